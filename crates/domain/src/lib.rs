@@ -1,0 +1,15 @@
+//! The domain: ids, states and transitions, verdicts, values, seeds, the experiment file, statistics and grokking.
+//! Pure: no input or output, no clock, no randomness of its own.
+
+pub mod ids;
+pub mod seed;
+pub mod states;
+pub mod value;
+pub mod verdict;
+mod words;
+
+pub use ids::{Digest, ExperimentId, Fence, JobId, WorkerId};
+pub use states::{AttemptOutcome, ExperimentState, Fault, Finish, Holdout, JobKind, Purpose, Split};
+pub use value::Value;
+pub use verdict::{Tally, Verdict, Verification};
+pub use words::Unknown;

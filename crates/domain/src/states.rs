@@ -1,0 +1,113 @@
+//! States and the transitions between them, as data.
+
+use serde::{Deserialize, Serialize};
+
+use crate::words::words;
+
+words! {
+    /// An experiment's life.
+    pub enum ExperimentState {
+        Queued = "queued",
+        Running = "running",
+        Paused = "paused",
+        Completed = "completed",
+        Failed = "failed",
+        Cancelled = "cancelled",
+    }
+}
+
+words! {
+    /// A unit of work's kind, and the kind of worker that does it.
+    pub enum JobKind {
+        Generate = "generate",
+        Verify = "verify",
+        Train = "train",
+    }
+}
+
+words! {
+    /// What a rollout (and the jobs behind it) is for.
+    pub enum Purpose {
+        Train = "train",
+        Eval = "eval",
+    }
+}
+
+words! {
+    /// Which share of the problems one belongs to. `ood`: rules or families that training never sees.
+    pub enum Split {
+        Train = "train",
+        Val = "val",
+        Test = "test",
+        Ood = "ood",
+    }
+}
+
+words! {
+    /// The level at which test problems are held out.
+    pub enum Holdout {
+        Case = "case",
+        Rule = "rule",
+        Family = "family",
+    }
+}
+
+words! {
+    /// Why a model stopped writing.
+    pub enum Finish {
+        Stop = "stop",
+        Length = "length",
+    }
+}
+
+words! {
+    /// Who is at fault for a failed attempt.
+    pub enum Fault {
+        /// The job cannot be done as it is: retrying will not help.
+        Caller = "caller",
+        /// The worker, its machine or the connection: another attempt may succeed.
+        Infrastructure = "infrastructure",
+    }
+}
+
+words! {
+    /// How an attempt at a job ended.
+    pub enum AttemptOutcome {
+        Running = "running",
+        Done = "done",
+        Failed = "failed",
+        Lost = "lost",
+        Cancelled = "cancelled",
+    }
+}
+
+impl ExperimentState {
+    /// No further change is possible.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
+    }
+
+    /// Whether the state machine has the step from `self` to `next`.
+    pub fn may_become(self, next: Self) -> bool {
+        use ExperimentState::{Cancelled, Completed, Failed, Paused, Queued, Running};
+        match self {
+            Queued => matches!(next, Running | Paused | Cancelled | Failed),
+            Running => matches!(next, Paused | Completed | Cancelled | Failed),
+            Paused => matches!(next, Running | Queued | Cancelled | Failed),
+            Completed | Failed | Cancelled => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn final_states_have_no_successor() {
+        for &from in ExperimentState::ALL {
+            let successors = ExperimentState::ALL.iter().filter(|&&to| from.may_become(to)).count();
+            assert_eq!(from.is_final(), successors == 0, "{from}");
+        }
+    }
+}

