@@ -1,0 +1,11 @@
+//! The wire: the types and services generated from `groklab/v1`, and how they map to the domain's.
+//! Nothing past the conversions here sees generated types in another room's core.
+
+pub mod convert;
+pub mod limits;
+
+/// Generated from `proto/groklab/v1`.
+#[expect(clippy::doc_lazy_continuation, clippy::large_enum_variant, reason = "generated code")]
+pub mod v1 {
+    tonic::include_proto!("groklab.v1");
+}

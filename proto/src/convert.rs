@@ -1,0 +1,87 @@
+//! Parsing what came over the wire: a field that does not parse becomes `invalid_argument` that names it.
+
+use groklab_domain::{Digest, Fence, JobId, Tally, Value, Verification, WorkerId};
+use tonic::Status;
+
+use crate::v1;
+
+/// Parses `text` as the field `name`; the error names the field and its value.
+pub fn field<T: std::str::FromStr>(name: &str, text: &str) -> Result<T, Status>
+where
+    T::Err: std::fmt::Display,
+{
+    text.parse().map_err(|error| Status::invalid_argument(format!("field `{name}` = `{text}`: {error}")))
+}
+
+/// Like [`field`], where an empty text means absent.
+pub fn optional_field<T: std::str::FromStr>(name: &str, text: &str) -> Result<Option<T>, Status>
+where
+    T::Err: std::fmt::Display,
+{
+    if text.is_empty() { Ok(None) } else { field(name, text).map(Some) }
+}
+
+/// An adapter as jobs and results name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AdapterRef {
+    /// Hashes the configuration, the weights and the base digest.
+    pub id: Digest,
+    pub config: Digest,
+    pub weights: Digest,
+}
+
+impl TryFrom<&v1::Adapter> for AdapterRef {
+    type Error = Status;
+
+    fn try_from(wire: &v1::Adapter) -> Result<Self, Status> {
+        Ok(Self {
+            id: field("adapter.id", &wire.id)?,
+            config: field("adapter.config_digest", &wire.config_digest)?,
+            weights: field("adapter.weights_digest", &wire.weights_digest)?,
+        })
+    }
+}
+
+impl From<AdapterRef> for v1::Adapter {
+    fn from(adapter: AdapterRef) -> Self {
+        Self { id: adapter.id.to_string(), config_digest: adapter.config.to_string(), weights_digest: adapter.weights.to_string() }
+    }
+}
+
+/// One worker's claim on one job, as every later call names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claim {
+    pub worker: WorkerId,
+    pub job: JobId,
+    pub fence: Fence,
+}
+
+impl Claim {
+    pub fn parse(worker_id: &str, job_id: &str, fence: i64) -> Result<Self, Status> {
+        Ok(Self { worker: field("worker_id", worker_id)?, job: field("job_id", job_id)?, fence: Fence(fence) })
+    }
+}
+
+/// Parses one value of a case.
+pub fn value(name: &str, json: &str) -> Result<Value, Status> {
+    serde_json::from_str(json).map_err(|error| Status::invalid_argument(format!("field `{name}`: {error}")))
+}
+
+impl TryFrom<&v1::RolloutVerdict> for Verification {
+    type Error = Status;
+
+    fn try_from(wire: &v1::RolloutVerdict) -> Result<Self, Status> {
+        Ok(Self {
+            verdict: field("verdict", &wire.verdict)?,
+            visible: tally("visible", wire.visible_passed, wire.visible_total)?,
+            hidden: tally("hidden", wire.hidden_passed, wire.hidden_total)?,
+        })
+    }
+}
+
+fn tally(name: &str, passed: u32, total: u32) -> Result<Tally, Status> {
+    if passed > total {
+        return Err(Status::invalid_argument(format!("field `{name}`: {passed} passed of {total}")));
+    }
+    Ok(Tally { passed, total })
+}

@@ -1,0 +1,10 @@
+//! Limits that both ends of the wire agree on.
+
+/// The largest message, in bytes, that either end accepts.
+pub const MESSAGE_BYTES: usize = 16 << 20;
+
+/// The data bytes of one artifact chunk.
+pub const CHUNK_BYTES: usize = 1 << 20;
+
+/// How long a `Lease` call may wait for work, in seconds.
+pub const LEASE_POLL_SECONDS: u64 = 20;
