@@ -1,0 +1,9 @@
+//! The experiment file: its schema with all defaults, its checks, and errors that name key, value, line and fix.
+
+mod check;
+mod parse;
+mod schema;
+
+pub use check::{Invalid, advise};
+pub use parse::{Error, parse};
+pub use schema::{Evaluate, Experiment, Generate, History, Method, Model, Problems, Schedule, Start, Stop, TARGETS, Train, Verify};
