@@ -67,6 +67,8 @@ words! {
         Caller = "caller",
         /// The worker, its machine or the connection: another attempt may succeed.
         Infrastructure = "infrastructure",
+        /// Nobody's: the worker shuts down and gives the job back; it does not count as an attempt.
+        Released = "released",
     }
 }
 

@@ -1,0 +1,10 @@
+//! What every binary shares around its own work: telemetry, shutdown, named tasks, the process's frame.
+//! Knows nothing of experiments or jobs.
+
+pub mod child;
+pub mod openmp;
+pub mod process;
+pub mod shutdown;
+pub mod tasks;
+pub mod telemetry;
+pub mod trace;

@@ -1,0 +1,27 @@
+//! Children in a process group of their own: asked to end, given a grace time, then killed, and always reaped.
+
+use std::{io, time::Duration};
+
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
+use tokio::process::Child;
+
+/// Sends `signal` to the child's group; a group that has gone is not an error.
+pub fn signal_group(child: &Child, signal: Signal) {
+    if let Some(id) = child.id().and_then(|id| i32::try_from(id).ok()) {
+        // The only possible failure is that the group has ended already.
+        let _ = killpg(Pid::from_raw(id), signal);
+    }
+}
+
+/// Ends a child started with `process_group(0)`: `polite` first, SIGKILL to the whole group after `grace`. Returns its status.
+pub async fn end(child: &mut Child, polite: Signal, grace: Duration) -> io::Result<std::process::ExitStatus> {
+    signal_group(child, polite);
+    if let Ok(status) = tokio::time::timeout(grace, child.wait()).await {
+        return status;
+    }
+    signal_group(child, Signal::SIGKILL);
+    child.wait().await
+}
