@@ -1,0 +1,17 @@
+//! What the three workers share: register, lease, run on a thread of its own, heartbeat, report, drain.
+//! Knows jobs and leases; knows nothing of models or sandboxes.
+
+pub mod artifacts;
+mod beat;
+pub mod client;
+pub mod config;
+mod job;
+mod report;
+mod run;
+
+pub use config::{Args, Description};
+pub use job::{Cancelled, Context, Executor, Failure, Work};
+pub use run::run;
+
+/// The results a job may have, as [`Executor::execute`] returns them.
+pub use groklab_proto::v1::complete_request::Result as Outcome;

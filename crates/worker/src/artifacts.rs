@@ -1,0 +1,83 @@
+//! Blobs of the coordinator's store, for the compute thread: fetched once, checked, kept in a folder.
+
+use std::{fs, io, path::PathBuf, time::Duration};
+
+use groklab_domain::Digest;
+use groklab_proto::{limits::CHUNK_BYTES, v1};
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Failure,
+    client::{Client, retry, within},
+};
+
+/// Deadline of one transfer.
+const TRANSFER: Duration = Duration::from_secs(600);
+
+/// Reads and writes artifacts; blocks, so never call it from async code.
+#[derive(Clone)]
+pub struct Artifacts {
+    client: Client,
+    cache: PathBuf,
+    runtime: Handle,
+    stop: CancellationToken,
+}
+
+impl Artifacts {
+    pub(crate) fn new(client: Client, cache: PathBuf, runtime: Handle, stop: CancellationToken) -> io::Result<Self> {
+        fs::create_dir_all(&cache)?;
+        Ok(Self { client, cache, runtime, stop })
+    }
+
+    /// The bytes of an artifact, from the folder when it is there and intact.
+    pub fn get(&self, digest: Digest) -> Result<Vec<u8>, Failure> {
+        let path = self.cache.join(digest.hex());
+        if let Ok(bytes) = fs::read(&path)
+            && Digest::of(&bytes) == digest
+        {
+            return Ok(bytes);
+        }
+        let fetch = || self.fetch(digest);
+        let bytes = self.runtime.block_on(retry("artifact get", &self.stop, fetch));
+        let bytes = bytes.map_err(|status| Failure::infrastructure(format!("fetch artifact `{digest}`: {}", status.message())))?;
+        if let Err(error) = self.keep(&path, &bytes) {
+            tracing::warn!(path = %path.display(), %error, "keep an artifact");
+        }
+        Ok(bytes)
+    }
+
+    async fn fetch(&self, digest: Digest) -> Result<Vec<u8>, tonic::Status> {
+        let request = within(TRANSFER, v1::GetArtifactRequest { digest: digest.to_string() });
+        let mut chunks = self.client.artifacts.clone().get(request).await?.into_inner();
+        let mut bytes = Vec::new();
+        while let Some(chunk) = chunks.message().await? {
+            bytes.extend_from_slice(&chunk.data);
+        }
+        if Digest::of(&bytes) == digest { Ok(bytes) } else { Err(tonic::Status::data_loss("its bytes have another digest")) }
+    }
+
+    fn keep(&self, path: &std::path::Path, bytes: &[u8]) -> io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(&self.cache)?;
+        io::Write::write_all(&mut file, bytes)?;
+        file.persist(path).map(drop).map_err(|error| error.error)
+    }
+
+    /// Stores `bytes`; safe to repeat.
+    pub fn put(&self, bytes: &[u8]) -> Result<Digest, Failure> {
+        let digest = Digest::of(bytes);
+        let send = || self.send(digest, bytes);
+        let stored = self.runtime.block_on(retry("artifact put", &self.stop, send));
+        stored.map(|()| digest).map_err(|status| Failure::infrastructure(format!("store artifact `{digest}`: {}", status.message())))
+    }
+
+    async fn send(&self, digest: Digest, bytes: &[u8]) -> Result<(), tonic::Status> {
+        let mut name = digest.to_string();
+        let mut chunks: Vec<_> =
+            bytes.chunks(CHUNK_BYTES).map(|data| v1::ArtifactChunk { digest: std::mem::take(&mut name), data: data.to_vec() }).collect();
+        if chunks.is_empty() {
+            chunks.push(v1::ArtifactChunk { digest: name, data: Vec::new() });
+        }
+        self.client.artifacts.clone().put(within(TRANSFER, tokio_stream::iter(chunks))).await.map(drop)
+    }
+}

@@ -1,0 +1,58 @@
+//! Reports how a job ended, until the coordinator has heard it or the worker has to go.
+
+use groklab_domain::Fault;
+use groklab_proto::{convert::Claim, v1};
+use tokio_util::sync::CancellationToken;
+use tonic::Code;
+
+use crate::{
+    Failure, Outcome,
+    client::{CALL, Client, retry, within},
+};
+
+/// Sends all results of a job.
+pub(crate) async fn complete(client: &Client, claim: Claim, seconds: f64, outcome: Outcome, stop: &CancellationToken) {
+    let request = v1::CompleteRequest {
+        worker_id: claim.worker.to_string(),
+        job_id: claim.job.to_string(),
+        fence: claim.fence.0,
+        seconds,
+        result: Some(outcome),
+    };
+    let answer = retry("complete", stop, || {
+        let (mut workers, request) = (client.workers.clone(), request.clone());
+        async move { workers.complete(within(CALL, request)).await }
+    });
+    match answer.await {
+        Ok(answer) if answer.get_ref().accepted => tracing::info!(seconds, "job done"),
+        Ok(_) => tracing::warn!("the result came too late and was not stored"),
+        Err(status) if matches!(status.code(), Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange) => {
+            tracing::error!(code = ?status.code(), message = status.message(), "the result was refused");
+            let failure = Failure::infrastructure(format!("result refused: {}", status.message()));
+            fail(client, claim, failure, stop).await;
+        }
+        Err(status) => tracing::error!(code = ?status.code(), message = status.message(), "the result could not be delivered"),
+    }
+}
+
+/// Says that a job was not done, and whose fault it is.
+pub(crate) async fn fail(client: &Client, claim: Claim, failure: Failure, stop: &CancellationToken) {
+    match failure.fault {
+        Fault::Released => tracing::info!("job given back"),
+        fault => tracing::error!(%fault, reason = failure.reason, "job failed"),
+    }
+    let request = v1::FailRequest {
+        worker_id: claim.worker.to_string(),
+        job_id: claim.job.to_string(),
+        fence: claim.fence.0,
+        fault: failure.fault.to_string(),
+        reason: failure.reason,
+    };
+    let answer = retry("fail", stop, || {
+        let (mut workers, request) = (client.workers.clone(), request.clone());
+        async move { workers.fail(within(CALL, request)).await }
+    });
+    if let Err(status) = answer.await {
+        tracing::warn!(code = ?status.code(), message = status.message(), "the failure could not be reported; the lease will expire");
+    }
+}

@@ -1,0 +1,185 @@
+//! The worker's life: register, then lease, work, report, until told to stop; then drain.
+
+use std::{
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use groklab_proto::{convert::Claim, limits::LEASE_POLL_SECONDS, v1};
+use tokio::{runtime::Handle, sync::oneshot, time::Instant};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::{
+    Args, Context, Description, Executor, Failure, Outcome, Work,
+    artifacts::Artifacts,
+    beat::Heart,
+    client::{CALL, Client, connect, retry, within},
+    job::{Leased, Signal},
+    report,
+};
+
+/// Deadline of a lease call: the long poll and a little more.
+const LEASE_CALL: Duration = Duration::from_secs(LEASE_POLL_SECONDS + 10);
+
+/// Works for the coordinator until `stop` is cancelled, with `executor` on a thread of its own.
+pub async fn run(args: Args, who: Description, executor: impl Executor, stop: CancellationToken) -> anyhow::Result<()> {
+    let client = connect(&args.coordinator).with_context(|| format!("coordinator address `{}`", args.coordinator))?;
+    // What still has to be said after `stop` gets the grace time twice: once for the work, once for its report.
+    let hard_stop = CancellationToken::new();
+    let artifacts = Artifacts::new(client.clone(), args.cache.clone(), Handle::current(), hard_stop.clone())
+        .with_context(|| format!("cache folder `{}`", args.cache.display()))?;
+    let worker = Worker { compute: Compute::start(executor)?, client, artifacts, args, who, stop: stop.clone(), hard_stop: hard_stop.clone() };
+    let grace = worker.args.grace();
+    tokio::spawn(async move {
+        stop.cancelled().await;
+        tokio::time::sleep(grace * 2 + Duration::from_secs(2)).await;
+        hard_stop.cancel();
+    });
+    worker.live().await
+}
+
+struct Worker {
+    client: Client,
+    artifacts: Artifacts,
+    compute: Compute,
+    args: Args,
+    who: Description,
+    stop: CancellationToken,
+    hard_stop: CancellationToken,
+}
+
+impl Worker {
+    async fn live(self) -> anyhow::Result<()> {
+        while !self.stop.is_cancelled() {
+            let Some(lease) = self.register().await? else { break };
+            while !self.stop.is_cancelled() {
+                match self.lease().await {
+                    Ok(Some((job, asked))) => self.work(job, lease, asked).await,
+                    Ok(None) => {}
+                    // The coordinator does not know this worker any more: introduce it again.
+                    Err(status) if status.code() == tonic::Code::NotFound => break,
+                    Err(_) if self.stop.is_cancelled() => {}
+                    Err(status) => anyhow::bail!("lease work: {}", status.message()),
+                }
+            }
+        }
+        tracing::info!("worker ended");
+        Ok(())
+    }
+
+    /// Introduces this worker; the length of a lease, or none when told to stop first.
+    async fn register(&self) -> anyhow::Result<Option<Duration>> {
+        let request = v1::RegisterRequest {
+            worker_id: self.who.id.to_string(),
+            kind: self.who.kind.to_string(),
+            host: nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+            device: self.who.device.clone(),
+            threads: self.who.threads,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        let answer = retry("register", &self.stop, || {
+            let (mut workers, request) = (self.client.workers.clone(), request.clone());
+            async move { workers.register(within(CALL, request)).await }
+        });
+        match answer.await {
+            Ok(answer) => {
+                tracing::info!(worker.id = %self.who.id, kind = %self.who.kind, device = self.who.device, "registered");
+                Ok(Some(Duration::from_secs(answer.get_ref().lease_seconds.into())))
+            }
+            Err(_) if self.stop.is_cancelled() => Ok(None),
+            Err(status) => anyhow::bail!("register at `{}`: {}", self.args.coordinator, status.message()),
+        }
+    }
+
+    /// Waits for a job; none when the long poll ended without one. The instant is when it was asked for: a lease counts from there.
+    async fn lease(&self) -> Result<Option<(Leased, Instant)>, tonic::Status> {
+        let request =
+            v1::LeaseRequest { worker_id: self.who.id.to_string(), kind: self.who.kind.to_string(), capacity: 1, held: Vec::new() };
+        let call = retry("lease", &self.stop, || {
+            let (mut workers, request) = (self.client.workers.clone(), request.clone());
+            async move { workers.lease(within(LEASE_CALL, request)).await.map(|answer| (answer, Instant::now())) }
+        });
+        let (answer, asked) = tokio::select! {
+            answer = call => answer?,
+            () = self.stop.cancelled() => return Ok(None),
+        };
+        let job = answer.into_inner().jobs.pop().map(Leased::try_from).transpose()?;
+        Ok(job.map(|job| (job, asked)))
+    }
+
+    async fn work(&self, leased: Leased, lease: Duration, started: Instant) {
+        let claim = Claim { worker: self.who.id, job: leased.job, fence: leased.fence };
+        let span = tracing::info_span!(
+            "job",
+            job.id = %leased.job,
+            lease.fence = leased.fence.0,
+            worker.id = %self.who.id,
+            experiment.id = leased.experiment,
+            attempt = leased.attempt,
+        );
+        groklab_runtime::trace::adopt_traceparent(&span, &leased.traceparent);
+        let signal = Arc::new(Signal::default());
+        let context = Context { artifacts: self.artifacts.clone(), span: span.clone(), signal: signal.clone() };
+        let heart = Heart { client: self.client.clone(), claim, signal: signal.clone(), lease, stall: self.args.stall() };
+        async {
+            let ended = self.supervise(self.compute.start_job(leased.work, context), heart, &signal).await;
+            match ended {
+                Ok(outcome) => {
+                    report::complete(&self.client, claim, started.elapsed().as_secs_f64(), outcome, &self.hard_stop).await;
+                }
+                Err(failure) => report::fail(&self.client, claim, failure, &self.hard_stop).await,
+            }
+        }
+        .instrument(span)
+        .await;
+    }
+
+    /// Waits for the compute thread beside the heartbeat; after `stop` for the grace time, then tells it to give the job back.
+    async fn supervise(&self, job: oneshot::Receiver<Result<Outcome, Failure>>, heart: Heart, signal: &Signal) -> Result<Outcome, Failure> {
+        let beating = tokio::spawn(heart.beat().instrument(tracing::Span::current()));
+        let overdue = async {
+            self.stop.cancelled().await;
+            tokio::time::sleep(self.args.grace()).await;
+            signal.drop_job();
+            tokio::time::sleep(self.args.grace()).await;
+        };
+        let ended = tokio::select! {
+            ended = job => ended.unwrap_or_else(|_| Err(Failure::infrastructure("the compute thread ended"))),
+            () = overdue => Err(Failure::from(crate::Cancelled)),
+        };
+        beating.abort();
+        ended
+    }
+}
+
+type Task = (Work, Context, oneshot::Sender<Result<Outcome, Failure>>);
+
+/// The thread that owns the executor: libtorch and the sandboxes live on it, never on an async one.
+struct Compute(mpsc::Sender<Task>);
+
+impl Compute {
+    fn start(mut executor: impl Executor) -> anyhow::Result<Self> {
+        let (sender, tasks) = mpsc::channel::<Task>();
+        let work = move || {
+            for (work, context, answer) in tasks {
+                let _entered = context.span.clone().entered();
+                let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| executor.execute(work, &context)));
+                let outcome = outcome.unwrap_or_else(|_| Err(Failure::infrastructure("the work panicked; the worker's log has the place")));
+                // Nobody listens any more when the worker had to go without waiting.
+                let _ = answer.send(outcome);
+            }
+        };
+        thread::Builder::new().name("compute".to_owned()).stack_size(16 << 20).spawn(work).context("start the compute thread")?;
+        Ok(Self(sender))
+    }
+
+    fn start_job(&self, work: Work, context: Context) -> oneshot::Receiver<Result<Outcome, Failure>> {
+        let (sender, receiver) = oneshot::channel();
+        // A send fails only when the thread has gone; the receiver then says so.
+        let _ = self.0.send((work, context, sender));
+        receiver
+    }
+}
