@@ -1,0 +1,36 @@
+# The few commands people type. `make quickstart` runs the main job on a real model; `make test` runs every test.
+
+CARGO ?= cargo
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
+BIN := $(CARGO_TARGET_DIR)/debug
+
+.PHONY: quickstart test setup build lint fmt clean sqlx-cache
+
+quickstart: build
+	$(BIN)/grokctl run --local examples/quickstart.toml
+
+test: build
+	$(CARGO) test --locked --workspace
+
+setup:
+	@deploy/setup.sh
+
+build: setup
+	$(CARGO) build --locked --workspace --bins
+
+lint: setup
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	deploy/sqlx-cache.sh --check
+	@if command -v cargo-deny >/dev/null; then deploy/deny.sh; else echo "lint: cargo-deny is not installed: licences, bans and sources were not checked"; fi
+
+fmt:
+	$(CARGO) fmt --all
+
+# After a change to a query or a migration.
+sqlx-cache:
+	deploy/sqlx-cache.sh update
+
+clean:
+	$(CARGO) clean
+	rm -rf .groklab groklab-data
