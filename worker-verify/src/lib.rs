@@ -1,0 +1,23 @@
+//! Verification: takes candidates out of rollouts, runs them in a sandbox, and makes verdicts outside it.
+//! Distrusts every byte that comes from a candidate, and refuses to work when its sandbox does not hold.
+
+mod arguments;
+pub mod check;
+pub mod doctor;
+pub mod extract;
+pub mod fake;
+pub mod frame;
+pub mod locate;
+pub mod nsjail;
+pub mod pool;
+mod process;
+pub mod python;
+pub mod sandbox;
+pub mod seen;
+pub mod selftest;
+pub mod verify;
+
+pub use locate::locate;
+pub use nsjail::{Config, Nsjail};
+pub use sandbox::{InfrastructureError, Limits, Sandbox};
+pub use verify::{Case, Failure, Outcome, Submission, verify};

@@ -1,0 +1,197 @@
+//! `worker-verify check`: candidates in, verdicts out, one JSON object a line, in input order. A malformed line gets an answer
+//! with its number, and the rest goes on.
+
+use std::{
+    io::{self, BufRead, Write},
+    num::NonZero,
+    sync::atomic::AtomicBool,
+    time::Duration,
+};
+
+use groklab_domain::{Value, Verdict};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    pool::verify_all,
+    sandbox::{Limits, Sandbox},
+    verify::{Case, Outcome, Submission},
+};
+
+/// Lines verified at a time: bounds memory, and lets answers flow.
+const BATCH: usize = 256;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    id: String,
+    /// Code as it stands.
+    #[serde(default)]
+    code: Option<String>,
+    /// Or a text with code in it.
+    #[serde(default)]
+    text: Option<String>,
+    entry: String,
+    cases: Vec<LineCase>,
+    #[serde(default)]
+    timeout_ms: Option<u64>,
+    #[serde(default)]
+    memory_mb: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LineCase {
+    args: Vec<Value>,
+    expected: Value,
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    id: &'a str,
+    verdict: Verdict,
+    passed: u32,
+    total: u32,
+    first_failure: Option<AnswerFailure<'a>>,
+    error: Option<&'a str>,
+    cpu_ms: f64,
+    wall_ms: f64,
+    peak_memory_kb: u64,
+}
+
+#[derive(Serialize)]
+struct AnswerFailure<'a> {
+    case: usize,
+    got: Option<&'a str>,
+    expected: &'a str,
+}
+
+#[derive(Serialize)]
+struct Refusal<'a> {
+    line: usize,
+    error: &'a str,
+}
+
+/// How `check` went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Summary {
+    pub passed: usize,
+    pub failed: usize,
+    /// Candidates about which nothing could be said.
+    pub infrastructure_errors: usize,
+    pub malformed: usize,
+}
+
+/// Answers every line of `input` on `output`: JSON with `json`, else `id verdict passed/total error`.
+///
+/// # Errors
+/// Reading or writing.
+pub fn check(sandbox: &dyn Sandbox, threads: NonZero<usize>, input: impl BufRead, output: impl Write, json: bool) -> io::Result<Summary> {
+    let mut printer = Printer { output, json, summary: Summary::default() };
+    let mut lines = input.split(b'\n').enumerate();
+    loop {
+        let batch: Vec<(usize, Vec<u8>)> =
+            lines.by_ref().take(BATCH).map(|(i, line)| line.map(|line| (i + 1, line))).collect::<io::Result<_>>()?;
+        if batch.is_empty() {
+            return Ok(printer.summary);
+        }
+        check_batch(sandbox, threads, &batch, &mut printer)?;
+    }
+}
+
+fn check_batch<W: Write>(
+    sandbox: &dyn Sandbox,
+    threads: NonZero<usize>,
+    batch: &[(usize, Vec<u8>)],
+    printer: &mut Printer<W>,
+) -> io::Result<()> {
+    let mut submissions = Vec::new();
+    let mut lines = Vec::new();
+    for (number, line) in batch.iter().filter(|(_, line)| !line.trim_ascii().is_empty()) {
+        lines.push(
+            parse(line)
+                .map(|(id, submission)| {
+                    submissions.push(submission);
+                    id
+                })
+                .map_err(|error| (*number, error)),
+        );
+    }
+    let never = AtomicBool::new(false);
+    let outcomes = verify_all(sandbox, &submissions, threads, &never, &|_| ()).expect("nobody cancels");
+    let mut outcomes = outcomes.iter();
+    for line in &lines {
+        match line {
+            Ok(id) => printer.answer(id, outcomes.next().expect("every submission has an outcome"))?,
+            Err((number, error)) => printer.refuse(*number, error)?,
+        }
+    }
+    printer.output.flush()
+}
+
+fn parse(line: &[u8]) -> Result<(String, Submission), String> {
+    let line: Line = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    let (text, is_code) = match (line.code, line.text) {
+        (Some(code), None) => (code, true),
+        (None, Some(text)) => (text, false),
+        _ => return Err("exactly one of `code` and `text` is needed".to_owned()),
+    };
+    let defaults = Limits::default();
+    let limits = Limits {
+        cpu: line.timeout_ms.map_or(defaults.cpu, Duration::from_millis),
+        memory_bytes: line.memory_mb.map_or(defaults.memory_bytes, |mb| mb.saturating_mul(1 << 20)),
+        ..defaults
+    };
+    limits.check().map_err(|error| error.to_string())?;
+    let cases = line.cases.into_iter().map(|case| Case { args: case.args, expected: case.expected, visible: false }).collect();
+    Ok((line.id, Submission { text: text.into_bytes(), is_code, entry: line.entry, cases, limits }))
+}
+
+struct Printer<W> {
+    output: W,
+    json: bool,
+    summary: Summary,
+}
+
+impl<W: Write> Printer<W> {
+    fn answer(&mut self, id: &str, outcome: &Outcome) -> io::Result<()> {
+        match outcome.verdict {
+            Verdict::Passed => self.summary.passed += 1,
+            Verdict::InfrastructureError => self.summary.infrastructure_errors += 1,
+            _ => self.summary.failed += 1,
+        }
+        let failure = outcome.first_failure.as_ref();
+        let answer = Answer {
+            id,
+            verdict: outcome.verdict,
+            passed: outcome.visible.passed + outcome.hidden.passed,
+            total: outcome.visible.total + outcome.hidden.total,
+            first_failure: failure.map(|f| AnswerFailure { case: f.case, got: f.got.as_deref(), expected: &f.expected }),
+            error: outcome.error.as_deref(),
+            cpu_ms: milliseconds(outcome.cpu),
+            wall_ms: milliseconds(outcome.wall),
+            peak_memory_kb: outcome.peak_memory_bytes / 1024,
+        };
+        if self.json {
+            return self.write_json(&answer);
+        }
+        let error = answer.error.unwrap_or_default();
+        writeln!(self.output, "{id}\t{}\t{}/{}\t{error}", answer.verdict, answer.passed, answer.total)
+    }
+
+    fn refuse(&mut self, line: usize, error: &str) -> io::Result<()> {
+        self.summary.malformed += 1;
+        if self.json {
+            return self.write_json(&Refusal { line, error });
+        }
+        writeln!(self.output, "line {line}\tmalformed\t{error}")
+    }
+
+    fn write_json(&mut self, value: &impl Serialize) -> io::Result<()> {
+        serde_json::to_writer(&mut self.output, value)?;
+        self.output.write_all(b"\n")
+    }
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e5).round() / 100.0
+}

@@ -1,0 +1,119 @@
+//! `worker-verify doctor`: what isolates on this machine, what is missing, and the fix. Changes nothing.
+
+use std::{fs, path::Path};
+
+use nix::unistd::geteuid;
+
+use crate::{
+    nsjail::{Config, Nsjail},
+    selftest::selftest,
+};
+
+/// How a finding counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    Good,
+    /// Works, but weaker than it could be.
+    Weak,
+    /// The worker will not start.
+    Missing,
+}
+
+/// One line of the report.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    pub level: Level,
+    pub what: &'static str,
+    pub details: String,
+}
+
+impl Finding {
+    /// `ok    nsjail      /usr/bin/nsjail`
+    pub fn line(&self) -> String {
+        let mark = match self.level {
+            Level::Good => "ok",
+            Level::Weak => "weak",
+            Level::Missing => "FAIL",
+        };
+        format!("{mark:<5} {:<14} {}", self.what, self.details)
+    }
+}
+
+/// Looks at everything the worker needs, ending with the self-test.
+pub fn examine(config: &Config) -> Vec<Finding> {
+    let mut findings = vec![user(), user_namespaces(), namespaces(), seccomp(), cgroups()];
+    match Nsjail::new(config) {
+        Err(error) => findings.push(finding(Level::Missing, "programs", error.to_string())),
+        Ok(sandbox) => {
+            let python = &sandbox.python;
+            let details = format!("{} {}, {} read-only binds", python.executable.display(), python.version, python.binds.len());
+            findings.push(finding(Level::Good, "nsjail", sandbox.path().display().to_string()));
+            findings.push(finding(Level::Good, "python", details));
+            findings.push(match selftest(&sandbox) {
+                Ok(probes) => finding(Level::Good, "self-test", format!("{} probes held", probes.len())),
+                Err(failed) => finding(Level::Missing, "self-test", failed.to_string()),
+            });
+        }
+    }
+    findings
+}
+
+fn finding(level: Level, what: &'static str, details: impl Into<String>) -> Finding {
+    Finding { level, what, details: details.into() }
+}
+
+fn user() -> Finding {
+    let user = geteuid();
+    let details = if user.is_root() {
+        "root; candidates run as nobody (65534) inside and outside".to_owned()
+    } else {
+        format!("user {user}; candidates run as nobody inside and as user {user} outside")
+    };
+    finding(Level::Good, "user mapping", details)
+}
+
+fn user_namespaces() -> Finding {
+    let number = |path: &str| fs::read_to_string(path).ok().and_then(|text| text.trim().parse::<u64>().ok());
+    let privileged = geteuid().is_root();
+    if number("/proc/sys/user/max_user_namespaces") == Some(0) {
+        return finding(Level::Missing, "user namespaces", "switched off; run `sysctl user.max_user_namespaces=10000`");
+    }
+    if !privileged && number("/proc/sys/kernel/unprivileged_userns_clone") == Some(0) {
+        return finding(Level::Missing, "user namespaces", "only for root; run `sysctl kernel.unprivileged_userns_clone=1`");
+    }
+    if !privileged && number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == Some(1) {
+        let fix = "restricted by AppArmor; run `sysctl kernel.apparmor_restrict_unprivileged_userns=0` or give nsjail a profile";
+        return finding(Level::Missing, "user namespaces", fix);
+    }
+    finding(Level::Good, "user namespaces", "available")
+}
+
+fn namespaces() -> Finding {
+    const KINDS: [&str; 7] = ["user", "pid", "mnt", "net", "ipc", "uts", "cgroup"];
+    let missing: Vec<_> = KINDS.into_iter().filter(|kind| !Path::new("/proc/self/ns").join(kind).exists()).collect();
+    if missing.is_empty() {
+        finding(Level::Good, "namespaces", KINDS.join(" "))
+    } else {
+        finding(Level::Missing, "namespaces", format!("this kernel lacks {}", missing.join(" ")))
+    }
+}
+
+fn seccomp() -> Finding {
+    let actions = fs::read_to_string("/proc/sys/kernel/seccomp/actions_avail").unwrap_or_default();
+    if actions.contains("kill_process") {
+        finding(Level::Good, "seccomp", "an allow-list; what it does not name does not exist for candidates")
+    } else {
+        finding(Level::Missing, "seccomp", "this kernel has no seccomp filter with kill_process (Linux 4.14)")
+    }
+}
+
+/// Cgroups are not used: what that leaves open is said here.
+fn cgroups() -> Finding {
+    let version = match (Path::new("/sys/fs/cgroup/cgroup.controllers").exists(), Path::new("/sys/fs/cgroup/memory").exists()) {
+        (true, _) => "v2",
+        (false, true) => "v1",
+        (false, false) => "none",
+    };
+    let weaker = "memory is limited per process, not per candidate; peak memory is that of its largest process";
+    finding(Level::Weak, "cgroups", format!("{version} found, not used: {weaker}"))
+}

@@ -1,0 +1,102 @@
+//! A sandbox without isolation or Python, for tests of what stands on it: its "programs" are closures in Rust, found by the
+//! candidate's exact code. It writes the same frames as the real one. Never used to verify anything real.
+
+use std::{collections::HashMap, sync::atomic::Ordering, time::Duration};
+
+use groklab_domain::Value;
+
+use crate::{
+    frame::Nonce,
+    sandbox::{Ended, InfrastructureError, Raw, Request, Sandbox},
+    seen::{length, write_value},
+};
+
+const NONCE: Nonce = *b"fake-run";
+
+/// What one call does.
+#[derive(Debug, Clone)]
+pub enum Step {
+    Return(Value),
+    /// Class and message.
+    Raise(&'static str, &'static str),
+    /// Ends the process with this status, without another frame.
+    Exit(i32),
+    /// Never comes back.
+    Loop,
+}
+
+type Function = Box<dyn Fn(&[Value]) -> Step + Send + Sync>;
+
+/// The fake. Code it does not know is a syntax error.
+#[derive(Default)]
+pub struct Fake {
+    programs: HashMap<Vec<u8>, (String, Function)>,
+    broken: bool,
+}
+
+impl Fake {
+    /// A sandbox whose every run fails.
+    pub fn broken() -> Self {
+        Self { broken: true, ..Self::default() }
+    }
+
+    /// Teaches it that `code` defines the function `entry`.
+    #[must_use]
+    pub fn with(mut self, code: &str, entry: &str, function: impl Fn(&[Value]) -> Step + Send + Sync + 'static) -> Self {
+        self.programs.insert(code.as_bytes().to_vec(), (entry.to_owned(), Box::new(function)));
+        self
+    }
+
+    fn play(&self, request: &Request<'_>, results: &mut Vec<u8>) -> Ended {
+        put(results, &[b"R".as_slice(), &[0; 8]].concat());
+        let Some((entry, function)) = self.programs.get(request.code) else {
+            return end(results, &fault(b"Sr", "SyntaxError", "unknown program"));
+        };
+        if entry != request.entry {
+            return end(results, b"A");
+        }
+        for (index, arguments) in request.cases.iter().enumerate() {
+            match function(arguments) {
+                Step::Return(value) => {
+                    let mut body = [b"V".as_slice(), &length(index)].concat();
+                    write_value(&value, &mut body);
+                    put(results, &body);
+                }
+                Step::Raise(class, message) => put(results, &fault(&[b"E".as_slice(), &length(index), b"r"].concat(), class, message)),
+                Step::Exit(status) => return Ended::Exited(status),
+                Step::Loop => return Ended::CpuLimit,
+            }
+        }
+        put(results, b"Z");
+        Ended::Exited(0)
+    }
+}
+
+impl Sandbox for Fake {
+    fn run(&self, request: &Request<'_>) -> Result<Raw, InfrastructureError> {
+        if self.broken {
+            return Err(InfrastructureError::Setup { ended: Ended::Exited(1), log: "broken on purpose".to_owned() });
+        }
+        let mut results = Vec::new();
+        let cancelled = request.cancelled.load(Ordering::Relaxed);
+        let ended = if cancelled { Ended::Cancelled } else { self.play(request, &mut results) };
+        let cpu = if ended == Ended::CpuLimit { request.limits.cpu } else { Duration::from_millis(1) };
+        Ok(Raw { ended, nonce: NONCE, results, cpu, wall: cpu, peak_memory_bytes: 1 << 20 })
+    }
+}
+
+fn put(results: &mut Vec<u8>, body: &[u8]) {
+    results.extend(NONCE);
+    results.extend(length(body.len()));
+    results.extend(body);
+}
+
+fn end(results: &mut Vec<u8>, body: &[u8]) -> Ended {
+    put(results, body);
+    put(results, b"Z");
+    Ended::Exited(0)
+}
+
+fn fault(head: &[u8], class: &str, message: &str) -> Vec<u8> {
+    [head, &length(class.len()), class.as_bytes(), &length(message.len()), message.as_bytes()].concat()
+}

@@ -1,0 +1,237 @@
+//! Frames: what the runner inside the jail writes to its private pipe, decoded from bytes that may be hostile.
+//! Decoding never panics, never allocates more than the bytes it was given suggest, and evaluates nothing.
+//!
+//! A frame is `nonce (8) | length (u32) | body`, all numbers little-endian. A body is a kind and its fields:
+//! `R` cpu nanoseconds (u64) · `S` fault · `X` fault · `A` · `V` case (u32) value · `E` case fault · `B` case · `Z`.
+//! A fault is `m` (memory) or `r`, then class and message, each `length (u32) | utf-8`.
+
+use std::time::Duration;
+
+use crate::seen::Seen;
+
+/// Drawn anew for every run and repeated in every frame, so that a frame from elsewhere is noticed.
+pub type Nonce = [u8; 8];
+
+/// Longest body accepted, bytes; the runner stops at 1 MiB.
+const MAX_BODY: usize = (1 << 20) + (1 << 17);
+
+/// What was raised inside the jail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    pub out_of_memory: bool,
+    pub class: String,
+    pub message: String,
+}
+
+impl Fault {
+    /// `ValueError: bad digit`
+    pub fn text(&self) -> String {
+        if self.message.is_empty() { self.class.clone() } else { format!("{}: {}", self.class, self.message) }
+    }
+}
+
+/// One frame.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Frame {
+    /// The runner is up and about to compile; the CPU time its process had used by then.
+    Ready {
+        cpu: Duration,
+    },
+    /// The source did not compile.
+    Syntax(Fault),
+    /// Executing the module raised.
+    Load(Fault),
+    /// The module has no callable of the entry's name.
+    Missing,
+    Returned {
+        case: u32,
+        value: Seen,
+    },
+    Raised {
+        case: u32,
+        fault: Fault,
+    },
+    /// The value was too large to send.
+    TooLarge {
+        case: u32,
+    },
+    /// Nothing follows.
+    End,
+}
+
+/// Why bytes are not a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Flaw {
+    #[error("a frame is cut off")]
+    CutOff,
+    #[error("a frame is not of this run")]
+    Foreign,
+    #[error("a frame is too long")]
+    TooLong,
+    #[error("a frame's content is malformed")]
+    Malformed,
+}
+
+/// Everything one run wrote: the frames up to the first flaw, and that flaw.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stream {
+    pub frames: Vec<Frame>,
+    pub flaw: Option<Flaw>,
+}
+
+/// Decodes a whole stream.
+pub fn decode(nonce: &Nonce, bytes: &[u8]) -> Stream {
+    let mut frames = Vec::new();
+    let mut reader = Reader::new(bytes);
+    while !reader.is_empty() {
+        match next_frame(nonce, &mut reader) {
+            Ok(frame) => frames.push(frame),
+            Err(flaw) => return Stream { frames, flaw: Some(flaw) },
+        }
+    }
+    Stream { frames, flaw: None }
+}
+
+/// The first frame, once it is complete and is `Ready`: the CPU time the runner had used before the candidate's first step.
+pub fn ready(nonce: &Nonce, bytes: &[u8]) -> Option<Duration> {
+    match next_frame(nonce, &mut Reader::new(bytes)) {
+        Ok(Frame::Ready { cpu }) => Some(cpu),
+        _ => None,
+    }
+}
+
+fn next_frame(nonce: &Nonce, reader: &mut Reader<'_>) -> Result<Frame, Flaw> {
+    if reader.take(nonce.len())? != nonce {
+        return Err(Flaw::Foreign);
+    }
+    let length = reader.u32()? as usize;
+    if length > MAX_BODY {
+        return Err(Flaw::TooLong);
+    }
+    let mut body = Reader::new(reader.take(length)?);
+    let frame = read_body(&mut body).map_err(|_| Flaw::Malformed)?;
+    if body.is_empty() { Ok(frame) } else { Err(Flaw::Malformed) }
+}
+
+fn read_body(body: &mut Reader<'_>) -> Result<Frame, Flaw> {
+    Ok(match body.u8()? {
+        b'R' => Frame::Ready { cpu: Duration::from_nanos(body.u64()?) },
+        b'S' => Frame::Syntax(read_fault(body)?),
+        b'X' => Frame::Load(read_fault(body)?),
+        b'A' => Frame::Missing,
+        b'V' => Frame::Returned { case: body.u32()?, value: Seen::read(body)? },
+        b'E' => Frame::Raised { case: body.u32()?, fault: read_fault(body)? },
+        b'B' => Frame::TooLarge { case: body.u32()? },
+        b'Z' => Frame::End,
+        _ => return Err(Flaw::Malformed),
+    })
+}
+
+fn read_fault(body: &mut Reader<'_>) -> Result<Fault, Flaw> {
+    let out_of_memory = match body.u8()? {
+        b'm' => true,
+        b'r' => false,
+        _ => return Err(Flaw::Malformed),
+    };
+    Ok(Fault { out_of_memory, class: body.text()?, message: body.text()? })
+}
+
+/// Takes numbers and byte strings off the front of a slice.
+pub(crate) struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(rest: &'a [u8]) -> Self {
+        Self { rest }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    pub(crate) fn remaining(&self) -> usize {
+        self.rest.len()
+    }
+
+    pub(crate) fn take(&mut self, count: usize) -> Result<&'a [u8], Flaw> {
+        let (front, rest) = self.rest.split_at_checked(count).ok_or(Flaw::CutOff)?;
+        self.rest = rest;
+        Ok(front)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Flaw> {
+        let (front, rest) = self.rest.split_first_chunk().ok_or(Flaw::CutOff)?;
+        self.rest = rest;
+        Ok(*front)
+    }
+
+    pub(crate) fn u8(&mut self) -> Result<u8, Flaw> {
+        self.array::<1>().map(|[byte]| byte)
+    }
+
+    pub(crate) fn u32(&mut self) -> Result<u32, Flaw> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    pub(crate) fn u64(&mut self) -> Result<u64, Flaw> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    pub(crate) fn f64(&mut self) -> Result<f64, Flaw> {
+        self.array().map(f64::from_le_bytes)
+    }
+
+    /// `length (u32) | bytes`
+    pub(crate) fn blob(&mut self) -> Result<&'a [u8], Flaw> {
+        let length = self.u32()? as usize;
+        self.take(length)
+    }
+
+    pub(crate) fn text(&mut self) -> Result<String, Flaw> {
+        self.blob().map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const NONCE: Nonce = *b"12345678";
+
+    fn framed(body: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(body.len()).unwrap().to_le_bytes();
+        [NONCE.as_slice(), &length, body].concat()
+    }
+
+    #[test]
+    fn reads_the_simple_kinds() {
+        let bytes = [framed(b"R\x01\0\0\0\0\0\0\0"), framed(b"A"), framed(b"B\x07\0\0\0"), framed(b"Z")].concat();
+        let ready = Frame::Ready { cpu: Duration::from_nanos(1) };
+        let stream = decode(&NONCE, &bytes);
+        assert_eq!(stream, Stream { frames: vec![ready, Frame::Missing, Frame::TooLarge { case: 7 }, Frame::End], flaw: None });
+    }
+
+    #[test]
+    fn names_the_flaw() {
+        assert_eq!(decode(&NONCE, &framed(b"Z")[..9]).flaw, Some(Flaw::CutOff));
+        assert_eq!(decode(b"87654321", &framed(b"Z")).flaw, Some(Flaw::Foreign));
+        assert_eq!(decode(&NONCE, &framed(b"Zz")).flaw, Some(Flaw::Malformed));
+        assert_eq!(decode(&NONCE, &[NONCE.as_slice(), &[255; 4]].concat()).flaw, Some(Flaw::TooLong));
+    }
+
+    proptest! {
+        #[test]
+        fn hostile_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+            decode(&NONCE, &bytes);
+        }
+
+        #[test]
+        fn hostile_bodies_never_panic(kind in prop::sample::select(b"RSXAVEBZ".to_vec()), rest in prop::collection::vec(
+            prop_oneof![any::<u8>(), prop::sample::select(b"NTFIDUGLPMO\0\x01".to_vec())], 0..200)) {
+            let body = [&[kind], rest.as_slice()].concat();
+            decode(&NONCE, &framed(&body));
+        }
+    }
+}

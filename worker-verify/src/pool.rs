@@ -1,0 +1,64 @@
+//! Verifies many candidates at once on plain threads, in input order, and confirms every timeout by a run alone.
+//! Keeps nothing between calls.
+
+use std::{
+    num::NonZero,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use groklab_domain::Verdict;
+
+use crate::{
+    sandbox::Sandbox,
+    verify::{Outcome, Submission, verify},
+};
+
+/// The caller broke it off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("verification was cancelled")]
+pub struct Cancelled;
+
+/// As many threads as this process may use cores.
+pub fn all_cores() -> NonZero<usize> {
+    thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN)
+}
+
+/// Verifies all `submissions` with `threads` at once; the outcomes come in their order. `done` is told the number of finished
+/// candidates, from any thread. Candidates that timed out beside others run once more, alone, and only that counts.
+///
+/// # Errors
+/// [`Cancelled`] soon after `cancelled` turns true; running candidates are ended.
+pub fn verify_all(
+    sandbox: &dyn Sandbox,
+    submissions: &[Submission],
+    threads: NonZero<usize>,
+    cancelled: &AtomicBool,
+    done: &(dyn Fn(usize) + Sync),
+) -> Result<Vec<Outcome>, Cancelled> {
+    let next = AtomicUsize::new(0);
+    let finished = AtomicUsize::new(0);
+    let outcomes: Vec<Mutex<Option<Outcome>>> = submissions.iter().map(|_| Mutex::new(None)).collect();
+    let work = || {
+        while !cancelled.load(Ordering::Relaxed) {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(submission) = submissions.get(index) else { break };
+            let outcome = verify(sandbox, submission, cancelled);
+            *outcomes[index].lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+            done(finished.fetch_add(1, Ordering::Relaxed) + 1);
+        }
+    };
+    let threads = threads.get().min(submissions.len());
+    thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
+    let mut outcomes: Vec<Outcome> =
+        outcomes.into_iter().filter_map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner)).collect();
+    for (outcome, submission) in outcomes.iter_mut().zip(submissions) {
+        if threads > 1 && outcome.verdict == Verdict::Timeout && !cancelled.load(Ordering::Relaxed) {
+            *outcome = verify(sandbox, submission, cancelled);
+        }
+    }
+    if cancelled.load(Ordering::Relaxed) { Err(Cancelled) } else { Ok(outcomes) }
+}

@@ -1,0 +1,149 @@
+//! The few system calls that the standard library has no words for: sealed memory files, pidfds, reaping with usage, CPU
+//! time of a process tree. Knows nothing of jails.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read as _, Seek as _, Write as _},
+    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+    time::Duration,
+};
+
+use nix::{
+    fcntl::{FcntlArg, OFlag, SealFlag, fcntl},
+    libc,
+    sys::memfd::{MFdFlags, memfd_create},
+};
+
+/// An anonymous file with this content, at its beginning, that nobody can change.
+pub fn sealed_file(content: &[u8]) -> io::Result<File> {
+    let mut file = File::from(memfd_create(c"request", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?);
+    file.write_all(content)?;
+    file.rewind()?;
+    fcntl(&file, FcntlArg::F_ADD_SEALS(SealFlag::all()))?;
+    Ok(file)
+}
+
+/// An anonymous empty file to write to.
+pub fn scratch_file() -> io::Result<File> {
+    Ok(File::from(memfd_create(c"log", MFdFlags::MFD_CLOEXEC)?))
+}
+
+/// A pipe closed on exec, whose reading end does not block.
+pub fn pipe() -> io::Result<(File, OwnedFd)> {
+    let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
+    fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    Ok((File::from(reader), writer))
+}
+
+/// Reads what is there, handing each chunk to `take`. Returns whether the pipe is still open.
+pub fn drain(pipe: &mut File, mut take: impl FnMut(&[u8]) -> bool) -> io::Result<bool> {
+    let mut chunk = [0; 1 << 16];
+    loop {
+        match pipe.read(&mut chunk) {
+            Ok(0) => return Ok(false),
+            Ok(count) => {
+                if !take(&chunk[..count]) {
+                    return Ok(true);
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// A descriptor that becomes readable when process `pid`, a child of ours, ends.
+pub fn pidfd(pid: i32) -> io::Result<OwnedFd> {
+    // SAFETY: pidfd_open takes two integers and touches no memory of ours.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    let fd = i32::try_from(fd).map_err(io::Error::other)?;
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just given us this descriptor; nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// What a reaped child and its own reaped children used.
+#[derive(Debug, Clone, Copy)]
+pub struct Usage {
+    pub cpu: Duration,
+    pub peak_memory_bytes: u64,
+}
+
+/// Waits for child `pid` and returns its raw wait status and usage.
+pub fn reap(pid: i32) -> io::Result<(i32, Usage)> {
+    let mut status = 0;
+    // SAFETY: all zeroes is a valid `rusage`, which is plain numbers.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    loop {
+        // SAFETY: both pointers are to live locals of the right type.
+        if unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut usage) } == pid {
+            break;
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+    let kib = u64::try_from(usage.ru_maxrss).unwrap_or(0);
+    Ok((status, Usage { cpu: from_timeval(usage.ru_utime) + from_timeval(usage.ru_stime), peak_memory_bytes: kib * 1024 }))
+}
+
+fn from_timeval(time: libc::timeval) -> Duration {
+    let part = |n: i64| u64::try_from(n).unwrap_or(0);
+    Duration::from_secs(part(time.tv_sec)) + Duration::from_micros(part(time.tv_usec))
+}
+
+/// CPU time that process `pid` alone has used, by the kernel's precise clock.
+pub fn cpu_clock(pid: i32) -> Option<Duration> {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // The kernel's encoding of "the CPU clock of process pid": the complement, shifted, with CPUCLOCK_SCHED (2).
+    let clock = (!pid << 3) | 2;
+    // SAFETY: the pointer is to a live local.
+    let done = unsafe { libc::clock_gettime(clock, &raw mut time) } == 0;
+    done.then(|| Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0)))
+}
+
+/// CPU time of `pid`, its living descendants and those they have reaped, in steps of a clock tick. What can't be read counts
+/// as nothing: the limits inside the jail still hold then.
+pub fn tree_cpu(pid: i32) -> Duration {
+    let mut total = own_and_reaped(pid).unwrap_or_default();
+    for child in children(pid) {
+        total += tree_cpu(child);
+    }
+    total
+}
+
+/// The children of `pid`'s first thread.
+pub fn children(pid: i32) -> Vec<i32> {
+    let listed = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    listed.split_whitespace().filter_map(|child| child.parse().ok()).collect()
+}
+
+fn own_and_reaped(pid: i32) -> Option<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // Fields after the name in parentheses: the 12th to 15th are user and system time, own and of reaped children.
+    let fields = stat.rsplit_once(") ")?.1.split(' ').skip(11).take(4);
+    let ticks: u64 = fields.filter_map(|field| field.parse::<u64>().ok()).sum();
+    Some(Duration::from_secs_f64(ticks as f64 / 100.0))
+}
+
+/// Lets the next program that this process executes inherit `fd`. For use between fork and exec: makes one system call.
+pub fn inherit(fd: i32) -> io::Result<()> {
+    // SAFETY: F_SETFD takes an integer and touches no memory of ours.
+    if unsafe { libc::fcntl(fd, libc::F_SETFD, 0) } < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Asks the kernel to send `signal` to this process when the thread that started it ends. For use between fork and exec.
+pub fn die_with_parent(signal: i32) -> io::Result<()> {
+    // SAFETY: PR_SET_PDEATHSIG takes an integer and touches no memory of ours.
+    if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal) } < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Sends `signal` to the process behind `pidfd`; one that has ended is fine.
+pub fn signal(pidfd: &OwnedFd, signal: i32) {
+    // SAFETY: pidfd_send_signal takes integers and a null pointer, which means "no details".
+    unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, std::ptr::null::<libc::siginfo_t>(), 0) };
+}

@@ -1,0 +1,207 @@
+"""Runs one candidate inside the jail: reads the request on descriptor 0, writes one frame per case to the descriptor named
+by its argument. It never sees an expected value and judges nothing; `frame.rs` describes the frames, `request.rs` the request.
+
+All names it needs later are bound before the candidate runs, since the candidate can replace any builtin or module."""
+
+import builtins, io, os, struct, sys, time
+
+MAX_FRAME, MAX_DEPTH, MAX_ITEMS, MAX_INT_BYTES, MAX_TEXT = 1 << 20, 64, 100_000, 1 << 16, 400
+
+
+class TooLarge(Exception):
+    pass
+
+
+def make_decoder():
+    unpack_u32, unpack_f64 = struct.Struct("<I").unpack_from, struct.Struct("<d").unpack_from
+    from_bytes, bytes_, str_, tuple_, dict_, range_ = int.from_bytes, bytes, str, tuple, dict, range
+    constants = {b"N"[0]: None, b"T"[0]: True, b"F"[0]: False}
+    INT, FLOAT, STR, LIST, TUPLE, DICT = b"IDULPM"
+
+    def decode(data, at):
+        tag = data[at]
+        at += 1
+        if tag in constants:
+            return constants[tag], at
+        if tag == FLOAT:
+            return unpack_f64(data, at)[0], at + 8
+        size = unpack_u32(data, at)[0]
+        at += 4
+        if tag == INT:
+            return from_bytes(data[at:at + size], "little", signed=True), at + size
+        if tag == STR:
+            return str_(data[at:at + size], "utf-8"), at + size
+        items = []
+        for _ in range_(2 * size if tag == DICT else size):
+            item, at = decode(data, at)
+            items.append(item)
+        if tag == DICT:
+            return dict_([(items[i], items[i + 1]) for i in range_(0, 2 * size, 2)]), at
+        return (tuple_(items) if tag == TUPLE else items), at
+
+    return decode
+
+
+def make_encoder():
+    pack_u32, pack_f64 = struct.Struct("<I").pack, struct.Struct("<d").pack
+    type_, len_, tuple_, repr_, min_ = type, len, tuple, repr, min
+    int_, float_, str_, list_, dict_, bytes_ = int, float, str, list, dict, bytes
+    sized, plain = (set, frozenset, bytes, bytearray), (complex, range)
+    encode_str, bit_length, to_bytes, items_of, slice_of = str.encode, int.bit_length, int.to_bytes, dict.items, str.__getitem__
+    type_name = type.__dict__["__name__"].__get__
+    too_large, unicode_error, base_exception = TooLarge, UnicodeEncodeError, BaseException
+    head = slice(0, MAX_TEXT)
+    max_frame, max_depth, max_items, max_int_bytes = MAX_FRAME, MAX_DEPTH, MAX_ITEMS, MAX_INT_BYTES
+
+    def blob(data):
+        return pack_u32(len_(data)) + data
+
+    def text(value):
+        return blob(encode_str(slice_of(value, head), "utf-8", "backslashreplace"))
+
+    def describe(value, kind):
+        try:
+            if kind in plain or (kind in sized and len_(value) <= 1000):
+                return repr_(value)
+        except base_exception:
+            pass
+        return ""
+
+    def put(out, value, depth):
+        kind = type_(value)
+        if value is None:
+            out += b"N"
+        elif value is True:
+            out += b"T"
+        elif value is False:
+            out += b"F"
+        elif kind is int_:
+            size = bit_length(value) // 8 + 1
+            if size > max_int_bytes:
+                raise too_large
+            out += b"I" + blob(to_bytes(value, size, "little", signed=True))
+        elif kind is float_:
+            out += b"D" + pack_f64(value)
+        elif kind is str_:
+            if len_(value) > max_frame:
+                raise too_large
+            try:
+                out += b"U" + blob(encode_str(value, "utf-8"))
+            except unicode_error:
+                out += b"G" + blob(encode_str(value, "utf-8", "surrogatepass"))
+        elif (kind is list_ or kind is tuple_ or kind is dict_) and depth < max_depth:
+            if len_(value) > max_items:
+                raise too_large
+            items = tuple_(items_of(value)) if kind is dict_ else tuple_(value)
+            out += (b"M" if kind is dict_ else b"L" if kind is list_ else b"P") + pack_u32(len_(items))
+            for item in items:
+                if kind is dict_:
+                    put(out, item[0], depth + 1)
+                    put(out, item[1], depth + 1)
+                else:
+                    put(out, item, depth + 1)
+        else:
+            out += b"O" + text(type_name(kind)) + text("nested too deeply" if depth >= max_depth else describe(value, kind))
+        if len_(out) > max_frame:
+            raise too_large
+
+    def fault(error):
+        """Whether memory ran out, the class and the message of what was raised."""
+        kind = type_(error)
+        try:
+            message = text(str_(error))
+        except base_exception:
+            message = text("")
+        return (b"m" if memory_error in kind.__mro__ else b"r") + text(type_name(kind)) + message
+
+    memory_error = MemoryError
+    return put, fault
+
+
+def serve(fd, data):
+    decode, (put, fault) = make_decoder(), make_encoder()
+    unpack_u32, pack_u32 = struct.Struct("<I").unpack_from, struct.Struct("<I").pack
+    write, leave, getpid, len_, bytearray_, range_ = os.write, os._exit, os.getpid, len, bytearray, range
+    too_large, base_exception, memory_error, callable_ = TooLarge, BaseException, MemoryError, callable
+    nonce, me = data[:8], os.getpid()
+    at = 8
+
+    def take():
+        nonlocal at
+        size = unpack_u32(data, at)[0]
+        at += 4 + size
+        return data[at - size:at]
+
+    entry, code = take().decode(), take()
+    cases = [take() for _ in range_(unpack_u32(take(), 0)[0])]
+    for case in cases:
+        decode(case, 0)
+    seed = None
+    if b"random" in code:
+        import random
+        seed = random.seed
+
+    def send(body):
+        if getpid() != me:
+            leave(0)
+        frame = nonce + pack_u32(len_(body)) + body
+        while frame:
+            frame = frame[write(fd, frame):]
+
+    def finish(body):
+        send(body)
+        send(b"Z")
+        leave(0)
+
+    def one(function, case, head):
+        try:
+            if seed is not None:
+                seed(0)
+            out = bytearray_(b"V" + head)
+            put(out, function(*decode(case, 0)[0]), 0)
+            return out
+        except too_large:
+            return b"B" + head
+        except base_exception as error:
+            return b"E" + head + fault(error)
+
+    def run():
+        module = type(sys)("candidate")
+        sys.modules["candidate"] = module
+        names = module.__dict__
+        send(b"R" + struct.pack("<Q", time.process_time_ns()))
+        try:
+            program = compile(code, "<candidate>", "exec", dont_inherit=True)
+        except base_exception as error:
+            finish(b"S" + fault(error))
+        try:
+            if seed is not None:
+                seed(0)
+            exec(program, names)
+        except base_exception as error:
+            finish(b"X" + fault(error))
+        function = names.get(entry)
+        if not callable_(function):
+            finish(b"A")
+        for index in range_(len_(cases)):
+            send(one(function, cases[index], pack_u32(index)))
+        send(b"Z")
+        leave(0)
+
+    try:
+        run()
+    except memory_error:
+        leave(77)
+    except base_exception:
+        leave(78)
+
+
+def read_request():
+    parts = []
+    while part := os.read(0, 1 << 20):
+        parts.append(part)
+    return b"".join(parts)
+
+
+sys.stdin = io.StringIO("")
+serve(int(sys.argv[1]), read_request())

@@ -1,0 +1,154 @@
+//! What running a candidate takes and gives, whatever isolates it. An implementation reports what it saw and judges nothing;
+//! `verify` makes the verdict.
+
+use std::{path::PathBuf, sync::atomic::AtomicBool, time::Duration};
+
+use groklab_domain::Value;
+
+use crate::{
+    frame::Nonce,
+    seen::{length, write_sequence},
+};
+
+/// What one candidate may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// CPU time of the candidate and everything it starts, counted from its first step. The limit that counts.
+    pub cpu: Duration,
+    /// Address space of each process, bytes; the interpreter itself needs about 30 MB of it.
+    pub memory_bytes: u64,
+    /// Bytes to standard output and standard error together.
+    pub output_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { cpu: Duration::from_secs(2), memory_bytes: 256 << 20, output_bytes: 1 << 20 }
+    }
+}
+
+impl Limits {
+    /// Says which limit is out of range: CPU time from 10 ms to an hour, memory from 64 MiB (with less the interpreter itself
+    /// may not start) to 64 GiB.
+    ///
+    /// # Errors
+    /// The limit, its value and the range.
+    pub fn check(&self) -> Result<(), OutOfRange> {
+        let refuse = |what, value: String, range| Err(OutOfRange { what, value, range });
+        if !(Duration::from_millis(10)..=Duration::from_secs(3600)).contains(&self.cpu) {
+            return refuse("CPU time", format!("{:?}", self.cpu), "10 ms to 1 h");
+        }
+        if !(64 << 20..=64 << 30).contains(&self.memory_bytes) {
+            return refuse("memory", format!("{} MiB", self.memory_bytes >> 20), "64 MiB to 64 GiB");
+        }
+        Ok(())
+    }
+
+    /// The backstop on elapsed time: five times the CPU limit, at least a second.
+    pub fn wall(&self) -> Duration {
+        (self.cpu * 5).max(Duration::from_secs(1))
+    }
+}
+
+/// A limit nobody can mean.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} limit {value} is not within {range}")]
+pub struct OutOfRange {
+    what: &'static str,
+    value: String,
+    range: &'static str,
+}
+
+/// One candidate to run: nothing in it says what is expected.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    pub code: &'a [u8],
+    pub entry: &'a str,
+    /// The arguments of each case, in order.
+    pub cases: &'a [&'a [Value]],
+    pub limits: Limits,
+    /// Once true, the run is broken off.
+    pub cancelled: &'a AtomicBool,
+}
+
+impl Request<'_> {
+    /// The bytes the runner reads: the nonce, then entry, code, the number of cases, and each case's arguments as one tuple,
+    /// all as `length (u32) | bytes`.
+    pub fn encode(&self, nonce: &Nonce) -> Vec<u8> {
+        let mut out = nonce.to_vec();
+        let mut blob = |bytes: &[u8]| {
+            out.extend(length(bytes.len()));
+            out.extend(bytes);
+        };
+        blob(self.entry.as_bytes());
+        blob(self.code);
+        blob(&length(self.cases.len()));
+        for case in self.cases {
+            let mut arguments = Vec::new();
+            write_sequence(b'P', case, &mut arguments);
+            blob(&arguments);
+        }
+        out
+    }
+}
+
+/// How a run came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The first process exited with this status.
+    Exited(i32),
+    /// A signal ended the first process.
+    Signalled(i32),
+    /// It used more CPU time than allowed.
+    CpuLimit,
+    /// It took more elapsed time than allowed.
+    WallLimit,
+    /// It wrote more than allowed to its output or its results.
+    OutputLimit,
+    /// The kernel ended it for memory.
+    MemoryLimit,
+    /// The caller broke it off.
+    Cancelled,
+}
+
+/// What was seen of one run.
+#[derive(Debug, Clone)]
+pub struct Raw {
+    pub ended: Ended,
+    pub nonce: Nonce,
+    /// What came out of the result pipe; see `frame`.
+    pub results: Vec<u8>,
+    /// CPU time since the candidate's first step.
+    pub cpu: Duration,
+    /// Elapsed time since the candidate's first step.
+    pub wall: Duration,
+    /// Largest resident size of any one process of the run.
+    pub peak_memory_bytes: u64,
+}
+
+/// The sandbox itself failed, before the candidate's first step: says nothing about the candidate.
+#[derive(Debug, thiserror::Error)]
+pub enum InfrastructureError {
+    #[error("no nsjail at `{}`; set GROKLAB_NSJAIL or run `make setup`", .0.display())]
+    NoNsjail(PathBuf),
+    #[error("python at `{}` does not answer: {reason}", path.display())]
+    Python { path: PathBuf, reason: String },
+    #[error("start `{}`", path.display())]
+    Start { path: PathBuf, source: std::io::Error },
+    #[error("{0}")]
+    System(&'static str, #[source] std::io::Error),
+    #[error("the jail ended before the candidate began ({ended:?}): {log}")]
+    Setup { ended: Ended, log: String },
+    #[error("the jail did not start within {0:?}: {1}")]
+    Slow(Duration, String),
+}
+
+/// Runs candidates in isolation. One candidate a call; calls from many threads at once are fine.
+pub trait Sandbox: Send + Sync {
+    /// Runs one candidate to its end or to a limit. Returns `Ok` only if the runner inside was up, so that whatever happened
+    /// afterwards was the candidate's doing; `Ended::Cancelled` is possible before that too.
+    ///
+    /// # Errors
+    /// Whatever kept the candidate from beginning.
+    fn run(&self, request: &Request<'_>) -> Result<Raw, InfrastructureError>;
+}

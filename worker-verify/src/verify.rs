@@ -1,0 +1,232 @@
+//! Makes verdicts: runs a candidate in a sandbox and compares, outside it, what came back with what is expected.
+//! Believes nothing but well-formed frames; never lets a failure of ours look like the candidate's.
+//!
+//! The first row that applies decides:
+//!
+//! | what was seen | verdict |
+//! |---|---|
+//! | the sandbox failed before the candidate's first step, or the run was cancelled | `infrastructure_error` |
+//! | no code in the text | `no_code` |
+//! | more output or results than allowed | `output_limit` |
+//! | more CPU or elapsed time than allowed | `timeout` |
+//! | ended by SIGSYS | `forbidden` |
+//! | ended for memory | `out_of_memory` |
+//! | does not compile | `syntax_error`; bare text: `no_code` |
+//! | executing the module raised | `runtime_error`; a MemoryError: `out_of_memory` |
+//! | no callable of the entry's name | `missing_function` |
+//! | frames that are malformed, repeated, out of order, missing or too many; or no clean exit | `runtime_error` |
+//! | the first case that failed: raised, raised MemoryError, value too large, another value | `runtime_error`, `out_of_memory`, `output_limit`, `wrong_answer` |
+//! | every case returned exactly what is expected | `passed` |
+//!
+//! The tallies count the cases whose frames came in order before anything went wrong, whatever the verdict is.
+
+use std::{error::Error as _, sync::atomic::AtomicBool, time::Duration};
+
+use groklab_domain::{Tally, Value, Verdict, Verification};
+
+use crate::{
+    extract::{Candidate, extract},
+    frame::{self, Fault, Frame, Stream},
+    sandbox::{Ended, InfrastructureError, Limits, Raw, Request, Sandbox},
+    seen::shorten,
+};
+
+/// Characters of a value or an error that are kept.
+const SHOWN: usize = 200;
+/// The runner's exit status when memory ran out where it could not even say so.
+const MEMORY_EXIT: i32 = 77;
+const SIGSYS: i32 = 31;
+
+/// One call and what it must return.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Case {
+    pub args: Vec<Value>,
+    pub expected: Value,
+    /// Whether the prompt shows it.
+    pub visible: bool,
+}
+
+/// One candidate with everything needed to judge it.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    /// A rollout's text, or code alone.
+    pub text: Vec<u8>,
+    /// Whether `text` is code as it stands, rather than a text with code in it.
+    pub is_code: bool,
+    pub entry: String,
+    pub cases: Vec<Case>,
+    pub limits: Limits,
+}
+
+/// The first case that was not passed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Its position among the cases, from 0.
+    pub case: usize,
+    /// What was returned or raised, as Python shows it, shortened; nothing if no answer came.
+    pub got: Option<String>,
+    pub expected: String,
+}
+
+/// A verdict and what it rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    pub verdict: Verdict,
+    pub visible: Tally,
+    pub hidden: Tally,
+    pub first_failure: Option<Failure>,
+    pub error: Option<String>,
+    pub cpu: Duration,
+    pub wall: Duration,
+    pub peak_memory_bytes: u64,
+}
+
+impl Outcome {
+    /// The part that the domain keeps.
+    pub fn verification(&self) -> Verification {
+        Verification { verdict: self.verdict, visible: self.visible, hidden: self.hidden }
+    }
+
+    fn new(verdict: Verdict, error: Option<String>, cases: &[Case]) -> Self {
+        let [visible, hidden] = tallies(cases, &[]);
+        Self { verdict, visible, hidden, first_failure: None, error, cpu: Duration::ZERO, wall: Duration::ZERO, peak_memory_bytes: 0 }
+    }
+
+    /// A failure of ours, with the whole chain of reasons.
+    pub fn infrastructure(error: &InfrastructureError, cases: &[Case]) -> Self {
+        let mut text = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            text.push_str(": ");
+            text.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        Self::new(Verdict::InfrastructureError, Some(text), cases)
+    }
+}
+
+/// Runs and judges one candidate. Failures of the sandbox come out as [`Verdict::InfrastructureError`], with the reason.
+pub fn verify(sandbox: &dyn Sandbox, submission: &Submission, cancelled: &AtomicBool) -> Outcome {
+    let cases = &submission.cases;
+    let (code, is_bare) = match (submission.is_code, extract(&submission.text)) {
+        (true, _) => (submission.text.as_slice(), false),
+        (false, Candidate::Fenced(code)) => (code, false),
+        (false, Candidate::Bare(text)) => (text, true),
+        (false, Candidate::Nothing) => return Outcome::new(Verdict::NoCode, Some("the text is empty".to_owned()), cases),
+    };
+    let arguments: Vec<&[Value]> = cases.iter().map(|case| case.args.as_slice()).collect();
+    let request = Request { code, entry: &submission.entry, cases: &arguments, limits: submission.limits, cancelled };
+    match sandbox.run(&request) {
+        Ok(raw) => judge(&raw, cases, is_bare),
+        Err(error) => Outcome::infrastructure(&error, cases),
+    }
+}
+
+fn judge(raw: &Raw, cases: &[Case], is_bare: bool) -> Outcome {
+    let stream = frame::decode(&raw.nonce, &raw.results);
+    let answers = answers_in_order(&stream.frames, cases.len());
+    let passed: Vec<bool> = answers.iter().zip(cases).map(|(frame, case)| passes(frame, case)).collect();
+    let failed = passed.iter().position(|passed| !passed);
+    let (verdict, error) = disturbance(raw, &stream, is_bare)
+        .or_else(|| incomplete(raw, &stream, cases.len()))
+        .or_else(|| failed.map(|case| case_verdict(answers[case])))
+        .unwrap_or((Verdict::Passed, None));
+    let [visible, hidden] = tallies(cases, &passed);
+    Outcome {
+        verdict,
+        visible,
+        hidden,
+        first_failure: if verdict == Verdict::Passed { None } else { first_failure(&answers, failed, cases) },
+        error: error.map(|text| shorten(&text, SHOWN)),
+        cpu: raw.cpu,
+        wall: raw.wall,
+        peak_memory_bytes: raw.peak_memory_bytes,
+    }
+}
+
+/// The answers to cases 0, 1, … for as long as they come in order right after the first frame.
+fn answers_in_order(frames: &[Frame], count: usize) -> Vec<&Frame> {
+    let number = |frame: &Frame| match frame {
+        Frame::Returned { case, .. } | Frame::Raised { case, .. } | Frame::TooLarge { case } => Some(*case as usize),
+        _ => None,
+    };
+    frames.iter().skip(1).take(count).enumerate().take_while(|(i, frame)| number(frame) == Some(*i)).map(|(_, frame)| frame).collect()
+}
+
+fn passes(frame: &Frame, case: &Case) -> bool {
+    matches!(frame, Frame::Returned { value, .. } if value.answers(&case.expected))
+}
+
+type Reason = (Verdict, Option<String>);
+
+/// What ended the run before its cases could decide.
+fn disturbance(raw: &Raw, stream: &Stream, is_bare: bool) -> Option<Reason> {
+    let why = |text: &str| Some(text.to_owned());
+    match raw.ended {
+        Ended::Cancelled => return Some((Verdict::InfrastructureError, why("cancelled"))),
+        Ended::OutputLimit => return Some((Verdict::OutputLimit, why("it wrote more than is allowed"))),
+        Ended::CpuLimit => return Some((Verdict::Timeout, why("it used more CPU time than is allowed"))),
+        Ended::WallLimit => return Some((Verdict::Timeout, why("it took longer than is allowed"))),
+        Ended::Signalled(SIGSYS) => return Some((Verdict::Forbidden, why("it made a forbidden system call"))),
+        Ended::MemoryLimit | Ended::Exited(MEMORY_EXIT) => return Some((Verdict::OutOfMemory, None)),
+        Ended::Exited(_) | Ended::Signalled(_) => {}
+    }
+    match stream.frames.get(1)? {
+        Frame::Syntax(fault) if is_bare => Some((Verdict::NoCode, Some(fault.text()))),
+        Frame::Syntax(fault) => Some((Verdict::SyntaxError, Some(fault.text()))),
+        Frame::Load(fault) => Some(raised(fault)),
+        Frame::Missing => Some((Verdict::MissingFunction, None)),
+        _ => None,
+    }
+}
+
+/// Anything but exactly the expected frames and a clean end.
+fn incomplete(raw: &Raw, stream: &Stream, count: usize) -> Option<Reason> {
+    let got = answers_in_order(&stream.frames, count).len();
+    let whole = stream.flaw.is_none() && got == count && stream.frames.len() == count + 2 && stream.frames.last() == Some(&Frame::End);
+    let text = match (raw.ended, stream.flaw) {
+        (Ended::Exited(0), None) if whole => return None,
+        (_, Some(flaw)) => format!("its results were tampered with: {flaw}"),
+        (Ended::Signalled(signal), _) => format!("ended by signal {signal} after {got} of {count} cases"),
+        (Ended::Exited(status), _) if got < count => format!("exited with status {status} after {got} of {count} cases"),
+        _ => "its results were tampered with: more frames than cases".to_owned(),
+    };
+    Some((Verdict::RuntimeError, Some(text)))
+}
+
+fn case_verdict(frame: &Frame) -> Reason {
+    match frame {
+        Frame::Raised { fault, .. } => raised(fault),
+        Frame::TooLarge { .. } => (Verdict::OutputLimit, Some("a value is too large".to_owned())),
+        _ => (Verdict::WrongAnswer, None),
+    }
+}
+
+fn raised(fault: &Fault) -> Reason {
+    let verdict = if fault.out_of_memory { Verdict::OutOfMemory } else { Verdict::RuntimeError };
+    (verdict, Some(fault.text()))
+}
+
+/// The first case that failed, or else the first that was not answered.
+fn first_failure(answers: &[&Frame], failed: Option<usize>, cases: &[Case]) -> Option<Failure> {
+    let case = failed.unwrap_or(answers.len());
+    let expected = shorten(&cases.get(case)?.expected.python(), SHOWN);
+    let got = answers.get(case).map(|frame| match frame {
+        Frame::Returned { value, .. } => value.describe(SHOWN),
+        Frame::Raised { fault, .. } => shorten(&fault.text(), SHOWN),
+        _ => "a value too large to show".to_owned(),
+    });
+    Some(Failure { case, got, expected })
+}
+
+/// Visible and hidden, from the cases and the leading part of them that was answered.
+fn tallies(cases: &[Case], passed: &[bool]) -> [Tally; 2] {
+    let answered = passed.iter().copied().chain(std::iter::repeat(false));
+    let mut tallies = [Tally::default(); 2];
+    for (case, passed) in cases.iter().zip(answered) {
+        let tally = &mut tallies[usize::from(!case.visible)];
+        tally.total += 1;
+        tally.passed += u32::from(passed);
+    }
+    tallies
+}
