@@ -2,9 +2,13 @@
 //! Pure: no input or output, no clock, no randomness of its own.
 
 pub mod experiment;
+pub mod grokking;
 pub mod ids;
+pub mod metrics;
+pub mod selection;
 pub mod seed;
 pub mod states;
+pub mod stats;
 pub mod value;
 pub mod verdict;
 mod words;

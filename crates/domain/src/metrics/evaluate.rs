@@ -1,0 +1,273 @@
+//! From verdicts to the numbers of one evaluated iteration. Every problem must have its greedy rollout and all of its samples.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use super::lines::{BySplit, Count, EvaluationSeconds, Grokking, MetricsLine, RolloutCounts, Sampled, Share, SplitMetrics, scores};
+use crate::grokking::Evaluation;
+use crate::stats::{Cluster, Interval, RESAMPLES, Z95, clustered, pass_at, wilson};
+use crate::{Digest, Holdout, Split, Verdict, Verification, seed};
+
+/// What must be known of a problem to count it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProblemRef<'a> {
+    pub ordinal: u32,
+    pub split: Split,
+    pub family: &'a str,
+    pub rule: &'a str,
+}
+
+/// A verified rollout of an evaluation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RolloutOutcome {
+    /// The problem's ordinal.
+    pub problem: u32,
+    /// Distinct among a problem's sampled rollouts; a problem's one greedy rollout may have any.
+    pub sample: u32,
+    pub greedy: bool,
+    pub verification: Verification,
+}
+
+/// How an evaluation samples besides its greedy rollouts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sampling {
+    /// Samples per problem; 0 for greedy alone.
+    pub n: u32,
+    pub temperature: f64,
+    pub top_p: f64,
+    /// The k of pass@k, each at most `n`.
+    pub pass_at: Vec<u32>,
+}
+
+/// Why outcomes can't be counted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    #[error("rollout of unknown problem {problem}")]
+    UnknownProblem { problem: u32 },
+    #[error("problem {problem} has {found} greedy rollouts, not 1")]
+    Greedy { problem: u32, found: usize },
+    #[error("problem {problem} has {found} different sampled rollouts, not {n}")]
+    Samples { problem: u32, found: usize, n: u32 },
+    #[error("infrastructure error counted as a verdict{}", problem.map(|p| format!(" on problem {p}")).unwrap_or_default())]
+    NotAVerdict { problem: Option<u32> },
+    #[error("pass@{k} is not defined for {n} samples")]
+    PassAt { k: u32, n: u32 },
+}
+
+/// One problem's results in one evaluation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProblemResult {
+    /// The problem's ordinal.
+    pub problem: u32,
+    pub split: Split,
+    pub family: String,
+    pub rule: String,
+    /// Whether the greedy rollout is correct.
+    pub greedy: bool,
+    /// Sampled rollouts, and how many of them are correct.
+    pub samples: u32,
+    pub correct: u32,
+}
+
+/// The numbers of one evaluated iteration, before what only a series and a clock can add.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Breakdown {
+    pub splits: BySplit<SplitMetrics>,
+    pub families: BTreeMap<String, BySplit<Share>>,
+    pub rules: BTreeMap<String, BySplit<Share>>,
+}
+
+impl Breakdown {
+    /// The scores that the search for grokking looks at.
+    pub fn evaluation(&self, iteration: u32) -> Evaluation {
+        scores(iteration, &self.splits)
+    }
+
+    pub fn into_line(
+        self,
+        iteration: u32,
+        adapter: Option<Digest>,
+        holdout: Holdout,
+        grokking: Grokking,
+        seconds: EvaluationSeconds,
+    ) -> MetricsLine {
+        let Self { splits, families, rules } = self;
+        MetricsLine { iteration, adapter, holdout, splits, families, rules, grokking, seconds }
+    }
+}
+
+/// A problem with its verifications.
+struct Verified<'a> {
+    problem: ProblemRef<'a>,
+    greedy: &'a Verification,
+    sampled: Vec<&'a Verification>,
+}
+
+/// Counts an evaluation. The result doesn't depend on the order of `outcomes`, nor on the iteration.
+///
+/// # Errors
+/// Outcomes that are missing, doubled, of no known problem or infrastructure errors; a k above `sampling.n`.
+pub fn evaluate(problems: &[ProblemRef<'_>], outcomes: &[RolloutOutcome], sampling: &Sampling) -> Result<Breakdown, Error> {
+    let verified = pair_up(problems, outcomes, sampling.n)?;
+    let mut breakdown = Breakdown { splits: BySplit::new(), families: BTreeMap::new(), rules: BTreeMap::new() };
+    for &split in Split::ALL {
+        let of_split: Vec<&Verified<'_>> = verified.iter().filter(|v| v.problem.split == split).collect();
+        if !of_split.is_empty() {
+            breakdown.splits.insert(split, split_metrics(split, &of_split, sampling)?);
+        }
+    }
+    for one in &verified {
+        let ProblemRef { split, family, rule, .. } = one.problem;
+        one.add_to(breakdown.families.entry(family.to_owned()).or_default().entry(split).or_default());
+        one.add_to(breakdown.rules.entry(format!("{family}/{rule}")).or_default().entry(split).or_default());
+    }
+    Ok(breakdown)
+}
+
+/// Each problem's results, in the order of `problems`, for comparing iterations. `samples` is the number per problem.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn problem_results(problems: &[ProblemRef<'_>], outcomes: &[RolloutOutcome], samples: u32) -> Result<Vec<ProblemResult>, Error> {
+    let verified = pair_up(problems, outcomes, samples)?;
+    Ok(verified.iter().map(Verified::result).collect())
+}
+
+impl Verified<'_> {
+    fn correct(&self) -> u32 {
+        self.sampled.iter().map(|v| u32::from(v.correct())).sum()
+    }
+
+    fn add_to(&self, share: &mut Share) {
+        share.total += 1;
+        share.correct += u32::from(self.greedy.correct());
+        if !self.sampled.is_empty() {
+            let sampled = share.sampled.get_or_insert(Count::default());
+            sampled.total += self.sampled.len() as u32;
+            sampled.correct += self.correct();
+        }
+    }
+
+    fn result(&self) -> ProblemResult {
+        let ProblemRef { ordinal, split, family, rule } = self.problem;
+        ProblemResult {
+            problem: ordinal,
+            split,
+            family: family.to_owned(),
+            rule: rule.to_owned(),
+            greedy: self.greedy.correct(),
+            samples: self.sampled.len() as u32,
+            correct: self.correct(),
+        }
+    }
+}
+
+/// Gives every problem its rollouts, in the order of `problems`.
+fn pair_up<'a>(problems: &[ProblemRef<'a>], outcomes: &'a [RolloutOutcome], n: u32) -> Result<Vec<Verified<'a>>, Error> {
+    let mut greedy: HashMap<u32, Vec<&Verification>> = HashMap::new();
+    let mut sampled: HashMap<u32, BTreeMap<u32, &Verification>> = HashMap::new();
+    let known: std::collections::HashSet<u32> = problems.iter().map(|p| p.ordinal).collect();
+    for outcome in outcomes {
+        let RolloutOutcome { problem, sample, verification, .. } = outcome;
+        if !known.contains(problem) {
+            return Err(Error::UnknownProblem { problem: *problem });
+        }
+        if verification.verdict == Verdict::InfrastructureError {
+            return Err(Error::NotAVerdict { problem: Some(*problem) });
+        }
+        if outcome.greedy {
+            greedy.entry(*problem).or_default().push(verification);
+        } else if sampled.entry(*problem).or_default().insert(*sample, verification).is_some() {
+            return Err(Error::Samples {
+                problem: *problem,
+                found: outcomes.iter().filter(|o| o.problem == *problem && !o.greedy).count(),
+                n,
+            });
+        }
+    }
+    let pair = |&problem: &ProblemRef<'a>| {
+        let ordinal = problem.ordinal;
+        let greedy = greedy.remove(&ordinal).unwrap_or_default();
+        let [one] = greedy[..] else { return Err(Error::Greedy { problem: ordinal, found: greedy.len() }) };
+        let sampled: Vec<&Verification> = sampled.remove(&ordinal).unwrap_or_default().into_values().collect();
+        if sampled.len() != n as usize {
+            return Err(Error::Samples { problem: ordinal, found: sampled.len(), n });
+        }
+        Ok(Verified { problem, greedy: one, sampled })
+    };
+    problems.iter().map(pair).collect()
+}
+
+fn split_metrics(split: Split, verified: &[&Verified<'_>], sampling: &Sampling) -> Result<SplitMetrics, Error> {
+    let counts = RolloutCounts::of(verified.iter().map(|v| v.greedy), 0)?;
+    let accuracy = f64::from(counts.correct) / f64::from(counts.total);
+    let by_rule = clusters(verified, |v| f64::from(u8::from(v.greedy.correct())));
+    Ok(SplitMetrics {
+        total: counts.total,
+        correct: counts.correct,
+        accuracy: tidy(accuracy),
+        ci95: tidy_interval(wilson(accuracy, counts.total.into(), Z95)),
+        ci95_clustered: interval_of(&by_rule, split, 0),
+        shortcuts: counts.shortcuts,
+        verdicts: counts.verdicts,
+        sampled: if sampling.n == 0 { None } else { Some(sampled(split, verified, sampling)?) },
+    })
+}
+
+fn sampled(split: Split, verified: &[&Verified<'_>], sampling: &Sampling) -> Result<Sampled, Error> {
+    let n = sampling.n;
+    let counts = RolloutCounts::of(verified.iter().flat_map(|v| v.sampled.iter().copied()), 0)?;
+    let (mut rates, mut intervals) = (BTreeMap::new(), BTreeMap::new());
+    for &k in &sampling.pass_at {
+        if pass_at(n, 0, k).is_none() {
+            return Err(Error::PassAt { k, n });
+        }
+        let of_problem = |v: &Verified<'_>| pass_at(n, v.correct(), k).expect("k is between 1 and n, and no more than n are correct");
+        let mean = verified.iter().map(|v| of_problem(v)).sum::<f64>() / verified.len() as f64;
+        rates.insert(k, tidy(mean));
+        if let Some(interval) = interval_of(&clusters(verified, of_problem), split, k) {
+            intervals.insert(k, interval);
+        }
+    }
+    Ok(Sampled {
+        n,
+        temperature: sampling.temperature,
+        top_p: sampling.top_p,
+        pass_at: rates,
+        ci95_clustered: intervals,
+        total: counts.total,
+        correct: counts.correct,
+        shortcuts: counts.shortcuts,
+        verdicts: counts.verdicts,
+    })
+}
+
+/// A cluster for each rule.
+fn clusters(verified: &[&Verified<'_>], value: impl Fn(&Verified<'_>) -> f64) -> Vec<Cluster> {
+    let mut by_rule: BTreeMap<(&str, &str), Cluster> = BTreeMap::new();
+    for one in verified {
+        let cluster = by_rule.entry((one.problem.family, one.problem.rule)).or_default();
+        cluster.sum += value(one);
+        cluster.count += 1.0;
+    }
+    by_rule.into_values().collect()
+}
+
+/// The seed is that of the number, the same in every iteration and experiment, so that equal results have equal intervals.
+fn interval_of(clusters: &[Cluster], split: Split, k: u32) -> Option<Interval> {
+    let seed = seed::derive(0, &[b"ci95_clustered", split.as_str().as_bytes(), &k.to_le_bytes()]);
+    clustered(clusters, RESAMPLES, seed).map(tidy_interval)
+}
+
+/// Six decimals: a line is read by people too.
+fn tidy(value: f64) -> f64 {
+    (value * 1e6).round() / 1e6
+}
+
+fn tidy_interval(interval: Interval) -> Interval {
+    Interval { lower: tidy(interval.lower), upper: tidy(interval.upper) }
+}
+
+#[cfg(test)]
+mod tests;

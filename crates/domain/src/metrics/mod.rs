@@ -1,0 +1,13 @@
+//! The lines of `metrics.jsonl` and `iterations.jsonl`: their shapes, how verdicts become them, and how two iterations compare.
+//! It judges no code and measures no time; it refuses to count what is missing or says nothing about a candidate.
+
+mod compare;
+mod evaluate;
+mod lines;
+
+pub use compare::{Comparison, GreedyComparison, Incomparable, SampledComparison, compare};
+pub use evaluate::{Breakdown, Error, ProblemRef, ProblemResult, RolloutOutcome, Sampling, evaluate, problem_results};
+pub use lines::{
+    BySplit, Count, EvaluationSeconds, Grokking, IterationLine, IterationSeconds, MetricsLine, RolloutCounts, Sampled, Share, SplitMetrics,
+    Training,
+};
