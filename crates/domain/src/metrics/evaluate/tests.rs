@@ -58,8 +58,8 @@ fn nothing_missing_doubled_or_foreign_is_counted() {
         change(&mut changed);
         evaluate(&PROBLEMS, &changed, &sampling()).unwrap_err()
     };
-    assert_eq!(check(|o| drop(o.remove(1))), Error::Greedy { problem: 1, found: 0 });
-    assert_eq!(check(|o| drop(o.pop())), Error::Samples { problem: 3, found: 3, n: 4 });
+    assert_eq!(check(|o| o.retain(|o| o.problem != 1 || !o.greedy)), Error::Greedy { problem: 1, found: 0 });
+    assert_eq!(check(|o| o.truncate(o.len() - 1)), Error::Samples { problem: 3, found: 3, n: 4 });
     assert_eq!(check(|o| o.push(outcome(2, 3, false, true))), Error::Samples { problem: 2, found: 5, n: 4 });
     assert_eq!(check(|o| o.push(outcome(9, 0, true, true))), Error::UnknownProblem { problem: 9 });
     let broken = check(|o| o[7].verification.verdict = Verdict::InfrastructureError);
