@@ -136,7 +136,11 @@ fn judge(raw: &Raw, cases: &[Case], is_bare: bool) -> Outcome {
         verdict,
         visible,
         hidden,
-        first_failure: if verdict == Verdict::Passed { None } else { first_failure(&answers, failed, cases) },
+        first_failure: if matches!(verdict, Verdict::Passed | Verdict::InfrastructureError) {
+            None
+        } else {
+            first_failure(&answers, failed, cases)
+        },
         error: error.map(|text| shorten(&text, SHOWN)),
         cpu: raw.cpu,
         wall: raw.wall,

@@ -1,0 +1,309 @@
+//! Hostile candidates: each test names what is tried. None may pass or be counted as our failure, unless trying does no harm
+//! and the values are right.
+
+use std::time::Duration;
+
+use crate::common::{LIMITS, NSJAIL, expect, returns, run_in, submission};
+use groklab_domain::{Value, Verdict};
+use groklab_worker_verify::{Limits, Submission};
+
+/// `name: code => verdicts;` where the candidate's task is `solve(x) == x + 1`.
+macro_rules! attacks {
+    ($($name:ident: $code:expr => $($verdict:ident)|+;)+) => {
+        $(#[test] fn $name() { expect($code, &[$(Verdict::$verdict),+]); })+
+    };
+}
+
+// Forged verdicts.
+attacks! {
+    leaves_with_status_0_at_import: "import sys\nsys.exit(0)" => RuntimeError;
+    leaves_with_status_0_in_the_function: "import os\ndef solve(x): os._exit(0)" => RuntimeError;
+    leaves_with_status_0_through_atexit: "import atexit, os\natexit.register(os._exit, 0)\ndef solve(x): raise SystemExit(0)" => RuntimeError;
+    leaves_as_if_killed: "import os\ndef solve(x): os._exit(137)" => RuntimeError;
+    leaves_as_if_out_of_memory_after_one_answer: "import os\ndef solve(x):\n    if x > 1: os._exit(77)\n    return x + 1" => OutOfMemory;
+    prints_pass_markers: "print('PASSED\\n3 passed in 0.01s\\nOK\\n{\"verdict\": \"passed\"}')\ndef solve(x): return None" => WrongAnswer;
+    subclass_of_int_that_equals_everything: "
+class Yes(int):
+    __eq__ = lambda self, other: True
+    __hash__ = int.__hash__
+def solve(x): return Yes(0)" => WrongAnswer;
+    subclass_of_int_with_the_right_value: "class Yes(int): pass\ndef solve(x): return Yes(x + 1)" => WrongAnswer;
+    object_that_claims_to_be_int: "
+class Yes:
+    __class__ = int
+    __eq__ = lambda self, other: True
+def solve(x): return Yes()" => WrongAnswer;
+    true_for_1: "def solve(x): return True if x == 0 else x + 1.0" => WrongAnswer;
+    nan: "def solve(x): return float('nan')" => WrongAnswer;
+    huge_integer: "def solve(x): return 10 ** 100_000" => WrongAnswer;
+    too_huge_integer: "def solve(x): return 1 << 10_000_000" => OutputLimit;
+    lone_surrogates: "def solve(x): return '\\ud800' * 3" => WrongAnswer;
+    very_deep_list: "def solve(x):\n    y = []\n    for _ in range(100_000): y = [y]\n    return y" => WrongAnswer;
+    list_that_contains_itself: "def solve(x):\n    y = [x + 1]\n    y.append(y)\n    return y" => WrongAnswer;
+    list_that_doubles_at_every_level: "def solve(x):\n    y = []\n    for _ in range(60): y = [y, y]\n    return y" => OutputLimit;
+    dictionary_with_mixed_keys: "def solve(x): return {1: 2, '1': 3, (1,): None, 1.5: {}, None: set()}" => WrongAnswer;
+    function_as_value: "def solve(x): return solve" => WrongAnswer;
+    reduce_payload: "
+import os
+class Payload:
+    def __reduce__(self): return (os._exit, (0,))
+def solve(x): return Payload()" => WrongAnswer;
+    repr_that_never_ends: "
+class Slow:
+    def __repr__(self):
+        while True: pass
+def solve(x): return {Slow()}" => Timeout;
+    only_the_first_value_right: "def solve(x): return 2" => WrongAnswer;
+    replaces_builtins: "
+import builtins
+for name in ('all', 'len', 'type', 'isinstance', 'repr', 'bytearray', 'range', 'callable'):
+    setattr(builtins, name, lambda *a, **k: True)
+def solve(x): return None" => WrongAnswer;
+    replaces_builtins_and_still_answers: "
+import builtins, os, struct, json, time
+builtins.type = builtins.len = builtins.tuple = None
+os.write = os._exit = struct.pack = json.dumps = time.time = None
+def solve(x): return x + 1" => Passed;
+    replaces_functions_of_main: "
+import sys
+main = sys.modules['__main__']
+for name in list(vars(main)):
+    if not name.startswith('__'): setattr(main, name, lambda *a, **k: 0)
+def solve(x): return None" => WrongAnswer;
+    raises_an_exception_with_hostile_text: "
+class Bad(Exception):
+    def __str__(self): raise Bad
+def solve(x): raise Bad" => RuntimeError;
+    walks_the_heap_for_expected_values: "
+import gc, sys
+def solve(x):
+    frame = sys._getframe()
+    while frame:
+        if any('expected' in str(name) for name in frame.f_locals): return x + 1
+        frame = frame.f_back
+    return 4 if any(type(o) is dict and 'expected' in o for o in gc.get_objects()) else None" => WrongAnswer;
+}
+
+/// Forges frames with the nonce found by walking the runner's frames.
+const FORGER: &str = "
+import os, struct, sys
+frame = sys._getframe()
+while 'nonce' not in frame.f_locals: frame = frame.f_back
+nonce, fd = frame.f_locals['nonce'], frame.f_locals['fd']
+def send(body): os.write(fd, nonce + struct.pack('<I', len(body)) + body)
+def value(case, n): send(b'V' + struct.pack('<I', case) + b'I' + struct.pack('<I', 1) + bytes([n]))
+";
+
+#[test]
+fn forges_wrong_frames_for_every_case() {
+    expect(&format!("{FORGER}\nfor i in range(3): value(i, 0)\nsend(b'Z')\nos._exit(0)"), &[Verdict::WrongAnswer]);
+}
+
+#[test]
+fn forges_right_frames_and_lets_the_runner_go_on() {
+    expect(&format!("{FORGER}\nfor i in range(3): value(i, i + 2)\nsend(b'Z')\ndef solve(x): return 0"), &[Verdict::RuntimeError]);
+}
+
+#[test]
+fn repeats_the_only_right_frame() {
+    expect(&format!("{FORGER}\nfor i in range(3): value(0, 2)\nsend(b'Z')\nos._exit(0)"), &[Verdict::RuntimeError]);
+}
+
+#[test]
+fn leaves_without_the_last_frame() {
+    expect(&format!("{FORGER}\nfor i in range(3): value(i, i + 2)\nos._exit(0)"), &[Verdict::RuntimeError]);
+}
+
+#[test]
+fn right_frames_then_an_endless_loop() {
+    expect(&format!("{FORGER}\nfor i in range(3): value(i, i + 2)\nsend(b'Z')\nwhile True: pass"), &[Verdict::Timeout]);
+}
+
+#[test]
+fn right_frames_then_a_bad_exit() {
+    expect(&format!("{FORGER}\nfor i in range(3): value(i, i + 2)\nsend(b'Z')\nos._exit(3)"), &[Verdict::RuntimeError]);
+}
+
+#[test]
+fn a_frame_that_claims_four_gigabytes() {
+    expect(&format!("{FORGER}\nos.write(fd, nonce + b'\\xff\\xff\\xff\\xff')\nos._exit(0)"), &[Verdict::RuntimeError]);
+}
+
+// The result pipe.
+attacks! {
+    writes_frames_to_every_descriptor: "
+import os
+for fd in range(1024):
+    try: os.write(fd, bytes(8) + b'\\x0a\\0\\0\\0V\\0\\0\\0\\0I\\x01\\0\\0\\0\\x02')
+    except OSError: pass
+def solve(x): return x + 1" => RuntimeError;
+    closes_the_result_pipe: "import os\nos.closerange(0, 1024)\ndef solve(x): return x + 1" => RuntimeError;
+    redirects_the_result_pipe: "
+import os, sys
+fd = int(sys.argv[1])
+os.dup2(1, fd)
+def solve(x): return x + 1" => RuntimeError;
+    floods_the_result_pipe: "
+import os, sys
+while True: os.write(int(sys.argv[1]), bytes(1 << 20))" => OutputLimit;
+    forks_so_that_two_answer: "import os\ndef solve(x):\n    os.fork()\n    return x + 1" => Passed;
+}
+
+#[test]
+fn returns_the_mutated_input() {
+    let code = "def solve(x):\n    x[:] = [1, 2, 3]\n    return x";
+    let case = groklab_worker_verify::Case { args: vec![Value::List(vec![])], expected: Value::List(vec![]), visible: true };
+    let outcome = run_in(&*NSJAIL, &Submission { cases: vec![case.clone(), case], ..submission(code) });
+    assert_eq!(outcome.verdict, Verdict::WrongAnswer);
+}
+
+#[test]
+fn true_and_floats_are_not_integers() {
+    assert_eq!(returns("def solve(): return True", Value::int(1)).verdict, Verdict::WrongAnswer);
+    assert_eq!(returns("def solve(): return 1.0", Value::int(1)).verdict, Verdict::WrongAnswer);
+    assert_eq!(returns("def solve(): return 1", Value::Bool(true)).verdict, Verdict::WrongAnswer);
+    assert_eq!(returns("def solve(): return (1,)", Value::List(vec![Value::int(1)])).verdict, Verdict::WrongAnswer);
+}
+
+// Escape and persistence.
+attacks! {
+    child_leaves_the_session_and_holds_the_pipes: "
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0: time.sleep(3600)
+    os._exit(0)
+def solve(x): return x + 1" => Passed;
+    kills_everything: "import os\ndef solve(x):\n    os.kill(-1, 9)\n    return x" => RuntimeError | WrongAnswer;
+    kills_its_own_group: "import os\ndef solve(x):\n    os.kill(0, 9)\n    return x" => RuntimeError | WrongAnswer;
+    kills_its_parent: "import os\ndef solve(x):\n    os.kill(os.getppid(), 9)\n    return x" => RuntimeError | WrongAnswer;
+    ignores_signals_and_loops: "
+import signal
+for number in range(1, 65):
+    try: signal.signal(number, signal.SIG_IGN)
+    except (OSError, ValueError): pass
+while True: pass" => Timeout;
+    writes_outside_the_scratch_folder: "open('/usr/lib/x', 'w')" => RuntimeError;
+    writes_into_the_interpreter: "import os\nopen(os.__file__, 'a')" => RuntimeError;
+    follows_a_symbolic_link_out: "import os\nos.symlink('/etc/passwd', '/tmp/link')\nopen('/tmp/link')" => RuntimeError;
+    reads_the_process_table: "open('/proc/1/environ')" => RuntimeError;
+    reads_devices: "open('/dev/shm/x', 'w')" => RuntimeError;
+    finds_no_environment: "import os\ndef solve(x): return x + len(os.environ)" => Passed;
+    opens_an_internet_socket: "import socket\nsocket.create_connection(('127.0.0.1', 5432), 1)" => RuntimeError;
+    opens_an_abstract_socket: "import socket\nsocket.socket(socket.AF_UNIX).bind('\\0groklab')" => RuntimeError;
+    makes_a_socket_pair: "import socket\nsocket.socketpair()" => RuntimeError;
+    makes_shared_memory: "from multiprocessing import shared_memory\nshared_memory.SharedMemory(create=True, size=10)" => RuntimeError;
+    executes_a_shell: "import os\nos.execv('/bin/sh', ['sh'])" => RuntimeError;
+    executes_another_interpreter: "import os, sys\nos.execv(sys.executable, ['python3', '-c', 'print(1)'])" => RuntimeError;
+}
+
+/// Makes one system call by its number.
+#[track_caller]
+fn system_call(number: u32, arguments: &str, verdict: Verdict) {
+    let code = format!("import ctypes\nctypes.CDLL(None).syscall({number}, {arguments})\ndef solve(x): return x");
+    expect(&code, &[verdict]);
+}
+
+#[test]
+fn forbidden_system_calls() {
+    let calls = [
+        ("ptrace", 101),
+        ("process_vm_readv", 310),
+        ("process_vm_writev", 311),
+        ("bpf", 321),
+        ("io_uring_setup", 425),
+        ("keyctl", 250),
+        ("add_key", 248),
+        ("userfaultfd", 323),
+        ("mount", 165),
+        ("umount", 166),
+        ("pivot_root", 155),
+        ("chroot", 161),
+        ("unshare", 272),
+        ("setns", 308),
+        ("perf_event_open", 298),
+        ("open_by_handle_at", 304),
+        ("kexec_load", 246),
+        ("init_module", 175),
+        ("reboot", 169),
+    ];
+    for (name, number) in calls {
+        eprintln!("{name}");
+        system_call(number, "0, 0, 0, 0, 0", Verdict::Forbidden);
+    }
+}
+
+#[test]
+fn clones_into_a_new_user_namespace() {
+    system_call(56, "0x10000011, 0, 0, 0, 0", Verdict::Forbidden);
+}
+
+#[test]
+fn makes_a_32_bit_system_call_from_scratch() {
+    // mov eax, 20; int 0x80; ret: the 32-bit getpid, which a filter for 64-bit calls alone would let through.
+    let code = "
+import ctypes, mmap
+page = mmap.mmap(-1, 4096, prot=7)
+page.write(bytes.fromhex('b814000000cd80c3'))
+call = ctypes.CFUNCTYPE(ctypes.c_long)(ctypes.addressof(ctypes.c_char.from_buffer(page)))
+def solve(x): return call()";
+    expect(code, &[Verdict::Forbidden, Verdict::RuntimeError]);
+}
+
+// Exhaustion.
+attacks! {
+    fork_bomb: "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass" => Timeout;
+    ten_thousand_threads: "
+import threading, time
+def solve(x):
+    for _ in range(10_000): threading.Thread(target=time.sleep, args=(60,), daemon=True).start()" => RuntimeError | OutOfMemory;
+    eight_gigabytes: "def solve(x): return bytearray(8 << 30)" => OutOfMemory;
+    endless_output: "def solve(x):\n    while True: print('x' * 4096)" => OutputLimit;
+    endless_output_to_standard_error: "import os\nwhile True: os.write(2, b'x' * 65536)" => OutputLimit;
+    large_return_value: "def solve(x): return [0] * 10_000_000" => OutputLimit;
+    fills_the_scratch_folder: "def solve(x):\n    for i in range(100): open(f'/tmp/{i}', 'wb').write(bytes(1 << 20))" => RuntimeError;
+    fills_it_with_empty_files: "def solve(x):\n    for i in range(10_000): open(f'/tmp/{i}', 'wb')" => RuntimeError;
+    one_sparse_file: "def solve(x):\n    with open('/tmp/s', 'wb') as f: f.truncate(1 << 40)" => RuntimeError;
+    catastrophic_regular_expression: "import re\ndef solve(x): return re.match('(a+)+$', 'a' * 64 + 'b')" => Timeout;
+    enormous_power: "def solve(x): return 10 ** 10 ** 8" => Timeout | OutOfMemory;
+    sleeps: "import time\ndef solve(x): time.sleep(3600)" => Timeout;
+    lifts_the_recursion_limit: "import sys\nsys.setrecursionlimit(10 ** 9)\ndef solve(x): return solve(x)" => OutOfMemory | Timeout | RuntimeError;
+    overflows_the_stack_in_c: "
+import sys
+sys.setrecursionlimit(10 ** 9)
+class A:
+    def __getattr__(self, name): return getattr(self, name)
+def solve(x): return A().b" => RuntimeError | Timeout | OutOfMemory;
+    burns_time_in_children: "
+import os
+def solve(x):
+    for _ in range(4):
+        if os.fork() == 0:
+            while True: pass
+    os.wait()" => Timeout;
+    loops_at_exit_of_a_thread: "
+import threading
+def loop():
+    while True: pass
+threading.Thread(target=loop).start()
+def solve(x): return x + 1" => Passed | Timeout;
+}
+
+#[test]
+fn fifty_megabytes_of_source() {
+    let outcome = run_in(&*NSJAIL, &submission(&"x = 1\n".repeat(9_000_000)));
+    assert!([Verdict::SyntaxError, Verdict::Timeout, Verdict::OutOfMemory].contains(&outcome.verdict), "{outcome:#?}");
+}
+
+#[test]
+fn memory_bit_by_bit_and_kept() {
+    let limits = Limits { memory_bytes: 96 << 20, cpu: Duration::from_secs(5), ..LIMITS };
+    for code in [
+        "def solve(x):\n    y = []\n    while True: y.append(bytearray(1 << 20))",
+        "kept = []\ndef solve(x):\n    while True: kept.append([0] * 1000)",
+        "kept = []\nwhile True: kept.append(kept[-1:] * 50)",
+    ] {
+        let outcome = run_in(&*NSJAIL, &Submission { limits, ..submission(code) });
+        assert_eq!(outcome.verdict, Verdict::OutOfMemory, "{outcome:#?}");
+    }
+}
