@@ -79,10 +79,13 @@ pub fn arguments(python: &Interpreter, runner: &str, limits: &Limits, fds: Descr
     list.0
 }
 
+/// Addresses are not randomised: the order of a set can depend on them, and verdicts must repeat.
+///
 /// nsjail makes new user, pid, mount, net, ipc, uts and cgroup namespaces, drops all capabilities, sets no_new_privs, makes a session and clears
 /// the environment unless told otherwise.
 fn isolation(list: &mut Arguments) {
     list.pair("--mode", "o").flag("--disable_proc").flag("--iface_no_lo").pair("--hostname", "candidate");
+    list.flag("--persona_addr_no_randomize");
     let (user, group) = if geteuid().is_root() { (NOBODY, NOBODY) } else { (geteuid().as_raw(), getegid().as_raw()) };
     list.pair("--user", format!("{NOBODY}:{user}:1")).pair("--group", format!("{NOBODY}:{group}:1"));
     list.pair("--mount", format!("none:{SCRATCH}:tmpfs:size={SCRATCH_BYTES},nr_inodes={SCRATCH_INODES}")).pair("--cwd", SCRATCH);

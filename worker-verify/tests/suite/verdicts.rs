@@ -90,7 +90,7 @@ fn a_loud_candidate_with_right_values_passes() {
 
 #[test]
 fn verdicts_repeat() {
-    let code = "import random\nbase = random.random()\ndef solve(): return [base, random.random(), list({'a', 'b', 'c'}), hash('x')]";
+    let code = "import random\nbase = random.random()\ndef solve(): return [base, random.random(), list({'a', 'b', 'c'}), hash('x'), list({None, 1, 2, 3, 4}), id(object())]";
     let seen = |code| returns(code, Value::None).first_failure.unwrap().got.unwrap();
     let first = seen(code);
     assert!((0..3).all(|_| seen(code) == first), "{first}");
