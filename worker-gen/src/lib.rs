@@ -1,0 +1,22 @@
+//! worker-gen: lease, sample, send rollouts. The sampling itself is `groklab-model`'s.
+
+pub mod config;
+mod generate;
+
+use groklab_domain::{JobKind, WorkerId};
+use groklab_model::{Placement, Resident};
+use tokio_util::sync::CancellationToken;
+
+/// Works for a coordinator until told to stop.
+///
+/// # Errors
+/// Whatever keeps the worker from going on; a job's failure is reported to the coordinator instead.
+pub async fn work(args: config::Work, stop: CancellationToken) -> anyhow::Result<()> {
+    let who = groklab_worker::Description {
+        id: WorkerId::new(),
+        kind: JobKind::Generate,
+        device: Placement::detect().description(),
+        threads: u32::try_from(tch::get_num_threads()).unwrap_or(0),
+    };
+    groklab_worker::run(args.worker, who, generate::Generator::new(Resident::new(args.models)), stop).await
+}

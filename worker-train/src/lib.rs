@@ -1,0 +1,22 @@
+//! worker-train: lease, LoRA steps, publish the adapter. The training step itself is `groklab-model`'s.
+
+pub mod config;
+mod train;
+
+use groklab_domain::{JobKind, WorkerId};
+use groklab_model::{Placement, Resident};
+use tokio_util::sync::CancellationToken;
+
+/// Works for a coordinator until told to stop.
+///
+/// # Errors
+/// Whatever keeps the worker from going on; a job's failure is reported to the coordinator instead.
+pub async fn work(args: config::Work, stop: CancellationToken) -> anyhow::Result<()> {
+    let who = groklab_worker::Description {
+        id: WorkerId::new(),
+        kind: JobKind::Train,
+        device: Placement::detect().description(),
+        threads: u32::try_from(tch::get_num_threads()).unwrap_or(0),
+    };
+    groklab_worker::run(args.worker, who, train::Fitter::new(Resident::new(args.models)), stop).await
+}

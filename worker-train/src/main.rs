@@ -1,1 +1,13 @@
-fn main() {}
+//! worker-train: leases train jobs and answers them with adapters.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use groklab_worker_train::config::{Cli, Command};
+
+fn main() -> ExitCode {
+    groklab_runtime::openmp::ensure_passive_waiting();
+    match Cli::parse().command {
+        Command::Work(args) => groklab_runtime::process::serve("worker-train", |stop| groklab_worker_train::work(args, stop)),
+    }
+}

@@ -36,6 +36,15 @@ impl Programs {
 pub enum Command {
     /// Say what isolates on this machine, what is missing, and the fix
     Doctor,
+    /// Work for a coordinator until told to stop
+    #[command(after_help = "Example:\n  worker-verify work --coordinator http://127.0.0.1:7070")]
+    Work {
+        #[command(flatten)]
+        worker: groklab_worker::Args,
+        /// Candidates verified at once [default: one per core]
+        #[arg(long)]
+        threads: Option<NonZero<usize>>,
+    },
     /// Verify candidates from standard input, one JSON object a line, in order
     Check {
         /// Answer with JSON, one object a line

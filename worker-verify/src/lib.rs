@@ -16,8 +16,10 @@ pub mod sandbox;
 pub mod seen;
 pub mod selftest;
 pub mod verify;
+mod work;
 
 pub use locate::locate;
 pub use nsjail::{Config, Nsjail};
 pub use sandbox::{InfrastructureError, Limits, Sandbox};
 pub use verify::{Case, Failure, Outcome, Submission, verify};
+pub use work::work;

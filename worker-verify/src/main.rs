@@ -23,6 +23,10 @@ fn main() -> anyhow::Result<ExitCode> {
     let config = cli.programs.locate();
     match cli.command {
         Command::Doctor => doctor(&config),
+        Command::Work { worker, threads } => {
+            let work = async |stop| groklab_worker_verify::work(worker, proven(&config)?, config::threads(threads), stop).await;
+            Ok(groklab_runtime::process::serve("worker-verify", work))
+        }
         Command::Check { json, threads } => {
             let sandbox = proven(&config)?;
             let summary = check(&sandbox, config::threads(threads), io::stdin().lock(), io::stdout().lock(), json)?;

@@ -38,9 +38,11 @@ struct Verifier<S> {
 impl<S: Sandbox + 'static> Executor for Verifier<S> {
     fn execute(&mut self, work: Work, context: &Context) -> Result<JobResult, Failure> {
         let Work::Verify(job) = work else { return Err(Failure::caller("a verify worker was given another kind of job")) };
-        let submissions = submissions(&job).map_err(|status| Failure::caller(status.message()))?;
-        // A dropped job shows in the flag that `verify_all` watches.
-        let done = |count: usize| drop(context.progress(count as u64));
+        let submissions = submissions(&job)?;
+        let done = |count: usize| {
+            // A dropped job shows in the flag that `verify_all` watches.
+            let _ = context.progress(count as u64);
+        };
         let outcomes =
             verify_all(&self.sandbox, &submissions, self.threads, context.dropped(), &done).map_err(|_| groklab_worker::Cancelled)?;
         if let Some(broken) = outcomes.iter().find(|outcome| outcome.verdict == Verdict::InfrastructureError) {
@@ -51,10 +53,9 @@ impl<S: Sandbox + 'static> Executor for Verifier<S> {
     }
 }
 
-fn submissions(job: &v1::VerifyJob) -> Result<Vec<Submission>, tonic::Status> {
+fn submissions(job: &v1::VerifyJob) -> Result<Vec<Submission>, Failure> {
     let limits = Limits {
-        cpu: Duration::try_from_secs_f64(job.cpu_seconds)
-            .map_err(|error| tonic::Status::invalid_argument(format!("cpu_seconds: {error}")))?,
+        cpu: Duration::try_from_secs_f64(job.cpu_seconds).map_err(|error| Failure::caller(format!("cpu_seconds: {error}")))?,
         memory_bytes: u64::from(job.memory_mb) << 20,
         ..Limits::default()
     };
@@ -62,18 +63,17 @@ fn submissions(job: &v1::VerifyJob) -> Result<Vec<Submission>, tonic::Status> {
         .iter()
         .map(|candidate| {
             let problem = job.problems.iter().find(|problem| problem.problem == candidate.problem);
-            let problem = problem.ok_or_else(|| {
-                tonic::Status::invalid_argument(format!("candidate of problem {}, which is not in the job", candidate.problem))
-            })?;
+            let problem =
+                problem.ok_or_else(|| Failure::caller(format!("candidate of problem {}, which is not in the job", candidate.problem)))?;
             let cases = problem.cases.iter().map(case).collect::<Result<_, _>>()?;
             Ok(Submission { text: candidate.text.clone(), is_code: false, entry: problem.entry.clone(), cases, limits })
         })
         .collect()
 }
 
-fn case(wire: &v1::Case) -> Result<Case, tonic::Status> {
+fn case(wire: &v1::Case) -> Result<Case, Failure> {
     let groklab_domain::Value::List(args) = convert::value("args_json", &wire.args_json)? else {
-        return Err(tonic::Status::invalid_argument(format!("args_json `{}` is not an array", wire.args_json)));
+        return Err(Failure::caller(format!("args_json `{}` is not an array", wire.args_json)));
     };
     Ok(Case { args, expected: convert::value("expected_json", &wire.expected_json)?, visible: wire.visible })
 }

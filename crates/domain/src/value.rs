@@ -224,7 +224,7 @@ mod tests {
         let leaf = prop_oneof![
             Just(Value::None),
             any::<bool>().prop_map(Value::Bool),
-            any::<i128>().prop_map(|n| Value::int(n)),
+            any::<i128>().prop_map(Value::int),
             any::<f64>().prop_filter("NaN equals nothing", |x| !x.is_nan()).prop_map(Value::Float),
             ".*".prop_map(Value::Str),
         ];

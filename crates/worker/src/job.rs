@@ -39,6 +39,13 @@ impl Failure {
     }
 }
 
+/// A field of the job that does not parse.
+impl From<tonic::Status> for Failure {
+    fn from(status: tonic::Status) -> Self {
+        Self::caller(status.message())
+    }
+}
+
 /// The work was dropped: cancelled, given to another worker, or the worker shuts down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the job was dropped")]
@@ -90,6 +97,11 @@ impl Context {
     pub fn progress(&self, units: u64) -> Result<(), Cancelled> {
         self.signal.units_done.store(units, Ordering::Relaxed);
         self.alive()
+    }
+
+    /// Turns true when the job was dropped; for work that watches a flag rather than asks.
+    pub fn dropped(&self) -> &AtomicBool {
+        &self.signal.dropped
     }
 
     /// A sign of life within a unit. An error means: stop at once.

@@ -233,7 +233,7 @@ pub struct Stop {
 impl Experiment {
     /// Whether the adapter of `iteration` is evaluated: the first, every `every`-th, and the last.
     pub fn evaluates(&self, iteration: u32) -> bool {
-        iteration % self.evaluate.every == 0 || iteration == self.iterations
+        iteration.is_multiple_of(self.evaluate.every) || iteration == self.iterations
     }
 
     /// How many evaluations the whole experiment makes.

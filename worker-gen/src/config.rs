@@ -1,0 +1,27 @@
+//! The command line of worker-gen.
+
+use std::path::PathBuf;
+
+/// Samples completions from a language model for a Groklab coordinator.
+#[derive(Debug, clap::Parser)]
+#[command(name = "worker-gen", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Work for a coordinator until told to stop.
+    #[command(after_help = "Example:\n  worker-gen work --coordinator http://127.0.0.1:7070")]
+    Work(Work),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Work {
+    #[command(flatten)]
+    pub worker: groklab_worker::Args,
+    /// Folder in which models fetched by their hub id are kept.
+    #[arg(long, env = "GROKLAB_MODELS", default_value_os_t = std::env::temp_dir().join("groklab-models"))]
+    pub models: PathBuf,
+}

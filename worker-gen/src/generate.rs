@@ -1,0 +1,122 @@
+//! One generate job: the model and the adapter it names, its prompts, a rollout for every sample.
+
+use std::ops::ControlFlow;
+
+use groklab_domain::{Digest, Finish};
+use groklab_model::{Adapter, Applied, ChatTokenizer, Completion, Error, Model, Request, Resident, Row, Sampling, Stop};
+use groklab_proto::{
+    convert::{AdapterRef, optional_field},
+    v1,
+};
+use groklab_worker::{Context, Executor, Failure, Outcome, Work};
+
+/// Does generate jobs with the model and the adapter of the last one kept in memory.
+pub(crate) struct Generator {
+    resident: Resident,
+    applied: Option<(Digest, Applied)>,
+}
+
+impl Generator {
+    pub(crate) fn new(resident: Resident) -> Self {
+        Self { resident, applied: None }
+    }
+
+    fn generate(&mut self, job: &v1::GenerateJob, context: &Context) -> Result<v1::GenerateResult, Failure> {
+        let Self { resident, applied } = self;
+        let base = job.base.as_ref().ok_or_else(|| Failure::caller("the job names no base model"))?;
+        let digest: Option<Digest> = optional_field("base.digest", &base.digest)?;
+        if !resident.holds(&base.source) {
+            *applied = None;
+        }
+        let (model, tokenizer) = resident.get(&base.source, digest).map_err(failure)?;
+        let adapter = job.adapter.as_ref().map(AdapterRef::try_from).transpose()?;
+        apply(applied, model, adapter, context)?;
+        let prompts = Prompts::encode(job, tokenizer)?;
+        let request = Request {
+            rows: &prompts.rows,
+            sampling: Sampling { temperature: job.temperature, top_p: job.top_p, max_new_tokens: job.max_new_tokens as usize },
+            stop: Stop::at_code_end(tokenizer),
+        };
+        let mut progress = |p: groklab_model::Progress| match context.progress(p.finished_rows as u64) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(groklab_worker::Cancelled) => ControlFlow::Break(()),
+        };
+        let completions = groklab_model::generate(model, applied.as_ref().map(|(_, a)| a), &request, &mut progress).map_err(failure)?;
+        Ok(v1::GenerateResult {
+            base_digest: model.base_digest().to_string(),
+            adapter_id: adapter.map(|a| a.id.to_string()).unwrap_or_default(),
+            rollouts: prompts.rollouts(job, completions),
+        })
+    }
+}
+
+impl Executor for Generator {
+    fn execute(&mut self, work: Work, context: &Context) -> Result<Outcome, Failure> {
+        match work {
+            Work::Generate(job) => self.generate(&job, context).map(Outcome::Generate),
+            _ => Err(Failure::caller("a generation worker was given another kind of job")),
+        }
+    }
+}
+
+/// Leaves the wanted adapter in `applied`, or none.
+fn apply(applied: &mut Option<(Digest, Applied)>, model: &Model, wanted: Option<AdapterRef>, context: &Context) -> Result<(), Failure> {
+    if applied.as_ref().map(|(id, _)| *id) == wanted.map(|adapter| adapter.id) {
+        return Ok(());
+    }
+    // The old copy goes first, so that two never share the memory.
+    *applied = None;
+    let Some(wanted) = wanted else { return Ok(()) };
+    let files = (context.artifacts.get(wanted.config)?, context.artifacts.get(wanted.weights)?);
+    let adapter = Adapter::from_files(files.0, files.1).map_err(failure)?;
+    if adapter.id() != wanted.id {
+        return Err(Failure::infrastructure(format!("adapter `{}` has the id {}", wanted.id, adapter.id())));
+    }
+    *applied = Some((wanted.id, Applied::new(model, &adapter).map_err(failure)?));
+    Ok(())
+}
+
+/// The job's prompts as rows: all samples of a prompt stand together.
+struct Prompts {
+    rows: Vec<Row>,
+    /// Tokens of each prompt of the job.
+    lengths: Vec<u32>,
+}
+
+impl Prompts {
+    fn encode(job: &v1::GenerateJob, tokenizer: &ChatTokenizer) -> Result<Self, Failure> {
+        let (mut rows, mut lengths) = (Vec::new(), Vec::new());
+        for prompt in &job.prompts {
+            let prompt_ids = tokenizer.encode_prompt(&prompt.text).map_err(failure)?;
+            lengths.push(u32::try_from(prompt_ids.len()).unwrap_or(u32::MAX));
+            rows.extend(prompt.samples.iter().map(|sample| Row { prompt_ids: prompt_ids.clone(), seed: sample.seed }));
+        }
+        Ok(Self { rows, lengths })
+    }
+
+    fn rollouts(&self, job: &v1::GenerateJob, completions: Vec<Completion>) -> Vec<v1::Rollout> {
+        let places = job.prompts.iter().zip(&self.lengths).flat_map(|(p, &length)| p.samples.iter().map(move |s| (p.problem, s.sample, length)));
+        places.zip(completions).map(|((problem, sample, length), completion)| rollout(problem, sample, length, completion)).collect()
+    }
+}
+
+fn rollout(problem: u32, sample: u32, prompt_tokens: u32, completion: Completion) -> v1::Rollout {
+    let finish = if completion.finish == groklab_model::Finish::Length { Finish::Length } else { Finish::Stop };
+    v1::Rollout {
+        problem,
+        sample,
+        token_ids: completion.ids.iter().map(|&id| u32::try_from(id).expect("an id is within the vocabulary")).collect(),
+        text: completion.bytes,
+        finish: finish.to_string(),
+        prompt_tokens,
+        mean_logprob: completion.mean_logprob,
+    }
+}
+
+fn failure(error: Error) -> Failure {
+    match error {
+        Error::Cancelled => groklab_worker::Cancelled.into(),
+        error if error.retry_may_help() => Failure::infrastructure(anyhow::Error::new(error)),
+        error => Failure::caller(anyhow::Error::new(error)),
+    }
+}

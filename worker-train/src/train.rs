@@ -1,0 +1,141 @@
+//! One train job: the training set it names, LoRA steps over it, an adapter in the store.
+
+use groklab_domain::{Digest, experiment};
+use groklab_model::{Adapter, ChatTokenizer, Error, Example, LoraSpec, Model, Resident, Schedule, Settings, Start, StepReport, Trainer, plan_batches};
+use groklab_proto::{
+    convert::{AdapterRef, field, optional_field},
+    v1,
+};
+use groklab_worker::{Context, Executor, Failure, Outcome, Work};
+
+/// One line of the training set. The completion is the ids that were sampled, never text encoded again.
+#[derive(serde::Deserialize)]
+struct Line {
+    prompt: String,
+    completion: Vec<i64>,
+}
+
+/// Does train jobs with the model of the last one kept in memory.
+pub(crate) struct Fitter {
+    resident: Resident,
+}
+
+impl Fitter {
+    pub(crate) fn new(resident: Resident) -> Self {
+        Self { resident }
+    }
+
+    fn fit(&mut self, job: &v1::TrainJob, context: &Context) -> Result<v1::TrainResult, Failure> {
+        let base = job.base.as_ref().ok_or_else(|| Failure::caller("the job names no base model"))?;
+        let digest: Option<Digest> = optional_field("base.digest", &base.digest)?;
+        let table: experiment::Train =
+            serde_json::from_str(&job.settings_json).map_err(|error| Failure::caller(format!("field `settings_json`: {error}")))?;
+        let set = context.artifacts.get(field("training_set_digest", &job.training_set_digest)?)?;
+        let (model, tokenizer) = self.resident.get(&base.source, digest).map_err(failure)?;
+        let examples = examples(&set, tokenizer)?;
+        let lengths: Vec<usize> = examples.iter().map(Example::tokens).collect();
+        let batches = plan_batches(&lengths, table.batch_tokens as usize, table.epochs, job.seed);
+        let mut trainer = trainer(job, &table, model, batches.len() as u64, context)?;
+        let mut steps = Vec::with_capacity(batches.len());
+        for batch in batches {
+            context.progress(steps.len() as u64)?;
+            let members: Vec<Example> = batch.iter().map(|&index| examples[index].clone()).collect();
+            let report = trainer.step(&members).map_err(failure)?;
+            tracing::info!(step = report.step, loss = report.loss, grad_norm = report.grad_norm, tokens = report.tokens, "step");
+            steps.push(step(&report));
+        }
+        Ok(v1::TrainResult {
+            base_digest: model.base_digest().to_string(),
+            adapter: Some(publish(&trainer.adapter(), context)?.into()),
+            optimiser_digest: optimiser(&table, &trainer, context)?,
+            examples: u32::try_from(examples.len()).unwrap_or(u32::MAX),
+            tokens: steps.iter().map(|step| step.tokens).sum(),
+            steps,
+        })
+    }
+}
+
+impl Executor for Fitter {
+    fn execute(&mut self, work: Work, context: &Context) -> Result<Outcome, Failure> {
+        match work {
+            Work::Train(job) => self.fit(&job, context).map(Outcome::Train),
+            _ => Err(Failure::caller("a training worker was given another kind of job")),
+        }
+    }
+}
+
+/// The set's lines as examples. Every completion ends with the end token, also one that was stopped at its closing fence: an adapter that
+/// never saw the end would never stop.
+fn examples(set: &[u8], tokenizer: &ChatTokenizer) -> Result<Vec<Example>, Failure> {
+    let parse = |line: &[u8]| -> Result<Example, Failure> {
+        let line: Line = serde_json::from_slice(line).map_err(|error| Failure::caller(format!("training set: {error}")))?;
+        let mut completion_ids = line.completion;
+        let ended = completion_ids.last().is_some_and(|id| tokenizer.end_tokens().contains(id));
+        completion_ids.extend(tokenizer.end_token().filter(|_| !ended));
+        Ok(Example { prompt_ids: tokenizer.encode_prompt(&line.prompt).map_err(failure)?, completion_ids })
+    };
+    set.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).map(parse).collect()
+}
+
+fn trainer<'a>(job: &v1::TrainJob, table: &experiment::Train, model: &'a Model, total_steps: u64, context: &Context) -> Result<Trainer<'a>, Failure> {
+    let targets = table.targets.iter().map(|name| name.parse()).collect::<Result<_, Error>>().map_err(failure)?;
+    let spec = LoraSpec { rank: i64::from(table.rank), alpha: table.alpha, dropout: table.dropout, targets };
+    let settings = Settings {
+        learning_rate: table.learning_rate,
+        weight_decay: table.weight_decay,
+        max_grad_norm: table.max_grad_norm,
+        warmup_steps: u64::from(table.warmup_steps),
+        total_steps,
+        schedule: schedule(table.schedule),
+        seed: job.seed,
+        ..Settings::default()
+    };
+    let Some(init) = &job.init else {
+        return Trainer::new(model, spec, settings, Start::Fresh { seed: job.seed }).map_err(failure);
+    };
+    let init = AdapterRef::try_from(init)?;
+    let adapter = Adapter::from_files(context.artifacts.get(init.config)?, context.artifacts.get(init.weights)?).map_err(failure)?;
+    let optimiser: Option<Digest> = optional_field("optimiser_digest", &job.optimiser_digest)?;
+    let optimiser = optimiser.map(|digest| context.artifacts.get(digest)).transpose()?;
+    Trainer::new(model, spec, settings, Start::From { adapter: &adapter, optimiser: optimiser.as_deref() }).map_err(failure)
+}
+
+fn schedule(word: experiment::Schedule) -> Schedule {
+    match word {
+        experiment::Schedule::Constant => Schedule::Constant,
+        experiment::Schedule::Linear => Schedule::Linear,
+        experiment::Schedule::Cosine => Schedule::Cosine,
+    }
+}
+
+fn publish(adapter: &Adapter, context: &Context) -> Result<AdapterRef, Failure> {
+    let config = context.artifacts.put(adapter.config_file())?;
+    let weights = context.artifacts.put(adapter.weights_file())?;
+    Ok(AdapterRef { id: adapter.id(), config, weights })
+}
+
+/// The optimiser's state in the store, where the next iteration goes on with it; empty otherwise.
+fn optimiser(table: &experiment::Train, trainer: &Trainer<'_>, context: &Context) -> Result<String, Failure> {
+    match table.start {
+        experiment::Start::Restart => Ok(String::new()),
+        experiment::Start::Continue => context.artifacts.put(&trainer.optimiser_state()).map(|digest| digest.to_string()),
+    }
+}
+
+fn step(report: &StepReport) -> v1::TrainingStep {
+    v1::TrainingStep {
+        step: u32::try_from(report.step).unwrap_or(u32::MAX),
+        loss: report.loss,
+        grad_norm: report.grad_norm,
+        learning_rate: report.learning_rate,
+        tokens: report.tokens as u64,
+    }
+}
+
+fn failure(error: Error) -> Failure {
+    match error {
+        Error::Cancelled => groklab_worker::Cancelled.into(),
+        error if error.retry_may_help() => Failure::infrastructure(anyhow::Error::new(error)),
+        error => Failure::caller(anyhow::Error::new(error)),
+    }
+}
