@@ -1,0 +1,54 @@
+//! Small code models in libtorch: loading, prompts, sampling, LoRA adapters and their training. Pure compute: blocking, no tasks, no
+//! network but the fetch of a hub id. Keep a [`Model`] on one thread of its own; everything here may run for minutes.
+//!
+//! ```no_run
+//! use std::{ops::ControlFlow, path::Path};
+//! use groklab_model::*;
+//!
+//! # fn main() -> groklab_model::Result<()> {
+//! let (model, tokenizer) = load("model.gguf", Path::new("cache"))?;
+//! let prompt_ids = tokenizer.encode_prompt("Write a Python function that adds two numbers.")?;
+//!
+//! let adapter = Adapter::from_files(std::fs::read("adapter_config.json").unwrap(), std::fs::read("adapter_model.safetensors").unwrap())?;
+//! let applied = Applied::new(&model, &adapter)?; // drop it to be back at the base
+//! let rows = [Row { prompt_ids: prompt_ids.clone(), seed: 7 }];
+//! let sampling = Sampling { temperature: 0.8, top_p: 0.95, max_new_tokens: 256 };
+//! let request = Request { rows: &rows, sampling, stop: Stop::at_code_end(&tokenizer) };
+//! let completions = generate(&model, Some(&applied), &request, &mut |_progress| ControlFlow::Continue(()))?;
+//!
+//! let mut completion_ids = completions[0].ids.clone();
+//! tokenizer.close(&mut completion_ids); // a rollout cut at its fence must still teach the model to stop
+//! let examples = [Example { prompt_ids, completion_ids }];
+//! let spec = LoraSpec { rank: 16, alpha: 32.0, dropout: 0.0, targets: Target::ALL.to_vec() };
+//! let mut trainer = Trainer::new(&model, spec, Settings::default(), Start::Fresh { seed: 1 })?;
+//! for batch in plan_batches(&[examples[0].tokens()], 2048, 2, 1) {
+//!     let batch: Vec<Example> = batch.iter().map(|&index| examples[index].clone()).collect();
+//!     println!("{:?}", trainer.step(&batch)?);
+//! }
+//! let trained: Adapter = trainer.adapter(); // .id(), .config_file(), .weights_file()
+//! # Ok(()) }
+//! ```
+
+mod chat;
+mod config;
+mod device;
+mod digest;
+mod error;
+mod forward;
+mod generate;
+mod load;
+mod lora;
+mod model;
+mod resident;
+pub mod testing;
+mod train;
+
+pub use chat::ChatTokenizer;
+pub use config::{Architecture, Config};
+pub use device::Placement;
+pub use error::{Error, Result};
+pub use generate::{Completion, Finish, Progress, Request, Row, Sampling, Stop, generate, last_logits};
+pub use lora::{Adapter, Applied, LoraSpec, Target};
+pub use model::{Model, load};
+pub use resident::Resident;
+pub use train::{Example, Schedule, Settings, Start, StepReport, Trainer, plan_batches};

@@ -1,0 +1,105 @@
+//! What can go wrong, one variant per operation; messages name the thing and, where there is one, the fix.
+
+use std::path::PathBuf;
+
+use groklab_domain::Digest;
+
+/// The error of every fallible operation of this crate.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file could not be opened or read.
+    #[error("read `{path}`")]
+    Read { path: PathBuf, source: std::io::Error },
+    /// A file is not what its name says.
+    #[error("`{path}` is damaged or incomplete ({reason}); fetch it again")]
+    Corrupt { path: PathBuf, reason: String },
+    /// The source names nothing that can be loaded.
+    #[error("no model at `{source_text}`: {reason}")]
+    Source { source_text: String, reason: String },
+    /// The model asks for something that this crate does not compute.
+    #[error("{what} `{value}` is not supported; supported: {supported}")]
+    Unsupported { what: &'static str, value: String, supported: &'static str },
+    /// A field of a configuration is missing or has no sense.
+    #[error("{what}: {reason}")]
+    Config { what: String, reason: String },
+    /// A weight is missing or has another shape than the configuration says.
+    #[error("weight `{name}`: {reason}")]
+    Weight { name: String, reason: String },
+    /// The tokenizer or the chat template could not be read or used.
+    #[error("{what}: {reason}")]
+    Tokenizer { what: &'static str, reason: String },
+    /// A model could not be fetched from the hub.
+    #[error("fetch `{repository}` from the hub: {reason}; give a folder or a .gguf file to work offline")]
+    Hub { repository: String, reason: String },
+    /// The adapter's files are unreadable or use what is not implemented.
+    #[error("adapter: {0}")]
+    Adapter(String),
+    /// The adapter was made for another base.
+    #[error("adapter was made for the base {adapter}, this model is {model}")]
+    OtherBase { adapter: Digest, model: Digest },
+    /// The weights are not those that the experiment began with.
+    #[error("`{source_text}` has the digest {found} here, the experiment began with {expected}")]
+    OtherWeights { source_text: String, expected: Digest, found: Digest },
+    /// A request has no sense: empty prompt, id outside the vocabulary, too long for the model.
+    #[error("request: {0}")]
+    Request(String),
+    /// The loss or the gradient is not a finite number.
+    #[error("{what} is {value} at step {step} (examples {examples:?}); lower the learning rate or look at these examples")]
+    NotFinite { what: &'static str, value: f64, step: u64, examples: Vec<u64> },
+    /// The model's output is not a number.
+    #[error("the model's logits are not finite for row {row}; the weights or the adapter are damaged")]
+    Diverged { row: usize },
+    /// The caller's hook asked to stop.
+    #[error("cancelled")]
+    Cancelled,
+    /// The device ran out of memory.
+    #[error("out of memory while {doing} ({reason}); {fix}")]
+    OutOfMemory { doing: &'static str, reason: String, fix: &'static str },
+    /// libtorch refused an operation.
+    #[error("libtorch while {doing}: {reason}")]
+    Torch { doing: &'static str, reason: String },
+}
+
+impl Error {
+    /// Whether the same work may succeed later or elsewhere: the cause lies in a file system, a network or libtorch.
+    pub fn retry_may_help(&self) -> bool {
+        matches!(self, Self::Read { .. } | Self::Hub { .. } | Self::OtherWeights { .. } | Self::Torch { .. })
+    }
+}
+
+/// This crate's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Runs tensor code, whose wrappers panic when libtorch reports an error, and turns such a panic into an [`Error`].
+pub(crate) fn guard<T>(doing: &'static str, fix: &'static str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let reason = panic_text(panic.as_ref());
+        let lower = reason.to_lowercase();
+        if lower.contains("out of memory") || lower.contains("can't allocate memory") || lower.contains("not enough memory") {
+            return Err(Error::OutOfMemory { doing, reason: first_line(&reason), fix });
+        }
+        Err(Error::Torch { doing, reason: first_line(&reason) })
+    })
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned())).unwrap_or_else(|| "unknown panic".into())
+}
+
+fn first_line(text: &str) -> String {
+    text.replace("\\n", "\n").lines().next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_about_memory_names_the_fix() {
+        let result: Result<()> = guard("testing", "use less", || panic!("CUDA out of memory. Tried to allocate"));
+        assert!(matches!(result, Err(Error::OutOfMemory { fix: "use less", .. })));
+        let result: Result<()> = guard("testing", "use less", || panic!("mat1 and mat2 shapes differ"));
+        assert!(matches!(result, Err(Error::Torch { .. })));
+    }
+}

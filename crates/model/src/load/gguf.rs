@@ -1,0 +1,303 @@
+//! A `.gguf` file: header, metadata, weights by their Hugging Face names. Reads versions 2 and 3, little endian; every length is checked.
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    path::{Path, PathBuf},
+};
+
+use memmap2::Mmap;
+use tch::Tensor;
+
+use super::quant::{self, Type};
+use crate::{
+    config::{Architecture, Config},
+    error::{Error, Result},
+};
+
+/// A value of the metadata.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Meta {
+    Integer(i64),
+    Float(f64),
+    Bool(bool),
+    Text(String),
+    List(Vec<Meta>),
+}
+
+pub(crate) struct Gguf {
+    path: PathBuf,
+    map: Mmap,
+    metadata: HashMap<String, Meta>,
+    tensors: HashMap<String, Entry>,
+}
+
+struct Entry {
+    kind: Result<Type, String>,
+    /// In our order: the last dimension is contiguous.
+    shape: Vec<i64>,
+    start: usize,
+}
+
+impl Gguf {
+    /// Maps `path` and reads its header.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let read = |source| Error::Read { path: path.into(), source };
+        let file = File::open(path).map_err(read)?;
+        // SAFETY: weight files are not written to while a process uses them.
+        let map = unsafe { Mmap::map(&file) }.map_err(read)?;
+        let corrupt = |reason: String| Error::Corrupt { path: path.into(), reason };
+        let (metadata, tensors) = read_header(&map).map_err(corrupt)?;
+        Ok(Self { path: path.into(), map, metadata, tensors })
+    }
+
+    pub(crate) fn meta(&self, key: &str) -> Option<&Meta> {
+        self.metadata.get(key)
+    }
+
+    pub(crate) fn text(&self, key: &str) -> Option<&str> {
+        if let Some(Meta::Text(text)) = self.meta(key) { Some(text) } else { None }
+    }
+
+    pub(crate) fn integer(&self, key: &str) -> Option<i64> {
+        if let Some(Meta::Integer(value)) = self.meta(key) { Some(*value) } else { None }
+    }
+
+    /// The model's sizes.
+    pub(crate) fn config(&self) -> Result<Config> {
+        let name = self.text("general.architecture").unwrap_or("(none)");
+        let architecture = Architecture::parse(name)?;
+        let field = |key: &str| {
+            let key = format!("{name}.{key}");
+            self.integer(&key).ok_or_else(|| Error::Config { what: format!("`{}`", self.path.display()), reason: format!("no `{key}`") })
+        };
+        let float = |key: &str| if let Some(Meta::Float(value)) = self.meta(&format!("{name}.{key}")) { Some(*value) } else { None };
+        self.refuse_rope_scaling(name)?;
+        let (hidden_size, heads) = (field("embedding_length")?, field("attention.head_count")?);
+        let embedding = self.tensors.get("token_embd.weight").and_then(|entry| entry.shape.first().copied());
+        let config = Config {
+            architecture,
+            vocab_size: embedding.unwrap_or(0),
+            hidden_size,
+            intermediate_size: field("feed_forward_length")?,
+            layers: field("block_count")? as usize,
+            heads,
+            kv_heads: field("attention.head_count_kv").unwrap_or(heads),
+            head_dim: field("attention.key_length").unwrap_or(if heads > 0 { hidden_size / heads } else { 0 }),
+            max_positions: field("context_length")?,
+            // Stored in float32; the decimal it came from is what other implementations compute with.
+            norm_eps: float("attention.layer_norm_rms_epsilon").map_or(1e-6, |eps| (eps as f32).to_string().parse().unwrap_or(eps)),
+            rope_theta: float("rope.freq_base").unwrap_or(10000.0),
+            tied: !self.tensors.contains_key("output.weight"),
+            end_tokens: Vec::new(),
+        };
+        config.check()?;
+        Ok(config)
+    }
+
+    fn refuse_rope_scaling(&self, name: &str) -> Result<()> {
+        let kind = self.text(&format!("{name}.rope.scaling.type")).filter(|kind| *kind != "none");
+        let kind = kind.or_else(|| self.tensors.contains_key("rope_freqs.weight").then_some("rope_freqs"));
+        match kind {
+            Some(kind) => Err(Error::Unsupported { what: "rope scaling", value: kind.into(), supported: "none" }),
+            None => Ok(()),
+        }
+    }
+
+    /// The weight with this Hugging Face name, dequantised; q and k of a llama come back in the order of Hugging Face's rotation.
+    pub(crate) fn tensor(&self, name: &str, config: &Config) -> Result<Tensor> {
+        let missing = |reason: String| Error::Weight { name: name.into(), reason };
+        let stored = stored_name(name).ok_or_else(|| missing("has no name in a GGUF".into()))?;
+        let entry = self.tensors.get(&stored).ok_or_else(|| missing(format!("the file has no `{stored}`")))?;
+        let kind = entry.kind.clone().map_err(|value| Error::Unsupported {
+            what: "quantisation",
+            value,
+            supported: "F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K",
+        })?;
+        let (values, size) = kind.block();
+        let count: i64 = entry.shape.iter().product();
+        if entry.shape.last().is_none_or(|width| width % values as i64 != 0) {
+            return Err(missing(format!("`{stored}` has shape {:?}, which is not whole blocks", entry.shape)));
+        }
+        let bytes = entry.start.checked_add(count as usize / values * size).and_then(|end| self.map.get(entry.start..end));
+        let bytes = bytes.ok_or_else(|| Error::Corrupt { path: self.path.clone(), reason: format!("it ends before `{stored}` does") })?;
+        let tensor = Tensor::from_slice(&quant::dequantise(kind, bytes)).view(entry.shape.as_slice());
+        if config.architecture != Architecture::Llama {
+            return Ok(tensor);
+        }
+        Ok(if name.ends_with("q_proj.weight") {
+            unpermute(&tensor, config.heads)
+        } else if name.ends_with("k_proj.weight") {
+            unpermute(&tensor, config.kv_heads)
+        } else {
+            tensor
+        })
+    }
+}
+
+/// A llama GGUF pairs the two halves of a head's rotation row by row; Hugging Face keeps them one behind the other.
+fn unpermute(weight: &Tensor, heads: i64) -> Tensor {
+    let size = weight.size();
+    weight.view([heads, size[0] / heads / 2, 2, size[1]]).transpose(1, 2).contiguous().view(size.as_slice())
+}
+
+fn stored_name(name: &str) -> Option<String> {
+    match name {
+        "model.embed_tokens.weight" => return Some("token_embd.weight".into()),
+        "model.norm.weight" => return Some("output_norm.weight".into()),
+        "lm_head.weight" => return Some("output.weight".into()),
+        _ => {}
+    }
+    let (layer, rest) = name.strip_prefix("model.layers.")?.split_once('.')?;
+    let (part, suffix) = rest.rsplit_once('.')?;
+    let part = match part {
+        "input_layernorm" => "attn_norm",
+        "post_attention_layernorm" => "ffn_norm",
+        "self_attn.q_proj" => "attn_q",
+        "self_attn.k_proj" => "attn_k",
+        "self_attn.v_proj" => "attn_v",
+        "self_attn.o_proj" => "attn_output",
+        "self_attn.q_norm" => "attn_q_norm",
+        "self_attn.k_norm" => "attn_k_norm",
+        "mlp.gate_proj" => "ffn_gate",
+        "mlp.up_proj" => "ffn_up",
+        "mlp.down_proj" => "ffn_down",
+        _ => return None,
+    };
+    Some(format!("blk.{layer}.{part}.{suffix}"))
+}
+
+type Header = (HashMap<String, Meta>, HashMap<String, Entry>);
+
+fn read_header(bytes: &[u8]) -> Result<Header, String> {
+    let mut reader = Reader { bytes, at: 0 };
+    if reader.take(4)? != b"GGUF" {
+        return Err("it does not begin with GGUF".into());
+    }
+    let version = reader.u32()?;
+    if !(2..=3).contains(&version) {
+        return Err(format!("version {version}; versions 2 and 3 are read"));
+    }
+    let (tensor_count, meta_count) = (reader.u64()?, reader.u64()?);
+    let mut metadata = HashMap::new();
+    for _ in 0..meta_count {
+        let key = reader.text()?;
+        let kind = reader.u32()?;
+        metadata.insert(key, reader.meta(kind)?);
+    }
+    let mut tensors = HashMap::new();
+    for _ in 0..tensor_count {
+        let (name, entry) = read_entry(&mut reader)?;
+        tensors.insert(name, entry);
+    }
+    let alignment = if let Some(Meta::Integer(n)) = metadata.get("general.alignment") { *n as usize } else { 32 };
+    let data = reader.at.next_multiple_of(alignment.max(1));
+    for entry in tensors.values_mut() {
+        entry.start = entry.start.checked_add(data).ok_or("an offset that is too large")?;
+    }
+    Ok((metadata, tensors))
+}
+
+fn read_entry(reader: &mut Reader<'_>) -> Result<(String, Entry), String> {
+    let name = reader.text()?;
+    let dimensions = reader.u32()?;
+    if dimensions > 4 {
+        return Err(format!("`{name}` has {dimensions} dimensions"));
+    }
+    let mut shape = Vec::new();
+    for _ in 0..dimensions {
+        let size = i64::try_from(reader.u64()?).map_err(|_| format!("`{name}` is too large"))?;
+        shape.insert(0, size);
+    }
+    let product = shape.iter().try_fold(1_i64, |product, &size| product.checked_mul(size));
+    product.filter(|&count| count < 1 << 40).ok_or_else(|| format!("`{name}` is too large"))?;
+    let kind = Type::parse(reader.u32()?);
+    let start = reader.u64()? as usize;
+    Ok((name, Entry { kind, shape, start }))
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, n: usize) -> Result<&'a [u8], String> {
+        let end = self.at.checked_add(n);
+        let slice = end.and_then(|end| self.bytes.get(self.at..end)).ok_or("it ends within its header")?;
+        self.at += n;
+        Ok(slice)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], String> {
+        Ok(self.take(N)?.try_into().expect("take gave N bytes"))
+    }
+
+    fn u32(&mut self) -> Result<u32, String> {
+        Ok(u32::from_le_bytes(self.array()?))
+    }
+
+    fn u64(&mut self) -> Result<u64, String> {
+        Ok(u64::from_le_bytes(self.array()?))
+    }
+
+    fn text(&mut self) -> Result<String, String> {
+        let length = self.u64()? as usize;
+        Ok(String::from_utf8_lossy(self.take(length)?).into_owned())
+    }
+
+    fn meta(&mut self, kind: u32) -> Result<Meta, String> {
+        Ok(match kind {
+            0 => Meta::Integer(self.array::<1>()?[0].into()),
+            1 => Meta::Integer(i8::from_le_bytes(self.array()?).into()),
+            2 => Meta::Integer(u16::from_le_bytes(self.array()?).into()),
+            3 => Meta::Integer(i16::from_le_bytes(self.array()?).into()),
+            4 => Meta::Integer(self.u32()?.into()),
+            5 => Meta::Integer(i32::from_le_bytes(self.array()?).into()),
+            6 => Meta::Float(f32::from_le_bytes(self.array()?).into()),
+            7 => Meta::Bool(self.array::<1>()?[0] != 0),
+            8 => Meta::Text(self.text()?),
+            9 => self.list()?,
+            10 | 11 => Meta::Integer(i64::from_le_bytes(self.array()?)),
+            12 => Meta::Float(f64::from_le_bytes(self.array()?)),
+            other => return Err(format!("metadata of the unknown kind {other}")),
+        })
+    }
+
+    fn list(&mut self) -> Result<Meta, String> {
+        let (kind, count) = (self.u32()?, self.u64()?);
+        if kind == 9 {
+            return Err("a list of lists in its metadata".into());
+        }
+        (0..count).map(|_| self.meta(kind)).collect::<Result<_, _>>().map(Meta::List)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cut_or_foreign_header_is_an_error() {
+        assert!(read_header(b"GGU").is_err());
+        assert!(read_header(b"NOPE0000").is_err_and(|reason| reason.contains("GGUF")));
+        let mut bytes = b"GGUF\x03\0\0\0".to_vec();
+        bytes.extend(u64::MAX.to_le_bytes());
+        bytes.extend(u64::MAX.to_le_bytes());
+        assert!(read_header(&bytes).is_err());
+    }
+
+    #[test]
+    fn names_follow_both_worlds() {
+        assert_eq!(stored_name("model.layers.3.self_attn.q_proj.bias").unwrap(), "blk.3.attn_q.bias");
+        assert_eq!(stored_name("model.layers.0.other.weight"), None);
+    }
+
+    #[test]
+    fn unpermuting_puts_the_halves_behind_each_other() {
+        // Rows of one head of width 4, stored as (0, 2, 1, 3).
+        let stored = Tensor::from_slice(&[0.0_f32, 2.0, 1.0, 3.0]).view([4, 1]);
+        let rows = Vec::<f32>::try_from(unpermute(&stored, 1).flatten(0, -1)).unwrap();
+        assert_eq!(rows, [0.0, 1.0, 2.0, 3.0]);
+    }
+}

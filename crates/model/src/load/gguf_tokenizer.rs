@@ -1,0 +1,96 @@
+//! The tokenizer of a GGUF: its metadata turned into the `tokenizer.json` it came from. A GGUF only names its pre-tokeniser, so a table
+//! holds what each name stands for; an unknown name is refused, because a near miss would tokenise almost right.
+
+use serde_json::{Value, json};
+
+use super::gguf::{Gguf, Meta};
+use crate::{
+    chat::Parts,
+    error::{Error, Result},
+};
+
+const CONTRACTIONS_QWEN: &str =
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const CONTRACTIONS_LLAMA: &str =
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+
+/// Token types of GGUF that are not ordinary text.
+const CONTROL: i64 = 3;
+const USER_DEFINED: i64 = 4;
+
+/// The parts of the tokenizer that `gguf` carries.
+pub(super) fn parts(gguf: &Gguf) -> Result<Parts> {
+    let model = gguf.text("tokenizer.ggml.model").unwrap_or("(none)");
+    if model != "gpt2" {
+        return Err(Error::Unsupported { what: "GGUF tokenizer", value: model.into(), supported: "gpt2 (byte-level BPE)" });
+    }
+    let tokens = texts(gguf, "tokenizer.ggml.tokens")?;
+    let token = |key: &str| gguf.integer(key).and_then(|id| tokens.get(usize::try_from(id).ok()?)).map(|text| (*text).to_owned());
+    let ends = ["eos_token_id", "eot_token_id", "eom_token_id"].map(|key| format!("tokenizer.ggml.{key}"));
+    Ok(Parts {
+        tokenizer_json: tokenizer_json(gguf, &tokens)?.to_string().into_bytes(),
+        template: gguf.text("tokenizer.chat_template").map(str::to_owned),
+        bos_token: token("tokenizer.ggml.bos_token_id"),
+        eos_token: token("tokenizer.ggml.eos_token_id"),
+        end_tokens: ends.iter().filter_map(|key| gguf.integer(key)).collect(),
+    })
+}
+
+fn tokenizer_json(gguf: &Gguf, tokens: &[&str]) -> Result<Value> {
+    let kinds = match gguf.meta("tokenizer.ggml.token_type") {
+        Some(Meta::List(kinds)) => kinds.as_slice(),
+        _ => &[],
+    };
+    let kind = |id: usize| if let Some(Meta::Integer(kind)) = kinds.get(id) { *kind } else { 1 };
+    let added: Vec<Value> = (0..tokens.len())
+        .filter(|&id| matches!(kind(id), CONTROL | USER_DEFINED))
+        .map(|id| {
+            json!({"id": id, "content": tokens[id], "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
+                   "special": kind(id) == CONTROL})
+        })
+        .collect();
+    let vocab: serde_json::Map<String, Value> = tokens.iter().enumerate().map(|(id, text)| ((*text).to_owned(), id.into())).collect();
+    let pre = pre_tokeniser(gguf.text("tokenizer.ggml.pre").unwrap_or("(none)"))?;
+    Ok(json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": added,
+        "normalizer": pre.normaliser, "pre_tokenizer": pre.split, "post_processor": null,
+        "decoder": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true},
+        "model": {"type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null, "end_of_word_suffix": null,
+                  "fuse_unk": false, "byte_fallback": false, "ignore_merges": pre.ignore_merges, "vocab": vocab,
+                  "merges": texts(gguf, "tokenizer.ggml.merges")?},
+    }))
+}
+
+struct PreTokeniser {
+    normaliser: Value,
+    split: Value,
+    ignore_merges: bool,
+}
+
+fn pre_tokeniser(name: &str) -> Result<PreTokeniser> {
+    let byte_level =
+        |use_regex: bool| json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": use_regex});
+    let sequence = |first: Value, regex: bool| json!({"type": "Sequence", "pretokenizers": [first, byte_level(regex)]});
+    let split = |pattern: &str| json!({"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false});
+    let digits = || json!({"type": "Digits", "individual_digits": true});
+    let (normaliser, split, ignore_merges) = match name {
+        "gpt-2" | "phi-2" => (Value::Null, byte_level(true), false),
+        "smollm" | "starcoder" | "refact" | "codeshell" => (Value::Null, sequence(digits(), true), false),
+        "qwen2" | "deepseek-r1-qwen" => (json!({"type": "NFC"}), sequence(split(CONTRACTIONS_QWEN), false), false),
+        "llama-bpe" | "llama3" | "llama-v3" => (Value::Null, sequence(split(CONTRACTIONS_LLAMA), false), true),
+        other => {
+            return Err(Error::Unsupported {
+                what: "GGUF pre-tokeniser",
+                value: other.into(),
+                supported: "gpt-2, phi-2, smollm, starcoder, refact, codeshell, qwen2, deepseek-r1-qwen, llama-bpe; or use the Hugging Face folder",
+            });
+        }
+    };
+    Ok(PreTokeniser { normaliser, split, ignore_merges })
+}
+
+fn texts<'a>(gguf: &'a Gguf, key: &str) -> Result<Vec<&'a str>> {
+    let missing = || Error::Tokenizer { what: "GGUF tokenizer", reason: format!("no list of texts `{key}`") };
+    let Some(Meta::List(items)) = gguf.meta(key) else { return Err(missing()) };
+    items.iter().map(|item| if let Meta::Text(text) = item { Ok(text.as_str()) } else { Err(missing()) }).collect()
+}

@@ -1,0 +1,93 @@
+//! Weights in safetensors files: one, or several with an index. The files are mapped, not read; a damaged one is refused.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    fs::File,
+    ops::Range,
+    path::{Path, PathBuf},
+};
+
+use memmap2::Mmap;
+use safetensors::{Dtype, SafeTensors};
+use tch::{Kind, Tensor};
+
+use super::read_json;
+use crate::error::{Error, Result};
+
+pub(crate) struct Shards {
+    files: Vec<(PathBuf, Mmap)>,
+    entries: HashMap<String, Entry>,
+}
+
+struct Entry {
+    file: usize,
+    kind: Kind,
+    shape: Vec<i64>,
+    bytes: Range<usize>,
+}
+
+impl Shards {
+    /// Opens `model.safetensors` or the files that `model.safetensors.index.json` lists.
+    pub(crate) fn open(folder: &Path) -> Result<Self> {
+        let mut shards = Self { files: Vec::new(), entries: HashMap::new() };
+        for path in shard_paths(folder)? {
+            shards.add(path)?;
+        }
+        Ok(shards)
+    }
+
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        self.files.iter().map(|(path, _)| path.clone()).collect()
+    }
+
+    /// A copy of the weight `name`.
+    pub(crate) fn tensor(&self, name: &str) -> Result<Tensor> {
+        let entry =
+            self.entries.get(name).ok_or_else(|| Error::Weight { name: name.into(), reason: "is in none of the weight files".into() })?;
+        let bytes = &self.files[entry.file].1[entry.bytes.clone()];
+        Ok(Tensor::from_data_size(bytes, &entry.shape, entry.kind))
+    }
+
+    fn add(&mut self, path: PathBuf) -> Result<()> {
+        let read = |source| Error::Read { path: path.clone(), source };
+        let file = File::open(&path).map_err(read)?;
+        // SAFETY: weight files are not written to while a process uses them.
+        let map = unsafe { Mmap::map(&file) }.map_err(read)?;
+        let corrupt = |reason: String| Error::Corrupt { path: path.clone(), reason };
+        let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|e| corrupt(e.to_string()))?;
+        let start = 8 + header;
+        for (name, info) in metadata.tensors() {
+            let kind = kind_of(info.dtype).ok_or_else(|| corrupt(format!("weight `{name}` has the unsupported type {:?}", info.dtype)))?;
+            let shape = info.shape.iter().map(|&n| n as i64).collect();
+            let bytes = start + info.data_offsets.0..start + info.data_offsets.1;
+            self.entries.insert(name, Entry { file: self.files.len(), kind, shape, bytes });
+        }
+        self.files.push((path, map));
+        Ok(())
+    }
+}
+
+/// The kinds of weights that are read.
+pub(crate) fn kind_of(dtype: Dtype) -> Option<Kind> {
+    match dtype {
+        Dtype::F32 => Some(Kind::Float),
+        Dtype::F16 => Some(Kind::Half),
+        Dtype::BF16 => Some(Kind::BFloat16),
+        _ => None,
+    }
+}
+
+fn shard_paths(folder: &Path) -> Result<Vec<PathBuf>> {
+    let index = folder.join("model.safetensors.index.json");
+    if !index.exists() {
+        return Ok(vec![folder.join("model.safetensors")]);
+    }
+    let json = read_json(&index)?;
+    let map = json["weight_map"].as_object().ok_or_else(|| Error::Corrupt { path: index.clone(), reason: "no `weight_map`".into() })?;
+    let names: BTreeSet<&str> = map.values().filter_map(|name| name.as_str()).collect();
+    let inside = |name: &&str| Path::new(name).components().count() == 1 && !name.starts_with("..");
+    if let Some(outside) = names.iter().find(|name| !inside(name)) {
+        return Err(Error::Corrupt { path: index, reason: format!("it names `{outside}`, which is not a file beside it") });
+    }
+    Ok(names.into_iter().map(|name| folder.join(name)).collect())
+}

@@ -1,0 +1,199 @@
+//! An adapter's two files, `adapter_config.json` and `adapter_model.safetensors`, read and written. Variants of LoRA that would compute
+//! something else (DoRA, rsLoRA, per-layer ranks, trained biases or heads) are refused by name.
+
+use std::collections::BTreeMap;
+
+use groklab_domain::Digest;
+use safetensors::SafeTensors;
+use serde_json::{Value, json};
+use tch::{Kind, Tensor};
+
+use super::{LoraSpec, NamedTensor, Target, write_safetensors};
+use crate::{
+    config::Config,
+    digest,
+    error::{Error, Result},
+    load::kind_of,
+    model::Model,
+};
+
+/// LoRA weights with their files. Cheap to keep: the tensors are on the CPU in float32.
+pub struct Adapter {
+    pub(crate) spec: LoraSpec,
+    /// A `[rank, in]` and B `[out, rank]` by layer and target.
+    pub(crate) weights: BTreeMap<(usize, Target), (Tensor, Tensor)>,
+    /// The base it was made for, where its file says so.
+    base: Option<Digest>,
+    config_file: Vec<u8>,
+    weights_file: Vec<u8>,
+}
+
+impl Adapter {
+    /// Reads the contents of `adapter_config.json` and `adapter_model.safetensors`.
+    pub fn from_files(config_file: Vec<u8>, weights_file: Vec<u8>) -> Result<Self> {
+        let json: Value =
+            serde_json::from_slice(&config_file).map_err(|e| Error::Adapter(format!("adapter_config.json is not JSON ({e})")))?;
+        let spec = read_spec(&json)?;
+        let damaged = |reason: String| Error::Adapter(format!("adapter_model.safetensors is damaged ({reason})"));
+        let (_, metadata) = SafeTensors::read_metadata(&weights_file).map_err(|e| damaged(e.to_string()))?;
+        let base = metadata.metadata().as_ref().and_then(|map| map.get("base_digest")).map(|text| text.parse::<Digest>());
+        let base = base.transpose().map_err(|e| damaged(e.to_string()))?;
+        let tensors = SafeTensors::deserialize(&weights_file).map_err(|e| damaged(e.to_string()))?;
+        let weights = read_weights(&tensors, &spec)?;
+        Ok(Self { spec, weights, base, config_file, weights_file })
+    }
+
+    /// Makes the files of an adapter for `base`.
+    pub(crate) fn write(spec: LoraSpec, weights: BTreeMap<(usize, Target), (Tensor, Tensor)>, base: Digest) -> Self {
+        let config_file = write_spec(&spec);
+        let named: Vec<NamedTensor<'_>> = weights
+            .iter()
+            .flat_map(|((layer, target), (a, b))| {
+                let name = |part: &str| format!("base_model.model.model.layers.{layer}.{}.lora_{part}.weight", target.module());
+                [NamedTensor { name: name("A"), tensor: a }, NamedTensor { name: name("B"), tensor: b }]
+            })
+            .collect();
+        let metadata = BTreeMap::from([("base_digest", base.to_string()), ("format", "pt".to_owned())]);
+        let weights_file = write_safetensors(&named, &metadata);
+        Self { spec, weights, base: Some(base), config_file, weights_file }
+    }
+
+    /// The adapter's name: SHA-256 over configuration, weights and base.
+    pub fn id(&self) -> Digest {
+        let base = self.base.map(|digest| digest.to_string()).unwrap_or_default();
+        digest::of_parts(b"groklab adapter 1", &[&self.config_file, &self.weights_file, base.as_bytes()])
+    }
+
+    /// The contents of `adapter_config.json`.
+    pub fn config_file(&self) -> &[u8] {
+        &self.config_file
+    }
+
+    /// The contents of `adapter_model.safetensors`.
+    pub fn weights_file(&self) -> &[u8] {
+        &self.weights_file
+    }
+
+    /// Its shape.
+    pub fn spec(&self) -> &LoraSpec {
+        &self.spec
+    }
+
+    /// Refuses a base it was not made for, and weights that don't cover exactly the model's layers.
+    pub(crate) fn check_against(&self, model: &Model) -> Result<()> {
+        if let Some(adapter) = self.base.filter(|base| *base != model.base_digest()) {
+            return Err(Error::OtherBase { adapter, model: model.base_digest() });
+        }
+        let expected = model.config.layers * self.spec.targets.len();
+        if self.weights.len() != expected {
+            return Err(Error::Adapter(format!("it has {} pairs of weights, the model needs {expected}", self.weights.len())));
+        }
+        self.weights.iter().try_for_each(|(&place, (a, b))| check_shapes(place, a, b, &self.spec, &model.config))
+    }
+}
+
+fn check_shapes((layer, target): (usize, Target), a: &Tensor, b: &Tensor, spec: &LoraSpec, config: &Config) -> Result<()> {
+    let (input, output) = target.sizes(config);
+    if layer >= config.layers || a.size() != [spec.rank, input] || b.size() != [output, spec.rank] {
+        let shapes = format!("{:?} and {:?} at layer {layer} {}", a.size(), b.size(), target.name());
+        return Err(Error::Adapter(format!("shapes {shapes} don't fit rank {} and a linear of {input} to {output}", spec.rank)));
+    }
+    Ok(())
+}
+
+/// Fields of peft's configuration that change what is computed, which are not implemented.
+const REFUSED: [&str; 16] = [
+    "use_dora",
+    "use_rslora",
+    "use_qalora",
+    "use_bdlora",
+    "rank_pattern",
+    "alpha_pattern",
+    "modules_to_save",
+    "layers_to_transform",
+    "layers_pattern",
+    "layer_replication",
+    "lora_bias",
+    "fan_in_fan_out",
+    "target_parameters",
+    "trainable_token_indices",
+    "exclude_modules",
+    "alora_invocation_tokens",
+];
+
+fn read_spec(json: &Value) -> Result<LoraSpec> {
+    let refuse = |what: &str| Err(Error::Adapter(format!("{what} is not supported")));
+    if json["peft_type"] != "LORA" {
+        return refuse(&format!("peft_type {}", json["peft_type"]));
+    }
+    let empty = |value: &Value| match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        _ => false,
+    };
+    if let Some(field) = REFUSED.into_iter().find(|field| !empty(&json[*field])) {
+        return refuse(&format!("{field} {}", json[field]));
+    }
+    if !matches!(json["bias"].as_str(), None | Some("none")) {
+        return refuse(&format!("bias {}", json["bias"]));
+    }
+    let Some(targets) = json["target_modules"].as_array() else { return refuse(&format!("target_modules {}", json["target_modules"])) };
+    let targets = targets.iter().map(|name| name.as_str().unwrap_or_default().parse()).collect::<Result<_>>()?;
+    let field = |name: &str| json[name].as_f64().ok_or_else(|| Error::Adapter(format!("adapter_config.json has no number `{name}`")));
+    let spec =
+        LoraSpec { rank: field("r")? as i64, alpha: field("lora_alpha")?, dropout: json["lora_dropout"].as_f64().unwrap_or(0.0), targets };
+    spec.checked()
+}
+
+fn write_spec(spec: &LoraSpec) -> Vec<u8> {
+    let mut targets: Vec<&str> = spec.targets.iter().map(|target| target.name()).collect();
+    targets.sort_unstable();
+    let alpha = if spec.alpha.fract() == 0.0 { json!(spec.alpha as i64) } else { json!(spec.alpha) };
+    let fields: BTreeMap<&str, Value> = BTreeMap::from([
+        ("base_model_name_or_path", Value::Null),
+        ("bias", json!("none")),
+        ("fan_in_fan_out", json!(false)),
+        ("inference_mode", json!(true)),
+        ("init_lora_weights", json!(true)),
+        ("lora_alpha", alpha),
+        ("lora_dropout", json!(spec.dropout)),
+        ("modules_to_save", Value::Null),
+        ("peft_type", json!("LORA")),
+        ("r", json!(spec.rank)),
+        ("target_modules", json!(targets)),
+        ("task_type", json!("CAUSAL_LM")),
+        ("use_dora", json!(false)),
+        ("use_rslora", json!(false)),
+    ]);
+    serde_json::to_vec_pretty(&fields).expect("a map of plain values is JSON")
+}
+
+fn read_weights(tensors: &SafeTensors<'_>, spec: &LoraSpec) -> Result<BTreeMap<(usize, Target), (Tensor, Tensor)>> {
+    let mut halves = BTreeMap::new();
+    for (name, view) in tensors.iter() {
+        let place = parse_name(name).filter(|(_, target, _)| spec.targets.contains(target));
+        let place = place.ok_or_else(|| Error::Adapter(format!("weight `{name}` belongs to none of the targets")))?;
+        let kind = kind_of(view.dtype()).ok_or_else(|| Error::Adapter(format!("weight `{name}` has the type {:?}", view.dtype())))?;
+        let shape: Vec<i64> = view.shape().iter().map(|&n| n as i64).collect();
+        halves.insert(place, Tensor::from_data_size(view.data(), &shape, kind).to_kind(Kind::Float));
+    }
+    let mut pairs = BTreeMap::new();
+    while let Some(((layer, target, is_b), a)) = halves.pop_first() {
+        let b = if is_b { None } else { halves.remove(&(layer, target, true)) };
+        let b = b.ok_or_else(|| Error::Adapter(format!("layer {layer} {} has only one of A and B", target.name())))?;
+        pairs.insert((layer, target), (a, b));
+    }
+    Ok(pairs)
+}
+
+/// Layer, target, and whether it is B, from peft's name of a weight.
+fn parse_name(name: &str) -> Option<(usize, Target, bool)> {
+    let (layer, rest) = name.strip_prefix("base_model.model.model.layers.")?.split_once('.')?;
+    let (module, is_b) = match rest.strip_suffix(".lora_A.weight") {
+        Some(module) => (module, false),
+        None => (rest.strip_suffix(".lora_B.weight")?, true),
+    };
+    let target = Target::ALL.into_iter().find(|target| target.module() == module)?;
+    Some((layer.parse().ok()?, target, is_b))
+}

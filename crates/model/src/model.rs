@@ -1,0 +1,184 @@
+//! A model in memory: fused weights in the layout the forward passes want, and what describes it. The base is never written to.
+
+use std::path::Path;
+
+use groklab_domain::Digest;
+use tch::{Kind, Tensor};
+
+use crate::{
+    chat::ChatTokenizer,
+    config::Config,
+    device::Placement,
+    digest,
+    error::{Result, guard},
+    load::Checkpoint,
+};
+
+/// A transformer's weights on a device. Weights are `[out, in]`, as in Hugging Face files.
+pub struct Model {
+    pub(crate) config: Config,
+    pub(crate) placement: Placement,
+    pub(crate) embedding: Tensor,
+    /// The output head; the embedding itself where the two are tied.
+    pub(crate) head: Tensor,
+    pub(crate) final_norm: Tensor,
+    pub(crate) layers: Vec<Layer>,
+    /// Rotations of positions, `[max_positions, head_dim / 2]`, float32.
+    pub(crate) cos: Tensor,
+    pub(crate) sin: Tensor,
+    base_digest: Digest,
+}
+
+/// The four products of a layer: q, k and v are one, gate and up are one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Fused {
+    Qkv,
+    Out,
+    GateUp,
+    Down,
+}
+
+pub(crate) struct Layer {
+    pub attention_norm: Tensor,
+    pub mlp_norm: Tensor,
+    /// `[q + k + v, hidden]`
+    pub qkv: Tensor,
+    pub qkv_bias: Option<Tensor>,
+    pub q_norm: Option<Tensor>,
+    pub k_norm: Option<Tensor>,
+    pub out: Tensor,
+    /// `[gate + up, hidden]`
+    pub gate_up: Tensor,
+    pub down: Tensor,
+}
+
+impl Layer {
+    pub(crate) fn weight(&self, fused: Fused) -> &Tensor {
+        match fused {
+            Fused::Qkv => &self.qkv,
+            Fused::Out => &self.out,
+            Fused::GateUp => &self.gate_up,
+            Fused::Down => &self.down,
+        }
+    }
+
+    pub(crate) fn bias(&self, fused: Fused) -> Option<&Tensor> {
+        self.qkv_bias.as_ref().filter(|_| fused == Fused::Qkv)
+    }
+}
+
+/// Loads a model and its tokenizer from a Hugging Face folder, a `.gguf` file, or a hub id (`org/name`, fetched into `cache`).
+///
+/// # Errors
+/// Names the file, field, weight or architecture that is missing, damaged or not supported, and what to do.
+pub fn load(source: &str, cache: &Path) -> Result<(Model, ChatTokenizer)> {
+    let checkpoint = Checkpoint::open(source, cache)?;
+    let tokenizer = ChatTokenizer::new(&checkpoint.tokenizer_parts()?, &checkpoint.config.end_tokens)?;
+    Ok((Model::from_checkpoint(&checkpoint, Placement::detect())?, tokenizer))
+}
+
+impl Model {
+    /// Loads the weights of `source` alone, without a tokenizer, to a place of the caller's choice.
+    pub fn open(source: &str, cache: &Path, placement: Placement) -> Result<Self> {
+        Self::from_checkpoint(&Checkpoint::open(source, cache)?, placement)
+    }
+
+    /// The digest of the weight files and the configuration this model was loaded from.
+    pub fn base_digest(&self) -> Digest {
+        self.base_digest
+    }
+
+    /// The sizes of the model.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Where and in which kind of numbers it computes.
+    pub fn placement(&self) -> Placement {
+        self.placement
+    }
+
+    /// For records: device, kind of numbers and threads, on which results may depend.
+    pub fn device_description(&self) -> String {
+        self.placement.description()
+    }
+
+    fn from_checkpoint(checkpoint: &Checkpoint, placement: Placement) -> Result<Self> {
+        let base_digest = digest::of_files(&checkpoint.files)?;
+        guard("loading the weights", "use a smaller model or a machine with more memory", || {
+            let _no_grad = tch::no_grad_guard();
+            Self::build(Source { checkpoint, placement }, base_digest)
+        })
+    }
+
+    fn build(source: Source<'_>, base_digest: Digest) -> Result<Self> {
+        let config = source.checkpoint.config.clone();
+        let table = [config.vocab_size, config.hidden_size];
+        let embedding = source.get("model.embed_tokens.weight", &table)?;
+        let head = if config.tied { embedding.shallow_clone() } else { source.get("lm_head.weight", &table)? };
+        let (cos, sin) = rotations(&config);
+        Ok(Self {
+            layers: (0..config.layers).map(|index| source.layer(index)).collect::<Result<_>>()?,
+            final_norm: source.get("model.norm.weight", &[config.hidden_size])?,
+            cos: cos.to_device(source.placement.device),
+            sin: sin.to_device(source.placement.device),
+            placement: source.placement,
+            embedding,
+            head,
+            config,
+            base_digest,
+        })
+    }
+}
+
+/// A checkpoint being moved to a device.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    checkpoint: &'a Checkpoint,
+    placement: Placement,
+}
+
+impl Source<'_> {
+    fn get(self, name: &str, shape: &[i64]) -> Result<Tensor> {
+        Ok(self.checkpoint.tensor(name, shape)?.to_device(self.placement.device).to_kind(self.placement.kind))
+    }
+
+    /// Several weights as one, stacked along their outputs.
+    fn fused(self, names: &[(String, Vec<i64>)]) -> Result<Tensor> {
+        let parts = names.iter().map(|(name, shape)| self.get(name, shape)).collect::<Result<Vec<_>>>()?;
+        Ok(if let [one] = parts.as_slice() { one.shallow_clone() } else { Tensor::cat(&parts, 0) })
+    }
+
+    fn layer(self, index: usize) -> Result<Layer> {
+        let config = &self.checkpoint.config;
+        let name = |rest: &str| format!("model.layers.{index}.{rest}");
+        let (hidden, inner, q, kv) = (config.hidden_size, config.intermediate_size, config.q_size(), config.kv_size());
+        let parts = |names: &[(&str, i64)], width: &[i64], kind: &str| {
+            let with = |(part, out): &(&str, i64)| (name(&format!("{part}.{kind}")), [&[*out], width].concat());
+            self.fused(&names.iter().map(with).collect::<Vec<_>>())
+        };
+        let qkv = [("self_attn.q_proj", q), ("self_attn.k_proj", kv), ("self_attn.v_proj", kv)];
+        let norm = |rest: &str, size: i64| self.get(&name(rest), &[size]);
+        let head_norm = |rest: &str| if config.qk_norm() { norm(rest, config.head_dim).map(Some) } else { Ok(None) };
+        Ok(Layer {
+            attention_norm: norm("input_layernorm.weight", hidden)?,
+            mlp_norm: norm("post_attention_layernorm.weight", hidden)?,
+            qkv: parts(&qkv, &[hidden], "weight")?,
+            qkv_bias: if config.qkv_bias() { Some(parts(&qkv, &[], "bias")?) } else { None },
+            q_norm: head_norm("self_attn.q_norm.weight")?,
+            k_norm: head_norm("self_attn.k_norm.weight")?,
+            out: parts(&[("self_attn.o_proj", hidden)], &[q], "weight")?,
+            gate_up: parts(&[("mlp.gate_proj", inner), ("mlp.up_proj", inner)], &[hidden], "weight")?,
+            down: parts(&[("mlp.down_proj", hidden)], &[inner], "weight")?,
+        })
+    }
+}
+
+/// Cosine and sine of every position and frequency, computed in float32 as the reference implementation does.
+fn rotations(config: &Config) -> (Tensor, Tensor) {
+    let options = (Kind::Float, tch::Device::Cpu);
+    let exponents = Tensor::arange_start_step(0, config.head_dim, 2, options) / config.head_dim as f64;
+    let frequencies = Tensor::from(config.rope_theta as f32).pow(&exponents).reciprocal();
+    let angles = Tensor::arange(config.max_positions, options).outer(&frequencies);
+    (angles.cos(), angles.sin())
+}

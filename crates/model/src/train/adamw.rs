@@ -1,0 +1,104 @@
+//! AdamW (Loshchilov and Hutter 2019) as torch computes it: decoupled weight decay, bias-corrected moments.
+
+use std::collections::BTreeMap;
+
+use safetensors::SafeTensors;
+use tch::{Kind, Tensor};
+
+use super::{Parameters, Settings};
+use crate::{
+    error::{Error, Result},
+    lora::{NamedTensor, Target, write_safetensors},
+};
+
+/// The place of a parameter: layer, target, and whether it is B.
+type Place = (usize, Target, bool);
+
+pub(super) struct AdamW {
+    steps: u64,
+    moments: BTreeMap<Place, Moments>,
+}
+
+struct Moments {
+    first: Tensor,
+    second: Tensor,
+}
+
+impl AdamW {
+    pub(super) fn new(parameters: &Parameters) -> Self {
+        let moments = places(parameters)
+            .map(|(place, tensor)| (place, Moments { first: tensor.zeros_like(), second: tensor.zeros_like() }))
+            .collect();
+        Self { steps: 0, moments }
+    }
+
+    /// Moves every parameter along its gradient times `clip`.
+    pub(super) fn update(&mut self, parameters: &mut Parameters, settings: &Settings, learning_rate: f64, clip: f64) {
+        let _no_grad = tch::no_grad_guard();
+        self.steps += 1;
+        let (beta1, beta2) = settings.betas;
+        let correct = |beta: f64| 1.0 - beta.powi(i32::try_from(self.steps).unwrap_or(i32::MAX));
+        let (step_size, second_scale) = (learning_rate / correct(beta1), correct(beta2).sqrt());
+        for ((layer, target), (a, b)) in parameters {
+            for (is_b, tensor) in [(false, a), (true, b)] {
+                let moments = self.moments.get_mut(&(*layer, *target, is_b)).expect("every parameter has moments");
+                let gradient = tensor.grad() * clip;
+                let _ = tensor.g_mul_scalar_(1.0 - learning_rate * settings.weight_decay);
+                let _ = moments.first.lerp_(&gradient, 1.0 - beta1);
+                let _ = moments.second.g_mul_scalar_(beta2).g_add_(&(gradient.square() * (1.0 - beta2)));
+                let scale = moments.second.sqrt() / second_scale + settings.eps;
+                let _ = tensor.g_sub_(&(&moments.first / scale * step_size));
+            }
+        }
+    }
+
+    /// The state as a safetensors file.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let named: Vec<NamedTensor<'_>> = self
+            .moments
+            .iter()
+            .flat_map(|(place, moments)| {
+                [
+                    NamedTensor { name: name(place, "first"), tensor: &moments.first },
+                    NamedTensor { name: name(place, "second"), tensor: &moments.second },
+                ]
+            })
+            .collect();
+        write_safetensors(&named, &BTreeMap::from([("steps", self.steps.to_string())]))
+    }
+
+    /// Reads what [`Self::to_bytes`] wrote for `parameters` of the same shape.
+    pub(super) fn from_bytes(bytes: &[u8], parameters: &Parameters) -> Result<Self> {
+        let damaged = |reason: String| Error::Adapter(format!("the optimiser's state is damaged ({reason})"));
+        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| damaged(e.to_string()))?;
+        let steps = metadata.metadata().as_ref().and_then(|map| map.get("steps")?.parse().ok());
+        let steps = steps.ok_or_else(|| damaged("no number of steps".into()))?;
+        let file = SafeTensors::deserialize(bytes).map_err(|e| damaged(e.to_string()))?;
+        let read = |place: &Place, which: &str, like: &Tensor| {
+            let view = file.tensor(&name(place, which)).map_err(|e| damaged(e.to_string()))?;
+            let shape: Vec<i64> = view.shape().iter().map(|&n| n as i64).collect();
+            if shape != like.size() || view.data().len() != like.numel() * 4 {
+                return Err(damaged(format!("{} has shape {shape:?}", name(place, which))));
+            }
+            Ok(Tensor::from_data_size(view.data(), &shape, Kind::Float).to_device(like.device()))
+        };
+        let moments = places(parameters)
+            .map(|(place, tensor)| Ok((place, Moments { first: read(&place, "first", tensor)?, second: read(&place, "second", tensor)? })));
+        Ok(Self { steps, moments: moments.collect::<Result<_>>()? })
+    }
+}
+
+/// The norm of all gradients taken together.
+pub(super) fn global_norm(parameters: &Parameters) -> f64 {
+    let _no_grad = tch::no_grad_guard();
+    let norms: Vec<Tensor> = places(parameters).map(|(_, tensor)| tensor.grad().norm()).collect();
+    Tensor::stack(&norms, 0).norm().double_value(&[])
+}
+
+fn places(parameters: &Parameters) -> impl Iterator<Item = (Place, &Tensor)> {
+    parameters.iter().flat_map(|(&(layer, target), (a, b))| [((layer, target, false), a), ((layer, target, true), b)])
+}
+
+fn name((layer, target, is_b): &Place, which: &str) -> String {
+    format!("layers.{layer}.{}.lora_{}.{which}_moment", target.name(), if *is_b { "B" } else { "A" })
+}

@@ -1,0 +1,250 @@
+//! LoRA fine-tuning on completions. Follows peft's LoRA and torch's AdamW; departs from a usual loop in that sequences are packed without
+//! padding, the loss of a step is a sum over its completion tokens divided by their number (not a mean of means), and logits exist only
+//! where a completion token is predicted. Runs of one input on one machine give the same bits.
+
+mod adamw;
+mod batches;
+mod loss;
+mod schedule;
+
+use std::collections::BTreeMap;
+
+use rand_chacha::{
+    ChaCha8Rng,
+    rand_core::{Rng, SeedableRng},
+};
+use tch::Tensor;
+
+pub use batches::plan_batches;
+pub use schedule::Schedule;
+
+use crate::{
+    digest,
+    error::{Error, Result, guard},
+    lora::{Adapter, LoraSpec, Target},
+    model::Model,
+};
+use adamw::AdamW;
+
+/// What the model shall learn to write behind a prompt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Example {
+    pub prompt_ids: Vec<i64>,
+    /// With the end token, if the model shall learn to stop.
+    pub completion_ids: Vec<i64>,
+}
+
+impl Example {
+    /// Tokens that go through the model.
+    pub fn tokens(&self) -> usize {
+        self.prompt_ids.len() + self.completion_ids.len()
+    }
+}
+
+/// How training steps are made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    pub learning_rate: f64,
+    pub betas: (f64, f64),
+    pub eps: f64,
+    pub weight_decay: f64,
+    /// Gradients are scaled down to this global norm.
+    pub max_grad_norm: f64,
+    /// Steps over which the learning rate rises from zero.
+    pub warmup_steps: u64,
+    /// Steps of the whole run: where the schedule ends.
+    pub total_steps: u64,
+    pub schedule: Schedule,
+    /// Tokens that are in memory at once; a step's examples are split into parts of at most this size (or one example).
+    pub micro_batch_tokens: usize,
+    /// Seed of dropout.
+    pub seed: u64,
+}
+
+impl Default for Settings {
+    /// AdamW as torch has it, at a learning rate of 2e-4, constant.
+    fn default() -> Self {
+        Self {
+            learning_rate: 2e-4,
+            betas: (0.9, 0.999),
+            eps: 1e-8,
+            weight_decay: 0.01,
+            max_grad_norm: 1.0,
+            warmup_steps: 0,
+            total_steps: 1,
+            schedule: Schedule::Constant,
+            micro_batch_tokens: 512,
+            seed: 0,
+        }
+    }
+}
+
+/// Where training begins.
+#[derive(Clone, Copy)]
+pub enum Start<'a> {
+    /// A drawn from the seed (Kaiming-uniform, as peft), B zero.
+    Fresh { seed: u64 },
+    /// An adapter, with the state of its optimiser where that was kept.
+    From { adapter: &'a Adapter, optimiser: Option<&'a [u8]> },
+}
+
+/// What a step did.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepReport {
+    /// Counted from 1.
+    pub step: u64,
+    /// Mean over the step's completion tokens, before the update.
+    pub loss: f64,
+    /// Global norm before clipping.
+    pub grad_norm: f64,
+    pub learning_rate: f64,
+    /// Tokens of prompts and completions.
+    pub tokens: usize,
+    pub completion_tokens: usize,
+}
+
+pub(crate) type Parameters = BTreeMap<(usize, Target), (Tensor, Tensor)>;
+
+/// Trains one adapter on one model.
+pub struct Trainer<'a> {
+    model: &'a Model,
+    spec: LoraSpec,
+    settings: Settings,
+    parameters: Parameters,
+    optimiser: AdamW,
+    step: u64,
+}
+
+impl<'a> Trainer<'a> {
+    /// Prepares training of an adapter of shape `spec`.
+    ///
+    /// # Errors
+    /// The shape makes no sense, or the adapter to start from has another one or another base.
+    pub fn new(model: &'a Model, spec: LoraSpec, settings: Settings, start: Start<'_>) -> Result<Self> {
+        let spec = spec.checked()?;
+        let parameters = match start {
+            Start::Fresh { seed } => fresh(model, &spec, seed),
+            Start::From { adapter, .. } => copies(model, &spec, adapter)?,
+        };
+        let optimiser = match start {
+            Start::From { optimiser: Some(state), .. } => AdamW::from_bytes(state, &parameters)?,
+            _ => AdamW::new(&parameters),
+        };
+        Ok(Self { model, spec, settings, parameters, optimiser, step: 0 })
+    }
+
+    /// One optimiser step over all of `examples`.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] names the step and the part of the batch; the parameters are then unchanged.
+    pub fn step(&mut self, examples: &[Example]) -> Result<StepReport> {
+        self.check(examples)?;
+        guard("training", "lower train.batch_tokens or the length of completions", || self.run_step(examples))
+    }
+
+    fn run_step(&mut self, examples: &[Example]) -> Result<StepReport> {
+        let step = self.step + 1;
+        let completion_tokens: usize = examples.iter().map(|example| example.completion_ids.len()).sum();
+        let mut loss = 0.0;
+        self.zero_grad();
+        for (part, indices) in batches::micro_batches(examples, self.settings.micro_batch_tokens).into_iter().enumerate() {
+            self.seed_dropout(step, part as u64);
+            let members: Vec<&Example> = indices.iter().map(|&index| &examples[index]).collect();
+            let part_loss = loss::sum(self.model, &self.spec, &self.parameters, &members) / completion_tokens as f64;
+            let value = part_loss.double_value(&[]);
+            check_finite("the loss", value, step, &indices)?;
+            part_loss.backward();
+            loss += value;
+        }
+        let grad_norm = adamw::global_norm(&self.parameters);
+        check_finite("the gradient's norm", grad_norm, step, &(0..examples.len()).collect::<Vec<_>>())?;
+        let learning_rate =
+            self.settings.learning_rate * self.settings.schedule.factor(step, self.settings.warmup_steps, self.settings.total_steps);
+        let clip = (self.settings.max_grad_norm / (grad_norm + 1e-6)).min(1.0);
+        self.optimiser.update(&mut self.parameters, &self.settings, learning_rate, clip);
+        self.step = step;
+        Ok(StepReport { step, loss, grad_norm, learning_rate, tokens: examples.iter().map(Example::tokens).sum(), completion_tokens })
+    }
+
+    /// The adapter as it is now.
+    pub fn adapter(&self) -> Adapter {
+        let copy = |tensor: &Tensor| tensor.detach().to_device(tch::Device::Cpu).copy();
+        let weights = self.parameters.iter().map(|(&place, (a, b))| (place, (copy(a), copy(b)))).collect();
+        Adapter::write(self.spec.clone(), weights, self.model.base_digest())
+    }
+
+    /// The optimiser's state, for [`Start::From`].
+    pub fn optimiser_state(&self) -> Vec<u8> {
+        self.optimiser.to_bytes()
+    }
+
+    fn check(&self, examples: &[Example]) -> Result<()> {
+        let config = &self.model.config;
+        if examples.is_empty() {
+            return Err(Error::Request("a training step without examples".into()));
+        }
+        for (index, example) in examples.iter().enumerate() {
+            let mut ids = example.prompt_ids.iter().chain(&example.completion_ids);
+            let foreign = ids.find(|id| !(0..config.vocab_size).contains(*id));
+            let long = example.tokens() > config.max_positions as usize;
+            if long || foreign.is_some() || example.prompt_ids.is_empty() || example.completion_ids.is_empty() {
+                let sizes = (example.prompt_ids.len(), example.completion_ids.len());
+                return Err(Error::Request(format!(
+                    "training example {index} has (prompt, completion) lengths {sizes:?} and foreign id {foreign:?}"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn zero_grad(&mut self) {
+        for (a, b) in self.parameters.values_mut() {
+            a.zero_grad();
+            b.zero_grad();
+        }
+    }
+
+    fn seed_dropout(&self, step: u64, part: u64) {
+        if self.spec.dropout > 0.0 {
+            let parts = [self.settings.seed, step, part].map(u64::to_le_bytes);
+            let digest = digest::of_parts(b"groklab dropout 1", &[&parts[0], &parts[1], &parts[2]]);
+            tch::manual_seed(i64::from_le_bytes(digest.0[..8].try_into().expect("a digest has 32 bytes")));
+        }
+    }
+}
+
+fn check_finite(what: &'static str, value: f64, step: u64, indices: &[usize]) -> Result<()> {
+    if value.is_finite() {
+        return Ok(());
+    }
+    Err(Error::NotFinite { what, value, step, examples: indices.iter().map(|&index| index as u64).collect() })
+}
+
+/// Parameters before any training: A uniform within ±1/√in, B zero.
+fn fresh(model: &Model, spec: &LoraSpec, seed: u64) -> Parameters {
+    let mut stream = ChaCha8Rng::seed_from_u64(seed);
+    let device = model.placement.device;
+    let mut parameters = Parameters::new();
+    for layer in 0..model.config.layers {
+        for &target in &spec.targets {
+            let (input, output) = target.sizes(&model.config);
+            let bound = 1.0 / (input as f32).sqrt();
+            let mut draw = || ((stream.next_u32() >> 8) as f32 / (1 << 24) as f32 * 2.0 - 1.0) * bound;
+            let values: Vec<f32> = (0..spec.rank * input).map(|_| draw()).collect();
+            let a = Tensor::from_slice(&values).view([spec.rank, input]).to_device(device);
+            let b = Tensor::zeros([output, spec.rank], (tch::Kind::Float, device));
+            parameters.insert((layer, target), (a.set_requires_grad(true), b.set_requires_grad(true)));
+        }
+    }
+    parameters
+}
+
+fn copies(model: &Model, spec: &LoraSpec, adapter: &Adapter) -> Result<Parameters> {
+    adapter.check_against(model)?;
+    let (theirs, ours) = (adapter.spec(), spec);
+    if (theirs.rank, theirs.alpha, &theirs.targets) != (ours.rank, ours.alpha, &ours.targets) {
+        return Err(Error::Adapter(format!("training goes on with {theirs:?}, but {ours:?} is asked for")));
+    }
+    let copy = |tensor: &Tensor| tensor.copy().to_device(model.placement.device).set_requires_grad(true);
+    Ok(adapter.weights.iter().map(|(&place, (a, b))| (place, (copy(a), copy(b)))).collect())
+}

@@ -1,0 +1,7 @@
+//! The model against what other implementations computed: one binary, so that libtorch is linked once.
+
+mod adapters;
+mod chat;
+mod common;
+mod parity;
+mod training;

@@ -1,0 +1,101 @@
+//! Logits and greedy tokens equal what transformers and peft compute, without and with an adapter.
+
+use std::ops::ControlFlow;
+
+use crate::common::{ARCHITECTURES, Fixture, distance, fixture, integers};
+use groklab_model::{Applied, Completion, Request, Row, Sampling, Stop, generate, last_logits};
+
+fn run(fixture: &Fixture, applied: Option<&Applied>, rows: &[Row], temperature: f64) -> Vec<Completion> {
+    let sampling = Sampling { temperature, top_p: 0.9, max_new_tokens: 16 };
+    generate(&fixture.model, applied, &Request { rows, sampling, stop: Stop::default() }, &mut |_| ControlFlow::Continue(())).unwrap()
+}
+
+fn rows(fixture: &Fixture) -> Vec<Row> {
+    fixture.rows().into_iter().zip(0..).map(|(prompt_ids, seed)| Row { prompt_ids, seed }).collect()
+}
+
+#[test]
+fn logits_and_greedy_tokens_equal_the_reference() {
+    for name in ARCHITECTURES {
+        let fixture = fixture(name);
+        let adapter = Applied::new(&fixture.model, &fixture.adapter("adapter")).unwrap();
+        for (applied, logits, greedy) in [(None, "logits", "greedy"), (Some(&adapter), "logits_adapter", "greedy_adapter")] {
+            let computed = last_logits(&fixture.model, applied, &fixture.rows()).unwrap();
+            let far = distance(&computed, &fixture.reference[logits]);
+            assert!(far < 1e-4, "{name} {logits}: {far}");
+            let written: Vec<Vec<i64>> = run(&fixture, applied, &rows(&fixture), 0.0).into_iter().map(|c| c.ids).collect();
+            let want: Vec<Vec<i64>> = fixture.reference[greedy].as_array().unwrap().iter().map(integers).collect();
+            assert_eq!(written, want, "{name} {greedy}");
+        }
+    }
+}
+
+#[test]
+fn dropping_an_adapter_leaves_the_base_bit_identical() {
+    for name in ARCHITECTURES {
+        let fixture = fixture(name);
+        let before = last_logits(&fixture.model, None, &fixture.rows()).unwrap();
+        let adapter = fixture.adapter("adapter");
+        let with = {
+            let applied = Applied::new(&fixture.model, &adapter).unwrap();
+            last_logits(&fixture.model, Some(&applied), &fixture.rows()).unwrap()
+        };
+        assert_ne!(before, with);
+        assert_eq!(before, last_logits(&fixture.model, None, &fixture.rows()).unwrap());
+        let again = Applied::new(&fixture.model, &adapter).unwrap();
+        assert_eq!(with, last_logits(&fixture.model, Some(&again), &fixture.rows()).unwrap());
+    }
+}
+
+#[test]
+fn a_sampled_row_depends_on_its_seed_alone() {
+    let fixture = fixture("llama");
+    let prompts = fixture.rows();
+    // More rows than are decoded together, several per prompt, so that rows leave, move and enter.
+    let rows: Vec<Row> = (0..150).map(|n| Row { prompt_ids: prompts[n % 3].clone(), seed: n as u64 / 2 }).collect();
+    let together = run(&fixture, None, &rows, 0.8);
+    assert_eq!(together, run(&fixture, None, &rows, 0.8));
+    for at in [0, 63, 64, 149] {
+        assert_eq!(run(&fixture, None, &rows[at..=at], 0.8)[0].ids, together[at].ids, "row {at}");
+    }
+    assert_ne!(together[0].ids, together[6].ids);
+    assert_eq!(run(&fixture, None, &[], 0.8), []);
+}
+
+#[test]
+fn rows_end_at_end_tokens_and_the_others_go_on() {
+    let fixture = fixture("llama");
+    let rows = rows(&fixture);
+    let free = run(&fixture, None, &rows, 0.0);
+    let end = free[1].ids[3];
+    let stop = Stop { end_tokens: [end].into(), ..Stop::default() };
+    let sampling = Sampling { temperature: 0.0, top_p: 1.0, max_new_tokens: 16 };
+    let stopped = generate(&fixture.model, None, &Request { rows: &rows, sampling, stop }, &mut |_| ControlFlow::Continue(())).unwrap();
+    for (stopped, free) in stopped.iter().zip(&free) {
+        let want = free.ids.iter().position(|id| *id == end).map_or(16, |at| at + 1);
+        assert_eq!(stopped.ids, free.ids[..want]);
+    }
+    assert!(stopped[1].ids.len() < 16);
+}
+
+#[test]
+fn a_call_can_be_cancelled_and_refuses_nonsense() {
+    let fixture = fixture("llama");
+    let rows = rows(&fixture);
+    let sampling = Sampling { temperature: 0.0, top_p: 1.0, max_new_tokens: 16 };
+    let mut calls = 0;
+    let request = Request { rows: &rows, sampling, stop: Stop::default() };
+    let cancelled = generate(&fixture.model, None, &request, &mut |_| {
+        calls += 1;
+        if calls < 4 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    assert_eq!(cancelled.unwrap_err().to_string(), "cancelled");
+    let refused = |rows: &[Row], sampling| {
+        generate(&fixture.model, None, &Request { rows, sampling, stop: Stop::default() }, &mut |_| ControlFlow::Continue(()))
+            .unwrap_err()
+            .to_string()
+    };
+    assert!(refused(&rows, Sampling { max_new_tokens: 600, ..sampling }).contains("512"));
+    assert!(refused(&[Row { prompt_ids: vec![9999], seed: 0 }], sampling).contains("9999"));
+    assert!(refused(&rows, Sampling { top_p: 0.0, ..sampling }).contains("top_p"));
+}

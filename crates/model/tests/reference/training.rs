@@ -1,0 +1,105 @@
+//! Training runs follow peft's, and repeat bit for bit.
+
+use crate::common::{ARCHITECTURES, Fixture, distance, fixture, integers, numbers};
+use groklab_model::{Adapter, Applied, Example, LoraSpec, Schedule, Settings, Start, Target, Trainer, last_logits};
+
+fn examples(fixture: &Fixture) -> Vec<Example> {
+    let prompts = integers(&fixture.reference["prompt_lengths"]);
+    let cut = |(row, length): (Vec<i64>, i64)| {
+        let (prompt, completion) = row.split_at(length as usize);
+        Example { prompt_ids: prompt.to_vec(), completion_ids: completion.to_vec() }
+    };
+    fixture.rows().into_iter().zip(prompts).map(cut).collect()
+}
+
+fn settings(fixture: &Fixture) -> Settings {
+    let train = &fixture.reference["train"];
+    let number = |name: &str| train[name].as_f64().unwrap();
+    let betas = numbers(&train["betas"]);
+    Settings {
+        learning_rate: number("lr"),
+        betas: (betas[0], betas[1]),
+        eps: number("eps"),
+        weight_decay: number("weight_decay"),
+        max_grad_norm: number("max_grad_norm"),
+        ..Settings::default()
+    }
+}
+
+#[test]
+fn losses_norms_and_logits_follow_the_reference() {
+    for name in ARCHITECTURES {
+        let fixture = fixture(name);
+        let adapter = fixture.adapter("adapter_init");
+        let train = &fixture.reference["train"];
+        // Once in one piece and once accumulated over parts: the sums are the same.
+        for micro_batch_tokens in [1000, 40] {
+            let settings = Settings { micro_batch_tokens, ..settings(&fixture) };
+            let start = Start::From { adapter: &adapter, optimiser: None };
+            let mut trainer = Trainer::new(&fixture.model, adapter.spec().clone(), settings, start).unwrap();
+            for (loss, norm) in numbers(&train["losses"]).into_iter().zip(numbers(&train["grad_norms"])) {
+                let report = trainer.step(&examples(&fixture)).unwrap();
+                assert!((report.loss - loss).abs() < 1e-3, "{name} step {}: loss {} for {loss}", report.step, report.loss);
+                assert!((report.grad_norm - norm).abs() < 1e-2, "{name} step {}: norm {} for {norm}", report.step, report.grad_norm);
+            }
+            let applied = Applied::new(&fixture.model, &trainer.adapter()).unwrap();
+            let far = distance(&last_logits(&fixture.model, Some(&applied), &fixture.rows()).unwrap(), &train["logits_after"]);
+            assert!(far < 2e-3, "{name}: {far}");
+        }
+    }
+}
+
+fn spec() -> LoraSpec {
+    LoraSpec { rank: 4, alpha: 8.0, dropout: 0.1, targets: Target::ALL.to_vec() }
+}
+
+#[test]
+fn a_run_repeats_bit_for_bit_and_goes_on_from_its_state() {
+    let fixture = fixture("llama");
+    let examples = examples(&fixture);
+    let settings = Settings { schedule: Schedule::Cosine, warmup_steps: 2, total_steps: 6, learning_rate: 1e-2, ..Settings::default() };
+    let run = |start: Start<'_>, steps: usize, settings: &Settings| {
+        let mut trainer = Trainer::new(&fixture.model, spec(), settings.clone(), start).unwrap();
+        (0..steps).for_each(|_| _ = trainer.step(&examples).unwrap());
+        (trainer.adapter(), trainer.optimiser_state())
+    };
+    let (one, state) = run(Start::Fresh { seed: 3 }, 4, &settings);
+    let (two, state_two) = run(Start::Fresh { seed: 3 }, 4, &settings);
+    assert_eq!((one.config_file(), one.weights_file(), one.id()), (two.config_file(), two.weights_file(), two.id()));
+    assert_eq!(state, state_two);
+    assert_ne!(run(Start::Fresh { seed: 4 }, 4, &settings).0.id(), one.id());
+
+    // Without dropout and schedule, four steps are two and two more from the files.
+    let plain = Settings { learning_rate: 1e-2, ..Settings::default() };
+    let still = LoraSpec { dropout: 0.0, ..spec() };
+    let run = |start: Start<'_>, steps: usize| {
+        let mut trainer = Trainer::new(&fixture.model, still.clone(), plain.clone(), start).unwrap();
+        (0..steps).for_each(|_| _ = trainer.step(&examples).unwrap());
+        (trainer.adapter(), trainer.optimiser_state())
+    };
+    let whole = run(Start::Fresh { seed: 1 }, 4).0;
+    let (half, state) = run(Start::Fresh { seed: 1 }, 2);
+    let half = Adapter::from_files(half.config_file().to_vec(), half.weights_file().to_vec()).unwrap();
+    let rest = run(Start::From { adapter: &half, optimiser: Some(&state) }, 2).0;
+    assert_eq!(rest.id(), whole.id());
+}
+
+#[test]
+fn unsound_training_is_refused_with_its_reason() {
+    let fixture = fixture("llama");
+    let good = examples(&fixture);
+    let fresh = |settings| Trainer::new(&fixture.model, spec(), settings, Start::Fresh { seed: 0 });
+    let mut wild = fresh(Settings { learning_rate: 1e30, ..Settings::default() }).unwrap();
+    let error = (0..6).find_map(|_| wild.step(&good).err()).expect("the loss explodes").to_string();
+    assert!(error.contains("step") && error.contains("learning rate"), "{error}");
+    let mut trainer = fresh(Settings::default()).unwrap();
+    assert!(trainer.step(&[]).is_err());
+    let empty = Example { prompt_ids: vec![1], completion_ids: vec![] };
+    assert!(trainer.step(&[empty]).unwrap_err().to_string().contains("(1, 0)"));
+    let adapter = fixture.adapter("adapter");
+    let other = LoraSpec { rank: 8, ..spec() };
+    let start = Start::From { adapter: &adapter, optimiser: None };
+    assert!(Trainer::new(&fixture.model, other, Settings::default(), start).is_err());
+    let start = Start::From { adapter: &adapter, optimiser: Some(b"junk") };
+    assert!(Trainer::new(&fixture.model, adapter.spec().clone(), Settings::default(), start).is_err());
+}
