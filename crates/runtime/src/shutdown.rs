@@ -2,6 +2,7 @@
 
 use std::{env, fs::File, os::fd::FromRawFd, time::Duration};
 
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use tokio::{
     io::AsyncReadExt,
     net::unix::pipe,
@@ -43,6 +44,8 @@ fn drain_pipe() -> std::io::Result<Option<pipe::Receiver>> {
     let Some(fd) = env::var(DRAIN_FD).ok().and_then(|text| text.parse::<i32>().ok()) else { return Ok(None) };
     // SAFETY: the parent names a descriptor that it opened for this process alone.
     let file = unsafe { File::from_raw_fd(fd) };
+    // Not for this process's own children.
+    fcntl(&file, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
     pipe::Receiver::from_file(file).map(Some)
 }
 
