@@ -1,0 +1,107 @@
+//! How many cases there are: by rule, difficulty, answer class and split. Exact where a space is small enough to walk through, else a
+//! lower bound: the exact number of indices, times a share measured on a fixed sample of them less six standard deviations.
+
+use groklab_domain::Split;
+use num_bigint::BigUint;
+use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+
+use crate::{
+    bucket::{SHARES, SHARES_TOTAL, canonical, split_of},
+    error::Error,
+    families::{by_name, rule_by_id},
+    family::{Class, Rule},
+    index::Index,
+};
+
+/// Spaces up to this many indices are counted exactly.
+const EXACT: u32 = 1 << 17;
+/// Members of a class to see, and indices to try at most, for a lower bound.
+const QUICK: (u32, u32) = (64, 1 << 13);
+const CAREFUL: (u32, u32) = (1024, 1 << 16);
+
+/// Cases of one rule at one difficulty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capacity {
+    pub classes: Vec<ClassCapacity>,
+}
+
+/// Cases of one answer class.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClassCapacity {
+    pub class: Class,
+    /// Per split, in the order of `Split::ALL`; `u64::MAX` where there are more.
+    pub cases: [u64; 4],
+    /// Whether `cases` is exact, rather than a lower bound.
+    pub exact: bool,
+}
+
+impl ClassCapacity {
+    /// The cases that `split` may draw from.
+    pub fn of(&self, split: Split) -> u64 {
+        self.cases[place(split)]
+    }
+}
+
+/// The cases of `family/rule` at `difficulty`, by answer class and split.
+pub fn capacity(family: &str, rule: &str, difficulty: u8) -> Result<Capacity, Error> {
+    let (family, rule) = (by_name(family)?, rule_by_id(family, rule)?);
+    if !(1..=10).contains(&difficulty) {
+        return Err(Error::Difficulty(difficulty));
+    }
+    let mut classes: Vec<ClassCapacity> = Vec::new();
+    for class in rule.classes() {
+        if classes.iter().all(|known| known.class != *class) {
+            classes.push(count(family.name, rule, difficulty, class));
+        }
+    }
+    Ok(Capacity { classes })
+}
+
+/// Counts a class, exactly if it can.
+pub(crate) fn count(family: &str, rule: &dyn Rule, difficulty: u8, class: Class) -> ClassCapacity {
+    let size = rule.size(difficulty, class);
+    match small(&size) {
+        Some(size) => ClassCapacity { class, cases: walk(family, rule, difficulty, class, size), exact: true },
+        None => ClassCapacity { class, cases: bound(rule, difficulty, class, &size, CAREFUL), exact: false },
+    }
+}
+
+/// Whether `split` surely has `wanted` cases of the class; cheap, and sometimes wrongly no.
+pub(crate) fn surely(rule: &dyn Rule, difficulty: u8, class: Class, split: Split, wanted: u64) -> bool {
+    let size = rule.size(difficulty, class);
+    bound(rule, difficulty, class, &size, QUICK)[place(split)] >= wanted
+}
+
+/// The size, if the space is small enough to be walked through.
+pub(crate) fn small(size: &BigUint) -> Option<u32> {
+    u32::try_from(size).ok().filter(|size| *size <= EXACT)
+}
+
+fn walk(family: &str, rule: &dyn Rule, difficulty: u8, class: Class, size: u32) -> [u64; 4] {
+    let mut cases = [0; 4];
+    for drawn in (0..size).filter_map(|i| rule.draw(difficulty, class, Index::new(i))) {
+        cases[place(split_of(family, rule.about().id, &canonical(&drawn.args)))] += 1;
+    }
+    cases
+}
+
+fn bound(rule: &dyn Rule, difficulty: u8, class: Class, size: &BigUint, (enough, most): (u32, u32)) -> [u64; 4] {
+    let mut rng = ChaCha8Rng::from_seed([7; 32]);
+    let (mut seen, mut tried) = (0, 0);
+    while seen < enough && tried < most && *size > BigUint::ZERO {
+        tried += 1;
+        seen += u32::from(rule.draw(difficulty, class, Index::random(size, &mut rng)).is_some());
+    }
+    let least = less_six_deviations(u64::from(seen));
+    let total = size * least / u64::from(tried.max(1));
+    SHARES.map(|(_, share)| less_six_deviations(u64::try_from(&total * share / SHARES_TOTAL).unwrap_or(u64::MAX)))
+}
+
+/// `count` less six standard deviations of a Poisson count, at least 0.
+fn less_six_deviations(count: u64) -> u64 {
+    count.saturating_sub(6 * (count.isqrt() + 1))
+}
+
+fn place(split: Split) -> usize {
+    SHARES.iter().position(|(known, _)| *known == split).expect("every split has a share")
+}

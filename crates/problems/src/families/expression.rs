@@ -1,0 +1,135 @@
+//! Arithmetic expressions for the families that evaluate them: operators, trees by number, and the Python that applies an operator.
+
+use super::dyck;
+use crate::index::Index;
+use num_bigint::BigUint;
+
+/// Numbers in expressions are 1 to this.
+const LARGEST: u64 = 20;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Op {
+    Add,
+    Subtract,
+    Multiply,
+    /// Rounds towards minus infinity, as Python's `//`.
+    Divide,
+    Larger,
+    Smaller,
+}
+
+impl Op {
+    pub fn token(self) -> &'static str {
+        match self {
+            Self::Add => "+",
+            Self::Subtract => "-",
+            Self::Multiply => "*",
+            Self::Divide => "//",
+            Self::Larger => "max",
+            Self::Smaller => "min",
+        }
+    }
+
+    /// The value, or `None` for a division by zero or beyond 127 bits.
+    pub fn apply(self, a: i128, b: i128) -> Option<i128> {
+        match self {
+            Self::Add => a.checked_add(b),
+            Self::Subtract => a.checked_sub(b),
+            Self::Multiply => a.checked_mul(b),
+            Self::Divide => {
+                let quotient = a.checked_div(b)?;
+                let rounded_up = a % b != 0 && (a < 0) != (b < 0);
+                Some(quotient - i128::from(rounded_up))
+            }
+            Self::Larger => Some(a.max(b)),
+            Self::Smaller => Some(a.min(b)),
+        }
+    }
+
+    /// Python for the value of this operator on `a` and `b`.
+    pub fn python(self) -> &'static str {
+        match self {
+            Self::Add => "a + b",
+            Self::Subtract => "a - b",
+            Self::Multiply => "a * b",
+            Self::Divide => "a // b",
+            Self::Larger => "max(a, b)",
+            Self::Smaller => "min(a, b)",
+        }
+    }
+}
+
+/// Python lines, indented by `indent`, that set `value` to `op` applied to `a` and `b`. `edit` replaces parts of the formulas.
+pub(super) fn python_apply(operators: &[Op], indent: usize, edit: (&str, &str)) -> String {
+    let pad = " ".repeat(indent);
+    let branch = |(i, op): (usize, &Op)| {
+        let word = if i == 0 { "if" } else { "elif" };
+        let formula = if op.python() == edit.0 { edit.1 } else { op.python() };
+        format!("{pad}{word} op == '{}':\n{pad}    value = {formula}\n", op.token())
+    };
+    operators.iter().enumerate().map(branch).collect()
+}
+
+/// A binary tree over numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Tree {
+    Number(i128),
+    Node(Op, Box<Tree>, Box<Tree>),
+}
+
+/// Operators that difficulty `d` asks for in one expression: `d + 1`.
+pub(super) fn operator_count(difficulty: u8) -> u32 {
+    u32::from(difficulty) + 1
+}
+
+/// How many flat expressions (operators and numbers in a row) a difficulty has.
+pub(super) fn flat_size(difficulty: u8, operators: &[Op]) -> BigUint {
+    let count = operator_count(difficulty);
+    BigUint::from(operators.len()).pow(count) * BigUint::from(LARGEST).pow(count + 1)
+}
+
+/// The flat expression with this index.
+pub(super) fn flat(difficulty: u8, operators: &[Op], index: &mut Index) -> (Vec<i128>, Vec<Op>) {
+    let count = operator_count(difficulty);
+    let ops = (0..count).map(|_| *index.pick(operators)).collect();
+    let numbers = (0..=count).map(|_| i128::from(index.take(LARGEST)) + 1).collect();
+    (numbers, ops)
+}
+
+/// How many trees a difficulty has.
+pub(super) fn tree_size(difficulty: u8, operators: &[Op]) -> BigUint {
+    flat_size(difficulty, operators) * dyck::words(operator_count(difficulty))
+}
+
+/// The tree with this index; its operators and numbers read from left to right are returned too.
+pub(super) fn tree(difficulty: u8, operators: &[Op], mut index: Index) -> (Tree, Vec<i128>, Vec<Op>) {
+    let count = operator_count(difficulty);
+    let shape = dyck::word(count, index.take(dyck::words(count)));
+    let (numbers, ops) = flat(difficulty, operators, &mut index);
+    let tree = grow(&mut shape.into_iter(), &mut numbers.iter().copied(), &mut ops.iter().copied());
+    (tree, numbers, ops)
+}
+
+/// A balanced word `( left ) right` is a node; the empty word is a number. Numbers and operators are used up in reading order.
+fn grow(shape: &mut impl Iterator<Item = bool>, numbers: &mut impl Iterator<Item = i128>, ops: &mut impl Iterator<Item = Op>) -> Tree {
+    if shape.next() == Some(true) {
+        let left = grow(shape, numbers, ops);
+        let op = ops.next().expect("a shape has as many nodes as there are operators");
+        let right = grow(shape, numbers, ops);
+        Tree::Node(op, Box::new(left), Box::new(right))
+    } else {
+        Tree::Number(numbers.next().expect("a shape has one more number than operators"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn division_rounds_down() {
+        let quotients = [(7, 2), (-7, 2), (7, -2), (-7, -2), (6, -2)].map(|(a, b)| Op::Divide.apply(a, b));
+        assert_eq!(quotients, [Some(3), Some(-4), Some(-4), Some(3), Some(-3)]);
+        assert_eq!(Op::Divide.apply(1, 0), None);
+    }
+}

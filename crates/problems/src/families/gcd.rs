@@ -1,0 +1,217 @@
+//! Greatest common divisors and least common multiples.
+
+use groklab_domain::Value;
+use num_bigint::BigUint;
+
+use crate::{
+    family::{About, Class, Drawn, Family, Rule, Solutions},
+    index::Index,
+};
+
+pub(super) const FAMILY: Family = Family {
+    name: "gcd",
+    description: "find the greatest common divisor (or least common multiple)",
+    rules: &[
+        &Gcd { about: PAIR, multiple: false, shape: Shape::Pair },
+        &Gcd { about: MULTIPLE, multiple: true, shape: Shape::Pair },
+        &Gcd { about: TRIPLE, multiple: false, shape: Shape::Triple },
+        &Gcd { about: LIST, multiple: false, shape: Shape::List },
+        &Gcd { about: MULTIPLE_LIST, multiple: true, shape: Shape::List },
+    ],
+};
+
+const PAIR: About = About {
+    id: "op=gcd",
+    lowest_difficulty: 1,
+    signature: "def gcd(a: int, b: int) -> int",
+    task: "Return the greatest common divisor of the positive integers a and b.",
+};
+const MULTIPLE: About = About {
+    id: "op=lcm",
+    lowest_difficulty: 3,
+    signature: "def lcm(a: int, b: int) -> int",
+    task: "Return the least common multiple of the positive integers a and b.",
+};
+const TRIPLE: About = About {
+    id: "op=gcd,of=three",
+    lowest_difficulty: 4,
+    signature: "def gcd_of_three(a: int, b: int, c: int) -> int",
+    task: "Return the greatest common divisor of the positive integers a, b and c.",
+};
+const LIST: About = About {
+    id: "op=gcd,of=list",
+    lowest_difficulty: 5,
+    signature: "def gcd_of_list(numbers: list[int]) -> int",
+    task: "Return the greatest common divisor of all the positive integers in the list.",
+};
+const MULTIPLE_LIST: About = About {
+    id: "op=lcm,of=list",
+    lowest_difficulty: 6,
+    signature: "def lcm_of_list(numbers: list[int]) -> int",
+    task: "Return the least common multiple of all the positive integers in the list.",
+};
+
+/// A common divisor above 1 that is none of the numbers, where every usual mistake shows.
+const SHARED: Class = "shared";
+/// No common divisor above 1.
+const COPRIME: Class = "coprime";
+/// The smallest number divides all the others, so it is the greatest common divisor itself.
+const DIVIDES: Class = "divides";
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Pair,
+    Triple,
+    List,
+}
+
+struct Gcd {
+    about: About,
+    /// Least common multiple, rather than greatest common divisor.
+    multiple: bool,
+    shape: Shape,
+}
+
+/// The smallest number of a case at difficulty `d`: from `50 · 2^d` (2 for the lowest) up to `100 · 2^d`, less one.
+fn smallest_range(difficulty: u8) -> std::ops::Range<u64> {
+    let low = if difficulty <= 1 { 2 } else { 50 << difficulty };
+    low..(100 << difficulty)
+}
+
+/// In class [`DIVIDES`] the other numbers are 2 to this times the smallest.
+const LARGEST_FACTOR: u64 = 9;
+
+impl Gcd {
+    /// How many numbers there are: 2, 3, or for lists 3 (4 from difficulty 8 on).
+    fn count(&self, difficulty: u8) -> u64 {
+        match self.shape {
+            Shape::Pair => 2,
+            Shape::List if difficulty >= 8 => 4,
+            Shape::Triple | Shape::List => 3,
+        }
+    }
+
+    /// Choices for each number but the smallest.
+    fn others(difficulty: u8, class: Class) -> u64 {
+        if class == DIVIDES { LARGEST_FACTOR - 1 } else { 4 * smallest_range(difficulty).end }
+    }
+
+    fn value(&self, numbers: &[u64]) -> u128 {
+        if self.multiple { numbers.iter().fold(1, |acc, n| lcm(acc, u128::from(*n))) } else { common_divisor(numbers).into() }
+    }
+
+    /// Whether every usual wrong solution is wrong on numbers with a shared divisor.
+    fn tells(&self, numbers: &[u64]) -> bool {
+        let value = self.value(numbers);
+        let before_last = &numbers[..numbers.len() - 1];
+        let smallest = numbers.iter().min().copied().unwrap_or(1);
+        let largest = numbers.iter().max().copied().unwrap_or(1);
+        let difference = u128::from(numbers[0].abs_diff(numbers[1]));
+        let product: u128 = numbers.iter().map(|n| u128::from(*n)).product();
+        self.value(before_last) != value && ![smallest.into(), largest.into(), difference, product].contains(&value)
+    }
+}
+
+impl Rule for Gcd {
+    fn about(&self) -> &About {
+        &self.about
+    }
+
+    fn classes(&self) -> &'static [Class] {
+        &[SHARED, DIVIDES, SHARED, COPRIME]
+    }
+
+    fn size(&self, difficulty: u8, class: Class) -> BigUint {
+        let range = smallest_range(difficulty);
+        let count = self.count(difficulty);
+        let others = BigUint::from(Self::others(difficulty, class)).pow(u32::try_from(count - 1).expect("at most four numbers"));
+        others * (range.end - range.start) * count
+    }
+
+    fn draw(&self, difficulty: u8, class: Class, mut index: Index) -> Option<Drawn> {
+        let range = smallest_range(difficulty);
+        let count = self.count(difficulty);
+        let smallest = range.start + index.take(range.end - range.start);
+        let place = index.take(count);
+        let choices = Self::others(difficulty, class);
+        let numbers: Vec<u64> = (0..count)
+            .map(|i| match i {
+                i if i == place => smallest,
+                _ if class == DIVIDES => smallest * (2 + index.take(choices)),
+                _ => smallest + 1 + index.take(choices),
+            })
+            .collect();
+        let common = common_divisor(&numbers);
+        let fits = match class {
+            SHARED => common > 1 && common < smallest && self.tells(&numbers),
+            COPRIME => common == 1,
+            _ => true,
+        };
+        let values: Vec<Value> = numbers.iter().map(|n| Value::int(*n)).collect();
+        let args = if self.shape == Shape::List { vec![Value::List(values)] } else { values };
+        fits.then(|| Drawn { args, expected: Value::int(self.value(&numbers)) })
+    }
+
+    fn solutions(&self) -> Solutions {
+        let numbers = match self.shape {
+            Shape::Pair => "[a, b]",
+            Shape::Triple => "[a, b, c]",
+            Shape::List => "numbers",
+        };
+        let python = |body: &str| {
+            let lines: String = body.replace("NUMBERS", numbers).lines().map(|line| format!("    {line}\n")).collect();
+            format!("{}:\n{lines}", self.about.signature)
+        };
+        let reference = if self.multiple { MULTIPLE_PYTHON } else { DIVISOR_PYTHON };
+        let mut wrong = vec![
+            ("largest number", python("return max(NUMBERS)")),
+            ("smallest number", python("return min(NUMBERS)")),
+            ("difference", python("return abs(NUMBERS[0] - NUMBERS[1])")),
+            ("last number ignored", python(&reference.replace("NUMBERS", "NUMBERS[:-1]"))),
+        ];
+        if self.multiple {
+            wrong.push(("product", python("value = 1\nfor n in NUMBERS:\n    value *= n\nreturn value")));
+            wrong.push(("divisor for multiple", python(DIVISOR_PYTHON)));
+        } else {
+            wrong.push(("always 1", python("return 1")));
+            wrong.push(("range ends too early", python(TOO_EARLY)));
+        }
+        Solutions { reference: python(reference), wrong }
+    }
+}
+
+fn gcd(a: u128, b: u128) -> u128 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+fn lcm(a: u128, b: u128) -> u128 {
+    a / gcd(a, b) * b
+}
+
+fn common_divisor(numbers: &[u64]) -> u64 {
+    let common = numbers.iter().fold(0, |acc, n| gcd(acc, u128::from(*n)));
+    u64::try_from(common).expect("a divisor is at most its number")
+}
+
+const DIVISOR_PYTHON: &str = "\
+value = 0
+for n in NUMBERS:
+    while n:
+        value, n = n, value % n
+return value";
+
+const MULTIPLE_PYTHON: &str = "\
+value = 1
+for n in NUMBERS:
+    a, b = value, n
+    while b:
+        a, b = b, a % b
+    value = value // a * n
+return value";
+
+const TOO_EARLY: &str = "\
+value = 1
+for i in range(1, min(NUMBERS)):
+    if all(n % i == 0 for n in NUMBERS):
+        value = i
+return value";
