@@ -87,12 +87,17 @@ pub struct Stack {
 impl Stack {
     /// A coordinator that answers, without workers.
     pub fn coordinator(flags: &[&str]) -> Self {
+        Self::coordinator_with_env(flags, &[])
+    }
+
+    /// The same with variables in its environment.
+    pub fn coordinator_with_env(flags: &[&str], env: &[(&str, &str)]) -> Self {
         let dir = tempfile::Builder::new().prefix("groklab-test").tempdir().unwrap();
         let address_file = dir.path().join("address");
         let data = dir.path().join("data");
         let mut args = vec!["--listen", "127.0.0.1:0", "--data", data.to_str().unwrap(), "--address-file", address_file.to_str().unwrap()];
         args.extend(flags);
-        let mut coordinator = Process::start(dir.path(), "coordinator", &args, &[]);
+        let mut coordinator = Process::start(dir.path(), "coordinator", &args, env);
         let address = until("the coordinator to serve", Duration::from_secs(60), || {
             assert!(coordinator.running(), "the coordinator ended: {}", coordinator.log());
             fs::read_to_string(&address_file).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
