@@ -94,7 +94,7 @@ fn bound(rule: &dyn Rule, difficulty: u8, class: Class, size: &BigUint, (enough,
     }
     let least = less_six_deviations(u64::from(seen));
     let total = size * least / u64::from(tried.max(1));
-    SHARES.map(|(_, share)| less_six_deviations(u64::try_from(&total * share / SHARES_TOTAL).unwrap_or(u64::MAX)))
+    SHARES.map(|(_, share)| u64::try_from(&total * share / SHARES_TOTAL).map_or(u64::MAX, less_six_deviations))
 }
 
 /// `count` less six standard deviations of a Poisson count, at least 0.

@@ -33,7 +33,7 @@ const STANDARD: About = About {
     lowest_difficulty: 1,
     signature: SIGNATURE,
     task: "Return the value of the expression. It has integers and the operators +, - and *, separated by single spaces. * comes \
-           before + and -.",
+           before + and -, else it is read from left to right.",
 };
 const PARENTHESES: About = About {
     id: "order=parentheses",
