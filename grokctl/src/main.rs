@@ -1,1 +1,29 @@
-fn main() {}
+//! Reads the command line, runs the command, prints what failed once, and ends with the documented exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use grokctl::{Cli, Exit, Failure, Interrupt, run};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let exit = match serve(cli) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            eprintln!("{}", failure.report());
+            failure.exit
+        }
+    };
+    ExitCode::from(exit as u8)
+}
+
+fn serve(cli: Cli) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::other("start the async runtime").because(error))?;
+    let outcome = runtime.block_on(async {
+        let interrupt = Interrupt::listen()?;
+        run(cli, interrupt).await
+    });
+    runtime.shutdown_background();
+    outcome
+}

@@ -1,0 +1,173 @@
+//! The command line: commands, flags, their help and an example each. Decides nothing.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+const EXIT_CODES: &str = "Exit codes: 0 done · 1 other failure · 2 wrong command line or file · 3 not found · 4 coordinator unreachable · \
+5 the experiment failed, was cancelled or is paused · 130 interrupted";
+
+/// Can a small code model improve itself on problems whose answers can be checked? Submit an experiment and see.
+#[derive(Debug, Parser)]
+#[command(name = "grokctl", version, after_help = EXIT_CODES, propagate_version = true, max_term_width = 110)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags of every command.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// The coordinator; by default the one that `grokctl up` runs on the data folder, else http://127.0.0.1:7070.
+    #[arg(long, global = true, env = "GROKLAB_COORDINATOR", value_name = "URL")]
+    pub coordinator: Option<String>,
+    /// The folder in which `up` and `run --local` keep their state.
+    #[arg(long, global = true, env = "GROKLAB_DATA", value_name = "DIR", default_value = "groklab-data")]
+    pub data: PathBuf,
+    /// Print results as JSON, one value a line; notes stay on standard error.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the coordinator and one worker of each kind on this machine, until Ctrl-C.
+    #[command(after_help = "Example: grokctl up --data /srv/groklab")]
+    Up(UpArgs),
+    /// Submit an experiment, watch it to its end and export the results.
+    #[command(
+        after_help = "With --local everything is brought up before and stopped after. An unfinished experiment of the same name and \
+        content in the data folder is gone on with instead of being started twice.\n\nExample: grokctl run --local examples/quickstart.toml"
+    )]
+    Run(RunArgs),
+    /// Check an experiment file and submit it.
+    #[command(after_help = "Example: grokctl submit examples/quickstart.toml --watch")]
+    Submit(SubmitArgs),
+    /// List experiments, newest first.
+    #[command(after_help = "Example: grokctl list --state running")]
+    List(ListArgs),
+    /// Show an experiment: what it is, how far it is, and its accuracy so far.
+    #[command(after_help = "Example: grokctl show quickstart")]
+    Show(Experiment),
+    /// Follow an experiment to its end.
+    #[command(after_help = "Example: grokctl watch quickstart --json | jq .experiment.state")]
+    Watch(Experiment),
+    /// End an experiment; what it stored stays.
+    #[command(after_help = "Example: grokctl cancel 0198c0de")]
+    Cancel(Experiment),
+    /// Give out no new jobs of an experiment; running ones finish.
+    #[command(after_help = "Example: grokctl pause quickstart")]
+    Pause(Experiment),
+    /// Go on with a paused experiment.
+    #[command(after_help = "Example: grokctl resume quickstart")]
+    Resume(Experiment),
+    /// Write an experiment's files, adapters and report to a folder.
+    #[command(after_help = "Example: grokctl export quickstart --out experiments/quickstart")]
+    Export(ExportArgs),
+    /// List the workers and what they work on.
+    #[command(after_help = "Example: grokctl workers")]
+    Workers,
+    /// Check an experiment file and say what it would cost; submits nothing.
+    #[command(after_help = "Example: grokctl validate examples/quickstart.toml")]
+    Validate(FileArg),
+    /// Print a completion script for a shell.
+    #[command(after_help = "Example: grokctl completions bash > /etc/bash_completion.d/grokctl")]
+    Completions {
+        #[arg(value_name = "SHELL")]
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Experiment {
+    /// Its id, a unique beginning of the id, or its name.
+    #[arg(value_name = "ID")]
+    pub experiment: String,
+}
+
+#[derive(Debug, Args)]
+pub struct FileArg {
+    /// The experiment file (TOML).
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct SubmitArgs {
+    #[command(flatten)]
+    pub file: FileArg,
+    /// Go on as `watch`.
+    #[arg(long)]
+    pub watch: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Only those in this state: queued, running, paused, completed, failed or cancelled.
+    #[arg(long, value_name = "STATE")]
+    pub state: Option<groklab_domain::ExperimentState>,
+}
+
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    #[command(flatten)]
+    pub experiment: Experiment,
+    /// The folder to make.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Replace the folder if it exists.
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// How to bring everything up on this machine.
+#[derive(Debug, Clone, Args)]
+pub struct UpArgs {
+    /// Use this Postgres instead of one in the data folder.
+    #[arg(long, env = "GROKLAB_DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+    /// Where the coordinator and the workers are; by default beside grokctl itself.
+    #[arg(long, value_name = "DIR")]
+    pub bin_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub file: FileArg,
+    /// Bring everything up on this machine first and stop it afterwards.
+    #[arg(long)]
+    pub local: bool,
+    /// The folder to export to; by default experiments/NAME, with a number where that exists.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub up: UpArgs,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn every_command_has_an_example() {
+        let cli = Cli::command();
+        cli.clone().debug_assert();
+        for command in cli.get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains(&format!("Example: grokctl {}", command.get_name())), "{}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn global_flags_go_anywhere() {
+        let cli = Cli::try_parse_from(["grokctl", "show", "x", "--json", "--data", "d"]).unwrap();
+        assert!(cli.global.json && cli.global.data.as_os_str() == "d");
+        assert!(Cli::try_parse_from(["grokctl", "list", "--state", "lost"]).is_err());
+    }
+}

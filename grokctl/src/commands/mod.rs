@@ -1,0 +1,64 @@
+//! One file per command (or two that belong together), each from arguments to exit code.
+
+mod control;
+mod export;
+mod list;
+mod run_local;
+mod show;
+mod submit;
+mod up;
+mod validate;
+mod watch;
+mod workers;
+
+use clap::CommandFactory;
+
+use crate::{
+    cli::{Cli, Command, Global},
+    client::{Client, Control},
+    console::Console,
+    failure::{Exit, Failure},
+    interrupt::Interrupt,
+    place::{DataFolder, coordinator_url},
+};
+
+/// What every command needs.
+struct Context {
+    global: Global,
+    data: DataFolder,
+    console: Console,
+    interrupt: Interrupt,
+}
+
+impl Context {
+    async fn client(&self) -> Result<Client, Failure> {
+        Client::connect(&coordinator_url(self.global.coordinator.as_deref(), &self.data)).await
+    }
+}
+
+/// Runs one command line.
+pub async fn run(cli: Cli, interrupt: Interrupt) -> Result<Exit, Failure> {
+    let context =
+        Context { data: DataFolder::new(&cli.global.data)?, console: Console::new(cli.global.json), global: cli.global, interrupt };
+    let until_stopped = &context.interrupt;
+    match cli.command {
+        // These two start processes, which they must stop themselves.
+        Command::Up(args) => up::run(&context, args).await,
+        Command::Run(args) if args.local => run_local::run(&context, args).await,
+        Command::Run(args) => until_stopped.unless_stopped(submit::run_remote(&context, args)).await,
+        Command::Submit(args) => until_stopped.unless_stopped(submit::run(&context, args)).await,
+        Command::List(args) => until_stopped.unless_stopped(list::run(&context, args)).await,
+        Command::Show(args) => until_stopped.unless_stopped(show::run(&context, &args.experiment)).await,
+        Command::Watch(args) => until_stopped.unless_stopped(watch::run(&context, &args.experiment)).await,
+        Command::Cancel(args) => until_stopped.unless_stopped(control::run(&context, &args.experiment, Control::Cancel)).await,
+        Command::Pause(args) => until_stopped.unless_stopped(control::run(&context, &args.experiment, Control::Pause)).await,
+        Command::Resume(args) => until_stopped.unless_stopped(control::run(&context, &args.experiment, Control::Resume)).await,
+        Command::Export(args) => until_stopped.unless_stopped(export::run(&context, args)).await,
+        Command::Workers => until_stopped.unless_stopped(workers::run(&context)).await,
+        Command::Validate(args) => validate::run(&context, &args.file),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "grokctl", &mut std::io::stdout());
+            Ok(Exit::Ok)
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! What went wrong, for a person: what failed, why, and the next command to try; and the exit code of each kind.
+
+use std::fmt;
+
+use tonic::{Code, Status};
+
+/// The documented exit codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done; a watched experiment completed.
+    Ok = 0,
+    /// Anything that no other code names.
+    Other = 1,
+    /// A wrong command line or experiment file.
+    Usage = 2,
+    /// No such experiment or file.
+    NotFound = 3,
+    /// No coordinator answers.
+    Unreachable = 4,
+    /// The watched experiment failed, was cancelled, or is paused.
+    Unfinished = 5,
+    /// Stopped by Ctrl-C or SIGTERM.
+    Interrupted = 130,
+}
+
+/// One failed command. Built up as `Failure::other("read `x`").because(error).next("…")`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    pub exit: Exit,
+    what: String,
+    why: Option<String>,
+    next: Option<String>,
+}
+
+impl Failure {
+    pub fn new(exit: Exit, what: impl Into<String>) -> Self {
+        Self { exit, what: what.into(), why: None, next: None }
+    }
+
+    pub fn other(what: impl Into<String>) -> Self {
+        Self::new(Exit::Other, what)
+    }
+
+    pub fn usage(what: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, what)
+    }
+
+    pub fn interrupted() -> Self {
+        Self::new(Exit::Interrupted, "interrupted")
+    }
+
+    /// Adds the reason: for an error its whole chain.
+    pub fn because(mut self, why: impl fmt::Display) -> Self {
+        self.why = Some(why.to_string());
+        self
+    }
+
+    /// Adds what to try next.
+    pub fn next(mut self, command: impl Into<String>) -> Self {
+        self.next = Some(command.into());
+        self
+    }
+
+    /// What the coordinator at `url` answered to `what`.
+    pub fn from_status(what: impl Into<String>, status: &Status, url: &str) -> Self {
+        let failure = Self::new(exit_of(status.code()), what).because(reason(status));
+        match failure.exit {
+            Exit::NotFound => failure.next("`grokctl list` shows the experiments there are"),
+            Exit::Unreachable => failure.next(format!("is the coordinator at {url} up? `grokctl up` starts one here")),
+            _ => failure,
+        }
+    }
+
+    /// The text for standard error.
+    pub fn report(&self) -> String {
+        let mut text = format!("error: {}", self.what);
+        for (label, part) in [("why", &self.why), ("try", &self.next)] {
+            if let Some(part) = part {
+                text.push_str(&format!("\n  {label}: {}", part.trim_end().replace('\n', "\n       ")));
+            }
+        }
+        text
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        self.why.iter().try_for_each(|why| write!(f, ": {why}"))
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// An error and its sources, each once.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        let inner_text = inner.to_string();
+        if !text.ends_with(&inner_text) {
+            text.push_str(&format!(": {inner_text}"));
+        }
+        source = inner.source();
+    }
+    text
+}
+
+fn exit_of(code: Code) -> Exit {
+    match code {
+        Code::Ok => Exit::Ok,
+        Code::InvalidArgument | Code::OutOfRange => Exit::Usage,
+        Code::NotFound => Exit::NotFound,
+        Code::Unavailable | Code::DeadlineExceeded => Exit::Unreachable,
+        _ => Exit::Other,
+    }
+}
+
+fn reason(status: &Status) -> String {
+    let text = if status.message().is_empty() { status.code().description() } else { status.message() };
+    match std::error::Error::source(status) {
+        Some(source) if status.code() == Code::Unavailable => chain_after(text, source),
+        _ => text.to_owned(),
+    }
+}
+
+fn chain_after(text: &str, source: &dyn std::error::Error) -> String {
+    let rest = chain(source);
+    if rest.starts_with(text) { rest } else { format!("{text}: {rest}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_the_documented_ones() {
+        let table = [
+            (Code::InvalidArgument, 2),
+            (Code::NotFound, 3),
+            (Code::Unavailable, 4),
+            (Code::DeadlineExceeded, 4),
+            (Code::FailedPrecondition, 1),
+            (Code::Internal, 1),
+        ];
+        for (code, exit) in table {
+            assert_eq!(Failure::from_status("x", &Status::new(code, "y"), "http://h").exit as u8, exit, "{code:?}");
+        }
+        assert_eq!((Exit::Ok as u8, Exit::Unfinished as u8, Failure::interrupted().exit as u8), (0, 5, 130));
+    }
+
+    #[test]
+    fn a_report_says_what_why_and_next() {
+        let failure = Failure::usage("read `a.toml`").because("line 1: no\nline 2: neither").next("grokctl validate a.toml");
+        assert_eq!(failure.report(), "error: read `a.toml`\n  why: line 1: no\n       line 2: neither\n  try: grokctl validate a.toml");
+        let missing = Failure::from_status("show `x`", &Status::not_found("no experiment `x`"), "http://h");
+        assert_eq!(missing.report(), "error: show `x`\n  why: no experiment `x`\n  try: `grokctl list` shows the experiments there are");
+    }
+}
