@@ -1,0 +1,16 @@
+//! The coordinator: sole owner of Postgres, the gRPC services, and the loop that carries experiments through.
+//! It runs no model and no candidate.
+
+mod blobs;
+mod config;
+mod error;
+mod nudge;
+pub mod postgres;
+mod problems;
+mod scheduler;
+mod serve;
+mod service;
+mod store;
+
+pub use config::{Command, Config, Secret};
+pub use serve::run;

@@ -1,0 +1,89 @@
+//! Artifacts' bytes, named by their digest, in an object store. What is there is whole and has the digest it is named by.
+
+use std::{path::Path, sync::Arc};
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _, TryStreamExt as _, stream::BoxStream};
+use groklab_domain::Digest;
+use object_store::{ObjectStore, ObjectStoreExt as _, WriteMultipart, local::LocalFileSystem, path::Path as Key};
+use sha2::{Digest as _, Sha256};
+
+use crate::error::{Error, Result};
+
+/// A cheap handle on the object store.
+#[derive(Debug, Clone)]
+pub struct Blobs {
+    store: Arc<dyn ObjectStore>,
+}
+
+impl Blobs {
+    /// Keeps blobs in a folder, which is made where it is missing.
+    pub fn in_folder(folder: &Path) -> Result<Self> {
+        let open = |folder: &Path| {
+            std::fs::create_dir_all(folder)?;
+            let store = LocalFileSystem::new_with_prefix(folder)?;
+            Ok::<_, Box<dyn std::error::Error + Send + Sync>>(store.with_fsync(true))
+        };
+        let store = open(folder).map_err(|error| Error::internal(format!("artifact folder `{}`", folder.display()), error))?;
+        Ok(Self { store: Arc::new(store) })
+    }
+
+    /// Stores a stream of bytes under `digest` and returns its size. Bytes that do not have the digest are refused and leave nothing.
+    pub async fn put<S>(&self, digest: Digest, mut data: S) -> Result<u64>
+    where
+        S: Stream<Item = Result<Bytes>> + Unpin,
+    {
+        let upload = self.store.put_multipart(&key(digest)).await.map_err(failed("store artifact", digest))?;
+        let mut writer = WriteMultipart::new_with_chunk_size(upload, 5 << 20);
+        let (mut hasher, mut size) = (Sha256::new(), 0);
+        let outcome = loop {
+            match data.next().await {
+                Some(Ok(bytes)) => {
+                    hasher.update(&bytes);
+                    size += bytes.len() as u64;
+                    if let Err(error) = writer.wait_for_capacity(4).await {
+                        break Err(failed("store artifact", digest)(error));
+                    }
+                    writer.put(bytes);
+                }
+                Some(Err(error)) => break Err(error),
+                None => break Ok(()),
+            }
+        };
+        let found = Digest(hasher.finalize().into());
+        let wrong = || Error::Caller(format!("the bytes have digest {found}, not {digest}"));
+        if let Err(error) = outcome.and_then(|()| if found == digest { Ok(()) } else { Err(wrong()) }) {
+            if let Err(error) = writer.abort().await {
+                tracing::warn!(%error, artifact.digest = %digest, "discard a refused artifact");
+            }
+            return Err(error);
+        }
+        writer.finish().await.map_err(failed("store artifact", digest))?;
+        Ok(size)
+    }
+
+    /// Stores bytes and returns their digest.
+    pub async fn put_bytes(&self, bytes: Bytes) -> Result<(Digest, u64)> {
+        let digest = Digest::of(&bytes);
+        let size = self.put(digest, futures::stream::iter([Ok(bytes)])).await?;
+        Ok((digest, size))
+    }
+
+    /// The bytes of a blob, in pieces; `Missing` where there is none.
+    pub async fn get(&self, digest: Digest) -> Result<BoxStream<'static, Result<Bytes>>> {
+        match self.store.get(&key(digest)).await {
+            Ok(found) => Ok(found.into_stream().map_err(failed("read artifact", digest)).boxed()),
+            Err(object_store::Error::NotFound { .. }) => Err(Error::missing("artifact", digest)),
+            Err(error) => Err(failed("read artifact", digest)(error)),
+        }
+    }
+}
+
+fn key(digest: Digest) -> Key {
+    let hex = digest.hex();
+    Key::from(format!("sha256/{}/{hex}", &hex[..2]))
+}
+
+fn failed(what: &'static str, digest: Digest) -> impl Fn(object_store::Error) -> Error {
+    move |error| Error::internal(format!("{what} {digest}"), error)
+}

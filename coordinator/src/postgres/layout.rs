@@ -1,0 +1,135 @@
+//! Where an own Postgres lives: its binaries, folders and account. Makes folders; starts nothing.
+
+use std::{
+    fs,
+    io::ErrorKind,
+    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown},
+    path::{Path, PathBuf},
+};
+
+use groklab_domain::Digest;
+use nix::unistd::{Gid, Uid, User, geteuid};
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+
+use super::Error;
+
+/// The longest path of a socket's folder: 107 bytes less the socket's own name.
+const LONGEST_SOCKET_FOLDER: usize = 107 - "/.s.PGSQL.5432.lock".len();
+/// Names the socket; nothing listens on this port.
+const PORT: u16 = 5432;
+
+/// The unprivileged account that Postgres runs as when the coordinator is root.
+#[derive(Debug, Clone, Copy)]
+pub struct Account {
+    pub uid: Uid,
+    pub gid: Gid,
+}
+
+/// Where one own Postgres lives.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    pub binaries: PathBuf,
+    /// Postgres' data folder.
+    pub cluster: PathBuf,
+    /// Folder of the Unix socket, entered by its owner alone.
+    pub socket: PathBuf,
+    pub log: PathBuf,
+    /// None: the coordinator's own.
+    pub account: Option<Account>,
+}
+
+impl Layout {
+    /// Decides where the Postgres of the data folder `data` lives, and makes its folders. As root, a data folder that the
+    /// unprivileged account cannot reach is replaced by one in /var/lib/groklab.
+    pub fn prepare(data: &Path) -> Result<Self, Error> {
+        let binaries = find_binaries().ok_or(Error::NoBinaries)?;
+        let account = if geteuid().is_root() { Some(unprivileged()?) } else { None };
+        fs::create_dir_all(data).map_err(file("create", data))?;
+        let data = data.canonicalize().map_err(file("find", data))?;
+        let short = &Digest::of(data.as_os_str().as_encoded_bytes()).hex()[..12];
+        let home = match account {
+            Some(_) if !reachable(&data) => {
+                let elsewhere = Path::new("/var/lib/groklab").join(short);
+                tracing::info!(data = %data.display(), postgres = %elsewhere.display(), "Postgres cannot reach the data folder, its files lie elsewhere");
+                fs::create_dir_all(&elsewhere).map_err(file("create", &elsewhere))?;
+                elsewhere
+            }
+            _ => data,
+        };
+        let home = home.join("postgres");
+        let nested = home.join("socket");
+        let socket =
+            if nested.as_os_str().len() <= LONGEST_SOCKET_FOLDER { nested } else { PathBuf::from(format!("/tmp/groklab-{short}")) };
+        private_folder(&home, account)?;
+        private_folder(&socket, account)?;
+        Ok(Self { binaries, cluster: home.join("cluster"), socket, log: home.join("log"), account })
+    }
+
+    /// How to connect to `database`.
+    pub fn connect(&self, database: &str) -> PgConnectOptions {
+        PgConnectOptions::new_without_pgpass()
+            .socket(&self.socket)
+            .port(PORT)
+            .username("groklab")
+            .database(database)
+            .ssl_mode(PgSslMode::Disable)
+    }
+
+    /// The settings of the server beside what initdb wrote.
+    pub fn settings(&self) -> Vec<String> {
+        [
+            format!("port={PORT}"),
+            "listen_addresses=".to_owned(),
+            format!("unix_socket_directories={}", self.socket.display()),
+            "unix_socket_permissions=0700".to_owned(),
+            "shared_buffers=64MB".to_owned(),
+            "max_connections=64".to_owned(),
+            "max_wal_size=512MB".to_owned(),
+            "jit=off".to_owned(),
+            "logging_collector=off".to_owned(),
+        ]
+        .into()
+    }
+}
+
+fn find_binaries() -> Option<PathBuf> {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut found: Vec<(u32, PathBuf)> = versions
+        .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin"))))
+        .filter(|(_, path)| path.join("initdb").exists() && path.join("postgres").exists())
+        .collect();
+    found.sort();
+    let in_path = || {
+        let path = std::env::var_os("PATH")?;
+        std::env::split_paths(&path).find(|folder| folder.join("initdb").exists() && folder.join("postgres").exists())
+    };
+    found.pop().map(|(_, path)| path).or_else(in_path)
+}
+
+fn unprivileged() -> Result<Account, Error> {
+    let user = ["postgres", "nobody"].into_iter().find_map(|name| User::from_name(name).ok().flatten());
+    user.map(|user| Account { uid: user.uid, gid: user.gid }).ok_or(Error::NoAccount)
+}
+
+/// Whether everybody may pass through every folder down to `path`.
+fn reachable(path: &Path) -> bool {
+    path.ancestors().all(|folder| fs::metadata(folder).is_ok_and(|meta| meta.permissions().mode() & 0o001 != 0))
+}
+
+/// Makes a folder that only its owner enters; one that is there already must be so.
+fn private_folder(path: &Path, account: Option<Account>) -> Result<(), Error> {
+    let owner = account.map_or_else(geteuid, |account| account.uid);
+    match fs::DirBuilder::new().mode(0o700).create(path) {
+        Ok(()) => chown(path, Some(owner.as_raw()), account.map(|account| account.gid.as_raw())).map_err(file("give away", path)),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let meta = fs::symlink_metadata(path).map_err(file("look at", path))?;
+            let private = meta.is_dir() && meta.uid() == owner.as_raw() && meta.permissions().mode() & 0o077 == 0;
+            if private { Ok(()) } else { Err(Error::NotOurs { path: path.to_owned(), uid: meta.uid() }) }
+        }
+        Err(error) => Err(file("create", path)(error)),
+    }
+}
+
+pub(super) fn file(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+    move |source| Error::File { what, path: path.to_owned(), source }
+}

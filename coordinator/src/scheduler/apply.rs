@@ -1,0 +1,127 @@
+//! The steps that make jobs or move an experiment on. Each runs in a transaction that holds the experiment's row, and does nothing
+//! that a repeat of it could do twice.
+
+use groklab_domain::{
+    ExperimentState, JobKind, Purpose,
+    experiment::Method,
+    metrics::{IterationLine, IterationSeconds, RolloutCounts, Training},
+};
+use groklab_runtime::trace;
+use sqlx::PgConnection;
+
+use super::{due, plan::generate_jobs};
+use crate::{
+    error::{Error, Result},
+    store::{
+        adapter::{self, Adapter},
+        event::{self, Level},
+        experiment::{self, Experiment},
+        iteration,
+        job::{self, Batch, Spec},
+        problem, verdict,
+    },
+};
+
+pub async fn start(db: &mut PgConnection, experiment: &Experiment) -> Result<()> {
+    experiment::set_state(db, experiment, ExperimentState::Running, "").await?;
+    event::insert(db, experiment.id, Level::Info, "started").await
+}
+
+/// Makes the current iteration's generate jobs.
+pub async fn plan(db: &mut PgConnection, experiment: &Experiment) -> Result<()> {
+    let i = experiment.iteration;
+    let headings = problem::headings(db, experiment.id).await?;
+    let problems: Vec<_> = headings.iter().map(|heading| (heading.ordinal, heading.split)).collect();
+    let roll_out = i < experiment.last_iteration && experiment.config.train.method == Method::Rft;
+    let traceparent = trace::traceparent();
+    iteration::insert(db, experiment.id, i).await?;
+    for spec in generate_jobs(&experiment.config, i, &problems, due(experiment), roll_out) {
+        job::insert(db, experiment.id, &spec, &traceparent).await?;
+    }
+    event::insert(db, experiment.id, Level::Info, &format!("iteration {i} began")).await
+}
+
+/// Makes the current iteration's training job.
+pub async fn train(db: &mut PgConnection, experiment: &Experiment) -> Result<()> {
+    let spec =
+        Spec { iteration: experiment.iteration, purpose: Purpose::Train, kind: JobKind::Train, chunk: 0, part: 0, batch: Batch::default() };
+    job::insert(db, experiment.id, &spec, &trace::traceparent()).await
+}
+
+/// Stores the iteration's line and goes on to the next. Without training the adapter is carried over.
+pub async fn close(db: &mut PgConnection, experiment: &Experiment) -> Result<()> {
+    let (id, i) = (experiment.id, experiment.iteration);
+    let before = adapter::get(db, id, i).await?;
+    let mut after = adapter::get(db, id, i + 1).await?;
+    if after.is_none()
+        && let Some(before) = before
+    {
+        let carried = Adapter { iteration: i + 1, trained: false, ..before };
+        adapter::insert(db, id, &carried).await?;
+        after = Some(carried);
+    }
+    let line = line(db, experiment, before, after).await?;
+    let text = serde_json::to_string(&line).map_err(|error| Error::internal("write an iteration's line", error))?;
+    iteration::set_line(db, id, i, &text).await?;
+    let summary = format!(
+        "iteration {i}: {} of {} rollouts correct, {} trained on",
+        line.rollouts.correct, line.rollouts.total, line.training.examples
+    );
+    event::insert(db, id, Level::Info, &summary).await?;
+    experiment::set_iteration(db, id, i + 1).await?;
+    stop_when_idle(db, experiment).await
+}
+
+async fn line(db: &mut PgConnection, experiment: &Experiment, before: Option<Adapter>, after: Option<Adapter>) -> Result<IterationLine> {
+    let (id, i) = (experiment.id, experiment.iteration);
+    let stored = iteration::get(db, id, i).await?.ok_or_else(|| Error::broken(format!("iteration {i} has not begun")))?;
+    let outcomes = verdict::outcomes(db, id, i, Purpose::Train).await?;
+    let rollouts = RolloutCounts::of(outcomes.iter().map(|outcome| &outcome.verification), stored.selected.unwrap_or(0))
+        .map_err(|error| Error::internal("count rollouts", error))?;
+    let losses = iteration::losses(db, id, i).await?;
+    let (examples, tokens) = stored.trained.unwrap_or((0, 0));
+    let mut seconds = IterationSeconds::default();
+    for (kind, sum) in job::seconds(db, id, i, Purpose::Train).await? {
+        match kind {
+            JobKind::Generate => seconds.generate = sum,
+            JobKind::Verify => seconds.verify = sum,
+            JobKind::Train => seconds.train = sum,
+        }
+    }
+    Ok(IterationLine {
+        iteration: i,
+        adapter_in: before.map(|adapter| adapter.adapter.id),
+        adapter_out: after.map(|adapter| adapter.adapter.id),
+        rollouts,
+        training: Training {
+            examples: examples.into(),
+            tokens,
+            steps: losses.len() as u64,
+            first_loss: losses.first().copied(),
+            last_loss: losses.last().copied(),
+        },
+        seconds,
+    })
+}
+
+/// Makes the next iteration the last, evaluated one once `patience` iterations in a row had nothing to train on.
+async fn stop_when_idle(db: &mut PgConnection, experiment: &Experiment) -> Result<()> {
+    let (next, patience) = (experiment.iteration + 1, experiment.config.stop.patience);
+    let idle = iteration::idle_streak(db, experiment.id, experiment.iteration).await?;
+    if patience == 0 || idle < patience || next >= experiment.last_iteration {
+        return Ok(());
+    }
+    let reason = format!("stopped early: nothing correct to train on in {idle} iterations in a row");
+    experiment::set_last_iteration(db, experiment.id, next, &reason).await
+}
+
+/// Ends the experiment; what remains of its jobs is cancelled.
+pub async fn complete(db: &mut PgConnection, experiment: &Experiment) -> Result<()> {
+    let stored = iteration::get(db, experiment.id, experiment.iteration).await?;
+    let stop = stored.and_then(|it| it.stop_reason).filter(|reason| !reason.is_empty());
+    let reason = stop.unwrap_or_else(|| experiment.reason.clone());
+    job::cancel(db, experiment.id, None).await?;
+    experiment::set_state(db, experiment, ExperimentState::Completed, &reason).await?;
+    let message = if reason.is_empty() { "completed".to_owned() } else { format!("completed: {reason}") };
+    event::insert(db, experiment.id, Level::Info, &message).await
+}

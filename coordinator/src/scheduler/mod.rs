@@ -1,0 +1,190 @@
+//! The loop of all experiments: looks at what is stored, does the next step, looks again. It holds no state of its own, so several
+//! coordinators may run on one database and any of them may die at any time.
+
+mod apply;
+mod decide;
+mod measure;
+mod plan;
+pub mod retry;
+mod select;
+
+use std::time::Duration;
+
+use groklab_domain::{ExperimentId, JobKind, Purpose};
+use sqlx::{PgConnection, postgres::PgListener};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+use crate::{
+    blobs::Blobs,
+    error::{Result, chain},
+    nudge::Nudge,
+    store::{self, Store, experiment, iteration, job, lease, metric},
+};
+use decide::{Phase, Snapshot, Step, decide};
+
+/// How long the loop waits when nothing nudges it.
+const TICK: Duration = Duration::from_millis(500);
+/// Nudges that follow each other faster are taken together.
+const LEAST: Duration = Duration::from_millis(20);
+const AFTER_ERROR: Duration = Duration::from_secs(2);
+
+/// The reconciler. Every pass is idempotent and takes no input.
+#[derive(Debug, Clone)]
+pub struct Scheduler {
+    pub store: Store,
+    pub blobs: Blobs,
+    pub nudge: Nudge,
+    /// Lost leases and infrastructure failures of one job before its experiment is paused.
+    pub attempts: u32,
+    pub lease: Duration,
+}
+
+impl Scheduler {
+    /// Reconciles every experiment until `stop`.
+    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let mut nudged = self.nudge.on_state();
+        while !stop.is_cancelled() {
+            nudged.mark_unchanged();
+            let wait = match self.pass().await {
+                Ok(()) => TICK,
+                Err(error) => {
+                    tracing::error!(error = chain(&error), "scheduler pass failed, trying again");
+                    AFTER_ERROR
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(wait) => {}
+                _ = nudged.changed() => tokio::time::sleep(LEAST).await,
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes back expired leases until `stop`. After a start it first waits for one lease's length, so that workers who outlived the
+    /// coordinator can report before their jobs are given away.
+    pub async fn sweep(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let mut wait = self.lease;
+        while tokio::time::timeout(wait, stop.cancelled()).await.is_err() {
+            wait = TICK;
+            if let Err(error) = self.sweep_once().await {
+                tracing::error!(error = chain(&error), "sweep of expired leases failed, trying again");
+                wait = AFTER_ERROR;
+            }
+        }
+        Ok(())
+    }
+
+    async fn sweep_once(&self) -> Result<()> {
+        let mut tx = self.store.begin().await?;
+        let lost = lease::sweep(&mut tx).await?;
+        for returned in &lost {
+            retry::after_return(&mut tx, returned, self.attempts, "its lease expired").await?;
+        }
+        tx.commit().await?;
+        if !lost.is_empty() {
+            self.nudge.all();
+        }
+        Ok(())
+    }
+
+    /// One look at every unfinished experiment; an error in one does not keep the others waiting.
+    async fn pass(&self) -> Result<()> {
+        let mut connection = self.store.connection().await?;
+        let ids = experiment::unfinished(&mut connection).await?;
+        drop(connection);
+        let mut outcome = Ok(());
+        for id in ids {
+            let span = tracing::info_span!("reconcile", experiment.id = %id);
+            if let Err(error) = self.reconcile(id).instrument(span).await {
+                tracing::error!(experiment.id = %id, error = chain(&error), "reconcile failed");
+                outcome = Err(error);
+            }
+        }
+        outcome
+    }
+
+    /// Takes steps until there is none, each in a transaction that holds the experiment's row.
+    async fn reconcile(&self, id: ExperimentId) -> Result<()> {
+        loop {
+            let mut tx = self.store.begin().await?;
+            let Some(experiment) = experiment::lock(&mut tx, id).await? else { return Ok(()) };
+            let Some(step) = decide(&snapshot(&mut tx, &experiment).await?) else { return Ok(()) };
+            self.apply(&mut tx, &experiment, step).await?;
+            store::notify(&mut tx).await?;
+            tx.commit().await?;
+            tracing::info!(experiment.id = %id, iteration = experiment.iteration, step = ?step, "step done");
+            self.nudge.all();
+        }
+    }
+
+    async fn apply(&self, tx: &mut PgConnection, experiment: &experiment::Experiment, step: Step) -> Result<()> {
+        match step {
+            Step::Start => apply::start(tx, experiment).await,
+            Step::Plan => apply::plan(tx, experiment).await,
+            Step::Measure => measure::measure(tx, experiment).await,
+            Step::Select => select::select(tx, &self.blobs, experiment).await,
+            Step::Train => apply::train(tx, experiment).await,
+            Step::Close => apply::close(tx, experiment).await,
+            Step::Skip => experiment::set_iteration(tx, experiment.id, experiment.iteration + 1).await,
+            Step::Complete => apply::complete(tx, experiment).await,
+        }
+    }
+}
+
+/// Whether the experiment's current iteration is evaluated.
+fn due(experiment: &experiment::Experiment) -> bool {
+    experiment.config.evaluates(experiment.iteration) || experiment.iteration >= experiment.last_iteration
+}
+
+async fn snapshot(db: &mut PgConnection, experiment: &experiment::Experiment) -> Result<Snapshot> {
+    let (id, i) = (experiment.id, experiment.iteration);
+    let iteration = iteration::get(db, id, i).await?;
+    let counts = job::count(db, id, i).await?;
+    let phase = |belongs: fn(&job::Count) -> bool| {
+        counts
+            .iter()
+            .filter(|count| belongs(count))
+            .fold(Phase::default(), |phase, count| Phase { total: phase.total + count.total, open: phase.open + count.total - count.done })
+    };
+    let measured = metric::lines(db, id, i).await?.first().is_some_and(|(first, _)| *first == i);
+    Ok(Snapshot {
+        state: experiment.state,
+        method: experiment.config.train.method,
+        last: i >= experiment.last_iteration,
+        due: due(experiment),
+        planned: iteration.is_some(),
+        evaluation: phase(|count| count.purpose == Purpose::Eval),
+        rollouts: phase(|count| count.purpose == Purpose::Train && count.kind != JobKind::Train),
+        training: phase(|count| count.kind == JobKind::Train),
+        measured,
+        stop: iteration.as_ref().and_then(|it| it.stop_reason.as_deref()).is_some_and(|reason| !reason.is_empty()),
+        selected: iteration.and_then(|it| it.selected),
+    })
+}
+
+/// Passes what other coordinators say on to this one's loops, until `stop`. Losing the connection only lengthens waits.
+pub async fn listen(store: Store, nudge: Nudge, stop: CancellationToken) -> anyhow::Result<()> {
+    while !stop.is_cancelled() {
+        let heard = async {
+            let mut listener = PgListener::connect_with(store.pool()).await?;
+            listener.listen(store::CHANNEL).await?;
+            loop {
+                listener.recv().await?;
+                nudge.all();
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            outcome = heard => {
+                let outcome: Result<(), sqlx::Error> = outcome;
+                if let Err(error) = outcome {
+                    tracing::warn!(%error, "no notifications from the database, trying again");
+                }
+                tokio::time::sleep(AFTER_ERROR).await;
+            }
+        }
+    }
+    Ok(())
+}

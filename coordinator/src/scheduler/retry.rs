@@ -1,0 +1,41 @@
+//! What follows when a job comes back undone: it waits and is tried again, is split, or pauses its experiment with the reason.
+//! Nothing is ever left out quietly.
+
+use groklab_domain::{ExperimentState, JobKind};
+use sqlx::PgConnection;
+
+use crate::{
+    error::Result,
+    store::{
+        event::{self, Level},
+        experiment, job,
+        lease::Returned,
+    },
+};
+
+/// After so many losses a verify job is split, so that one poisonous candidate cannot take others along.
+const LOSSES_BEFORE_SPLIT: u32 = 2;
+
+/// Decides on a job that was lost or given up, in the transaction that took it back.
+pub async fn after_return(db: &mut PgConnection, returned: &Returned, attempts: u32, reason: &str) -> Result<()> {
+    let Returned { job, losses, failures } = returned;
+    let what = format!("{} job of iteration {} ({}, chunk {})", job.spec.kind, job.spec.iteration, job.spec.purpose, job.spec.chunk);
+    tracing::warn!(experiment.id = %job.experiment, job.id = %job.id, lease.fence = job.fence.0, losses, failures, reason, "job came back undone");
+    if job.spec.kind == JobKind::Verify && *losses >= LOSSES_BEFORE_SPLIT && job.spec.batch.len() > 1 {
+        job::split(db, job).await?;
+        let message = format!("{what} was lost {losses} times: split into single rollouts");
+        return event::insert(db, job.experiment, Level::Warn, &message).await;
+    }
+    let message = format!("{what} came back undone: {reason}");
+    event::insert(db, job.experiment, Level::Warn, &message).await?;
+    if losses + failures < attempts {
+        return Ok(());
+    }
+    let experiment = experiment::lock_wait(db, job.experiment).await?;
+    if experiment.state != ExperimentState::Running {
+        return Ok(());
+    }
+    let reason = format!("{what} failed {} times; the last time: {reason}", losses + failures);
+    experiment::set_state(db, &experiment, ExperimentState::Paused, &reason).await?;
+    event::insert(db, job.experiment, Level::Error, &format!("paused: {reason}")).await
+}

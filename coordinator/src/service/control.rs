@@ -1,0 +1,78 @@
+//! Cancel, pause, resume. Each is safe to repeat: what is so already is not an error.
+
+use groklab_domain::{ExperimentId, ExperimentState};
+use groklab_proto::v1;
+
+use super::{Service, view};
+use crate::{
+    error::Result,
+    store::{
+        self,
+        event::{self, Level},
+        experiment, job,
+    },
+};
+
+/// What a client may do to an experiment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Control {
+    /// Running work stops, data stays.
+    Cancel,
+    /// No new claims, running jobs finish.
+    Pause,
+    /// Goes on where it was; jobs get their attempts again.
+    Resume,
+}
+
+impl Control {
+    fn state(self) -> ExperimentState {
+        match self {
+            Self::Cancel => ExperimentState::Cancelled,
+            Self::Pause => ExperimentState::Paused,
+            Self::Resume => ExperimentState::Running,
+        }
+    }
+
+    fn done(self) -> &'static str {
+        match self {
+            Self::Cancel => "cancelled",
+            Self::Pause => "paused",
+            Self::Resume => "resumed",
+        }
+    }
+}
+
+impl Service {
+    pub async fn control(&self, name: &str, control: Control) -> Result<v1::Experiment> {
+        let mut tx = self.store.begin().await?;
+        let id = experiment::resolve(&mut tx, name).await?;
+        let experiment = experiment::lock_wait(&mut tx, id).await?;
+        let next = control.state();
+        let waits_already = control == Control::Resume && experiment.state == ExperimentState::Queued;
+        if experiment.state != next && !waits_already {
+            let reason = if control == Control::Resume { "" } else { "on request" };
+            experiment::set_state(&mut tx, &experiment, next, reason).await?;
+            match control {
+                Control::Cancel => _ = job::cancel(&mut tx, id, None).await?,
+                Control::Resume => job::forgive(&mut tx, id).await?,
+                Control::Pause => {}
+            }
+            event::insert(&mut tx, id, Level::Info, control.done()).await?;
+            store::notify(&mut tx).await?;
+        }
+        tx.commit().await?;
+        self.nudge.all();
+        self.view(id).await
+    }
+
+    pub async fn view(&self, id: ExperimentId) -> Result<v1::Experiment> {
+        let mut db = self.store.connection().await?;
+        view::load(&mut db, id).await
+    }
+
+    /// The experiment that a client means.
+    pub async fn resolve(&self, name: &str) -> Result<ExperimentId> {
+        let mut db = self.store.connection().await?;
+        experiment::resolve(&mut db, name).await
+    }
+}

@@ -1,0 +1,120 @@
+//! Handing out work: registering workers, waiting for jobs without holding a connection, extending leases, taking jobs back.
+
+use std::time::Duration;
+
+use groklab_domain::{ExperimentState, Fault, JobId, JobKind, WorkerId};
+use groklab_proto::{convert::Claim, limits::LEASE_POLL_SECONDS, v1};
+use tokio::time::{Instant, timeout_at};
+
+use super::{Service, assemble};
+use crate::{
+    error::{Error, Result},
+    scheduler::retry,
+    store::{
+        event::{self, Level},
+        experiment, job,
+        lease::{self, Held},
+        worker::{self, Registration},
+    },
+};
+
+/// How long a waiting call goes without looking, should a nudge be missed or another coordinator make the job.
+const LOOK: Duration = Duration::from_secs(1);
+/// The longest reason that is kept, in bytes.
+const LONGEST_REASON: usize = 4096;
+
+/// What a worker asks for.
+#[derive(Debug)]
+pub struct Wanted {
+    pub worker: WorkerId,
+    pub kind: JobKind,
+    pub capacity: u32,
+    /// What it works on already.
+    pub held: Vec<JobId>,
+}
+
+impl Service {
+    pub async fn register_worker(&self, registration: &Registration) -> Result<()> {
+        let mut db = self.store.connection().await?;
+        worker::register(&mut db, registration).await?;
+        tracing::info!(worker.id = %registration.worker, kind = %registration.kind, host = registration.host, "worker registered");
+        Ok(())
+    }
+
+    /// Jobs for a worker: first those it was given and does not know of, then new ones. Waits for the first one for a while.
+    pub async fn lease_jobs(&self, wanted: &Wanted) -> Result<Vec<v1::Job>> {
+        let deadline = Instant::now() + Duration::from_secs(LEASE_POLL_SECONDS);
+        let mut nudged = self.nudge.on_work();
+        loop {
+            nudged.mark_unchanged();
+            let jobs = self.claim(wanted).await?;
+            let now = Instant::now();
+            if !jobs.is_empty() || now >= deadline || wanted.capacity == 0 || self.stop.is_cancelled() {
+                return Ok(jobs);
+            }
+            tokio::select! {
+                () = self.stop.cancelled() => {}
+                // Either way it is time to look again.
+                _ = timeout_at(deadline.min(now + LOOK), nudged.changed()) => {}
+            }
+        }
+    }
+
+    async fn claim(&self, wanted: &Wanted) -> Result<Vec<v1::Job>> {
+        let mut db = self.store.connection().await?;
+        let kind = worker::seen(&mut db, wanted.worker).await?;
+        if kind != wanted.kind {
+            return Err(Error::Caller(format!("worker {} registered for {kind} and asks for {}", wanted.worker, wanted.kind)));
+        }
+        let mut jobs = lease::regive(&mut db, wanted.worker, &wanted.held, self.lease).await?;
+        let room = wanted.capacity.saturating_sub(u32::try_from(jobs.len()).unwrap_or(u32::MAX));
+        if room > 0 {
+            jobs.extend(lease::claim(&mut db, wanted.worker, wanted.kind, room, self.lease).await?);
+        }
+        let mut wire = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            tracing::info!(experiment.id = %job.experiment, job.id = %job.id, lease.fence = job.fence.0, worker.id = %wanted.worker, kind = %job.spec.kind, "job leased");
+            wire.push(assemble::job(&mut db, job).await?);
+        }
+        Ok(wire)
+    }
+
+    /// Extends leases; returns the jobs to drop.
+    pub async fn extend_leases(&self, worker: WorkerId, held: &[Held]) -> Result<Vec<JobId>> {
+        let mut db = self.store.connection().await?;
+        worker::seen(&mut db, worker).await?;
+        lease::extend(&mut db, worker, held, self.lease).await
+    }
+
+    /// Takes a job back. A released one is ready at once, an infrastructure failure is tried again after a while, a caller's ends the
+    /// experiment with the reason.
+    pub async fn fail_job(&self, claim: Claim, fault: Fault, reason: &str) -> Result<()> {
+        let reason = shorten(reason);
+        let mut tx = self.store.begin().await?;
+        let Some(returned) = lease::give_up(&mut tx, claim, fault, reason).await? else {
+            // Somebody else has it, or it was cancelled; an unknown job is still an error.
+            return if job::exists(&mut tx, claim.job).await? { Ok(()) } else { Err(Error::missing("job", claim.job)) };
+        };
+        match fault {
+            Fault::Released => {
+                tracing::info!(experiment.id = %returned.job.experiment, job.id = %claim.job, worker.id = %claim.worker, "job released")
+            }
+            Fault::Infrastructure => retry::after_return(&mut tx, &returned, self.attempts, reason).await?,
+            Fault::Caller => {
+                let experiment = experiment::lock_wait(&mut tx, returned.job.experiment).await?;
+                if !experiment.state.is_final() {
+                    experiment::set_state(&mut tx, &experiment, ExperimentState::Failed, reason).await?;
+                    job::cancel(&mut tx, experiment.id, None).await?;
+                    event::insert(&mut tx, experiment.id, Level::Error, &format!("failed: {reason}")).await?;
+                }
+            }
+        }
+        tx.commit().await?;
+        self.nudge.all();
+        Ok(())
+    }
+}
+
+fn shorten(reason: &str) -> &str {
+    &reason[..reason.floor_char_boundary(LONGEST_REASON)]
+}

@@ -1,0 +1,79 @@
+//! Taking a new experiment: checked again here, its problems made, all stored at once.
+
+use groklab_domain::{
+    ExperimentId,
+    experiment::{Experiment, advise},
+    grokking::{Parameters, can_show},
+};
+
+use super::Service;
+use crate::{
+    error::{Error, Result},
+    problems,
+    store::{
+        event::{self, Level},
+        experiment,
+        problem::{self, Case, Problem},
+    },
+};
+
+/// Problems stored with one statement.
+const PAGE: usize = 1000;
+const LONGEST_KEY: usize = 256;
+
+impl Service {
+    /// Stores an experiment and its problems, once per key. Returns its id and what its file cannot show.
+    pub async fn submit_experiment(&self, key: &str, config_json: &str) -> Result<(ExperimentId, Vec<String>)> {
+        if key.is_empty() || key.len() > LONGEST_KEY || key.contains('\0') {
+            return Err(Error::Caller(format!("field `idempotency_key`: 1 to {LONGEST_KEY} bytes, none of them NUL")));
+        }
+        let config = parse(config_json)?;
+        let warnings = warnings(&config);
+        let mut db = self.store.connection().await?;
+        if let Some(id) = experiment::id_by_key(&mut db, key).await? {
+            return Ok((id, warnings));
+        }
+        drop(db);
+        let made = make(config.clone()).await?;
+        let json = serde_json::to_string(&config).map_err(|error| Error::internal("write the configuration", error))?;
+        let id = self.store_experiment(key, &config, &json, &made).await?;
+        self.nudge.all();
+        Ok((id, warnings))
+    }
+
+    async fn store_experiment(&self, key: &str, config: &Experiment, json: &str, made: &[(Problem, Vec<Case>)]) -> Result<ExperimentId> {
+        let id = ExperimentId::new();
+        let mut tx = self.store.begin().await?;
+        if !experiment::insert(&mut tx, id, key, config, json).await? {
+            // The same submission came twice at the same time, and the other one has won.
+            tx.rollback().await?;
+            let mut db = self.store.connection().await?;
+            return experiment::id_by_key(&mut db, key).await?.ok_or_else(|| Error::broken("a key that is and is not there"));
+        }
+        for page in made.chunks(PAGE) {
+            let (problems, cases): (Vec<Problem>, Vec<Vec<Case>>) = page.iter().cloned().unzip();
+            problem::insert(&mut tx, id, &problems).await?;
+            problem::insert_cases(&mut tx, id, &cases.concat()).await?;
+        }
+        event::insert(&mut tx, id, Level::Info, &format!("submitted with {} problems", made.len())).await?;
+        tx.commit().await?;
+        tracing::info!(experiment.id = %id, name = config.name, problems = made.len(), "experiment submitted");
+        Ok(id)
+    }
+}
+
+fn parse(json: &str) -> Result<Experiment> {
+    let config: Experiment = serde_json::from_str(json).map_err(|error| Error::Caller(format!("field `config_json`: {error}")))?;
+    let invalid: Vec<String> = config.check().iter().map(ToString::to_string).collect();
+    if invalid.is_empty() { Ok(config) } else { Err(Error::Caller(invalid.join("\n"))) }
+}
+
+/// Makes the problems on a thread of its own: it is pure computation, and long for a large file.
+async fn make(config: Experiment) -> Result<Vec<(Problem, Vec<Case>)>> {
+    let made = tokio::task::spawn_blocking(move || problems::make(&config)).await;
+    made.map_err(|error| Error::internal("make problems", error))?
+}
+
+fn warnings(config: &Experiment) -> Vec<String> {
+    advise(config, can_show(&Parameters::default(), config.problems.val, config.evaluations() as usize))
+}

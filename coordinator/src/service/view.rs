@@ -1,0 +1,53 @@
+//! Experiments as clients see them: their row and the counts of their current iteration's jobs. Never scans rollouts.
+
+use groklab_domain::{ExperimentId, JobKind};
+use groklab_proto::v1;
+use sqlx::PgConnection;
+
+use crate::{
+    error::Result,
+    store::{
+        experiment::{self, Experiment},
+        job::{self, Count},
+    },
+};
+
+/// An experiment with its progress.
+pub async fn load(db: &mut PgConnection, id: ExperimentId) -> Result<v1::Experiment> {
+    let experiment = experiment::get(db, id).await?;
+    let mut counts = job::count(db, id, experiment.iteration).await?;
+    // An evaluation ends before training starts; within both, generate, verify and train follow each other.
+    counts.sort_by_key(|count| (std::cmp::Reverse(count.purpose), count.kind));
+    let progress = counts.iter().map(|count| progress(experiment.iteration, count)).collect();
+    Ok(v1::Experiment { progress, ..without_progress(experiment) })
+}
+
+pub fn without_progress(experiment: Experiment) -> v1::Experiment {
+    v1::Experiment {
+        experiment_id: experiment.id.to_string(),
+        name: experiment.name,
+        state: experiment.state.to_string(),
+        reason: experiment.reason,
+        iteration: experiment.iteration,
+        iterations: experiment.config.iterations,
+        created_unix_ms: experiment.created_unix_ms,
+        updated_unix_ms: experiment.updated_unix_ms,
+        progress: Vec::new(),
+        config_json: experiment.config_json,
+    }
+}
+
+fn progress(iteration: u32, count: &Count) -> v1::Progress {
+    // How many steps a training has is known when it is done.
+    let units_total = if count.kind == JobKind::Train { count.units_total.max(count.units_done) } else { count.units_total };
+    v1::Progress {
+        iteration,
+        kind: count.kind.to_string(),
+        purpose: count.purpose.to_string(),
+        jobs_done: count.done,
+        jobs_total: count.total,
+        jobs_leased: count.leased,
+        units_done: count.units_done,
+        units_total,
+    }
+}

@@ -1,0 +1,92 @@
+//! The `Workers` service.
+
+use groklab_domain::{Fault, JobId, JobKind, WorkerId};
+use groklab_proto::{
+    convert::{Claim, field},
+    v1::{
+        CompleteRequest, CompleteResponse, FailRequest, FailResponse, HeartbeatRequest, HeartbeatResponse, LeaseRequest, LeaseResponse,
+        RegisterRequest, RegisterResponse, workers_server::Workers,
+    },
+};
+use tonic::{Request, Response, Status};
+
+use super::{Service, lease::Wanted};
+use crate::store::{lease::Held, worker::Registration};
+
+/// What a worker may ask for or hold at once.
+const MOST_JOBS: usize = 256;
+/// The longest text that a worker says of itself.
+const LONGEST: usize = 256;
+
+#[tonic::async_trait]
+impl Workers for Service {
+    async fn register(&self, request: Request<RegisterRequest>) -> Result<Response<RegisterResponse>, Status> {
+        let registration = registration(request.into_inner())?;
+        self.register_worker(&registration).await?;
+        let lease_seconds = u32::try_from(self.lease.as_secs()).unwrap_or(u32::MAX);
+        Ok(Response::new(RegisterResponse { lease_seconds }))
+    }
+
+    async fn lease(&self, request: Request<LeaseRequest>) -> Result<Response<LeaseResponse>, Status> {
+        let request = request.into_inner();
+        let wanted = Wanted {
+            worker: field("worker_id", &request.worker_id)?,
+            kind: field::<JobKind>("kind", &request.kind)?,
+            capacity: request.capacity.min(MOST_JOBS as u32),
+            held: held(&request.held)?.into_iter().map(|held| held.job).collect(),
+        };
+        let jobs = self.lease_jobs(&wanted).await?;
+        Ok(Response::new(LeaseResponse { jobs }))
+    }
+
+    async fn heartbeat(&self, request: Request<HeartbeatRequest>) -> Result<Response<HeartbeatResponse>, Status> {
+        let request = request.into_inner();
+        let worker: WorkerId = field("worker_id", &request.worker_id)?;
+        let dropped = self.extend_leases(worker, &held(&request.held)?).await?;
+        Ok(Response::new(HeartbeatResponse { dropped: dropped.iter().map(JobId::to_string).collect() }))
+    }
+
+    async fn complete(&self, request: Request<CompleteRequest>) -> Result<Response<CompleteResponse>, Status> {
+        let request = request.into_inner();
+        let claim = Claim::parse(&request.worker_id, &request.job_id, request.fence)?;
+        let accepted = self.complete_job(claim, request).await?;
+        Ok(Response::new(CompleteResponse { accepted }))
+    }
+
+    async fn fail(&self, request: Request<FailRequest>) -> Result<Response<FailResponse>, Status> {
+        let request = request.into_inner();
+        let claim = Claim::parse(&request.worker_id, &request.job_id, request.fence)?;
+        let fault: Fault = field("fault", &request.fault)?;
+        self.fail_job(claim, fault, &request.reason).await?;
+        Ok(Response::new(FailResponse {}))
+    }
+}
+
+fn registration(wire: RegisterRequest) -> Result<Registration, Status> {
+    for (name, text) in [("host", &wire.host), ("device", &wire.device), ("version", &wire.version)] {
+        if text.len() > LONGEST || text.contains('\0') {
+            return Err(Status::invalid_argument(format!("field `{name}`: at most {LONGEST} bytes, none of them NUL")));
+        }
+    }
+    if wire.threads > 1 << 16 {
+        return Err(Status::invalid_argument(format!("field `threads` = {}: at most 65536", wire.threads)));
+    }
+    Ok(Registration {
+        worker: field("worker_id", &wire.worker_id)?,
+        kind: field("kind", &wire.kind)?,
+        host: wire.host,
+        device: wire.device,
+        threads: wire.threads,
+        version: wire.version,
+    })
+}
+
+fn held(wire: &[groklab_proto::v1::Held]) -> Result<Vec<Held>, Status> {
+    if wire.len() > MOST_JOBS {
+        return Err(Status::invalid_argument(format!("field `held`: {} jobs, at most {MOST_JOBS}", wire.len())));
+    }
+    let held = wire.iter().map(|held| {
+        Ok(Held { job: field("held.job_id", &held.job_id)?, fence: groklab_domain::Fence(held.fence), units_done: held.units_done })
+    });
+    held.collect()
+}

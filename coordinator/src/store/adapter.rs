@@ -1,0 +1,68 @@
+//! Adapters: the one each iteration starts from. Iteration 0 has none.
+
+use groklab_domain::{Digest, ExperimentId};
+use groklab_proto::convert::AdapterRef;
+use sqlx::PgConnection;
+
+use super::{optional_word, word};
+use crate::error::Result;
+
+/// The adapter of one iteration.
+#[derive(Debug, Clone, Copy)]
+pub struct Adapter {
+    pub iteration: u32,
+    pub adapter: AdapterRef,
+    pub optimiser: Option<Digest>,
+    /// False where it was carried over because there was nothing to train on.
+    pub trained: bool,
+}
+
+pub async fn insert(db: &mut PgConnection, experiment: ExperimentId, adapter: &Adapter) -> Result<()> {
+    sqlx::query!(
+        "insert into adapter (experiment_id, iteration, adapter_id, config_digest, weights_digest, optimiser_digest, trained)
+         values ($1, $2, $3, $4, $5, $6, $7)",
+        experiment.0,
+        adapter.iteration.cast_signed(),
+        adapter.adapter.id.to_string(),
+        adapter.adapter.config.to_string(),
+        adapter.adapter.weights.to_string(),
+        adapter.optimiser.map(|digest| digest.to_string()),
+        adapter.trained
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// The adapter that `iteration` starts from; None: the untrained model.
+pub async fn get(db: &mut PgConnection, experiment: ExperimentId, iteration: u32) -> Result<Option<Adapter>> {
+    let all = between(db, experiment, iteration, iteration).await?;
+    Ok(all.first().copied())
+}
+
+/// Adapters in order of iteration.
+pub async fn list(db: &mut PgConnection, experiment: ExperimentId) -> Result<Vec<Adapter>> {
+    between(db, experiment, 0, u32::MAX >> 1).await
+}
+
+async fn between(db: &mut PgConnection, experiment: ExperimentId, first: u32, last: u32) -> Result<Vec<Adapter>> {
+    let rows = sqlx::query!(
+        "select iteration, adapter_id, config_digest, weights_digest, optimiser_digest, trained
+         from adapter where experiment_id = $1 and iteration between $2 and $3 order by iteration",
+        experiment.0,
+        first.cast_signed(),
+        last.cast_signed()
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(Adapter {
+                iteration: row.iteration.cast_unsigned(),
+                adapter: AdapterRef { id: word(&row.adapter_id)?, config: word(&row.config_digest)?, weights: word(&row.weights_digest)? },
+                optimiser: optional_word(row.optimiser_digest.as_deref())?,
+                trained: row.trained,
+            })
+        })
+        .collect()
+}

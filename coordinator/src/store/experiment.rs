@@ -1,0 +1,219 @@
+//! Experiments: their configuration, state and place in the loop.
+
+use groklab_domain::{Digest, ExperimentId, ExperimentState, experiment};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{optional_word, word};
+use crate::error::{Error, Result};
+
+/// One experiment as it is stored.
+#[derive(Debug, Clone)]
+pub struct Experiment {
+    pub id: ExperimentId,
+    pub name: String,
+    pub config: experiment::Experiment,
+    /// As it was submitted.
+    pub config_json: String,
+    pub state: ExperimentState,
+    pub reason: String,
+    pub iteration: u32,
+    /// The configured number of iterations, or fewer once it has been decided to stop.
+    pub last_iteration: u32,
+    /// Of the base model's weights; fixed by the first result.
+    pub base_digest: Option<Digest>,
+    pub created_unix_ms: i64,
+    pub updated_unix_ms: i64,
+}
+
+struct Row {
+    experiment_id: Uuid,
+    name: String,
+    config: String,
+    state: String,
+    reason: String,
+    iteration: i32,
+    last_iteration: i32,
+    base_digest: Option<String>,
+    created_unix_ms: i64,
+    updated_unix_ms: i64,
+}
+
+impl TryFrom<Row> for Experiment {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self> {
+        let config =
+            serde_json::from_str(&row.config).map_err(|error| Error::internal(format!("configuration of {}", row.experiment_id), error))?;
+        Ok(Self {
+            id: ExperimentId(row.experiment_id),
+            name: row.name,
+            config,
+            config_json: row.config,
+            state: word(&row.state)?,
+            reason: row.reason,
+            iteration: row.iteration.cast_unsigned(),
+            last_iteration: row.last_iteration.cast_unsigned(),
+            base_digest: optional_word(row.base_digest.as_deref())?,
+            created_unix_ms: row.created_unix_ms,
+            updated_unix_ms: row.updated_unix_ms,
+        })
+    }
+}
+
+/// Stores a queued experiment; false where one with this key is there already.
+pub async fn insert(
+    db: &mut PgConnection,
+    id: ExperimentId,
+    key: &str,
+    config: &experiment::Experiment,
+    config_json: &str,
+) -> Result<bool> {
+    let done = sqlx::query!(
+        "insert into experiment (experiment_id, idempotency_key, name, config, state, last_iteration)
+         values ($1, $2, $3, $4, 'queued', $5) on conflict (idempotency_key) do nothing",
+        id.0,
+        key,
+        config.name,
+        config_json,
+        config.iterations.cast_signed()
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+pub async fn id_by_key(db: &mut PgConnection, key: &str) -> Result<Option<ExperimentId>> {
+    let id = sqlx::query_scalar!("select experiment_id from experiment where idempotency_key = $1", key).fetch_optional(db).await?;
+    Ok(id.map(ExperimentId))
+}
+
+pub async fn get(db: &mut PgConnection, id: ExperimentId) -> Result<Experiment> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"select experiment_id, name, config, state, reason, iteration, last_iteration, base_digest,
+                  (extract(epoch from created_at) * 1000)::bigint as "created_unix_ms!",
+                  (extract(epoch from updated_at) * 1000)::bigint as "updated_unix_ms!"
+           from experiment where experiment_id = $1"#,
+        id.0
+    )
+    .fetch_optional(db)
+    .await?;
+    row.ok_or_else(|| Error::missing("experiment", id))?.try_into()
+}
+
+/// The experiment's row, held until the transaction ends; None while another coordinator holds it. New rows that refer to it
+/// are not held up.
+pub async fn lock(db: &mut PgConnection, id: ExperimentId) -> Result<Option<Experiment>> {
+    let held = sqlx::query_scalar!("select 1 from experiment where experiment_id = $1 for no key update skip locked", id.0)
+        .fetch_optional(&mut *db)
+        .await?;
+    match held {
+        Some(_) => get(db, id).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Like [`lock`], but waits for its turn.
+pub async fn lock_wait(db: &mut PgConnection, id: ExperimentId) -> Result<Experiment> {
+    sqlx::query_scalar!("select 1 from experiment where experiment_id = $1 for no key update", id.0).fetch_optional(&mut *db).await?;
+    get(db, id).await
+}
+
+/// Newest first; `state` empty means all.
+pub async fn list(db: &mut PgConnection, state: Option<ExperimentState>) -> Result<Vec<Experiment>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select experiment_id, name, config, state, reason, iteration, last_iteration, base_digest,
+                  (extract(epoch from created_at) * 1000)::bigint as "created_unix_ms!",
+                  (extract(epoch from updated_at) * 1000)::bigint as "updated_unix_ms!"
+           from experiment where $1::text is null or state = $1 order by created_at desc, experiment_id desc limit 1000"#,
+        state.map(ExperimentState::as_str)
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// Finds an experiment by id, by unique prefix of an id, or by name (the newest of that name).
+pub async fn resolve(db: &mut PgConnection, text: &str) -> Result<ExperimentId> {
+    let looks_like_id = !text.is_empty() && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
+    if looks_like_id {
+        let pattern = format!("{}%", text.to_ascii_lowercase());
+        let ids = sqlx::query_scalar!("select experiment_id from experiment where experiment_id::text like $1 limit 2", pattern)
+            .fetch_all(&mut *db)
+            .await?;
+        match ids[..] {
+            [id] => return Ok(ExperimentId(id)),
+            [_, _, ..] => {
+                return Err(Error::Caller(format!("`{text}` is the beginning of more than one experiment's id: write more of it")));
+            }
+            [] => {}
+        }
+    }
+    let id = sqlx::query_scalar!("select experiment_id from experiment where name = $1 order by created_at desc limit 1", text)
+        .fetch_optional(db)
+        .await?;
+    id.map(ExperimentId).ok_or_else(|| Error::missing("experiment", text))
+}
+
+/// Experiments that the loop has to look at, oldest first.
+pub async fn unfinished(db: &mut PgConnection) -> Result<Vec<ExperimentId>> {
+    let ids = sqlx::query_scalar!("select experiment_id from experiment where state in ('queued', 'running') order by created_at")
+        .fetch_all(db)
+        .await?;
+    Ok(ids.into_iter().map(ExperimentId).collect())
+}
+
+/// Sets the state where the state machine has the step; the caller holds the row. `Conflict` where it has not.
+pub async fn set_state(db: &mut PgConnection, experiment: &Experiment, next: ExperimentState, reason: &str) -> Result<()> {
+    if !experiment.state.may_become(next) {
+        return Err(Error::Conflict(format!("experiment {} is {}: it cannot become {next}", experiment.id, experiment.state)));
+    }
+    sqlx::query!(
+        "update experiment set state = $2, reason = $3, updated_at = now() where experiment_id = $1",
+        experiment.id.0,
+        next.as_str(),
+        reason
+    )
+    .execute(db)
+    .await?;
+    tracing::info!(experiment.id = %experiment.id, from = %experiment.state, to = %next, reason, "experiment changed state");
+    Ok(())
+}
+
+pub async fn set_iteration(db: &mut PgConnection, id: ExperimentId, iteration: u32) -> Result<()> {
+    sqlx::query!("update experiment set iteration = $2, updated_at = now() where experiment_id = $1", id.0, iteration.cast_signed())
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Decides that `iteration` is the last one.
+pub async fn set_last_iteration(db: &mut PgConnection, id: ExperimentId, iteration: u32, reason: &str) -> Result<()> {
+    sqlx::query!(
+        "update experiment set last_iteration = $2, reason = $3, updated_at = now() where experiment_id = $1",
+        id.0,
+        iteration.cast_signed(),
+        reason
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// The digest of the base model's weights: fixes it to `digest` where it is not fixed yet, and returns what it is.
+pub async fn fix_base_digest(db: &mut PgConnection, id: ExperimentId, digest: Digest) -> Result<Digest> {
+    let fixed = sqlx::query_scalar!("select base_digest from experiment where experiment_id = $1", id.0).fetch_one(&mut *db).await?;
+    if let Some(fixed) = fixed {
+        return word(&fixed);
+    }
+    let fixed = sqlx::query_scalar!(
+        r#"update experiment set base_digest = coalesce(base_digest, $2) where experiment_id = $1 returning base_digest as "base_digest!""#,
+        id.0,
+        digest.to_string()
+    )
+    .fetch_one(db)
+    .await?;
+    word(&fixed)
+}

@@ -1,0 +1,218 @@
+//! Jobs: made by the reconciler or by what came before them, counted by phase, ended. Claims are next door, in `lease`.
+
+use groklab_domain::{ExperimentId, Fence, JobId, JobKind, Purpose};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{ints, uints, word};
+use crate::error::{Error, Result};
+
+/// Which rollouts a job is about: every problem times the samples from `first_sample` on. Empty for training.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Batch {
+    /// Ordinals, ascending.
+    pub problems: Vec<u32>,
+    pub first_sample: u32,
+    pub samples: u32,
+}
+
+impl Batch {
+    pub fn sample_range(&self) -> std::ops::Range<u32> {
+        self.first_sample..self.first_sample + self.samples
+    }
+
+    /// (problem, sample) in order.
+    pub fn rollouts(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        self.problems.iter().flat_map(|&problem| self.sample_range().map(move |sample| (problem, sample)))
+    }
+
+    pub fn len(&self) -> usize {
+        self.problems.len() * self.samples as usize
+    }
+}
+
+/// What makes a job this job, and what it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spec {
+    pub iteration: u32,
+    pub purpose: Purpose,
+    pub kind: JobKind,
+    pub chunk: u32,
+    /// 0: the whole chunk; from 1 on a single rollout of a chunk that was split.
+    pub part: u32,
+    pub batch: Batch,
+}
+
+/// A job that somebody has claimed.
+#[derive(Debug, Clone)]
+pub struct Job {
+    pub id: JobId,
+    pub experiment: ExperimentId,
+    pub spec: Spec,
+    pub fence: Fence,
+    pub traceparent: String,
+}
+
+pub(super) struct Row {
+    pub job_id: Uuid,
+    pub experiment_id: Uuid,
+    pub iteration: i32,
+    pub purpose: String,
+    pub kind: String,
+    pub chunk: i32,
+    pub part: i32,
+    pub problems: Vec<i32>,
+    pub first_sample: i32,
+    pub samples: i32,
+    pub fence: i64,
+    pub traceparent: String,
+}
+
+impl TryFrom<Row> for Job {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self> {
+        let batch =
+            Batch { problems: uints(&row.problems), first_sample: row.first_sample.cast_unsigned(), samples: row.samples.cast_unsigned() };
+        let spec = Spec {
+            iteration: row.iteration.cast_unsigned(),
+            purpose: word(&row.purpose)?,
+            kind: word(&row.kind)?,
+            chunk: row.chunk.cast_unsigned(),
+            part: row.part.cast_unsigned(),
+            batch,
+        };
+        Ok(Self {
+            id: JobId(row.job_id),
+            experiment: ExperimentId(row.experiment_id),
+            spec,
+            fence: Fence(row.fence),
+            traceparent: row.traceparent,
+        })
+    }
+}
+
+/// Makes a ready job; one that is there already stays as it is.
+pub async fn insert(db: &mut PgConnection, experiment: ExperimentId, spec: &Spec, traceparent: &str) -> Result<()> {
+    sqlx::query!(
+        "insert into job (job_id, experiment_id, iteration, purpose, kind, chunk, part, problems, first_sample, samples, state,
+                          units_total, traceparent)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'ready', $11, $12)
+         on conflict (experiment_id, iteration, purpose, kind, chunk, part) do nothing",
+        JobId::new().0,
+        experiment.0,
+        spec.iteration.cast_signed(),
+        spec.purpose.as_str(),
+        spec.kind.as_str(),
+        spec.chunk.cast_signed(),
+        spec.part.cast_signed(),
+        &ints(&spec.batch.problems),
+        spec.batch.first_sample.cast_signed(),
+        spec.batch.samples.cast_signed(),
+        i64::try_from(spec.batch.len()).unwrap_or(i64::MAX),
+        traceparent
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Whether a job exists.
+pub async fn exists(db: &mut PgConnection, job: JobId) -> Result<bool> {
+    Ok(sqlx::query_scalar!("select 1 from job where job_id = $1", job.0).fetch_optional(db).await?.is_some())
+}
+
+/// How many jobs of one kind and purpose an iteration has.
+#[derive(Debug, Clone)]
+pub struct Count {
+    pub kind: JobKind,
+    pub purpose: Purpose,
+    pub total: u32,
+    pub done: u32,
+    pub leased: u32,
+    pub units_done: u64,
+    pub units_total: u64,
+}
+
+/// Counts an iteration's jobs in one statement, so that a job and the one that follows it are never both missed.
+/// Split and cancelled jobs are not counted; the work of a lost attempt is not.
+pub async fn count(db: &mut PgConnection, experiment: ExperimentId, iteration: u32) -> Result<Vec<Count>> {
+    let rows = sqlx::query!(
+        r#"select kind, purpose, count(*) as "total!", count(*) filter (where state = 'done') as "done!",
+                  count(*) filter (where state = 'leased') as "leased!",
+                  coalesce(sum(case state when 'done' then units_total when 'leased' then units_done else 0 end), 0)::bigint as "units_done!",
+                  coalesce(sum(units_total), 0)::bigint as "units_total!"
+           from job where experiment_id = $1 and iteration = $2 and state not in ('split', 'cancelled')
+           group by kind, purpose
+           order by purpose, kind"#,
+        experiment.0,
+        iteration.cast_signed()
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let small = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
+            Ok(Count {
+                kind: word(&row.kind)?,
+                purpose: word(&row.purpose)?,
+                total: small(row.total),
+                done: small(row.done),
+                leased: small(row.leased),
+                units_done: row.units_done.cast_unsigned(),
+                units_total: row.units_total.cast_unsigned(),
+            })
+        })
+        .collect()
+}
+
+/// Seconds of work by kind, of an iteration's done jobs of one purpose.
+pub async fn seconds(db: &mut PgConnection, experiment: ExperimentId, iteration: u32, purpose: Purpose) -> Result<Vec<(JobKind, f64)>> {
+    let rows = sqlx::query!(
+        r#"select kind, sum(seconds) as "seconds!" from job
+           where experiment_id = $1 and iteration = $2 and purpose = $3 and state = 'done' group by kind order by kind"#,
+        experiment.0,
+        iteration.cast_signed(),
+        purpose.as_str()
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter().map(|row| Ok((word(&row.kind)?, row.seconds))).collect()
+}
+
+/// Cancels what is ready or leased of an experiment; fences grow, so that no late result is taken. With a purpose, only that.
+pub async fn cancel(db: &mut PgConnection, experiment: ExperimentId, purpose: Option<Purpose>) -> Result<u64> {
+    let done = sqlx::query!(
+        "with gone as (
+             update job set state = 'cancelled', fence = fence + 1
+             where experiment_id = $1 and state in ('ready', 'leased') and ($2::text is null or purpose = $2)
+             returning job_id, fence)
+         update attempt set outcome = 'cancelled', ended_at = now() from gone
+         where attempt.job_id = gone.job_id and attempt.outcome = 'running'",
+        experiment.0,
+        purpose.map(Purpose::as_str)
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Gives every ready job of an experiment its attempts again.
+pub async fn forgive(db: &mut PgConnection, experiment: ExperimentId) -> Result<()> {
+    sqlx::query!("update job set losses = 0, failures = 0, not_before = now() where experiment_id = $1 and state = 'ready'", experiment.0)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Replaces a ready verify job by one job for each of its rollouts.
+pub async fn split(db: &mut PgConnection, job: &Job) -> Result<()> {
+    sqlx::query!("update job set state = 'split', fence = fence + 1 where job_id = $1 and state = 'ready'", job.id.0)
+        .execute(&mut *db)
+        .await?;
+    for (part, (problem, sample)) in (1..).zip(job.spec.batch.rollouts()) {
+        let batch = Batch { problems: vec![problem], first_sample: sample, samples: 1 };
+        insert(db, job.experiment, &Spec { part, batch, ..job.spec.clone() }, &job.traceparent).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! The only room that speaks SQL. Functions take a connection, so that their caller decides what is one transaction, and return
+//! domain types. Decides nothing.
+
+pub mod adapter;
+pub mod artifact;
+pub mod attempt;
+pub mod event;
+pub mod experiment;
+pub mod iteration;
+pub mod job;
+pub mod lease;
+pub mod metric;
+pub mod problem;
+pub mod rollout;
+pub mod verdict;
+pub mod worker;
+
+use std::{str::FromStr, time::Duration};
+
+use sqlx::{
+    PgPool, Postgres, Transaction,
+    pool::PoolConnection,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use crate::error::{Error, Result};
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
+
+/// The channel of `notify` between coordinators.
+pub const CHANNEL: &str = "groklab";
+
+/// A cheap handle on the database.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pool: PgPool,
+}
+
+impl Store {
+    /// Connects and brings the schema up to date.
+    pub async fn open(options: PgConnectOptions) -> Result<Self> {
+        let options = options.application_name("groklab-coordinator");
+        let pool = PgPoolOptions::new().max_connections(16).acquire_timeout(Duration::from_secs(10)).connect_with(options).await?;
+        MIGRATIONS.run(&pool).await.map_err(|error| Error::internal("migrate the database", error))?;
+        Ok(Self { pool })
+    }
+
+    pub async fn connection(&self) -> Result<PoolConnection<Postgres>> {
+        Ok(self.pool.acquire().await?)
+    }
+
+    pub async fn begin(&self) -> Result<Transaction<'static, Postgres>> {
+        Ok(self.pool.begin().await?)
+    }
+
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// Tells every coordinator, once the transaction commits, that there is something to do.
+pub async fn notify(db: &mut sqlx::PgConnection) -> Result<()> {
+    sqlx::query!("select pg_notify($1, '')", CHANNEL).execute(db).await?;
+    Ok(())
+}
+
+/// Reads a stored word. Columns' CHECKs and the domain's words are the same sets.
+fn word<T: FromStr>(text: &str) -> Result<T>
+where
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    text.parse().map_err(|error| Error::internal(format!("stored word `{text}`"), error))
+}
+
+fn optional_word<T: FromStr>(text: Option<&str>) -> Result<Option<T>>
+where
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    text.map(word).transpose()
+}
+
+/// Counts and ordinals are far below 2³¹ (checked at submit), and every column refuses negative ones.
+fn ints(numbers: &[u32]) -> Vec<i32> {
+    numbers.iter().map(|n| n.cast_signed()).collect()
+}
+
+fn uints(numbers: &[i32]) -> Vec<u32> {
+    numbers.iter().map(|n| n.cast_unsigned()).collect()
+}

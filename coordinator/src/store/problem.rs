@@ -1,0 +1,152 @@
+//! Problems and their cases. Values stay in their JSON form here; a repeated case is refused by the table itself.
+
+use groklab_domain::{Digest, ExperimentId, Split};
+use sqlx::PgConnection;
+
+use super::{ints, word};
+use crate::error::Result;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Problem {
+    /// Counts from 0 through train, val, test and ood.
+    pub ordinal: u32,
+    pub split: Split,
+    pub family: String,
+    pub rule: String,
+    pub difficulty: u32,
+    pub prompt: String,
+    pub entry: String,
+    pub signature: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Case {
+    /// The problem's ordinal, and the case's place in it.
+    pub ordinal: u32,
+    pub position: u32,
+    /// Of the case's canonical form.
+    pub canonical: Digest,
+    /// A JSON array of values.
+    pub args: String,
+    /// The JSON form of a value.
+    pub expected: String,
+    pub visible: bool,
+}
+
+/// What the scheduler has to know of a problem.
+#[derive(Debug, Clone)]
+pub struct Heading {
+    pub ordinal: u32,
+    pub split: Split,
+    pub family: String,
+    pub rule: String,
+}
+
+pub async fn insert(db: &mut PgConnection, experiment: ExperimentId, problems: &[Problem]) -> Result<()> {
+    let column = |text: fn(&Problem) -> &str| -> Vec<String> { problems.iter().map(|p| text(p).to_owned()).collect() };
+    let ordinals: Vec<u32> = problems.iter().map(|p| p.ordinal).collect();
+    let difficulties: Vec<u32> = problems.iter().map(|p| p.difficulty).collect();
+    sqlx::query!(
+        "insert into problem (experiment_id, ordinal, split, family, rule, difficulty, prompt, entry, signature)
+         select $1, * from unnest($2::int[], $3::text[], $4::text[], $5::text[], $6::int[], $7::text[], $8::text[], $9::text[])",
+        experiment.0,
+        &ints(&ordinals),
+        &column(|p| p.split.as_str()),
+        &column(|p| &p.family),
+        &column(|p| &p.rule),
+        &ints(&difficulties),
+        &column(|p| &p.prompt),
+        &column(|p| &p.entry),
+        &column(|p| &p.signature)
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Stores cases of problems that are stored already.
+pub async fn insert_cases(db: &mut PgConnection, experiment: ExperimentId, cases: &[Case]) -> Result<()> {
+    let ordinals: Vec<u32> = cases.iter().map(|c| c.ordinal).collect();
+    let positions: Vec<u32> = cases.iter().map(|c| c.position).collect();
+    let canonical: Vec<String> = cases.iter().map(|c| c.canonical.to_string()).collect();
+    let args: Vec<String> = cases.iter().map(|c| c.args.clone()).collect();
+    let expected: Vec<String> = cases.iter().map(|c| c.expected.clone()).collect();
+    let visible: Vec<bool> = cases.iter().map(|c| c.visible).collect();
+    sqlx::query!(
+        "insert into problem_case (experiment_id, ordinal, position, family, rule, canonical, args, expected, visible)
+         select $1, c.ordinal, c.position, p.family, p.rule, c.canonical, c.args, c.expected, c.visible
+         from unnest($2::int[], $3::int[], $4::text[], $5::text[], $6::text[], $7::bool[])
+              as c (ordinal, position, canonical, args, expected, visible)
+         join problem p on p.experiment_id = $1 and p.ordinal = c.ordinal",
+        experiment.0,
+        &ints(&ordinals),
+        &ints(&positions),
+        &canonical,
+        &args,
+        &expected,
+        &visible
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// All problems without their text, in order.
+pub async fn headings(db: &mut PgConnection, experiment: ExperimentId) -> Result<Vec<Heading>> {
+    let rows = sqlx::query!("select ordinal, split, family, rule from problem where experiment_id = $1 order by ordinal", experiment.0)
+        .fetch_all(db)
+        .await?;
+    rows.into_iter()
+        .map(|row| Ok(Heading { ordinal: row.ordinal.cast_unsigned(), split: word(&row.split)?, family: row.family, rule: row.rule }))
+        .collect()
+}
+
+/// The problems with these ordinals, in order.
+pub async fn some(db: &mut PgConnection, experiment: ExperimentId, ordinals: &[u32]) -> Result<Vec<Problem>> {
+    let rows = sqlx::query!(
+        "select ordinal, split, family, rule, difficulty, prompt, entry, signature
+         from problem where experiment_id = $1 and ordinal = any($2) order by ordinal",
+        experiment.0,
+        &ints(ordinals)
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(Problem {
+                ordinal: row.ordinal.cast_unsigned(),
+                split: word(&row.split)?,
+                family: row.family,
+                rule: row.rule,
+                difficulty: row.difficulty.cast_unsigned(),
+                prompt: row.prompt,
+                entry: row.entry,
+                signature: row.signature,
+            })
+        })
+        .collect()
+}
+
+/// The cases of these problems, in order of problem and position.
+pub async fn cases(db: &mut PgConnection, experiment: ExperimentId, ordinals: &[u32]) -> Result<Vec<Case>> {
+    let rows = sqlx::query!(
+        "select ordinal, position, canonical, args, expected, visible
+         from problem_case where experiment_id = $1 and ordinal = any($2) order by ordinal, position",
+        experiment.0,
+        &ints(ordinals)
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(Case {
+                ordinal: row.ordinal.cast_unsigned(),
+                position: row.position.cast_unsigned(),
+                canonical: word(&row.canonical)?,
+                args: row.args,
+                expected: row.expected,
+                visible: row.visible,
+            })
+        })
+        .collect()
+}

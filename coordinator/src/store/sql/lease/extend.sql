@@ -1,0 +1,17 @@
+-- $1 worker, $2 jobs, $3 fences, $4 units done, $5 lease. Answers the jobs to keep: extended, or done by this very attempt.
+with held as (
+    select * from unnest($2::uuid[], $3::bigint[], $4::bigint[]) as held (job_id, fence, units_done)
+), extended as (
+    update job
+    set state = 'leased', leased_until = now() + $5::interval, units_done = greatest(job.units_done, held.units_done)
+    from held
+    where job.job_id = held.job_id and job.fence = held.fence and job.worker_id = $1 and job.state in ('leased', 'ready')
+    returning job.job_id, job.fence
+), revived as (
+    update attempt set outcome = 'running', ended_at = null
+    from extended
+    where attempt.job_id = extended.job_id and attempt.fence = extended.fence and attempt.outcome = 'lost'
+)
+select job_id from extended
+union all
+select job.job_id from job join held using (job_id, fence) where job.state = 'done'

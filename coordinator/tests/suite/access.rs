@@ -1,0 +1,81 @@
+//! Submitting, naming, artifacts, and requests that make no sense.
+
+use groklab_domain::Digest;
+use groklab_proto::v1;
+use tonic::Code;
+
+use crate::{
+    harness::{Coordinator, named},
+    worker::Worker,
+};
+
+const FILE: &str = "name = \"short\"\n[model]\nsource = \"m.gguf\"\n[problems]\nfamilies = [\"sum_digits\"]\n";
+
+#[tokio::test]
+async fn a_submission_is_stored_once_per_key() {
+    let coordinator = Coordinator::start().await;
+    let id = |response: v1::SubmitResponse| response.experiment.unwrap().experiment_id;
+    let both = tokio::join!(coordinator.try_submit("key", FILE), coordinator.try_submit("key", FILE));
+    let first = id(both.0.unwrap());
+    assert_eq!(first, id(both.1.unwrap()));
+    let second = id(coordinator.try_submit("another", FILE).await.unwrap());
+    assert_ne!(first, second);
+    assert_eq!(coordinator.get("short").await.experiment_id, second, "a name means the newest");
+    assert_eq!(coordinator.get(&first[..36]).await.experiment_id, first);
+    let listed = coordinator.experiments().list(v1::ListRequest { state: String::new() }).await.unwrap().into_inner();
+    assert_eq!(listed.experiments.len(), 2);
+    coordinator.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_run_is_refused_with_the_reason() {
+    let coordinator = Coordinator::start().await;
+    let mut config = serde_json::to_value(groklab_domain::experiment::parse(FILE).unwrap()).unwrap();
+    config["train"]["rank"] = 0.into();
+    let submit = |config_json: String| v1::SubmitRequest { idempotency_key: "k".to_owned(), config_json };
+    let refused = coordinator.experiments().submit(submit(config.to_string())).await.unwrap_err();
+    assert_eq!((refused.code(), refused.message()), (Code::InvalidArgument, "`train.rank` = 0: use 1 to 512"));
+    let refused = coordinator.experiments().submit(submit("{".to_owned())).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    let refused = coordinator.try_submit("k", &FILE.replace("sum_digits", "sums")).await.unwrap_err();
+    assert!(refused.code() == Code::InvalidArgument && refused.message().contains("sums"), "{refused:?}");
+    assert_eq!(coordinator.count("select count(*) from experiment").await, 0);
+    coordinator.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_not_found() {
+    let coordinator = Coordinator::start().await;
+    let unknown = uuid::Uuid::new_v4().to_string();
+    for name in [unknown.as_str(), "nothing", ""] {
+        assert_eq!(coordinator.experiments().get(named(name)).await.unwrap_err().code(), Code::NotFound, "`{name}`");
+    }
+    let digest = Digest::of(b"nothing").to_string();
+    let mut worker = Worker::register(&coordinator, "train").await;
+    assert_eq!(worker.get(&digest).await.unwrap_err().code(), Code::NotFound);
+    assert_eq!(worker.get("nothing").await.unwrap_err().code(), Code::InvalidArgument);
+    let lease = v1::LeaseRequest { worker_id: unknown, kind: "train".to_owned(), capacity: 1, held: vec![] };
+    assert_eq!(coordinator.workers().lease(lease).await.unwrap_err().code(), Code::NotFound);
+    coordinator.stop().await;
+}
+
+#[tokio::test]
+async fn an_artifact_is_what_its_digest_says() {
+    let coordinator = Coordinator::start().await;
+    let mut worker = Worker::register(&coordinator, "train").await;
+    let bytes: Vec<u8> = (0..3_000_000u32).map(|i| (i % 251) as u8).collect();
+    let other = Digest::of(b"other").to_string();
+    let refused = worker.put_as(&other, &bytes[..1_000_000]).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    assert_eq!(worker.get(&other).await.unwrap_err().code(), Code::NotFound);
+    for piece in bytes.chunks(900_000) {
+        let digest = worker.put(piece).await;
+        assert_eq!(worker.put(piece).await, digest, "safe to repeat");
+        assert_eq!(worker.get(&digest).await.unwrap(), piece);
+    }
+    let empty = worker.put(b"").await;
+    assert!(worker.get(&empty).await.unwrap().is_empty());
+    let workers = coordinator.experiments().list_workers(v1::ListWorkersRequest {}).await.unwrap().into_inner().workers;
+    assert!(workers.len() == 1 && workers[0].alive && workers[0].job_id.is_empty());
+    coordinator.stop().await;
+}

@@ -1,0 +1,127 @@
+//! A coordinator in this process, on a database of its own, and clients for it.
+
+use std::{sync::Arc, time::Duration};
+
+use groklab_coordinator::{Config, Secret};
+use groklab_proto::{
+    limits::MESSAGE_BYTES,
+    v1::{self, artifacts_client::ArtifactsClient, experiments_client::ExperimentsClient, workers_client::WorkersClient},
+};
+use sqlx::{Connection as _, PgConnection};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Channel;
+
+use crate::postgres::{Postgres, folder};
+
+pub struct Coordinator {
+    pub database_url: String,
+    channel: Channel,
+    stop: CancellationToken,
+    task: JoinHandle<anyhow::Result<()>>,
+    _folder: TempDir,
+    _postgres: Arc<Postgres>,
+}
+
+impl Coordinator {
+    pub async fn start() -> Self {
+        Self::with(30, 3).await
+    }
+
+    /// With leases of so many seconds and so many attempts.
+    pub async fn with(lease_seconds: u64, attempts: u32) -> Self {
+        let postgres = Postgres::shared();
+        let database_url = postgres.database().await;
+        let folder = folder();
+        let address_file = folder.path().join("address");
+        let config = Config {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            data: folder.path().join("data"),
+            database_url: Some(Secret::new(&database_url)),
+            lease: Duration::from_secs(lease_seconds),
+            attempts,
+            address_file: Some(address_file.clone()),
+        };
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(groklab_coordinator::run(config, stop.clone()));
+        eventually("the address file", async || std::fs::read_to_string(&address_file).ok()).await;
+        let address = std::fs::read_to_string(&address_file).unwrap();
+        let channel = Channel::from_shared(address.trim().to_owned()).unwrap().connect().await.unwrap();
+        Self { database_url, channel, stop, task, _folder: folder, _postgres: postgres }
+    }
+
+    pub fn experiments(&self) -> ExperimentsClient<Channel> {
+        ExperimentsClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES).max_encoding_message_size(MESSAGE_BYTES)
+    }
+
+    pub fn workers(&self) -> WorkersClient<Channel> {
+        WorkersClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES).max_encoding_message_size(MESSAGE_BYTES)
+    }
+
+    pub fn artifacts(&self) -> ArtifactsClient<Channel> {
+        ArtifactsClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES).max_encoding_message_size(MESSAGE_BYTES)
+    }
+
+    /// Submits a file; returns the experiment's id.
+    pub async fn submit(&self, file: &str) -> String {
+        let response = self.try_submit(file, file).await.unwrap();
+        response.experiment.unwrap().experiment_id
+    }
+
+    pub async fn try_submit(&self, key: &str, file: &str) -> Result<v1::SubmitResponse, tonic::Status> {
+        let config = groklab_domain::experiment::parse(file).unwrap();
+        let request = v1::SubmitRequest { idempotency_key: key.to_owned(), config_json: serde_json::to_string(&config).unwrap() };
+        self.experiments().submit(request).await.map(tonic::Response::into_inner)
+    }
+
+    pub async fn get(&self, id: &str) -> v1::Experiment {
+        self.experiments().get(named(id)).await.unwrap().into_inner()
+    }
+
+    /// Waits until the experiment is in the state.
+    pub async fn until(&self, id: &str, state: &str) -> v1::Experiment {
+        eventually(&format!("state {state}"), async || Some(self.get(id).await).filter(|e| e.state == state)).await
+    }
+
+    /// The lines of metrics.jsonl and of iterations.jsonl, without `seconds`.
+    pub async fn lines(&self, id: &str) -> (Vec<serde_json::Value>, Vec<serde_json::Value>) {
+        let lines = self.experiments().metrics(named(id)).await.unwrap().into_inner();
+        let read = |lines: Vec<String>| lines.iter().map(|line| without_seconds(line)).collect();
+        (read(lines.metrics_json), read(lines.iterations_json))
+    }
+
+    /// One number out of the database.
+    pub async fn count(&self, sql: &'static str) -> i64 {
+        let mut connection = PgConnection::connect(&self.database_url).await.unwrap();
+        sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
+    }
+
+    pub async fn stop(self) {
+        self.stop.cancel();
+        tokio::time::timeout(Duration::from_secs(20), self.task).await.expect("stops in time").unwrap().unwrap();
+    }
+}
+
+pub fn named(experiment: &str) -> v1::ExperimentRef {
+    v1::ExperimentRef { experiment: experiment.to_owned() }
+}
+
+fn without_seconds(line: &str) -> serde_json::Value {
+    let mut line: serde_json::Value = serde_json::from_str(line).unwrap();
+    assert!(line.as_object_mut().unwrap().remove("seconds").is_some());
+    line
+}
+
+/// Polls until there is something; fails after 20 s.
+pub async fn eventually<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
+    let polled = async {
+        loop {
+            if let Some(found) = look().await {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), polled).await.unwrap_or_else(|_| panic!("no {what} within 20 s"))
+}

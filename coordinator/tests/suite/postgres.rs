@@ -1,0 +1,78 @@
+//! One Postgres for all tests that run at the same time; a fresh database for each.
+
+use std::{
+    fs::Permissions,
+    os::unix::fs::PermissionsExt as _,
+    path::PathBuf,
+    sync::{Arc, Mutex, Weak, mpsc},
+    thread::JoinHandle,
+};
+
+use groklab_coordinator::postgres::{Layout, Server};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use tempfile::TempDir;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use uuid::Uuid;
+
+static SHARED: Mutex<Weak<Postgres>> = Mutex::new(Weak::new());
+
+/// A running server, stopped when the last test lets go of it.
+pub struct Postgres {
+    layout: Layout,
+    stop: Option<DropGuard>,
+    thread: Option<JoinHandle<()>>,
+    _folder: TempDir,
+}
+
+/// A folder in which the unprivileged account of Postgres finds its way.
+pub fn folder() -> TempDir {
+    tempfile::Builder::new().prefix("groklab-test").permissions(Permissions::from_mode(0o755)).tempdir().unwrap()
+}
+
+impl Postgres {
+    pub fn shared() -> Arc<Self> {
+        let mut shared = SHARED.lock().unwrap();
+        if let Some(postgres) = shared.upgrade() {
+            return postgres;
+        }
+        let postgres = Arc::new(Self::start());
+        *shared = Arc::downgrade(&postgres);
+        postgres
+    }
+
+    /// A runtime of its own: those of the tests come and go.
+    fn start() -> Self {
+        let folder = folder();
+        let (path, stop) = (PathBuf::from(folder.path()), CancellationToken::new());
+        let (ready, started) = mpsc::channel();
+        let until = stop.clone();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let server = Server::start(Layout::prepare(&path).unwrap()).await.unwrap();
+                ready.send(server.layout().clone()).unwrap();
+                server.supervise(until).await;
+            });
+        });
+        Self { layout: started.recv().unwrap(), stop: Some(stop.drop_guard()), thread: Some(thread), _folder: folder }
+    }
+
+    /// Makes a database; returns its URL.
+    pub async fn database(&self) -> String {
+        let name = format!("test_{}", Uuid::new_v4().simple());
+        let mut connection = self.connect("postgres").await;
+        sqlx::query(AssertSqlSafe(format!("create database {name}"))).execute(&mut connection).await.unwrap();
+        format!("postgres://groklab@localhost:5432/{name}?host={}&sslmode=disable", self.layout.socket.display())
+    }
+
+    async fn connect(&self, database: &str) -> PgConnection {
+        PgConnection::connect_with(&self.layout.connect(database)).await.unwrap()
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        self.thread.take().unwrap().join().unwrap();
+    }
+}
