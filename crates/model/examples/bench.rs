@@ -50,18 +50,18 @@ fn sampled(model: &Model, tokenizer: &ChatTokenizer) -> Result<()> {
 }
 
 fn measure(name: &str, model: &Model, request: &Request<'_>) -> Result<()> {
-    let start = Instant::now();
+    let (start, cpu) = (Instant::now(), cpu_seconds());
     let mut prefill = None;
     let completions = generate(model, None, request, &mut |progress| {
         if progress.new_tokens > 0 && prefill.is_none() {
-            prefill = Some(seconds(start));
+            prefill = Some((seconds(start), cpu_seconds() - cpu));
         }
         ControlFlow::Continue(())
     })?;
     let (tokens, total) = (completions.iter().map(|completion| completion.ids.len()).sum::<usize>(), seconds(start));
     println!(
         "{}",
-        json!({"measured": name, "tokens": tokens, "seconds": total, "first_prefill_seconds": prefill, "tokens_per_second": tokens as f64 / total,
+        json!({"measured": name, "tokens": tokens, "seconds": total, "first_prefill_seconds_and_cpu": prefill, "cpu_seconds": cpu_seconds() - cpu, "tokens_per_second": tokens as f64 / total,
                "first": String::from_utf8_lossy(&completions[0].bytes)})
     );
     Ok(())
@@ -72,10 +72,10 @@ fn train(model: &Model, tokenizer: &ChatTokenizer) -> Result<()> {
     let examples = SFT.lines().map(|line| example(tokenizer, line)).collect::<Result<Vec<_>>>()?;
     let spec = LoraSpec { rank: 16, alpha: 32.0, dropout: 0.0, targets: Target::ALL.to_vec() };
     let mut trainer = Trainer::new(model, spec, Settings::default(), Start::Fresh { seed: 0 })?;
-    let (mut start, mut tokens, mut losses) = (Instant::now(), 0, Vec::new());
+    let (mut start, mut cpu, mut tokens, mut losses) = (Instant::now(), cpu_seconds(), 0, Vec::new());
     for (step, batch) in examples.iter().cycle().cloned().collect_chunks(8).take(9).enumerate() {
         if step == 1 {
-            (start, tokens) = (Instant::now(), 0);
+            (start, cpu, tokens) = (Instant::now(), cpu_seconds(), 0);
         }
         let report = trainer.step(&batch)?;
         tokens += report.tokens;
@@ -84,7 +84,7 @@ fn train(model: &Model, tokenizer: &ChatTokenizer) -> Result<()> {
     let total = seconds(start);
     println!(
         "{}",
-        json!({"measured": "train 8x8", "tokens": tokens, "seconds": total, "tokens_per_second": tokens as f64 / total, "losses": losses})
+        json!({"measured": "train 8x8", "tokens": tokens, "seconds": total, "cpu_seconds": cpu_seconds() - cpu, "tokens_per_second": tokens as f64 / total, "losses": losses})
     );
     let start = Instant::now();
     drop(Applied::new(model, &trainer.adapter())?);
@@ -120,6 +120,13 @@ impl<T: Iterator<Item = Example>> Chunks for T {}
 
 fn seconds(start: Instant) -> f64 {
     (start.elapsed().as_secs_f64() * 100.0).round() / 100.0
+}
+
+/// CPU time of this process, which other work on the machine disturbs less than it does the clock.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<f64> = stat.rsplit(") ").next().unwrap_or_default().split(' ').map(|field| field.parse().unwrap_or(0.0)).collect();
+    (fields.get(11).unwrap_or(&0.0) + fields.get(12).unwrap_or(&0.0)) / 100.0
 }
 
 /// The most memory this process has had, in MB.

@@ -30,10 +30,11 @@ pub(crate) fn hidden_states(model: &Model, ids: &Tensor, positions: &Tensor, pro
         let normed = norm(model, &x, &layer.attention_norm);
         let heads = split_heads(model, index, &project(index, Fused::Qkv, &normed), &cos, &sin);
         let attended = attend(index, &heads);
-        x = x + project(index, Fused::Out, &attended);
+        // Not in place: the norm above keeps `x` for its gradient.
+        x = x.g_add(&project(index, Fused::Out, &attended));
         let normed = norm(model, &x, &layer.mlp_norm);
         let gate_up = project(index, Fused::GateUp, &normed).chunk(2, -1);
-        x = x + project(index, Fused::Down, &(gate_up[0].silu() * &gate_up[1]));
+        x = x.g_add(&project(index, Fused::Down, &(gate_up[0].silu() * &gate_up[1])));
     }
     x
 }

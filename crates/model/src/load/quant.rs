@@ -153,3 +153,28 @@ fn q6_k(block: &[u8], y: &mut [f32]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    /// Random blocks with what the `gguf` package makes of them.
+    #[test]
+    fn every_type_dequantises_like_the_reference() {
+        let cases: Vec<Value> = serde_json::from_str(include_str!("../../tests/fixtures/quantised-blocks.json")).unwrap();
+        assert_eq!(cases.len(), 10);
+        for case in cases {
+            let kind = Type::parse(case["type"].as_u64().unwrap() as u32).unwrap();
+            let values = dequantise(kind, &hex::decode(case["bytes"].as_str().unwrap()).unwrap());
+            let want: Vec<f64> = case["values"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
+            assert_eq!(values.len(), want.len(), "{kind:?}");
+            for (value, want) in values.into_iter().zip(want) {
+                assert!((f64::from(value) - want).abs() <= 1e-5 * want.abs().max(1.0), "{kind:?}: {value} for {want}");
+            }
+        }
+        assert_eq!(Type::parse(10).unwrap_err(), "Q2_K");
+        assert_eq!(Type::parse(99).unwrap_err(), "type 99");
+    }
+}
