@@ -223,6 +223,10 @@ impl Builder<'_> {
                 let waiting = ready::worker(client, kind, &before, &component, &mut running);
                 outcome = self.interrupt.unless_stopped(waiting).await;
             }
+            if outcome.is_err() {
+                // What was launched beside it ends in order; what has died stays dead.
+                tier.orders.stop.cancel();
+            }
             started.push(Started { component: component.name, address: None, pid: running.id(), log: component.log.clone() });
             tier.supervise(component, running, self.console, given_up.clone());
         }

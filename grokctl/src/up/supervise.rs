@@ -28,11 +28,12 @@ pub async fn supervise(component: Component, mut running: Running, orders: Order
     let mut restarts = Restarts::default();
     loop {
         let status = tokio::select! {
-            status = running.ended() => status,
+            biased;
             () = orders.stop.cancelled() => {
                 let ended = running.stop(GRACE, &orders.now).await;
                 return ended.map(drop).map_err(|error| Failure::other(format!("stop {}", component.name)).because(error));
             }
+            status = running.ended() => status,
         };
         let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());
         let mut last_lines = component.log_tail(running.log_start());
