@@ -36,6 +36,8 @@ pub struct Layout {
     pub log: PathBuf,
     /// None: the coordinator's own.
     pub account: Option<Account>,
+    /// False gives up what a power cut may not take for speed; for tests alone.
+    pub durable: bool,
 }
 
 impl Layout {
@@ -62,7 +64,7 @@ impl Layout {
             if nested.as_os_str().len() <= LONGEST_SOCKET_FOLDER { nested } else { PathBuf::from(format!("/tmp/groklab-{short}")) };
         private_folder(&home, account)?;
         private_folder(&socket, account)?;
-        Ok(Self { binaries, cluster: home.join("cluster"), socket, log: home.join("log"), account })
+        Ok(Self { binaries, cluster: home.join("cluster"), socket, log: home.join("log"), account, durable: true })
     }
 
     /// How to connect to `database`.
@@ -87,6 +89,7 @@ impl Layout {
             "max_wal_size=512MB".to_owned(),
             "jit=off".to_owned(),
             "logging_collector=off".to_owned(),
+            format!("fsync={}", if self.durable { "on" } else { "off" }),
         ]
         .into()
     }

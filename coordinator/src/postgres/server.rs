@@ -159,6 +159,9 @@ async fn initialise(layout: &Layout) -> Result<(), Error> {
     }
     let mut command = program(layout, "initdb");
     command.arg("-D").arg(&half).args(["-U", "groklab", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"]);
+    if !layout.durable {
+        command.arg("--no-sync");
+    }
     let output = command.output().await.map_err(file("run", &layout.binaries.join("initdb")))?;
     if !output.status.success() {
         let text = [output.stdout, output.stderr].concat();

@@ -89,7 +89,7 @@ impl Service {
     /// Takes a job back. A released one is ready at once, an infrastructure failure is tried again after a while, a caller's ends the
     /// experiment with the reason.
     pub async fn fail_job(&self, claim: Claim, fault: Fault, reason: &str) -> Result<()> {
-        let reason = shorten(reason);
+        let reason = &shorten(reason);
         let mut tx = self.store.begin().await?;
         let Some(returned) = lease::give_up(&mut tx, claim, fault, reason).await? else {
             // Somebody else has it, or it was cancelled; an unknown job is still an error.
@@ -115,6 +115,7 @@ impl Service {
     }
 }
 
-fn shorten(reason: &str) -> &str {
-    &reason[..reason.floor_char_boundary(LONGEST_REASON)]
+/// Of limited length and without NUL, which Postgres' text may not hold.
+fn shorten(reason: &str) -> String {
+    reason[..reason.floor_char_boundary(LONGEST_REASON)].replace('\0', "\\0")
 }

@@ -65,7 +65,7 @@ impl Coordinator {
 
     /// Submits a file; returns the experiment's id.
     pub async fn submit(&self, file: &str) -> String {
-        let response = self.try_submit(file, file).await.unwrap();
+        let response = self.try_submit("first", file).await.unwrap();
         response.experiment.unwrap().experiment_id
     }
 

@@ -49,7 +49,8 @@ impl Postgres {
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                let server = Server::start(Layout::prepare(&path).unwrap()).await.unwrap();
+                let layout = Layout { durable: false, ..Layout::prepare(&path).unwrap() };
+                let server = Server::start(layout).await.unwrap();
                 ready.send(server.layout().clone()).unwrap();
                 server.supervise(until).await;
             });
@@ -75,4 +76,28 @@ impl Drop for Postgres {
         drop(self.stop.take());
         self.thread.take().unwrap().join().unwrap();
     }
+}
+
+/// What a data folder's Postgres goes through: made, left running by a coordinator that died, adopted, killed, started again, stopped.
+#[tokio::test]
+async fn an_own_postgres_is_adopted_and_restarted() {
+    let folder = folder();
+    let layout = Layout { durable: false, ..Layout::prepare(folder.path()).unwrap() };
+    let pid = || std::fs::read_to_string(layout.cluster.join("postmaster.pid")).ok()?.lines().next()?.parse::<i32>().ok();
+    let abandoned = Server::start(layout.clone()).await.unwrap();
+    let first = pid().unwrap();
+    let adopted = Server::start(layout.clone()).await.unwrap();
+    assert_eq!(pid(), Some(first), "adopted, not started");
+    drop(abandoned);
+    let stop = CancellationToken::new();
+    let supervisor = tokio::spawn(adopted.supervise(stop.clone()));
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(first), nix::sys::signal::Signal::SIGKILL).unwrap();
+    crate::harness::eventually("another Postgres", async || {
+        let another = pid().is_some_and(|pid| pid != first);
+        PgConnection::connect_with(&layout.connect("groklab")).await.ok().filter(|_| another)
+    })
+    .await;
+    stop.cancel();
+    supervisor.await.unwrap();
+    assert_eq!(pid(), None, "stopped in order");
 }
