@@ -7,11 +7,17 @@ use groklab_proto::{
     limits::MESSAGE_BYTES,
     v1::{artifacts_server::ArtifactsServer, experiments_server::ExperimentsServer, workers_server::WorkersServer},
 };
-use groklab_runtime::tasks::{Group, OnFailure};
+use groklab_runtime::{
+    tasks::{Group, OnFailure},
+    trace,
+};
 use sqlx::postgres::PgConnectOptions;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::{Server, server::TcpIncoming};
+use tonic::{
+    metadata::MetadataMap,
+    transport::{Server, server::TcpIncoming},
+};
 
 use crate::{
     blobs::Blobs,
@@ -107,6 +113,11 @@ async fn grpc(service: Arc<Service>, listener: TcpListener, stop: CancellationTo
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE))
         .max_connection_age(CONNECTION_AGE)
+        .trace_fn(|request| {
+            let span = tracing::info_span!("call", rpc.method = request.uri().path());
+            trace::adopt(&span, &MetadataMap::from_headers(request.headers().clone()));
+            span
+        })
         .add_service(experiments.max_decoding_message_size(MESSAGE_BYTES).max_encoding_message_size(MESSAGE_BYTES))
         .add_service(workers.max_decoding_message_size(MESSAGE_BYTES).max_encoding_message_size(MESSAGE_BYTES))
         .add_service(artifacts.max_decoding_message_size(MESSAGE_BYTES).max_encoding_message_size(MESSAGE_BYTES))

@@ -58,7 +58,7 @@ async fn an_expired_lease_goes_to_another_worker() {
     assert_eq!((job.job_id.as_str(), job.fence), (lost.job_id.as_str(), lost.fence + 1));
     let result = slow.work(&lost).await;
     assert!(!slow.complete(&lost, result.clone()).await.unwrap(), "somebody else has it");
-    assert_eq!(slow.heartbeat(&lost).await, [lost.job_id.clone()]);
+    assert_eq!(slow.heartbeat(&lost).await, std::slice::from_ref(&lost.job_id));
     assert!(quick.complete(&job, result).await.unwrap());
     assert_eq!(coordinator.count("select count(*) from attempt where outcome = 'lost'").await, 1);
     let _crew = crew(&coordinator).await;
@@ -210,7 +210,7 @@ async fn cancel_drops_running_work_and_pause_gives_none() {
     coordinator.experiments().pause(named(&id)).await.unwrap();
     assert!(worker.heartbeat(&job).await.is_empty(), "what runs may finish");
     coordinator.experiments().cancel(named("one-job")).await.unwrap();
-    assert_eq!(worker.heartbeat(&job).await, [job.job_id.clone()]);
+    assert_eq!(worker.heartbeat(&job).await, std::slice::from_ref(&job.job_id));
     let result = worker.work(&job).await;
     assert!(!worker.complete(&job, result).await.unwrap());
     assert_eq!(coordinator.get(&id).await.state, "cancelled");
