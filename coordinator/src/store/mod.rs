@@ -18,7 +18,7 @@ pub mod worker;
 use std::{str::FromStr, time::Duration};
 
 use sqlx::{
-    PgPool, Postgres, Transaction,
+    Connection as _, PgConnection, PgPool, Postgres, Transaction,
     pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -40,6 +40,8 @@ impl Store {
     /// Connects and brings the schema up to date.
     pub async fn open(options: PgConnectOptions) -> Result<Self> {
         let options = options.application_name("groklab-coordinator");
+        // The pool would try again until its time is up, and then say only that.
+        PgConnection::connect_with(&options).await?.close().await?;
         let pool = PgPoolOptions::new().max_connections(16).acquire_timeout(Duration::from_secs(10)).connect_with(options).await?;
         MIGRATIONS.run(&pool).await.map_err(|error| Error::internal("migrate the database", error))?;
         Ok(Self { pool })
@@ -63,7 +65,7 @@ impl Store {
 }
 
 /// Tells every coordinator, once the transaction commits, that there is something to do.
-pub async fn notify(db: &mut sqlx::PgConnection) -> Result<()> {
+pub async fn notify(db: &mut PgConnection) -> Result<()> {
     sqlx::query!("select pg_notify($1, '')", CHANNEL).execute(db).await?;
     Ok(())
 }
