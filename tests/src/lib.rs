@@ -10,7 +10,12 @@ pub mod wait;
 pub use binaries::{binary, root};
 pub use stack::{Process, Stack};
 
-use std::path::PathBuf;
+use std::{fs::Permissions, os::unix::fs::PermissionsExt, path::PathBuf};
+
+/// A temporary folder that the unprivileged user of Postgres can reach, so that its data goes with it.
+pub fn folder() -> tempfile::TempDir {
+    tempfile::Builder::new().prefix("groklab-test").permissions(Permissions::from_mode(0o755)).tempdir().unwrap()
+}
 
 /// A tiny llama that was trained to answer `sum_digits` right about half of the time; see its README.
 pub fn tiny_coder() -> PathBuf {

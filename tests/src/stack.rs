@@ -92,7 +92,7 @@ impl Stack {
 
     /// The same with variables in its environment.
     pub fn coordinator_with_env(flags: &[&str], env: &[(&str, &str)]) -> Self {
-        let dir = tempfile::Builder::new().prefix("groklab-test").tempdir().unwrap();
+        let dir = crate::folder();
         let address_file = dir.path().join("address");
         let data = dir.path().join("data");
         let mut args = vec!["--listen", "127.0.0.1:0", "--data", data.to_str().unwrap(), "--address-file", address_file.to_str().unwrap()];

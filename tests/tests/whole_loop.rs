@@ -23,7 +23,7 @@ fn run_local(dir: &Path, file: &str) -> String {
 
 #[test]
 fn a_model_improves_itself_and_everything_is_exported() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = groklab_tests::folder();
     let printed = run_local(dir.path(), &experiment("loop", 2, "rft"));
     assert!(printed.contains("test"), "{printed}");
 
@@ -64,7 +64,7 @@ fn a_model_improves_itself_and_everything_is_exported() {
 #[test]
 fn two_runs_of_one_file_are_the_same_but_for_seconds() {
     let run = || {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = groklab_tests::folder();
         run_local(dir.path(), &experiment("twice", 1, "rft"));
         let adapter = std::fs::read(dir.path().join("out/checkpoints/iter_1/adapter_model.safetensors")).unwrap();
         (without_seconds(&dir.path().join("out/metrics.jsonl")), without_seconds(&dir.path().join("out/iterations.jsonl")), adapter)
@@ -74,7 +74,7 @@ fn two_runs_of_one_file_are_the_same_but_for_seconds() {
 
 #[test]
 fn without_training_every_evaluated_line_is_the_same() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = groklab_tests::folder();
     run_local(dir.path(), &experiment("baseline", 2, "none"));
     let mut metrics = lines(&dir.path().join("out/metrics.jsonl"));
     for line in &mut metrics {

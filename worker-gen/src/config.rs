@@ -21,7 +21,7 @@ pub enum Command {
 pub struct Work {
     #[command(flatten)]
     pub worker: groklab_worker::Args,
-    /// Folder in which models fetched by their hub id are kept.
-    #[arg(long, env = "GROKLAB_MODELS", default_value_os_t = std::env::temp_dir().join("groklab-models"))]
+    /// Folder in which models fetched by their hub id are kept; by default the one that other Hugging Face software uses.
+    #[arg(long, env = "GROKLAB_MODELS", default_value_os_t = groklab_model::default_cache())]
     pub models: PathBuf,
 }

@@ -1,6 +1,6 @@
 //! One train job: the training set it names, LoRA steps over it, an adapter in the store.
 
-use groklab_domain::{Digest, experiment};
+use groklab_domain::{Digest, experiment, seed};
 use groklab_model::{Adapter, ChatTokenizer, Error, Example, LoraSpec, Model, Resident, Schedule, Settings, Start, StepReport, Trainer, plan_batches};
 use groklab_proto::{
     convert::{AdapterRef, field, optional_field},
@@ -34,7 +34,7 @@ impl Fitter {
         let (model, tokenizer) = self.resident.get(&base.source, digest).map_err(failure)?;
         let examples = examples(&set, tokenizer)?;
         let lengths: Vec<usize> = examples.iter().map(Example::tokens).collect();
-        let batches = plan_batches(&lengths, table.batch_tokens as usize, table.epochs, job.seed);
+        let batches = plan_batches(&lengths, table.batch_tokens as usize, table.epochs, seed::derive(job.seed, &[b"order"]));
         let mut trainer = trainer(job, &table, model, batches.len() as u64, context)?;
         let mut steps = Vec::with_capacity(batches.len());
         for batch in batches {
@@ -70,8 +70,7 @@ fn examples(set: &[u8], tokenizer: &ChatTokenizer) -> Result<Vec<Example>, Failu
     let parse = |line: &[u8]| -> Result<Example, Failure> {
         let line: Line = serde_json::from_slice(line).map_err(|error| Failure::caller(format!("training set: {error}")))?;
         let mut completion_ids = line.completion;
-        let ended = completion_ids.last().is_some_and(|id| tokenizer.end_tokens().contains(id));
-        completion_ids.extend(tokenizer.end_token().filter(|_| !ended));
+        tokenizer.close(&mut completion_ids);
         Ok(Example { prompt_ids: tokenizer.encode_prompt(&line.prompt).map_err(failure)?, completion_ids })
     };
     set.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).map(parse).collect()

@@ -36,7 +36,7 @@ impl Value {
     /// [`FLOAT_TOLERANCE`], NaN equal to nothing, dictionaries without regard to order.
     pub fn answers(&self, expected: &Value) -> bool {
         match (self, expected) {
-            (Self::Float(a), Self::Float(b)) => a == b || (a - b).abs() <= FLOAT_TOLERANCE * b.abs().max(1.0),
+            (Self::Float(a), Self::Float(b)) => a == b || (b.is_finite() && (a - b).abs() <= FLOAT_TOLERANCE * b.abs().max(1.0)),
             (Self::List(a), Self::List(b)) | (Self::Tuple(a), Self::Tuple(b)) => {
                 a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.answers(b))
             }
@@ -251,6 +251,8 @@ mod tests {
         assert!(!Value::Float(1.0).answers(&Value::int(1)));
         assert!(!Value::Float(f64::NAN).answers(&Value::Float(f64::NAN)));
         assert!(Value::Float(0.1 + 0.2).answers(&Value::Float(0.3)));
+        assert!(!Value::Float(1.0).answers(&Value::Float(f64::INFINITY)));
+        assert!(Value::Float(f64::INFINITY).answers(&Value::Float(f64::INFINITY)));
         assert!(!Value::Tuple(vec![]).answers(&Value::List(vec![])));
     }
 

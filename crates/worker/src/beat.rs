@@ -10,6 +10,9 @@ use crate::{
     job::Signal,
 };
 
+/// The work has not moved for the stall limit and a lease.
+pub(crate) struct Hung;
+
 /// Extends the lease of one job until it is dropped by the caller of this future.
 pub(crate) struct Heart {
     pub client: Client,
@@ -20,21 +23,22 @@ pub(crate) struct Heart {
 }
 
 impl Heart {
-    /// Beats three times a lease. Ends only when the coordinator has dropped the job; then the work is told to stop.
-    pub async fn beat(mut self) {
+    /// Beats three times a lease for as long as the work moves. Ends when the work has hung: its lease has then run out.
+    pub async fn beat(mut self) -> Hung {
         let mut moved = (self.signal.ticks(), Instant::now());
         loop {
             tokio::time::sleep(self.lease / 3).await;
             let ticks = self.signal.ticks();
             if ticks != moved.0 {
                 moved = (ticks, Instant::now());
-            } else if moved.1.elapsed() > self.stall {
-                tracing::error!(stall_seconds = self.stall.as_secs(), "the work does not move: its lease is left to expire");
-                return std::future::pending().await;
             }
-            if self.once().await {
+            let still = moved.1.elapsed();
+            if still > self.stall + self.lease {
+                return Hung;
+            }
+            // A job that does not move gets no more time, but may still move before its lease has run out.
+            if still <= self.stall && !self.signal.dropped() && self.once().await {
                 self.signal.drop_job();
-                return;
             }
         }
     }

@@ -26,12 +26,15 @@ pub(crate) async fn complete(client: &Client, claim: Claim, seconds: f64, outcom
     match answer.await {
         Ok(answer) if answer.get_ref().accepted => tracing::info!(seconds, "job done"),
         Ok(_) => tracing::warn!("the result came too late and was not stored"),
-        Err(status) if matches!(status.code(), Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange) => {
-            tracing::error!(code = ?status.code(), message = status.message(), "the result was refused");
-            let failure = Failure::infrastructure(format!("result refused: {}", status.message()));
-            fail(client, claim, failure, stop).await;
+        // Refused: the coordinator has recorded the failed attempt itself.
+        Err(status) if status.code() == Code::FailedPrecondition => {
+            tracing::error!(message = status.message(), "the result was refused");
         }
-        Err(status) => tracing::error!(code = ?status.code(), message = status.message(), "the result could not be delivered"),
+        Err(status) if stop.is_cancelled() => tracing::error!(message = status.message(), "the result could not be delivered in time"),
+        Err(status) => {
+            let reason = format!("its result could not be delivered: {:?}: {}", status.code(), status.message());
+            fail(client, claim, Failure::infrastructure(reason), stop).await;
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 use groklab_proto::{convert::Claim, limits::LEASE_POLL_SECONDS, v1};
+use groklab_runtime::shutdown::stopped_within;
 use tokio::{runtime::Handle, sync::oneshot, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -15,12 +16,13 @@ use tracing::Instrument;
 use crate::{
     Args, Context, Description, Executor, Failure, Outcome, Work,
     artifacts::Artifacts,
-    beat::Heart,
+    beat::{Heart, Hung},
     client::{CALL, Client, connect, retry, within},
     job::{Leased, Signal},
     report,
 };
 
+const AFTER_ERROR: Duration = Duration::from_secs(2);
 /// Deadline of a lease call: the long poll and a little more.
 const LEASE_CALL: Duration = Duration::from_secs(LEASE_POLL_SECONDS + 10);
 
@@ -33,12 +35,16 @@ pub async fn run(args: Args, who: Description, executor: impl Executor, stop: Ca
         .with_context(|| format!("cache folder `{}`", args.cache.display()))?;
     let worker = Worker { compute: Compute::start(executor)?, client, artifacts, args, who, stop: stop.clone(), hard_stop: hard_stop.clone() };
     let grace = worker.args.grace();
-    tokio::spawn(async move {
+    let give_up = async move {
         stop.cancelled().await;
         tokio::time::sleep(grace * 2 + Duration::from_secs(2)).await;
         hard_stop.cancel();
-    });
-    worker.live().await
+        std::future::pending().await
+    };
+    tokio::select! {
+        outcome = worker.live() => outcome,
+        () = give_up => unreachable!("it waits for ever"),
+    }
 }
 
 struct Worker {
@@ -57,12 +63,18 @@ impl Worker {
             let Some(lease) = self.register().await? else { break };
             while !self.stop.is_cancelled() {
                 match self.lease().await {
-                    Ok(Some((job, asked))) => self.work(job, lease, asked).await,
-                    Ok(None) => {}
+                    Ok(jobs) => {
+                        for job in jobs {
+                            self.work(job, lease).await?;
+                        }
+                    }
                     // The coordinator does not know this worker any more: introduce it again.
                     Err(status) if status.code() == tonic::Code::NotFound => break,
                     Err(_) if self.stop.is_cancelled() => {}
-                    Err(status) => anyhow::bail!("lease work: {}", status.message()),
+                    Err(status) => {
+                        tracing::error!(code = ?status.code(), message = status.message(), "no work could be leased; trying again");
+                        stopped_within(&self.stop, AFTER_ERROR).await;
+                    }
                 }
             }
         }
@@ -94,23 +106,23 @@ impl Worker {
         }
     }
 
-    /// Waits for a job; none when the long poll ended without one. The instant is when it was asked for: a lease counts from there.
-    async fn lease(&self) -> Result<Option<(Leased, Instant)>, tonic::Status> {
+    /// Waits for a job; none when the long poll ended without one.
+    async fn lease(&self) -> Result<Vec<Leased>, tonic::Status> {
         let request =
             v1::LeaseRequest { worker_id: self.who.id.to_string(), kind: self.who.kind.to_string(), capacity: 1, held: Vec::new() };
         let call = retry("lease", &self.stop, || {
             let (mut workers, request) = (self.client.workers.clone(), request.clone());
-            async move { workers.lease(within(LEASE_CALL, request)).await.map(|answer| (answer, Instant::now())) }
+            async move { workers.lease(within(LEASE_CALL, request)).await }
         });
-        let (answer, asked) = tokio::select! {
+        let answer = tokio::select! {
             answer = call => answer?,
-            () = self.stop.cancelled() => return Ok(None),
+            () = self.stop.cancelled() => return Ok(Vec::new()),
         };
-        let job = answer.into_inner().jobs.pop().map(Leased::try_from).transpose()?;
-        Ok(job.map(|job| (job, asked)))
+        answer.into_inner().jobs.into_iter().map(Leased::try_from).collect()
     }
 
-    async fn work(&self, leased: Leased, lease: Duration, started: Instant) {
+    /// Does one job and reports how it ended. An error means that this process must end: its compute thread hangs.
+    async fn work(&self, leased: Leased, lease: Duration) -> anyhow::Result<()> {
         let claim = Claim { worker: self.who.id, job: leased.job, fence: leased.fence };
         let span = tracing::info_span!(
             "job",
@@ -124,34 +136,38 @@ impl Worker {
         let signal = Arc::new(Signal::default());
         let context = Context { artifacts: self.artifacts.clone(), span: span.clone(), signal: signal.clone() };
         let heart = Heart { client: self.client.clone(), claim, signal: signal.clone(), lease, stall: self.args.stall() };
-        async {
-            let ended = self.supervise(self.compute.start_job(leased.work, context), heart, &signal).await;
-            match ended {
+        let started = Instant::now();
+        let attempt = async {
+            match self.supervise(self.compute.start_job(leased.work, context), heart, &signal).await? {
                 Ok(outcome) => {
                     report::complete(&self.client, claim, started.elapsed().as_secs_f64(), outcome, &self.hard_stop).await;
                 }
                 Err(failure) => report::fail(&self.client, claim, failure, &self.hard_stop).await,
             }
-        }
-        .instrument(span)
-        .await;
+            Ok(())
+        };
+        attempt.instrument(span).await
     }
 
     /// Waits for the compute thread beside the heartbeat; after `stop` for the grace time, then tells it to give the job back.
-    async fn supervise(&self, job: oneshot::Receiver<Result<Outcome, Failure>>, heart: Heart, signal: &Signal) -> Result<Outcome, Failure> {
-        let beating = tokio::spawn(heart.beat().instrument(tracing::Span::current()));
+    /// An error: it hangs.
+    async fn supervise(
+        &self,
+        job: oneshot::Receiver<Result<Outcome, Failure>>,
+        heart: Heart,
+        signal: &Signal,
+    ) -> anyhow::Result<Result<Outcome, Failure>> {
         let overdue = async {
             self.stop.cancelled().await;
             tokio::time::sleep(self.args.grace()).await;
             signal.drop_job();
             tokio::time::sleep(self.args.grace()).await;
         };
-        let ended = tokio::select! {
-            ended = job => ended.unwrap_or_else(|_| Err(Failure::infrastructure("the compute thread ended"))),
-            () = overdue => Err(Failure::from(crate::Cancelled)),
-        };
-        beating.abort();
-        ended
+        tokio::select! {
+            ended = job => Ok(ended.unwrap_or_else(|_| Err(Failure::infrastructure("the compute thread ended")))),
+            () = overdue => Ok(Err(Failure::from(crate::Cancelled))),
+            Hung = heart.beat() => anyhow::bail!("the work has not moved for {} s: ending, so that another worker may have the job", self.args.stall().as_secs()),
+        }
     }
 }
 

@@ -209,7 +209,8 @@ impl Builder<'_> {
         given_up: &mpsc::Sender<Failure>,
     ) -> Result<(), Failure> {
         let before = ready::Before::of(&client.workers().await?);
-        let args = ["work", "--coordinator", client.url()].map(String::from).to_vec();
+        let mut args = ["work", "--coordinator", client.url(), "--cache"].map(String::from).to_vec();
+        args.push(self.options.data.path().join("cache").display().to_string());
         let mut launched = Vec::new();
         let mut outcome = Ok(());
         for (kind, name) in WORKERS {

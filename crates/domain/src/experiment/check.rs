@@ -16,8 +16,8 @@ pub struct Invalid {
 
 /// Bytes of one message between coordinator and worker that a job's results may fill.
 const RESULT_BYTES: u64 = 15 << 20;
-/// Bytes per generated token in the worst case: its id and its text.
-const TOKEN_BYTES: u64 = 5 + 24;
+/// Bytes per generated token in the worst case: its id and its text (vocabularies have runs of white space of a hundred bytes).
+const TOKEN_BYTES: u64 = 5 + 128;
 
 impl Experiment {
     /// Every value that cannot be used; empty when the experiment may run.
@@ -43,6 +43,7 @@ impl Experiment {
         c.range("stop.patience", self.stop.patience, 0, 100_000);
         if let Some(target) = self.stop.target_accuracy {
             c.float("stop.target_accuracy", target, 0.01, 1.0);
+            c.require(self.problems.val > 0, "stop.target_accuracy", target, "it is val accuracy: set `problems.val` too");
         }
     }
 
@@ -77,13 +78,17 @@ impl Experiment {
         // A problem's samples stay in one job, so a job can be larger than `rollouts_per_job` says.
         let rollouts = g.rollouts_per_job.max(g.samples).max(self.evaluate.samples);
         let bytes = u64::from(rollouts) * u64::from(g.max_new_tokens) * TOKEN_BYTES;
-        let fix = format!(
-            "with max_new_tokens = {} and {} samples a job's results can pass 15 MiB; use at most {}",
-            g.max_new_tokens,
-            g.samples.max(self.evaluate.samples),
-            RESULT_BYTES / (u64::from(g.max_new_tokens.max(1)) * TOKEN_BYTES)
-        );
-        c.require(bytes <= RESULT_BYTES, "generate.rollouts_per_job", g.rollouts_per_job, fix);
+        let most = RESULT_BYTES / (u64::from(g.max_new_tokens.max(1)) * TOKEN_BYTES);
+        let fix = format!("with generate.max_new_tokens = {} a job's results can pass 15 MiB; use at most {most}", g.max_new_tokens);
+        let (key, value) = [
+            ("generate.rollouts_per_job", g.rollouts_per_job),
+            ("generate.samples", g.samples),
+            ("evaluate.samples", self.evaluate.samples),
+        ]
+        .into_iter()
+        .max_by_key(|(_, value)| *value)
+        .expect("there are three");
+        c.require(bytes <= RESULT_BYTES, key, value, fix);
     }
 
     fn check_train(&self, c: &mut Checks) {
@@ -112,7 +117,7 @@ impl Experiment {
         c.range("evaluate.samples", e.samples, 0, 1_024);
         c.float("evaluate.temperature", e.temperature, 0.01, 10.0);
         c.float("evaluate.top_p", e.top_p, 0.01, 1.0);
-        for &k in &e.pass_at {
+        for &k in e.pass_at.iter().flatten() {
             let fits = k >= 1 && (e.samples == 0 || k <= e.samples);
             c.require(fits, "evaluate.pass_at", k, format!("use 1 to `evaluate.samples` = {}", e.samples));
         }
@@ -126,7 +131,7 @@ pub fn advise(experiment: &Experiment, grokking: Option<String>) -> Vec<String> 
         advice.extend(grokking);
     }
     if experiment.problems.visible == 0 {
-        advice.push("no visible cases: the prompt shows no example, and shortcuts cannot be told".to_owned());
+        advice.push("no visible cases: prompts show no example, shortcuts cannot be told, and problems of one rule have the same prompt in every split".to_owned());
     }
     if experiment.train.method == Method::Rft && experiment.generate.temperature == 0.0 && experiment.generate.samples > 1 {
         advice.push("generate.temperature = 0: all samples of a problem will be the same".to_owned());

@@ -20,9 +20,10 @@ pub enum Error {
 /// Parses and checks the text of an experiment file.
 pub fn parse(text: &str) -> Result<Experiment, Error> {
     let table = DeTable::parse(text).map_err(|error| syntax(text, None, &error))?;
-    let experiment: Experiment = toml::from_str(text).map_err(|error| syntax(text, Some(table.get_ref()), &error))?;
+    let mut experiment: Experiment = toml::from_str(text).map_err(|error| syntax(text, Some(table.get_ref()), &error))?;
     let invalid = experiment.check();
     if invalid.is_empty() {
+        experiment.evaluate.pass_at = Some(experiment.evaluate.pass_at());
         return Ok(experiment);
     }
     Err(Error::Invalid(invalid.into_iter().map(|bad| (line_of_key(text, table.get_ref(), bad.key), bad)).collect()))
@@ -103,6 +104,13 @@ mod tests {
     }
 
     #[test]
+    fn pass_at_follows_the_samples() {
+        let ks = |tail: &str| parse(&format!("{SHORT}[evaluate]\n{tail}")).unwrap().evaluate.pass_at();
+        assert_eq!((ks("samples = 2\n"), ks("samples = 0\n"), ks("samples = 1\n")), (vec![1, 2], vec![], vec![1]));
+        assert_eq!(ks("pass_at = [4, 1, 2]\n"), [1, 2, 4]);
+    }
+
+    #[test]
     fn defaults_survive_json() {
         let experiment = parse(SHORT).unwrap();
         let json = serde_json::to_string(&experiment).unwrap();
@@ -116,7 +124,8 @@ mod tests {
             ("[train]\nrank = \"eight\"\n", "line 5: `train.rank` = \"eight\": invalid type: string \"eight\", expected u32"),
             ("[train]\nrank = 0\n", "line 5: `train.rank` = 0: use 1 to 512"),
             ("[train]\nmethod = \"grpo\"\n", "line 5: `train.method` = \"grpo\": unknown variant `grpo`, expected `rft` or `none`"),
-            ("[evaluate]\nsamples = 2\n", "`evaluate.pass_at` = 4: use 1 to `evaluate.samples` = 2 (a default)"),
+            ("[evaluate]\nsamples = 2\npass_at = [1, 4]\n", "line 6: `evaluate.pass_at` = 4: use 1 to `evaluate.samples` = 2"),
+            ("[problems]\nfamilies = []\n", "line 5: `problems.families` = []: name at least one family"),
             ("[problems]\ndifficulty = [7, 3]\n", "line 5: `problems.difficulty` = [7, 3]: use [lowest, highest] between 1 and 10"),
         ];
         for (tail, expected) in table {

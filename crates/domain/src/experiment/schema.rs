@@ -207,13 +207,14 @@ pub struct Evaluate {
     pub samples: u32,
     pub temperature: f64,
     pub top_p: f64,
-    /// The k of pass@k, each at most `samples`.
-    pub pass_at: Vec<u32>,
+    /// The k of pass@k, each at most `samples`; by default 1 and `samples`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pass_at: Option<Vec<u32>>,
 }
 
 impl Default for Evaluate {
     fn default() -> Self {
-        Self { every: 1, samples: 4, temperature: 0.8, top_p: 1.0, pass_at: vec![1, 4] }
+        Self { every: 1, samples: 4, temperature: 0.8, top_p: 1.0, pass_at: None }
     }
 }
 
@@ -228,6 +229,17 @@ pub struct Stop {
     pub target_accuracy: Option<f64>,
     /// Stop once the model has grokked.
     pub on_grokking: bool,
+}
+
+impl Evaluate {
+    /// The k of pass@k, in order; none without samples.
+    pub fn pass_at(&self) -> Vec<u32> {
+        let mut ks = self.pass_at.clone().unwrap_or_else(|| vec![1, self.samples]);
+        ks.retain(|k| (1..=self.samples).contains(k));
+        ks.sort_unstable();
+        ks.dedup();
+        ks
+    }
 }
 
 impl Experiment {

@@ -190,8 +190,8 @@ fn read_header(bytes: &[u8]) -> Result<Header, String> {
         let (name, entry) = read_entry(&mut reader)?;
         tensors.insert(name, entry);
     }
-    let alignment = if let Some(Meta::Integer(n)) = metadata.get("general.alignment") { *n as usize } else { 32 };
-    let data = reader.at.next_multiple_of(alignment.max(1));
+    let alignment = if let Some(Meta::Integer(n)) = metadata.get("general.alignment") { usize::try_from(*n).unwrap_or(0) } else { 32 };
+    let data = reader.at.checked_next_multiple_of(alignment).ok_or("an alignment that makes no sense")?;
     for entry in tensors.values_mut() {
         entry.start = entry.start.checked_add(data).ok_or("an offset that is too large")?;
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use hf_hub::api::sync::ApiBuilder;
+use hf_hub::{Cache, Repo, api::sync::ApiBuilder};
 
 use crate::error::{Error, Result};
 
@@ -13,12 +13,24 @@ pub(crate) fn is_id(source: &str) -> bool {
     source.split_once('/').is_some_and(|(org, name)| part(org) && part(name))
 }
 
+/// The cache that other Hugging Face software shares: `HF_HOME`, else the user's own.
+pub fn default_cache() -> PathBuf {
+    Cache::from_env().path().clone()
+}
+
 /// Fetches configuration, weights and tokenizer of `id`; files already in `cache` are kept. Returns the folder they lie in.
+/// Where the hub cannot be reached, what an earlier fetch left in `cache` is taken.
 pub(crate) fn fetch(id: &str, cache: &Path) -> Result<PathBuf> {
     let failed = |reason: String| Error::Hub { repository: id.into(), reason };
     let api = ApiBuilder::from_env().with_progress(false).with_cache_dir(cache.into()).build().map_err(|e| failed(e.to_string()))?;
     let repository = api.model(id.to_owned());
-    let listed = repository.info().map_err(|e| failed(e.to_string()))?;
+    let listed = match repository.info() {
+        Ok(listed) => listed,
+        Err(error) => {
+            let kept = Cache::new(cache.into()).repo(Repo::model(id.to_owned())).get("config.json");
+            return kept.and_then(|path| path.parent().map(Path::to_path_buf)).ok_or_else(|| failed(error.to_string()));
+        }
+    };
     let names: Vec<String> = listed.siblings.into_iter().map(|file| file.rfilename).filter(|name| wanted(name)).collect();
     if !names.iter().any(|name| name.ends_with(".safetensors")) {
         return Err(failed("it has no .safetensors file".into()));

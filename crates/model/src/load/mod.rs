@@ -6,6 +6,7 @@ mod hub;
 mod quant;
 mod shards;
 
+pub use hub::default_cache;
 pub(crate) use shards::kind_of;
 
 use std::path::{Path, PathBuf};
@@ -18,6 +19,9 @@ use crate::{
     config::{self, Config},
     error::{Error, Result},
 };
+
+/// Files beside the weights that decide on prompts, ids and end tokens.
+const TEXT_FILES: [&str; 4] = ["tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json"];
 
 /// A model's files, opened: what [`crate::Model`] and [`crate::ChatTokenizer`] are made from.
 pub(crate) struct Checkpoint {
@@ -61,7 +65,9 @@ impl Checkpoint {
         config.end_tokens.dedup();
         let shards = shards::Shards::open(folder)?;
         let mut files = shards.files();
+        // Whatever decides on ids and end tokens belongs to the digest: two workers must never sample and train on different ones.
         files.push(folder.join("config.json"));
+        files.extend(TEXT_FILES.iter().map(|name| folder.join(name)).filter(|path| path.exists()));
         Ok(Self { config, files, weights: Weights::Shards(shards), folder: Some(folder.into()) })
     }
 
