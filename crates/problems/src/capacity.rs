@@ -80,7 +80,7 @@ pub(crate) fn small(size: &BigUint) -> Option<u32> {
 fn walk(family: &str, rule: &dyn Rule, difficulty: u8, class: Class, size: u32) -> [u64; 4] {
     let mut cases = [0; 4];
     for drawn in (0..size).filter_map(|i| rule.draw(difficulty, class, Index::new(i))) {
-        cases[place(split_of(family, rule.about().id, &canonical(&drawn.args)))] += 1;
+        cases[place(split_of(family, rule.about().id, &canonical(rule, &drawn.args)))] += 1;
     }
     cases
 }

@@ -1,4 +1,5 @@
-//! Why an experiment's problems cannot be made. All of these are the caller's to fix and are found before any problem is made.
+//! Why an experiment's problems cannot be made. All of these are the caller's to fix, and all but `UsedUp`
+//! are found before any problem is made.
 
 use groklab_domain::Split;
 
@@ -29,6 +30,11 @@ pub enum Error {
          problems or cases, or widen the range of difficulty"
     )]
     Capacity { split: Split, family: &'static str, rule: &'static str, difficulty: u8, class: &'static str, wanted: u64, capacity: u64 },
+    #[error(
+        "`{split}` found no `{class}` case of `{family}/{rule}` at difficulty {difficulty} that the {taken} cases before it leave, in \
+         {tries} tries: ask for fewer problems or cases, or widen the range of difficulty"
+    )]
+    UsedUp { split: Split, family: &'static str, rule: &'static str, difficulty: u8, class: &'static str, taken: usize, tries: u32 },
 }
 
 /// The nearest known word as `, did you mean …`, or nothing where none is near.

@@ -36,7 +36,7 @@ impl About {
 /// An answer class: cases that are wanted apart, such as balanced and tangled brackets.
 pub type Class = &'static str;
 
-/// One case as drawn: canonical arguments and the answer of the rule's own reference implementation.
+/// One case as drawn: arguments and the answer of the rule's own reference implementation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Drawn {
     pub args: Vec<Value>,
@@ -56,14 +56,24 @@ pub struct Solutions {
 pub trait Rule: Sync {
     fn about(&self) -> &About;
 
-    /// The classes a problem's cases take in turn: at most four, so that four cases in a row meet every class.
+    /// The classes a problem's cases take in turn: at most four, so that four hidden cases meet every class.
     fn classes(&self) -> &'static [Class];
+
+    /// The classes that hidden cases after the fourth take in turn, where these differ.
+    fn further(&self) -> Option<&'static [Class]> {
+        None
+    }
+
+    /// Whether the order of the arguments (of the items, where the one argument is a list) never matters to the answer.
+    fn commutes(&self) -> bool {
+        false
+    }
 
     /// How many indices [`Rule::draw`] understands at this difficulty.
     fn size(&self, difficulty: u8, class: Class) -> BigUint;
 
     /// The case with this index below [`Rule::size`], or `None` where that index holds no case of the class. Different indices,
-    /// classes and difficulties never give the same arguments.
+    /// classes and difficulties never give the same arguments, nor the same in another order where the rule commutes.
     fn draw(&self, difficulty: u8, class: Class, index: Index) -> Option<Drawn>;
 
     fn solutions(&self) -> Solutions;

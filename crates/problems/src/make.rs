@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use groklab_domain::{Split, Value, experiment::Problems, seed};
+use num_bigint::BigUint;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
 
 use crate::{
@@ -16,8 +17,10 @@ use crate::{
     problem::{Case, Problem, prompt},
 };
 
-/// Draws before a small space is walked through instead, or a large one counts as used up.
+/// Draws before a space is walked through instead, or one too large for that counts as used up.
 const DRAWS: u32 = 200_000;
+/// Spaces up to this many indices are walked through: many more than are counted, since only the last cases need it.
+const WALKED: u32 = 1 << 22;
 /// Draws in which a case with another answer is looked for.
 const CHOOSY_DRAWS: u32 = 2_000;
 
@@ -47,7 +50,7 @@ fn enough(part: &Part, spec: &Problems) -> Result<(), Error> {
     for number in 0..part.count {
         let (rule, difficulty) = part.asks(number);
         for place in 0..spec.visible + spec.hidden {
-            let class = class_of(rule, place);
+            let class = class_of(rule, place, spec.visible);
             wanted.entry((rule.about().id, difficulty, class)).or_insert((rule, 0)).1 += 1;
         }
     }
@@ -55,21 +58,21 @@ fn enough(part: &Part, spec: &Problems) -> Result<(), Error> {
         if !capacity::surely(rule, difficulty, class, part.split, wanted) {
             let capacity = capacity::count(part.family.name, rule, difficulty, class).of(part.split);
             if capacity < wanted {
-                return Err(short(part, rule, difficulty, class, wanted, capacity));
+                let (split, family, rule) = (part.split, part.family.name, rule.about().id);
+                return Err(Error::Capacity { split, family, rule, difficulty, class, wanted, capacity });
             }
         }
     }
     Ok(())
 }
 
-fn short(part: &Part, rule: &dyn Rule, difficulty: u8, class: Class, wanted: u64, capacity: u64) -> Error {
-    Error::Capacity { split: part.split, family: part.family.name, rule: rule.about().id, difficulty, class, wanted, capacity }
-}
-
-/// Cases take the rule's answer classes in turn, the visible ones first.
-fn class_of(rule: &dyn Rule, place: u32) -> Class {
-    let classes = rule.classes();
-    classes[place as usize % classes.len()]
+/// Cases take the rule's answer classes in turn, the visible ones first. Hidden ones after the fourth may have a turn of their own.
+fn class_of(rule: &dyn Rule, place: u32, visible: u32) -> Class {
+    let (classes, turn) = match (rule.further(), place.checked_sub(visible + 4)) {
+        (Some(further), Some(turn)) => (further, turn),
+        _ => (rule.classes(), place),
+    };
+    classes[turn as usize % classes.len()]
 }
 
 fn make_part(part: &Part, spec: &Problems, seed: u64, problems: &mut Vec<Problem>) -> Result<(), Error> {
@@ -80,10 +83,9 @@ fn make_part(part: &Part, spec: &Problems, seed: u64, problems: &mut Vec<Problem
         let mut draw = Draw { family: part.family, rule, difficulty, split: part.split, rng: stream(seed, part, number), seen: &mut seen };
         let mut cases: Vec<Case> = Vec::new();
         for place in 0..spec.visible + spec.hidden {
-            let class = class_of(rule, place);
+            let class = class_of(rule, place, spec.visible);
             let avoid = if place + 1 == spec.visible + spec.hidden { same_answer(&cases) } else { None };
-            let (args, expected, canonical) =
-                draw.next(class, avoid).ok_or_else(|| short(part, rule, difficulty, class, 1 + u64::from(number), u64::from(number)))?;
+            let (args, expected, canonical) = draw.next(class, avoid)?;
             cases.push(Case { args, expected, visible: place < spec.visible, canonical });
         }
         problems.push(Problem {
@@ -115,6 +117,11 @@ fn stream(seed: u64, part: &Part, number: u32) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(key)
 }
 
+/// The size, if the space is small enough to be walked through.
+fn walkable(size: &BigUint) -> Option<u32> {
+    u32::try_from(size).ok().filter(|size| *size <= WALKED)
+}
+
 /// Draws the cases of one problem.
 struct Draw<'a> {
     family: &'static Family,
@@ -127,26 +134,87 @@ struct Draw<'a> {
 }
 
 impl Draw<'_> {
-    /// A new case of the class and the split: arguments, answer, canonical form. `None` when all are used up.
-    fn next(&mut self, class: Class, avoid: Option<Value>) -> Option<(Vec<Value>, Value, String)> {
+    /// A new case of the class and the split: arguments, answer, canonical form.
+    fn next(&mut self, class: Class, avoid: Option<Value>) -> Result<(Vec<Value>, Value, String), Error> {
         let size = self.rule.size(self.difficulty, class);
         let random = (0..DRAWS).find_map(|attempt| {
             let index = Index::random(&size, &mut self.rng);
             let avoid = avoid.as_ref().filter(|_| attempt < CHOOSY_DRAWS);
             self.fitting(class, index, avoid)
         });
-        let found = random.or_else(|| (0..capacity::small(&size)?).find_map(|i| self.fitting(class, Index::new(i), None)))?;
+        let found = random.or_else(|| self.walk(class, &size)).ok_or_else(|| self.used_up(class, &size))?;
         self.seen.insert((self.rule.about().id, found.2.clone()));
-        Some(found)
+        Ok(found)
+    }
+
+    /// The first case that is left, if the space is small enough to look at all of it.
+    fn walk(&self, class: Class, size: &BigUint) -> Option<(Vec<Value>, Value, String)> {
+        (0..walkable(size)?).find_map(|i| self.fitting(class, Index::new(i), None))
+    }
+
+    fn used_up(&self, class: Class, size: &BigUint) -> Error {
+        Error::UsedUp {
+            split: self.split,
+            family: self.family.name,
+            rule: self.rule.about().id,
+            difficulty: self.difficulty,
+            class,
+            taken: self.seen.len(),
+            tries: DRAWS + walkable(size).unwrap_or(0),
+        }
     }
 
     fn fitting(&self, class: Class, index: Index, avoid: Option<&Value>) -> Option<(Vec<Value>, Value, String)> {
         let drawn = self.rule.draw(self.difficulty, class, index)?;
-        let canonical = canonical(&drawn.args);
+        let canonical = canonical(self.rule, &drawn.args);
         let id = self.rule.about().id;
         let fits = avoid != Some(&drawn.expected)
             && split_of(self.family.name, id, &canonical) == self.split
             && !self.seen.contains(&(id, canonical.clone()));
         fits.then_some((drawn.args, drawn.expected, canonical))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::family::{About, Drawn, Solutions};
+
+    /// A space of a million indices with a single case.
+    struct Needle;
+
+    const PLACE: u32 = 1_000_000;
+
+    impl Rule for Needle {
+        fn about(&self) -> &About {
+            &About { id: "needle", lowest_difficulty: 1, signature: "def f(n: int) -> int", task: "" }
+        }
+
+        fn classes(&self) -> &'static [Class] {
+            &["needle"]
+        }
+
+        fn size(&self, _: u8, _: Class) -> BigUint {
+            BigUint::from(PLACE + 1)
+        }
+
+        fn draw(&self, _: u8, _: Class, index: Index) -> Option<Drawn> {
+            (index == Index::new(PLACE)).then(|| Drawn { args: vec![Value::int(1)], expected: Value::int(1) })
+        }
+
+        fn solutions(&self) -> Solutions {
+            Solutions { reference: String::new(), wrong: Vec::new() }
+        }
+    }
+
+    static HAY: Family = Family { name: "hay", description: "", rules: &[&Needle] };
+
+    #[test]
+    fn the_last_case_is_found_and_the_end_is_named() {
+        let (rng, seen) = (ChaCha8Rng::from_seed([1; 32]), &mut HashSet::new());
+        let mut draw = Draw { family: &HAY, rule: &Needle, difficulty: 1, split: split_of("hay", "needle", "1"), rng, seen };
+        assert_eq!(draw.next("needle", None).unwrap().2, "1");
+        let error = draw.next("needle", None).unwrap_err();
+        assert!(matches!(error, Error::UsedUp { taken: 1, tries: 1_200_001, .. }), "{error}");
     }
 }

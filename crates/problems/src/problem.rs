@@ -31,8 +31,13 @@ pub struct Case {
     pub expected: Value,
     /// Shown in the prompt.
     pub visible: bool,
-    /// The arguments as Python literals; unique per experiment, family and rule.
+    /// The arguments as Python literals, sorted where their order does not matter; unique per experiment, family and rule.
     pub canonical: String,
+}
+
+/// Python literals, separated by `, `.
+pub(crate) fn literals(values: &[Value]) -> String {
+    values.iter().map(Value::python).collect::<Vec<_>>().join(", ")
 }
 
 /// The prompt of a problem with these cases.
@@ -40,7 +45,7 @@ pub(crate) fn prompt(about: &About, cases: &[Case]) -> String {
     let mut text =
         format!("Write a Python function `{}`.\n{}\nReply with only the code in a ```python block.", about.signature, about.task);
     for case in cases.iter().filter(|case| case.visible) {
-        text += &format!("\nExample: {}({}) returns {}.", about.entry(), case.canonical, case.expected);
+        text += &format!("\nExample: {}({}) returns {}.", about.entry(), literals(&case.args), case.expected);
     }
     text
 }

@@ -131,6 +131,30 @@ fn no_constant_answers_a_problem() {
 }
 
 #[test]
+fn brackets_are_balanced_half_of_the_time() {
+    for (id, share) in [("kinds=()[]{}", 4), ("kinds=()", 4), ("kinds=()[],text", 4), ("kinds=()[]{}<>", 4), ("kinds=()[]{},depth=3", 3)] {
+        let problems = make(&spec(vec!["parentheses".to_owned()], [6, 7], [40, 8, 8]), 5).unwrap();
+        for problem in problems.iter().filter(|problem| problem.rule == id) {
+            let right = problem.cases.iter().filter(|case| case.expected == groklab_domain::Value::Bool(true)).count();
+            assert_eq!((right, problem.cases.len()), (share, 8), "{problem:?}");
+        }
+    }
+}
+
+#[test]
+fn order_alone_makes_no_other_case() {
+    let mut seen = HashSet::new();
+    for problem in make(&spec(vec!["gcd".to_owned()], [1, 8], [240, 50, 50]), 2).unwrap() {
+        for case in problem.cases {
+            let text: String = case.args.iter().map(|arg| arg.python() + ",").collect();
+            let mut numbers: Vec<u64> = text.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok()).collect();
+            numbers.sort_unstable();
+            assert!(seen.insert((problem.rule.clone(), numbers)), "{text}");
+        }
+    }
+}
+
+#[test]
 fn held_out_rules_are_never_trained_on() {
     let held_out = vec!["gcd/op=lcm".to_owned(), "rpn/notation=prefix".to_owned()];
     let base = spec(["gcd", "rpn", "to_binary"].map(String::from).to_vec(), [1, 6], [30, 9, 9]);

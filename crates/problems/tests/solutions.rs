@@ -57,7 +57,7 @@ fn job(problem: &Problem) -> Json {
 fn jobs() -> (String, usize) {
     let mut lines = String::new();
     let mut count = 0;
-    for (difficulty, visible, hidden) in [(1, 2, 4), (3, 0, 4), (5, 1, 4), (7, 3, 5), (10, 1, 6)] {
+    for (difficulty, visible, hidden) in [(1, 2, 4), (3, 0, 4), (5, 1, 4), (7, 3, 5), (9, 0, 4), (10, 1, 6)] {
         let names = families().iter().map(|family| family.name.to_owned()).collect();
         let spec =
             Problems { families: names, difficulty: [difficulty; 2], train: 96, val: 16, test: 32, visible, hidden, ..Problems::default() };

@@ -36,6 +36,42 @@ fn completions(opens: u32) -> [u64; 32] {
     ways
 }
 
+/// One bracket pair of a word, by the places of its brackets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Pair {
+    pub open: usize,
+    pub close: usize,
+    /// The number of the pair right around it.
+    pub parent: Option<usize>,
+}
+
+/// The pairs of a balanced word, numbered as they open.
+pub(super) fn pairs(word: &[bool]) -> Vec<Pair> {
+    let (mut pairs, mut open): (Vec<Pair>, Vec<usize>) = (Vec::new(), Vec::new());
+    for (place, opening) in word.iter().enumerate() {
+        if *opening {
+            let parent = open.last().copied();
+            open.push(pairs.len());
+            pairs.push(Pair { open: place, close: place, parent });
+        } else {
+            pairs[open.pop().expect("a balanced word closes what it opened")].close = place;
+        }
+    }
+    pairs
+}
+
+/// A word that is not balanced though it has as many closings as openings, opens first and closes last: `((P)R)Q` as `P)R(Q`, P and Q not
+/// empty. One pair less than in `word`; `None` where it has another form. Different words never give the same.
+pub(super) fn dip(word: &[bool]) -> Option<Vec<bool>> {
+    let end = pairs(word).first()?.close;
+    if !word.iter().take(3).all(|opening| *opening) || end + 1 == word.len() {
+        return None;
+    }
+    let mut out = word[2..].to_vec();
+    out[end - 2] = true;
+    Some(out)
+}
+
 /// Deepest nesting of a word.
 pub(super) fn depth(word: &[bool]) -> usize {
     let (mut height, mut deepest) = (0, 0);
@@ -50,6 +86,28 @@ pub(super) fn depth(word: &[bool]) -> usize {
 mod tests {
     use super::*;
     use std::collections::HashSet;
+
+    #[test]
+    fn pairs_know_what_is_around_them() {
+        let word = [true, true, false, false, true, false];
+        let pair = |open, close, parent| Pair { open, close, parent };
+        assert_eq!(pairs(&word), [pair(0, 3, None), pair(1, 2, Some(0)), pair(4, 5, None)]);
+    }
+
+    #[test]
+    fn dips_are_distinct_and_not_balanced() {
+        let dips: Vec<_> = (0..words(9)).filter_map(|n| dip(&word(9, n))).collect();
+        assert_eq!(dips.iter().collect::<HashSet<_>>().len(), dips.len());
+        assert!(dips.len() > 500, "{}", dips.len());
+        for dip in dips {
+            assert!(dip.len() == 16 && dip[0] && !dip[15] && dip.iter().filter(|open| **open).count() == 8);
+            let heights = dip.iter().scan(0, |height, open| {
+                *height += if *open { 1 } else { -1 };
+                Some(*height)
+            });
+            assert_eq!(heights.min(), Some(-1));
+        }
+    }
 
     #[test]
     fn words_are_counted_and_distinct() {

@@ -4,6 +4,7 @@ use groklab_domain::Value;
 use num_bigint::BigUint;
 
 use crate::{
+    bucket::shuffled,
     family::{About, Class, Drawn, Family, Rule, Solutions},
     index::Index,
 };
@@ -79,7 +80,7 @@ fn smallest_range(difficulty: u8) -> std::ops::Range<u64> {
 }
 
 /// In class [`DIVIDES`] the other numbers are 2 to this times the smallest.
-const LARGEST_FACTOR: u64 = 9;
+const LARGEST_FACTOR: u64 = 17;
 
 impl Gcd {
     /// How many numbers there are: 2, 3, or for lists 3 (4 from difficulty 8 on).
@@ -121,26 +122,28 @@ impl Rule for Gcd {
         &[SHARED, DIVIDES, SHARED, COPRIME]
     }
 
+    fn commutes(&self) -> bool {
+        true
+    }
+
     fn size(&self, difficulty: u8, class: Class) -> BigUint {
         let range = smallest_range(difficulty);
         let count = self.count(difficulty);
         let others = BigUint::from(Self::others(difficulty, class)).pow(u32::try_from(count - 1).expect("at most four numbers"));
-        others * (range.end - range.start) * count
+        others * (range.end - range.start)
     }
 
     fn draw(&self, difficulty: u8, class: Class, mut index: Index) -> Option<Drawn> {
         let range = smallest_range(difficulty);
         let count = self.count(difficulty);
         let smallest = range.start + index.take(range.end - range.start);
-        let place = index.take(count);
         let choices = Self::others(difficulty, class);
-        let numbers: Vec<u64> = (0..count)
-            .map(|i| match i {
-                i if i == place => smallest,
-                _ if class == DIVIDES => smallest * (2 + index.take(choices)),
-                _ => smallest + 1 + index.take(choices),
-            })
-            .collect();
+        let other = |choice| if class == DIVIDES { smallest * (2 + choice) } else { smallest + 1 + choice };
+        let ascending: Vec<u64> = [smallest].into_iter().chain((1..count).map(|_| other(index.take(choices)))).collect();
+        if !ascending.is_sorted() {
+            return None;
+        }
+        let numbers = shuffled(&format!("{ascending:?}"), ascending);
         let common = common_divisor(&numbers);
         let fits = match class {
             SHARED => common > 1 && common < smallest && self.tells(&numbers),
@@ -215,3 +218,34 @@ for i in range(1, min(NUMBERS)):
     if all(n % i == 0 for n in NUMBERS):
         value = i
 return value";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bucket::canonical;
+    use std::collections::HashSet;
+
+    #[test]
+    fn no_two_indices_differ_in_order_alone() {
+        for (rule, difficulty, indices) in [(FAMILY.rules[0], 1, 3168), (FAMILY.rules[2], 1, 50_000), (FAMILY.rules[4], 8, 50_000)] {
+            let mut seen = HashSet::new();
+            let (mut cases, mut smallest_first) = (0, 0);
+            for drawn in (0u32..indices).filter_map(|i| rule.draw(difficulty, DIVIDES, Index::new(i))) {
+                cases += 1;
+                assert!(seen.insert(canonical(rule, &drawn.args)), "{drawn:?}");
+                let numbers = if let [Value::List(items)] = &drawn.args[..] { items } else { &drawn.args };
+                let first = numbers[0].python();
+                smallest_first += u32::from(numbers.iter().all(|n| (first.len(), &first) <= (n.python().len(), &n.python())));
+            }
+            assert!(cases > 1000 && (cases / 5..2 * cases / 3).contains(&smallest_first), "{smallest_first} of {cases}");
+        }
+    }
+
+    #[test]
+    fn order_does_not_move_a_case() {
+        let case = |a: u64, b: u64| [Value::int(a), Value::int(b)];
+        assert_eq!(canonical(FAMILY.rules[0], &case(84, 36)), "36, 84");
+        assert_eq!(canonical(FAMILY.rules[1], &case(9, 100)), "9, 100");
+        assert_eq!(canonical(FAMILY.rules[3], &[Value::List(case(84, 36).to_vec())]), "[36, 84]");
+    }
+}

@@ -57,9 +57,12 @@ const SHALLOW: About = About {
 };
 
 const BALANCED: Class = "balanced";
-/// As many closings as openings of each kind, in an order that does not match.
+/// As many closings as openings of each kind, the first bracket opens and the last one closes, and still not balanced: two pairs cross, as
+/// in `()[(])`, or (of one kind) a bracket closes before its opening, as in `())(()`.
 const TANGLED: Class = "tangled";
-/// Balanced but for a missing last bracket.
+/// Balanced but for one bracket that closes nothing.
+const STRAY: Class = "stray";
+/// Balanced but for one bracket that is not closed, the missing last one.
 const UNFINISHED: Class = "unfinished";
 /// Balanced, but nested deeper than allowed.
 const DEEP: Class = "deep";
@@ -82,37 +85,34 @@ impl Parentheses {
         u32::from(difficulty) + if self.kinds.len() == 1 { 8 } else { 4 }
     }
 
-    /// Pairs of the balanced word that the class is made from: two kinds that cross count as one pair there.
+    /// Pairs of the balanced word that the class is made from.
     fn shape_pairs(&self, difficulty: u8, class: Class) -> u32 {
-        self.pairs(difficulty) - u32::from(self.crosses(class))
+        self.pairs(difficulty) + u32::from(class == TANGLED && self.kinds.len() == 1)
     }
 
-    fn crosses(&self, class: Class) -> bool {
-        class == TANGLED && self.kinds.len() > 1
-    }
-
-    /// The word's brackets as text, each pair with a kind of its own. With `crossed`, the first pair `( … )` becomes two pairs that
-    /// cross: `([ … )]`.
-    fn render(&self, shape: &[bool], crossed: bool, index: &mut Index) -> Vec<String> {
-        let (mut open, mut out, mut opened) = (Vec::new(), Vec::new(), 0);
-        for opening in shape {
-            if *opening {
-                let first = index.take(self.kinds.len() as u64) as usize;
-                let kinds = if crossed && opened == 0 {
-                    let other = 1 + index.take(self.kinds.len() as u64 - 1) as usize;
-                    vec![self.kinds[first], self.kinds[(first + other) % self.kinds.len()]]
-                } else {
-                    vec![self.kinds[first]]
-                };
-                opened += 1;
-                out.extend(kinds.iter().map(|kind| kind[..1].to_owned()));
-                open.push(kinds);
-            } else {
-                let kinds = open.pop().expect("a balanced word closes what it opened");
-                out.extend(kinds.iter().map(|kind| kind[1..].to_owned()));
-            }
+    /// The class's word out of a balanced one, each pair with a kind of its own. `None` where this makes no word of the class.
+    fn render(&self, shape: &[bool], class: Class, index: &mut Index) -> Option<Vec<String>> {
+        let pairs = dyck::pairs(shape);
+        let kinds: Vec<&str> = pairs.iter().map(|_| *index.pick(self.kinds)).collect();
+        if class == TANGLED && self.kinds.len() == 1 {
+            return Some(dyck::dip(shape)?.iter().map(|opening| kinds[0][usize::from(!opening)..][..1].to_owned()).collect());
         }
-        out
+        let mut out = vec![String::new(); shape.len()];
+        for (pair, kind) in pairs.iter().zip(&kinds) {
+            out[pair.open] = kind[..1].to_owned();
+            out[pair.close] = kind[1..].to_owned();
+        }
+        match class {
+            TANGLED => {
+                let inner = index.take(pairs.len() as u64) as usize;
+                let outer = pairs[inner].parent?;
+                out.swap(pairs[inner].close, pairs[outer].close);
+                (kinds[inner] != kinds[outer]).then_some(out)
+            }
+            STRAY => Some(out.split_off(1)),
+            UNFINISHED => out.pop().map(|_| out),
+            _ => Some(out),
+        }
     }
 
     fn add_text(&self, brackets: &mut [String], index: &mut Index) {
@@ -128,18 +128,28 @@ impl Rule for Parentheses {
     }
 
     fn classes(&self) -> &'static [Class] {
-        if self.limit.is_some() { &[BALANCED, TANGLED, BALANCED, DEEP] } else { &[BALANCED, TANGLED, BALANCED, UNFINISHED] }
+        // The limit leaves no room for tangled cases among four: deep ones refute the same solutions, which know no depth.
+        if self.limit.is_some() { &[BALANCED, DEEP, STRAY, UNFINISHED] } else { &[BALANCED, TANGLED, STRAY, UNFINISHED] }
+    }
+
+    /// With two visible and six hidden cases half of all are balanced (with a limit, three of eight).
+    fn further(&self) -> Option<&'static [Class]> {
+        Some(if self.limit.is_some() {
+            &[TANGLED, BALANCED, BALANCED, DEEP, BALANCED, STRAY, BALANCED, UNFINISHED]
+        } else {
+            &[BALANCED, BALANCED, TANGLED, BALANCED, STRAY, BALANCED, UNFINISHED]
+        })
     }
 
     fn size(&self, difficulty: u8, class: Class) -> BigUint {
         let kinds = BigUint::from(self.kinds.len());
         let pairs = self.shape_pairs(difficulty, class);
         let mut size = kinds.pow(pairs) * dyck::words(pairs);
-        if self.crosses(class) {
-            size *= self.kinds.len() as u64 - 1;
+        if class == TANGLED && self.kinds.len() > 1 {
+            size *= pairs;
         }
         if self.text {
-            let brackets = 2 * self.pairs(difficulty) - u32::from(class == UNFINISHED);
+            let brackets = 2 * self.pairs(difficulty) - u32::from(class == STRAY || class == UNFINISHED);
             size *= BigUint::from(FILLERS.len()).pow(brackets - 1) * (FILLERS.len() as u64 - 1);
         }
         size
@@ -149,15 +159,10 @@ impl Rule for Parentheses {
         let pairs = self.shape_pairs(difficulty, class);
         let shape = dyck::word(pairs, index.take(dyck::words(pairs)));
         let deep = self.limit.is_some_and(|limit| dyck::depth(&shape) > limit);
-        if (class == BALANCED && deep) || (class == DEEP && !deep) {
+        if deep != (class == DEEP) {
             return None;
         }
-        let mut brackets = self.render(&shape, self.crosses(class), &mut index);
-        if class == UNFINISHED {
-            brackets.pop();
-        } else if class == TANGLED && !self.crosses(class) {
-            brackets.reverse();
-        }
+        let mut brackets = self.render(&shape, class, &mut index)?;
         if self.text {
             self.add_text(&mut brackets, &mut index);
         }
@@ -165,28 +170,28 @@ impl Rule for Parentheses {
     }
 
     fn solutions(&self) -> Solutions {
+        let limited = REFERENCE.replace("DEPTH", &self.limit.map_or("len(s)".to_owned(), |limit| limit.to_string()));
+        let unlimited = REFERENCE.replace("DEPTH", "len(s)");
         let mut wrong = vec![
             ("always True", self.python("return True")),
             ("always False", self.python("return False")),
             ("counts only", self.python(COUNTS)),
+            ("counts and ends", self.python(COUNTS_AND_ENDS)),
+            ("stray closings ignored", self.python(&limited.replace(CLOSE, CLOSE_IF_IT_FITS))),
+            ("pops an empty stack", self.python(&limited.replace("not stack or ", ""))),
+            ("never looks what is left open", self.python(&limited.replace("return not stack", "return True"))),
         ];
         if self.kinds.len() > 1 {
             wrong.push(("kinds ignored", self.python(KINDS_IGNORED)));
             wrong.push(("kinds counted apart", self.python(KINDS_APART)));
         }
-        match self.limit {
-            Some(_) => wrong.push(("depth ignored", self.python(&REFERENCE.replace("DEPTH", "len(s)")))),
-            None => wrong
-                .push(("never looks what is left open", self.python(&REFERENCE.replace("DEPTH", "len(s)").replace("not stack", "True")))),
+        if self.limit.is_some() {
+            wrong.push(("depth ignored", self.python(&unlimited)));
         }
         if self.text {
-            wrong.push((
-                "other characters refused",
-                self.python(&REFERENCE.replace("DEPTH", "len(s)").replace("elif c in kinds.values()", "else")),
-            ));
+            wrong.push(("other characters refused", self.python(&unlimited.replace("elif c in kinds.values()", "else"))));
         }
-        let depth = self.limit.map_or("len(s)".to_owned(), |limit| limit.to_string());
-        Solutions { reference: self.python(&REFERENCE.replace("DEPTH", &depth)), wrong }
+        Solutions { reference: self.python(&limited), wrong }
     }
 }
 
@@ -209,6 +214,20 @@ for c in s:
         if not stack or stack.pop() != c:
             return False
 return not stack";
+
+/// How [`REFERENCE`] closes a bracket.
+const CLOSE: &str = "\
+        if not stack or stack.pop() != c:
+            return False";
+
+const CLOSE_IF_IT_FITS: &str = "\
+        if stack and stack[-1] == c:
+            stack.pop()";
+
+const COUNTS_AND_ENDS: &str = "\
+brackets = [c for c in s if c in kinds or c in kinds.values()]
+counts = all(s.count(a) == s.count(b) for a, b in kinds.items())
+return counts and brackets[0] in kinds and brackets[-1] in kinds.values()";
 
 const COUNTS: &str = "return all(s.count(a) == s.count(b) for a, b in kinds.items())";
 
@@ -233,3 +252,28 @@ for a, b in kinds.items():
     if depth:
         return False
 return True";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    /// All cases of a rule's class at difficulty 1, as text.
+    fn all(rule: &dyn Rule, class: Class) -> Vec<String> {
+        let size = u32::try_from(rule.size(1, class)).expect("a small space");
+        (0..size).filter_map(|i| rule.draw(1, class, Index::new(i))).map(|drawn| drawn.args[0].python().replace('\'', "")).collect()
+    }
+
+    #[test]
+    fn words_are_distinct_and_cross_anywhere() {
+        for rule in [FAMILY.rules[0], FAMILY.rules[1], FAMILY.rules[4]] {
+            let classes: HashSet<_> = rule.classes().iter().chain(rule.further().unwrap()).collect();
+            let words: Vec<_> = classes.iter().flat_map(|class| all(rule, class)).collect();
+            assert_eq!(words.iter().collect::<HashSet<_>>().len(), words.len(), "{}", rule.about().id);
+        }
+        let crossed = all(FAMILY.rules[0], TANGLED);
+        assert!(["([)]()[]{}", "()[]{}([)]", "(()[)]{}[]", "{([])[}]()"].iter().all(|word| crossed.iter().any(|known| known == word)));
+        assert!(all(FAMILY.rules[1], STRAY).iter().any(|word| word.starts_with(')')));
+        assert!(all(FAMILY.rules[1], STRAY).iter().any(|word| word.starts_with("(())())")));
+    }
+}
