@@ -7,9 +7,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use groklab_domain::Digest;
 use nix::unistd::{Gid, Uid, User, geteuid};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use uuid::Uuid;
 
 use super::Error;
 
@@ -42,16 +42,17 @@ pub struct Layout {
 
 impl Layout {
     /// Decides where the Postgres of the data folder `data` lives, and makes its folders. As root, a data folder that the
-    /// unprivileged account cannot reach is replaced by one in /var/lib/groklab.
+    /// unprivileged account cannot reach is replaced by one in /var/lib/groklab, named by an id that the data folder holds: what lies
+    /// there is never taken for a new data folder's.
     pub fn prepare(data: &Path) -> Result<Self, Error> {
         let binaries = find_binaries().ok_or(Error::NoBinaries)?;
         let account = if geteuid().is_root() { Some(unprivileged()?) } else { None };
         fs::create_dir_all(data).map_err(file("create", data))?;
         let data = data.canonicalize().map_err(file("find", data))?;
-        let short = &Digest::of(data.as_os_str().as_encoded_bytes()).hex()[..12];
+        let id = &identity(&data)?;
         let home = match account {
             Some(_) if !reachable(&data) => {
-                let elsewhere = Path::new("/var/lib/groklab").join(short);
+                let elsewhere = Path::new("/var/lib/groklab").join(id);
                 tracing::info!(data = %data.display(), postgres = %elsewhere.display(), "Postgres cannot reach the data folder, its files lie elsewhere");
                 fs::create_dir_all(&elsewhere).map_err(file("create", &elsewhere))?;
                 elsewhere
@@ -60,8 +61,7 @@ impl Layout {
         };
         let home = home.join("postgres");
         let nested = home.join("socket");
-        let socket =
-            if nested.as_os_str().len() <= LONGEST_SOCKET_FOLDER { nested } else { PathBuf::from(format!("/tmp/groklab-{short}")) };
+        let socket = if nested.as_os_str().len() <= LONGEST_SOCKET_FOLDER { nested } else { PathBuf::from(format!("/tmp/groklab-{id}")) };
         private_folder(&home, account)?;
         private_folder(&socket, account)?;
         Ok(Self { binaries, cluster: home.join("cluster"), socket, log: home.join("log"), account, durable: true })
@@ -92,6 +92,26 @@ impl Layout {
             format!("fsync={}", if self.durable { "on" } else { "off" }),
         ]
         .into()
+    }
+}
+
+/// The random id of a data folder, written into it the first time. The caller has the folder to itself.
+fn identity(data: &Path) -> Result<String, Error> {
+    let path = data.join("postgres.id");
+    match fs::read_to_string(&path) {
+        Ok(text) => {
+            let id = text.trim();
+            let whole = id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit());
+            if whole { Ok(id.to_owned()) } else { Err(Error::NotAnId { path }) }
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let id = Uuid::new_v4().simple().to_string();
+            let half = path.with_extension("new");
+            fs::write(&half, format!("{id}\n")).map_err(file("write", &half))?;
+            fs::rename(&half, &path).map_err(file("write", &path))?;
+            Ok(id)
+        }
+        Err(error) => Err(file("read", &path)(error)),
     }
 }
 
@@ -135,4 +155,19 @@ fn private_folder(path: &Path, account: Option<Account>) -> Result<(), Error> {
 
 pub(super) fn file(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
     move |source| Error::File { what, path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_data_folder_has_an_id_of_its_own_and_keeps_it() {
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let id = identity(one.path()).unwrap();
+        assert_eq!(identity(one.path()).unwrap(), id);
+        assert_ne!(identity(other.path()).unwrap(), id);
+        fs::write(one.path().join("postgres.id"), "../..").unwrap();
+        assert!(matches!(identity(one.path()), Err(Error::NotAnId { .. })));
+    }
 }

@@ -18,6 +18,8 @@ pub enum Error {
     File { what: &'static str, path: std::path::PathBuf, source: std::io::Error },
     #[error("`{path}` belongs to user {uid} or can be entered by others: remove it")]
     NotOurs { path: std::path::PathBuf, uid: u32 },
+    #[error("`{path}` does not hold 32 hex digits: restore it, it names where this data folder's Postgres lies")]
+    NotAnId { path: std::path::PathBuf },
     #[error("{program} failed: {output}")]
     Program { program: &'static str, output: String },
     #[error("Postgres did not come up within {seconds} s; its log `{log}` ends with: {tail}")]

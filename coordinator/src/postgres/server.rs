@@ -21,6 +21,8 @@ use super::{
 };
 
 const START: Duration = Duration::from_secs(60);
+/// How long a server that ends at once is started again: processes of one that was killed may be in its way.
+const AGAIN: Duration = Duration::from_secs(5);
 /// How long open transactions have before the server is stopped hard.
 const STOP: Duration = Duration::from_secs(30);
 const TICK: Duration = Duration::from_millis(50);
@@ -40,22 +42,39 @@ enum Process {
     Adopted(Pid),
 }
 
+impl Process {
+    /// Adopts the server that still runs, or starts one.
+    fn begin(layout: &Layout) -> Result<Self, Error> {
+        let Some(pid) = running(layout) else { return Ok(Self::Child(spawn(layout)?)) };
+        tracing::info!(postgres.pid = pid.as_raw(), "adopting the Postgres that still runs");
+        Ok(Self::Adopted(pid))
+    }
+}
+
 impl Server {
     /// Brings Postgres up: makes its files where there are none, adopts a server that still runs, and waits until it answers.
     pub async fn start(layout: Layout) -> Result<Self, Error> {
         if !layout.cluster.join("PG_VERSION").exists() {
             initialise(&layout).await?;
         }
-        let mut server = match running(&layout) {
-            Some(pid) => {
-                tracing::info!(postgres.pid = pid.as_raw(), "adopting the Postgres that still runs");
-                Self { process: Process::Adopted(pid), layout }
+        let begun = Instant::now();
+        let mut server = Self { process: Process::begin(&layout)?, layout };
+        while let Err(error) = server.come_up().await {
+            // One that was just shutting down ends here, and another can be started; what an own one says of itself counts sooner.
+            let patience = if matches!(server.process, Process::Adopted(_)) { START } else { AGAIN };
+            if begun.elapsed() > patience {
+                return Err(error);
             }
-            None => Self { process: Process::Child(spawn(&layout)?), layout },
-        };
-        server.ready().await?;
-        create_database(&server.layout).await?;
+            tracing::warn!(error = crate::error::chain(&error), "Postgres did not come up, trying again");
+            tokio::time::sleep(TICK * 10).await;
+            server.process = Process::begin(&server.layout)?;
+        }
         Ok(server)
+    }
+
+    async fn come_up(&mut self) -> Result<(), Error> {
+        self.ready().await?;
+        create_database(&self.layout).await
     }
 
     pub fn layout(&self) -> &Layout {
@@ -98,10 +117,7 @@ impl Server {
     }
 
     async fn restart(&mut self) -> Result<(), Error> {
-        self.process = match running(&self.layout) {
-            Some(pid) => Process::Adopted(pid),
-            None => Process::Child(spawn(&self.layout)?),
-        };
+        self.process = Process::begin(&self.layout)?;
         self.ready().await
     }
 

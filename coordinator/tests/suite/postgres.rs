@@ -101,3 +101,23 @@ async fn an_own_postgres_is_adopted_and_restarted() {
     supervisor.await.unwrap();
     assert_eq!(pid(), None, "stopped in order");
 }
+
+/// A coordinator that starts while its predecessor's Postgres shuts down waits for it and starts another.
+#[tokio::test]
+async fn a_postgres_that_shuts_down_is_replaced() {
+    let folder = folder();
+    let layout = Layout { durable: false, ..Layout::prepare(folder.path()).unwrap() };
+    let pid = || std::fs::read_to_string(layout.cluster.join("postmaster.pid")).unwrap().lines().next().unwrap().parse::<i32>().unwrap();
+    let _abandoned = Server::start(layout.clone()).await.unwrap();
+    let first = pid();
+    let guest = PgConnection::connect_with(&layout.connect("groklab")).await.unwrap();
+    // A smart shutdown: nobody new is let in, and it waits for the guest.
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(first), nix::sys::signal::Signal::SIGTERM).unwrap();
+    let leaves = async {
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        guest.close().await.unwrap();
+    };
+    let (server, ()) = tokio::join!(Server::start(layout.clone()), leaves);
+    assert_ne!(pid(), first);
+    server.unwrap().stop().await;
+}
