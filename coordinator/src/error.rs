@@ -48,13 +48,21 @@ impl From<sqlx::Error> for Error {
         {
             return Self::Conflict(format!("stored already: {constraint}"));
         }
-        match error {
-            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => {
-                Self::Busy { what: "the database does not answer".to_owned(), source: Some(error) }
-            }
-            error => Self::internal("the database refused", error),
+        let away = matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_));
+        let transient = error.as_database_error().and_then(|db| db.code()).is_some_and(|code| is_transient(&code));
+        if away || transient {
+            let what = if away { "the database does not answer" } else { "the database is busy, stopping or starting" };
+            return Self::Busy { what: what.to_owned(), source: Some(error) };
         }
+        Self::internal("the database refused", error)
     }
+}
+
+/// Whether what failed with this SQLSTATE may succeed later as it is: a deadlock (40P01), a serialization failure (40001), a lock that
+/// was not to be had (55P03), too many connections (53300), a server that stops, crashed or starts (57P01 to 57P03), a lost
+/// connection (class 08).
+fn is_transient(code: &str) -> bool {
+    code.starts_with("08") || matches!(code, "40001" | "40P01" | "53300" | "55P03" | "57P01" | "57P02" | "57P03")
 }
 
 impl From<Error> for Status {
@@ -79,4 +87,15 @@ impl From<Error> for Status {
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let sources = std::iter::successors(Some(error), |error| error.source());
     sources.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_succeed_later_is_told_from_what_is_broken() {
+        assert!(["40P01", "40001", "57P01", "57P02", "57P03", "53300", "55P03", "08006"].into_iter().all(is_transient));
+        assert!(!["23505", "42P01", "22021", "57014"].into_iter().any(is_transient));
+    }
 }

@@ -32,7 +32,7 @@ pub async fn measure(db: &mut PgConnection, experiment: &Experiment) -> Result<(
 }
 
 async fn stored_lines(db: &mut PgConnection, experiment: &Experiment) -> Result<Vec<MetricsLine>> {
-    let lines = metric::lines(db, experiment.id, 0).await?;
+    let lines = metric::lines(db, experiment.id, 0, None).await?;
     lines
         .iter()
         .map(|(i, line)| serde_json::from_str(line).map_err(|error| Error::internal(format!("stored metrics of iteration {i}"), error)))
@@ -70,8 +70,7 @@ async fn line(db: &mut PgConnection, experiment: &Experiment, earlier: &[Metrics
 
 fn sampling(config: &Config) -> Sampling {
     let e = &config.evaluate;
-    let pass_at = if e.samples == 0 { Vec::new() } else { e.pass_at.clone() };
-    Sampling { n: e.samples, temperature: e.temperature, top_p: e.top_p, pass_at }
+    Sampling { n: e.samples, temperature: e.temperature, top_p: e.top_p, pass_at: e.pass_at() }
 }
 
 fn summary(line: &MetricsLine) -> String {

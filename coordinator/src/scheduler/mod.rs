@@ -4,22 +4,26 @@
 mod apply;
 mod decide;
 mod measure;
-mod plan;
+pub mod plan;
 pub mod retry;
 mod select;
 
 use std::time::Duration;
 
-use groklab_domain::{ExperimentId, JobKind, Purpose};
+use groklab_domain::{ExperimentId, ExperimentState, JobKind, Purpose};
 use sqlx::{PgConnection, postgres::PgListener};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::{
     blobs::Blobs,
-    error::{Result, chain},
+    error::{Error, Result, chain},
     nudge::Nudge,
-    store::{self, Store, experiment, iteration, job, lease, metric},
+    store::{
+        self, Store,
+        event::{self, Level},
+        experiment, iteration, job, lease, metric,
+    },
 };
 use decide::{Phase, Snapshot, Step, decide};
 
@@ -63,29 +67,44 @@ impl Scheduler {
     }
 
     /// Takes back expired leases until `stop`. After a start it first waits for one lease's length, so that workers who outlived the
-    /// coordinator can report before their jobs are given away.
+    /// coordinator can report before their jobs are given away; so it does after an error, for the database may have been away for them too.
     pub async fn sweep(self, stop: CancellationToken) -> anyhow::Result<()> {
         let mut wait = self.lease;
         while tokio::time::timeout(wait, stop.cancelled()).await.is_err() {
             wait = TICK;
             if let Err(error) = self.sweep_once().await {
                 tracing::error!(error = chain(&error), "sweep of expired leases failed, trying again");
-                wait = AFTER_ERROR;
+                wait = self.lease;
             }
         }
         Ok(())
     }
 
     async fn sweep_once(&self) -> Result<()> {
+        let mut connection = self.store.connection().await?;
+        let ids = lease::expired(&mut connection).await?;
+        drop(connection);
+        let mut outcome = Ok(());
+        for id in ids {
+            if let Err(error) = self.sweep_experiment(id).await {
+                tracing::error!(experiment.id = %id, error = chain(&error), "sweep failed");
+                outcome = Err(error);
+            }
+        }
+        outcome
+    }
+
+    async fn sweep_experiment(&self, id: ExperimentId) -> Result<()> {
         let mut tx = self.store.begin().await?;
-        let lost = lease::sweep(&mut tx).await?;
-        for returned in &lost {
-            retry::after_return(&mut tx, returned, self.attempts, "its lease expired").await?;
+        // The experiment's row is locked before any job's, as everywhere. Whoever holds it now will not do so at the next look.
+        if experiment::lock(&mut tx, id).await?.is_none() {
+            return Ok(());
+        }
+        for returned in lease::sweep(&mut tx, id).await? {
+            retry::after_return(&mut tx, &returned, self.attempts, "its lease expired").await?;
         }
         tx.commit().await?;
-        if !lost.is_empty() {
-            self.nudge.all();
-        }
+        self.nudge.all();
         Ok(())
     }
 
@@ -99,7 +118,8 @@ impl Scheduler {
             let span = tracing::info_span!("reconcile", experiment.id = %id);
             if let Err(error) = self.reconcile(id).instrument(span).await {
                 tracing::error!(experiment.id = %id, error = chain(&error), "reconcile failed");
-                outcome = Err(error);
+                // What is merely busy is tried again; anything else would fail for ever.
+                outcome = if matches!(error, Error::Busy { .. }) { Err(error) } else { self.pause(id, &error).await };
             }
         }
         outcome
@@ -117,6 +137,22 @@ impl Scheduler {
             tracing::info!(experiment.id = %id, iteration = experiment.iteration, step = ?step, "step done");
             self.nudge.all();
         }
+    }
+
+    /// Pauses an experiment whose next step failed, with the reason: a person mends its cause and resumes it.
+    async fn pause(&self, id: ExperimentId, error: &Error) -> Result<()> {
+        let mut tx = self.store.begin().await?;
+        let experiment = experiment::lock_wait(&mut tx, id).await?;
+        if !matches!(experiment.state, ExperimentState::Queued | ExperimentState::Running) {
+            return Ok(());
+        }
+        let reason = format!("iteration {} cannot go on: {}", experiment.iteration, chain(error)).replace('\0', "\\0");
+        experiment::set_state(&mut tx, &experiment, ExperimentState::Paused, &reason).await?;
+        event::insert(&mut tx, id, Level::Error, &format!("paused: {reason}")).await?;
+        store::notify(&mut tx).await?;
+        tx.commit().await?;
+        self.nudge.all();
+        Ok(())
     }
 
     async fn apply(&self, tx: &mut PgConnection, experiment: &experiment::Experiment, step: Step) -> Result<()> {
@@ -148,7 +184,7 @@ async fn snapshot(db: &mut PgConnection, experiment: &experiment::Experiment) ->
             .filter(|count| belongs(count))
             .fold(Phase::default(), |phase, count| Phase { total: phase.total + count.total, open: phase.open + count.total - count.done })
     };
-    let measured = metric::lines(db, id, i).await?.first().is_some_and(|(first, _)| *first == i);
+    let measured = metric::lines(db, id, i, Some(1)).await?.first().is_some_and(|(first, _)| *first == i);
     Ok(Snapshot {
         state: experiment.state,
         method: experiment.config.train.method,

@@ -16,7 +16,7 @@ use crate::{
 /// After so many losses a verify job is split, so that one poisonous candidate cannot take others along.
 const LOSSES_BEFORE_SPLIT: u32 = 2;
 
-/// Decides on a job that was lost or given up, in the transaction that took it back.
+/// Decides on a job that was lost or given up, in the transaction that took it back and holds the experiment's row.
 pub async fn after_return(db: &mut PgConnection, returned: &Returned, attempts: u32, reason: &str) -> Result<()> {
     let Returned { job, losses, failures } = returned;
     let what = format!("{} job of iteration {} ({}, chunk {})", job.spec.kind, job.spec.iteration, job.spec.purpose, job.spec.chunk);
@@ -31,7 +31,7 @@ pub async fn after_return(db: &mut PgConnection, returned: &Returned, attempts: 
     if losses + failures < attempts {
         return Ok(());
     }
-    let experiment = experiment::lock_wait(db, job.experiment).await?;
+    let experiment = experiment::get(db, job.experiment).await?;
     if experiment.state != ExperimentState::Running {
         return Ok(());
     }

@@ -17,19 +17,19 @@ use crate::{
     },
 };
 
-pub async fn job(db: &mut PgConnection, job: Job) -> Result<v1::Job> {
+pub async fn job(db: &mut PgConnection, job: &Job) -> Result<v1::Job> {
     let experiment = experiment::get(db, job.experiment).await?;
     let work = match job.spec.kind {
-        JobKind::Generate => v1::job::Work::Generate(generate(db, &experiment, &job).await?),
-        JobKind::Verify => v1::job::Work::Verify(verify(db, &experiment, &job).await?),
-        JobKind::Train => v1::job::Work::Train(train(db, &experiment, &job).await?),
+        JobKind::Generate => v1::job::Work::Generate(generate(db, &experiment, job).await?),
+        JobKind::Verify => v1::job::Work::Verify(verify(db, &experiment, job).await?),
+        JobKind::Train => v1::job::Work::Train(train(db, &experiment, job).await?),
     };
     Ok(v1::Job {
         job_id: job.id.to_string(),
         fence: job.fence.0,
         experiment_id: job.experiment.to_string(),
         attempt: u32::try_from(job.fence.0).unwrap_or(u32::MAX),
-        traceparent: job.traceparent,
+        traceparent: job.traceparent.clone(),
         work: Some(work),
     })
 }

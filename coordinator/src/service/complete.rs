@@ -40,6 +40,9 @@ impl Service {
             return Err(Error::Caller(format!("field `seconds` = {}", request.seconds)));
         }
         let mut tx = self.store.begin().await?;
+        // Whoever may write the experiment's row locks it before any job's.
+        let experiment = job::experiment(&mut tx, claim.job).await?;
+        experiment::lock_unless_base_fixed(&mut tx, experiment).await?;
         let job = match lease::complete(&mut tx, claim, request.seconds).await? {
             Completion::Won(job) => job,
             Completion::Repeated => return Ok(true),

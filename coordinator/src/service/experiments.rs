@@ -53,12 +53,13 @@ impl Experiments for Shared {
         Ok(Response::new(watch::updates(self.0.clone(), id).map_err(Status::from).boxed()))
     }
 
+    /// All lines in one message of at most 16 MiB, thousands of iterations; `watch` and `export` have no such bound.
     async fn metrics(&self, request: Request<v1::ExperimentRef>) -> Result<Response<v1::MetricsResponse>, Status> {
         let id = self.0.resolve(&request.into_inner().experiment).await?;
         let mut db = self.0.store.connection().await?;
         let text = |lines: Vec<(u32, String)>| lines.into_iter().map(|(_, line)| line).collect();
-        let metrics_json = text(metric::lines(&mut db, id, 0).await?);
-        let iterations_json = text(iteration::lines(&mut db, id, 0).await?);
+        let metrics_json = text(metric::lines(&mut db, id, 0, None).await?);
+        let iterations_json = text(iteration::lines(&mut db, id, 0, None).await?);
         Ok(Response::new(v1::MetricsResponse { metrics_json, iterations_json }))
     }
 

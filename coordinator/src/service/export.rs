@@ -25,8 +25,8 @@ pub async fn files(service: Arc<Service>, id: ExperimentId) -> Result<impl Strea
     let headings = problem::headings(&mut db, id).await?;
     let mut files: Vec<Chunks> = vec![
         whole("config.json", config + "\n"),
-        lines("metrics.jsonl", stored(metric::lines(&mut db, id, 0).await?)),
-        lines("iterations.jsonl", stored(iteration::lines(&mut db, id, 0).await?)),
+        lines("metrics.jsonl", stored(metric::lines(&mut db, id, 0, None).await?)),
+        lines("iterations.jsonl", stored(iteration::lines(&mut db, id, 0, None).await?)),
     ];
     let adapters = adapter::list(&mut db, id).await?;
     drop(db);

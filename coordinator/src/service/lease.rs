@@ -60,21 +60,25 @@ impl Service {
         }
     }
 
+    /// In one transaction: a job whose message cannot be made is not leased.
     async fn claim(&self, wanted: &Wanted) -> Result<Vec<v1::Job>> {
-        let mut db = self.store.connection().await?;
-        let kind = worker::seen(&mut db, wanted.worker).await?;
+        let mut tx = self.store.begin().await?;
+        let kind = worker::seen(&mut tx, wanted.worker).await?;
         if kind != wanted.kind {
             return Err(Error::Caller(format!("worker {} registered for {kind} and asks for {}", wanted.worker, wanted.kind)));
         }
-        let mut jobs = lease::regive(&mut db, wanted.worker, &wanted.held, self.lease).await?;
+        let mut jobs = lease::regive(&mut tx, wanted.worker, &wanted.held, wanted.capacity, self.lease).await?;
         let room = wanted.capacity.saturating_sub(u32::try_from(jobs.len()).unwrap_or(u32::MAX));
         if room > 0 {
-            jobs.extend(lease::claim(&mut db, wanted.worker, wanted.kind, room, self.lease).await?);
+            jobs.extend(lease::claim(&mut tx, wanted.worker, wanted.kind, room, self.lease).await?);
         }
         let mut wire = Vec::with_capacity(jobs.len());
+        for job in &jobs {
+            wire.push(assemble::job(&mut tx, job).await?);
+        }
+        tx.commit().await?;
         for job in jobs {
             tracing::info!(experiment.id = %job.experiment, job.id = %job.id, lease.fence = job.fence.0, worker.id = %wanted.worker, kind = %job.spec.kind, "job leased");
-            wire.push(assemble::job(&mut db, job).await?);
         }
         Ok(wire)
     }
@@ -91,9 +95,12 @@ impl Service {
     pub async fn fail_job(&self, claim: Claim, fault: Fault, reason: &str) -> Result<()> {
         let reason = &shorten(reason);
         let mut tx = self.store.begin().await?;
+        // The experiment's row is locked before any job's, as everywhere.
+        let experiment = job::experiment(&mut tx, claim.job).await?;
+        let experiment = experiment::lock_wait(&mut tx, experiment).await?;
         let Some(returned) = lease::give_up(&mut tx, claim, fault, reason).await? else {
-            // Somebody else has it, or it was cancelled; an unknown job is still an error.
-            return if job::exists(&mut tx, claim.job).await? { Ok(()) } else { Err(Error::missing("job", claim.job)) };
+            // Somebody else has it, or it was cancelled.
+            return Ok(());
         };
         match fault {
             Fault::Released => {
@@ -101,7 +108,6 @@ impl Service {
             }
             Fault::Infrastructure => retry::after_return(&mut tx, &returned, self.attempts, reason).await?,
             Fault::Caller => {
-                let experiment = experiment::lock_wait(&mut tx, returned.job.experiment).await?;
                 if !experiment.state.is_final() {
                     experiment::set_state(&mut tx, &experiment, ExperimentState::Failed, reason).await?;
                     job::cancel(&mut tx, experiment.id, None).await?;

@@ -6,6 +6,7 @@ mod complete;
 mod control;
 mod experiments;
 mod export;
+mod fit;
 mod lease;
 mod records;
 mod results;

@@ -6,7 +6,7 @@ use groklab_domain::{
     grokking::{Parameters, can_show},
 };
 
-use super::Service;
+use super::{Service, fit};
 use crate::{
     error::{Error, Result},
     problems,
@@ -68,9 +68,14 @@ fn parse(json: &str) -> Result<Experiment> {
     if invalid.is_empty() { Ok(config) } else { Err(Error::Caller(invalid.join("\n"))) }
 }
 
-/// Makes the problems on a thread of its own: it is pure computation, and long for a large file.
+/// Makes the problems, and checks what messages they make, on a thread of its own: it is pure computation, and long for a large file.
 async fn make(config: Experiment) -> Result<Vec<(Problem, Vec<Case>)>> {
-    let made = tokio::task::spawn_blocking(move || problems::make(&config)).await;
+    let make = move || {
+        let made = problems::make(&config)?;
+        fit::check(&config, &made)?;
+        Ok(made)
+    };
+    let made = tokio::task::spawn_blocking(make).await;
     made.map_err(|error| Error::internal("make problems", error))?
 }
 

@@ -18,6 +18,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Changes that follow each other faster are sent together.
 const LEAST: Duration = Duration::from_millis(200);
 
+/// Events and lines of each kind in one update; the rest follows at once.
+const MOST: u32 = 200;
+
 /// What has been sent on one stream.
 struct Watcher {
     service: Arc<Service>,
@@ -52,6 +55,9 @@ impl Watcher {
             if let Some(update) = self.look().await? {
                 return Ok(Some(update));
             }
+            if self.ended {
+                return Ok(None);
+            }
             tokio::select! {
                 () = self.service.stop.cancelled() => {}
                 () = tokio::time::sleep(LOOK) => {}
@@ -60,12 +66,15 @@ impl Watcher {
         }
     }
 
+    /// What has changed since the last update; sets `ended` where nothing remains to be sent after it.
     async fn look(&mut self) -> Result<Option<v1::WatchUpdate>> {
         let mut db = self.service.store.connection().await?;
         let experiment = view::load(&mut db, self.experiment).await?;
-        let events = event::since(&mut db, self.experiment, self.event).await?;
-        let metrics = metric::lines(&mut db, self.experiment, self.metric).await?;
-        let iterations = iteration::lines(&mut db, self.experiment, self.iteration).await?;
+        let events = event::since(&mut db, self.experiment, self.event, MOST).await?;
+        let metrics = metric::lines(&mut db, self.experiment, self.metric, Some(MOST)).await?;
+        let iterations = iteration::lines(&mut db, self.experiment, self.iteration, Some(MOST)).await?;
+        let whole = [events.len(), metrics.len(), iterations.len()].into_iter().all(|lines| lines < MOST as usize);
+        self.ended = whole && experiment.state.parse().is_ok_and(ExperimentState::is_final);
         let changed = self.last.as_ref() != Some(&experiment);
         if !changed && events.is_empty() && metrics.is_empty() && iterations.is_empty() {
             return Ok(None);
@@ -73,7 +82,6 @@ impl Watcher {
         self.event = events.last().map_or(self.event, |event| event.id);
         self.metric = metrics.last().map_or(self.metric, |(i, _)| i + 1);
         self.iteration = iterations.last().map_or(self.iteration, |(i, _)| i + 1);
-        self.ended = experiment.state.parse().is_ok_and(ExperimentState::is_final);
         self.last = Some(experiment.clone());
         let lines = |lines: Vec<(u32, String)>| lines.into_iter().map(|(_, line)| line).collect();
         Ok(Some(v1::WatchUpdate {

@@ -40,13 +40,14 @@ pub async fn insert(db: &mut PgConnection, experiment: ExperimentId, level: Leve
     Ok(())
 }
 
-/// Events after `after`, at most 1,000, in order.
-pub async fn since(db: &mut PgConnection, experiment: ExperimentId, after: i64) -> Result<Vec<Event>> {
+/// Events after `after`, at most `limit`, in order.
+pub async fn since(db: &mut PgConnection, experiment: ExperimentId, after: i64, limit: u32) -> Result<Vec<Event>> {
     let rows = sqlx::query!(
         r#"select event_id, (extract(epoch from at) * 1000)::bigint as "unix_ms!", level, message
-           from event where experiment_id = $1 and event_id > $2 order by event_id limit 1000"#,
+           from event where experiment_id = $1 and event_id > $2 order by event_id limit $3"#,
         experiment.0,
-        after
+        after,
+        i64::from(limit)
     )
     .fetch_all(db)
     .await?;

@@ -135,26 +135,31 @@ pub async fn list(db: &mut PgConnection, state: Option<ExperimentState>) -> Resu
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
-/// Finds an experiment by id, by unique prefix of an id, or by name (the newest of that name).
+/// Finds an experiment by name (the newest of that name), by id, or by unique prefix of an id. A name comes first, for ids begin with
+/// digits that names may be made of.
 pub async fn resolve(db: &mut PgConnection, text: &str) -> Result<ExperimentId> {
-    let looks_like_id = !text.is_empty() && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
-    if looks_like_id {
-        let pattern = format!("{}%", text.to_ascii_lowercase());
-        let ids = sqlx::query_scalar!("select experiment_id from experiment where experiment_id::text like $1 limit 2", pattern)
-            .fetch_all(&mut *db)
-            .await?;
-        match ids[..] {
-            [id] => return Ok(ExperimentId(id)),
-            [_, _, ..] => {
-                return Err(Error::Caller(format!("`{text}` is the beginning of more than one experiment's id: write more of it")));
-            }
-            [] => {}
-        }
+    if text.contains('\0') {
+        return Err(Error::Caller("the experiment's name or id holds NUL".to_owned()));
     }
-    let id = sqlx::query_scalar!("select experiment_id from experiment where name = $1 order by created_at desc limit 1", text)
-        .fetch_optional(db)
+    let named = sqlx::query_scalar!("select experiment_id from experiment where name = $1 order by created_at desc limit 1", text)
+        .fetch_optional(&mut *db)
         .await?;
-    id.map(ExperimentId).ok_or_else(|| Error::missing("experiment", text))
+    if let Some(id) = named {
+        return Ok(ExperimentId(id));
+    }
+    let looks_like_id = !text.is_empty() && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
+    if !looks_like_id {
+        return Err(Error::missing("experiment", text));
+    }
+    let pattern = format!("{}%", text.to_ascii_lowercase());
+    let ids = sqlx::query_scalar!("select experiment_id from experiment where experiment_id::text like $1 limit 2", pattern)
+        .fetch_all(db)
+        .await?;
+    match ids[..] {
+        [] => Err(Error::missing("experiment", text)),
+        [id] => Ok(ExperimentId(id)),
+        _ => Err(Error::Caller(format!("`{text}` is the beginning of more than one experiment's id: write more of it"))),
+    }
 }
 
 /// Experiments that the loop has to look at, oldest first.
@@ -202,7 +207,17 @@ pub async fn set_last_iteration(db: &mut PgConnection, id: ExperimentId, iterati
     Ok(())
 }
 
-/// The digest of the base model's weights: fixes it to `digest` where it is not fixed yet, and returns what it is.
+/// Holds the row where the digest of the base model's weights is not fixed yet; where it is, nothing has to be held.
+pub async fn lock_unless_base_fixed(db: &mut PgConnection, id: ExperimentId) -> Result<()> {
+    let fixed = sqlx::query_scalar!("select base_digest from experiment where experiment_id = $1", id.0).fetch_one(&mut *db).await?;
+    if fixed.is_none() {
+        lock_wait(db, id).await?;
+    }
+    Ok(())
+}
+
+/// The digest of the base model's weights: fixes it to `digest` where it is not fixed yet, and returns what it is. The caller has
+/// called [`lock_unless_base_fixed`] before it changed any job.
 pub async fn fix_base_digest(db: &mut PgConnection, id: ExperimentId, digest: Digest) -> Result<Digest> {
     let fixed = sqlx::query_scalar!("select base_digest from experiment where experiment_id = $1", id.0).fetch_one(&mut *db).await?;
     if let Some(fixed) = fixed {

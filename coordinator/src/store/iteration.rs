@@ -106,12 +106,14 @@ pub async fn set_line(db: &mut PgConnection, experiment: ExperimentId, iteration
     Ok(())
 }
 
-/// The lines of iterations.jsonl from `first` on, as (iteration, line) in order.
-pub async fn lines(db: &mut PgConnection, experiment: ExperimentId, first: u32) -> Result<Vec<(u32, String)>> {
+/// The lines of iterations.jsonl from `first` on, at most `limit` (None: all), as (iteration, line) in order.
+pub async fn lines(db: &mut PgConnection, experiment: ExperimentId, first: u32, limit: Option<u32>) -> Result<Vec<(u32, String)>> {
     let rows = sqlx::query!(
-        r#"select iteration, line as "line!" from iteration where experiment_id = $1 and iteration >= $2 and line is not null order by iteration"#,
+        r#"select iteration, line as "line!" from iteration
+           where experiment_id = $1 and iteration >= $2 and line is not null order by iteration limit $3"#,
         experiment.0,
-        first.cast_signed()
+        first.cast_signed(),
+        limit.map(i64::from)
     )
     .fetch_all(db)
     .await?;

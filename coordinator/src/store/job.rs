@@ -117,9 +117,10 @@ pub async fn insert(db: &mut PgConnection, experiment: ExperimentId, spec: &Spec
     Ok(())
 }
 
-/// Whether a job exists.
-pub async fn exists(db: &mut PgConnection, job: JobId) -> Result<bool> {
-    Ok(sqlx::query_scalar!("select 1 from job where job_id = $1", job.0).fetch_optional(db).await?.is_some())
+/// The experiment that a job belongs to, read without locking anything: who changes jobs locks their experiment's row first.
+pub async fn experiment(db: &mut PgConnection, job: JobId) -> Result<ExperimentId> {
+    let id = sqlx::query_scalar!("select experiment_id from job where job_id = $1", job.0).fetch_optional(db).await?;
+    id.map(ExperimentId).ok_or_else(|| Error::missing("job", job))
 }
 
 /// How many jobs of one kind and purpose an iteration has.
@@ -185,7 +186,10 @@ pub async fn cancel(db: &mut PgConnection, experiment: ExperimentId, purpose: Op
     let done = sqlx::query!(
         "with gone as (
              update job set state = 'cancelled', fence = fence + 1
-             where experiment_id = $1 and state in ('ready', 'leased') and ($2::text is null or purpose = $2)
+             where job_id in (
+                 select job_id from job
+                 where experiment_id = $1 and state in ('ready', 'leased') and ($2::text is null or purpose = $2)
+                 order by job_id for update)
              returning job_id, fence)
          update attempt set outcome = 'cancelled', ended_at = now() from gone
          where attempt.job_id = gone.job_id and attempt.outcome = 'running'",
@@ -197,11 +201,15 @@ pub async fn cancel(db: &mut PgConnection, experiment: ExperimentId, purpose: Op
     Ok(done.rows_affected())
 }
 
-/// Gives every ready job of an experiment its attempts again.
+/// Gives every unfinished job of an experiment its attempts again; one that is leased keeps its lease.
 pub async fn forgive(db: &mut PgConnection, experiment: ExperimentId) -> Result<()> {
-    sqlx::query!("update job set losses = 0, failures = 0, not_before = now() where experiment_id = $1 and state = 'ready'", experiment.0)
-        .execute(db)
-        .await?;
+    sqlx::query!(
+        "update job set losses = 0, failures = 0, not_before = now()
+         where job_id in (select job_id from job where experiment_id = $1 and state in ('ready', 'leased') order by job_id for update)",
+        experiment.0
+    )
+    .execute(db)
+    .await?;
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use groklab_domain::{AttemptOutcome, Fault, Fence, JobId, JobKind, WorkerId};
+use groklab_domain::{AttemptOutcome, ExperimentId, Fault, Fence, JobId, JobKind, WorkerId};
 use groklab_proto::convert::Claim;
 use sqlx::{PgConnection, postgres::types::PgInterval};
 use uuid::Uuid;
@@ -44,20 +44,12 @@ pub async fn claim(db: &mut PgConnection, worker: WorkerId, kind: JobKind, capac
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
-/// Jobs leased to this worker that it does not know of: the answer to its claim was lost. Their leases begin again.
-pub async fn regive(db: &mut PgConnection, worker: WorkerId, held: &[JobId], lease: Duration) -> Result<Vec<Job>> {
+/// Jobs leased to this worker that it does not know of, at most `capacity`: the answer to its claim was lost. Their leases begin again.
+pub async fn regive(db: &mut PgConnection, worker: WorkerId, held: &[JobId], capacity: u32, lease: Duration) -> Result<Vec<Job>> {
     let held: Vec<Uuid> = held.iter().map(|job| job.0).collect();
-    let rows = sqlx::query_as!(
-        Row,
-        "update job set leased_until = now() + $3::interval
-         where worker_id = $1 and state = 'leased' and job_id <> all($2)
-         returning job_id, experiment_id, iteration, purpose, kind, chunk, part, problems, first_sample, samples, fence, traceparent",
-        worker.0,
-        &held,
-        interval(lease)?
-    )
-    .fetch_all(db)
-    .await?;
+    let rows = sqlx::query_file_as!(Row, "src/store/sql/lease/regive.sql", worker.0, &held, interval(lease)?, i64::from(capacity))
+        .fetch_all(db)
+        .await?;
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
@@ -149,7 +141,7 @@ impl TryFrom<ReturnedRow> for Returned {
     }
 }
 
-/// Takes a job back from a worker that gave it up for `reason`; None where the claim no longer stands.
+/// Takes a job back from a worker that gave it up for `reason`; None where the claim no longer stands. The caller holds the experiment's row.
 /// The job waits longer after every failure; a released one does not wait, and nothing is counted against it.
 pub async fn give_up(db: &mut PgConnection, claim: Claim, fault: Fault, reason: &str) -> Result<Option<Returned>> {
     let row = sqlx::query_file_as!(
@@ -168,8 +160,19 @@ pub async fn give_up(db: &mut PgConnection, claim: Claim, fault: Fault, reason: 
     row.try_into().map(Some)
 }
 
-/// Makes jobs whose lease has expired ready again and records the lost attempts. Their fence stays: who is only late may still finish.
-pub async fn sweep(db: &mut PgConnection) -> Result<Vec<Returned>> {
-    let rows = sqlx::query_file_as!(ReturnedRow, "src/store/sql/lease/sweep.sql").fetch_all(db).await?;
+/// Experiments that have jobs whose lease has expired.
+pub async fn expired(db: &mut PgConnection) -> Result<Vec<ExperimentId>> {
+    let ids = sqlx::query_scalar!(
+        "select distinct experiment_id from job where state = 'leased' and leased_until < now() order by experiment_id"
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(ids.into_iter().map(ExperimentId).collect())
+}
+
+/// Makes an experiment's jobs whose lease has expired ready again and records the lost attempts; the caller holds the experiment's row.
+/// Their fence stays: who is only late may still finish.
+pub async fn sweep(db: &mut PgConnection, experiment: ExperimentId) -> Result<Vec<Returned>> {
+    let rows = sqlx::query_file_as!(ReturnedRow, "src/store/sql/lease/sweep.sql", experiment.0).fetch_all(db).await?;
     rows.into_iter().map(TryInto::try_into).collect()
 }

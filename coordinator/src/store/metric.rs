@@ -12,12 +12,13 @@ pub async fn insert(db: &mut PgConnection, experiment: ExperimentId, iteration: 
     Ok(())
 }
 
-/// Lines from `first` on, as (iteration, line) in order of iteration.
-pub async fn lines(db: &mut PgConnection, experiment: ExperimentId, first: u32) -> Result<Vec<(u32, String)>> {
+/// Lines from `first` on, at most `limit` (None: all), as (iteration, line) in order of iteration.
+pub async fn lines(db: &mut PgConnection, experiment: ExperimentId, first: u32, limit: Option<u32>) -> Result<Vec<(u32, String)>> {
     let rows = sqlx::query!(
-        "select iteration, line from metric where experiment_id = $1 and iteration >= $2 order by iteration",
+        "select iteration, line from metric where experiment_id = $1 and iteration >= $2 order by iteration limit $3",
         experiment.0,
-        first.cast_signed()
+        first.cast_signed(),
+        limit.map(i64::from)
     )
     .fetch_all(db)
     .await?;

@@ -88,7 +88,7 @@ pub async fn written(
         .collect())
 }
 
-/// A correct training rollout.
+/// A correct training rollout that the model ended itself.
 #[derive(Debug, Clone)]
 pub struct Correct {
     pub rollout_id: i64,
@@ -97,11 +97,12 @@ pub struct Correct {
     pub code: Vec<u8>,
 }
 
-/// Correct training rollouts of the iterations `first..=last`, in order of problem, sample and iteration.
+/// What may be trained on: correct training rollouts of the iterations `first..=last` that the model ended itself, in order of problem,
+/// sample and iteration. One that was cut at `max_new_tokens` is left out: training would put an end token where the model wrote none.
 pub async fn correct(db: &mut PgConnection, experiment: ExperimentId, first: u32, last: u32) -> Result<Vec<Correct>> {
     let rows = sqlx::query!(
         "select r.rollout_id, r.problem, r.sample, v.code from rollout r join verdict v using (rollout_id)
-         where r.experiment_id = $1 and r.iteration between $2 and $3 and r.purpose = 'train' and v.correct
+         where r.experiment_id = $1 and r.iteration between $2 and $3 and r.purpose = 'train' and r.finish = 'stop' and v.correct
          order by r.problem, r.sample, r.iteration",
         experiment.0,
         first.cast_signed(),

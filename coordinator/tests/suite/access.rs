@@ -22,8 +22,11 @@ async fn a_submission_is_stored_once_per_key() {
     assert_ne!(first, second);
     assert_eq!(coordinator.get("short").await.experiment_id, second, "a name means the newest");
     assert_eq!(coordinator.get(&first[..36]).await.experiment_id, first);
+    let file = FILE.replace("\"short\"", "\"0\"");
+    let zero = id(coordinator.try_submit("zero", &file).await.unwrap());
+    assert_eq!(coordinator.get("0").await.experiment_id, zero, "a name comes before the beginning of an id");
     let listed = coordinator.experiments().list(v1::ListRequest { state: String::new() }).await.unwrap().into_inner();
-    assert_eq!(listed.experiments.len(), 2);
+    assert_eq!(listed.experiments.len(), 3);
     coordinator.stop().await;
 }
 
@@ -50,6 +53,7 @@ async fn what_is_not_there_is_not_found() {
     for name in [unknown.as_str(), "nothing", ""] {
         assert_eq!(coordinator.experiments().get(named(name)).await.unwrap_err().code(), Code::NotFound, "`{name}`");
     }
+    assert_eq!(coordinator.experiments().get(named("a\0b")).await.unwrap_err().code(), Code::InvalidArgument);
     let digest = Digest::of(b"nothing").to_string();
     let mut worker = Worker::register(&coordinator, "train").await;
     assert_eq!(worker.get(&digest).await.unwrap_err().code(), Code::NotFound);

@@ -181,6 +181,32 @@ async fn an_infrastructure_error_is_never_a_verdict() {
 }
 
 #[tokio::test]
+async fn who_answers_every_case_and_is_ended_after_it_is_not_correct() {
+    let coordinator = Coordinator::start().await;
+    let id = coordinator.submit(FILE).await;
+    let _generate = Worker::register(&coordinator, "generate").await.run();
+    let mut worker = Worker::register(&coordinator, "verify").await;
+    let job = worker.lease().await;
+    let Some(Work::Verify(work)) = &job.work else { panic!("a verify job") };
+    let mut result = verify(work);
+    for verdict in &mut result.verdicts {
+        verdict.verdict = "timeout".to_owned();
+        verdict.hidden_passed = verdict.hidden_total;
+        verdict.first_failure = None;
+    }
+    let mut contradiction = result.clone();
+    contradiction.verdicts[0].verdict = "passed".to_owned();
+    contradiction.verdicts[0].hidden_passed -= 1;
+    let refused = worker.complete(&job, Outcome::Verify(contradiction)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    let job = worker.lease().await;
+    assert!(worker.complete(&job, Outcome::Verify(result)).await.unwrap());
+    assert_eq!(coordinator.count("select count(*) from verdict where verdict = 'timeout' and not correct and not shortcut").await, 2);
+    coordinator.until(&id, "completed").await;
+    coordinator.stop().await;
+}
+
+#[tokio::test]
 async fn a_verify_job_that_is_lost_twice_is_split() {
     let coordinator = Coordinator::with(1, 3).await;
     let id = coordinator.submit(FILE).await;
@@ -217,5 +243,24 @@ async fn cancel_drops_running_work_and_pause_gives_none() {
     coordinator.experiments().cancel(named(&id)).await.expect("safe to repeat");
     let refused = coordinator.experiments().resume(named(&id)).await.unwrap_err();
     assert_eq!(refused.code(), Code::FailedPrecondition);
+    coordinator.stop().await;
+}
+
+#[tokio::test]
+async fn a_step_that_cannot_be_done_pauses_with_the_reason() {
+    let coordinator = Coordinator::start().await;
+    let id = coordinator.submit(FILE).await;
+    let _generate = Worker::register(&coordinator, "generate").await.run();
+    let mut worker = Worker::register(&coordinator, "verify").await;
+    let job = worker.lease().await;
+    coordinator.execute("alter table metric add constraint broken check (line = '')").await;
+    let result = worker.work(&job).await;
+    assert!(worker.complete(&job, result).await.unwrap());
+    let paused = coordinator.until(&id, "paused").await;
+    assert!(paused.reason.contains("iteration 0 cannot go on") && paused.reason.contains("broken"), "{}", paused.reason);
+    assert_eq!(coordinator.count("select count(*) from event where level = 'error'").await, 1);
+    coordinator.execute("alter table metric drop constraint broken").await;
+    coordinator.experiments().resume(named(&id)).await.unwrap();
+    coordinator.until(&id, "completed").await;
     coordinator.stop().await;
 }

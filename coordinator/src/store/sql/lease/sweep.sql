@@ -1,6 +1,6 @@
--- Expired leases become ready again, with the same waiting as after a failure; the fence and the worker stay, for a late holder.
+-- $1 experiment. Its expired leases become ready again, with the same waiting as after a failure; the fence and the worker stay, for a late holder.
 with expired as (
-    select job_id from job where state = 'leased' and leased_until < now() for update skip locked
+    select job_id from job where experiment_id = $1 and state = 'leased' and leased_until < now() for update skip locked
 ), lost as (
     update job
     set state = 'ready', leased_until = null, units_done = 0, losses = losses + 1,
