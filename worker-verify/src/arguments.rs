@@ -18,7 +18,8 @@ const MAX_FILES: u32 = 64;
 const STACK_MIB: u64 = 8;
 
 /// What the policy permits, what it answers with "not permitted", and what it kills for. Everything else, `clone3` among it,
-/// does not exist (ENOSYS), so that a system call the kernel learns tomorrow is not allowed by being unknown.
+/// does not exist (ENOSYS), so that a system call the kernel learns tomorrow is not allowed by being unknown. The limit on CPU
+/// time (resource 0) can't be changed: the kernel's SIGKILL for it would look like one from outside.
 const POLICY: &str = "POLICY candidate {
   KILL_PROCESS {
     ptrace, process_vm_readv, process_vm_writev, process_madvise, pidfd_getfd, kcmp,
@@ -32,7 +33,8 @@ const POLICY: &str = "POLICY candidate {
   },
   ERRNO(1) {
     socket, socketpair, connect, bind, listen, accept, accept4, sendto, recvfrom, sendmsg, recvmsg,
-    shmget, shmat, shmctl, semget, semop, semctl, msgget, msgsnd, msgrcv, msgctl, mq_open
+    shmget, shmat, shmctl, semget, semop, semctl, msgget, msgsnd, msgrcv, msgctl, mq_open,
+    setrlimit { resource == 0 }, prlimit64 { resource == 0 && new_rlim != 0 }
   },
   ALLOW {
     clone { (clone_flags & 0x7E020000) == 0 },
@@ -49,7 +51,8 @@ const POLICY: &str = "POLICY candidate {
     futex, set_robust_list, get_robust_list, set_tid_address, rseq, membarrier, arch_prctl, restart_syscall,
     getpid, getppid, gettid, getuid, geteuid, getgid, getegid, getgroups, getresuid, getresgid,
     setpgid, getpgid, getpgrp, setsid, getsid, getpriority, setpriority,
-    getrlimit, setrlimit, prlimit64, getrusage, sysinfo, newuname, times, time, gettimeofday,
+    getrlimit, setrlimit { resource != 0 }, prlimit64 { resource != 0 || new_rlim == 0 }, getrusage,
+    sysinfo, newuname, times, time, gettimeofday,
     clock_gettime, clock_getres, clock_nanosleep, nanosleep, getrandom,
     sched_yield, sched_getaffinity, sched_getparam, sched_getscheduler, getcpu,
     vfork, fork, execve, execveat, wait4, waitid, exit, exit_group
@@ -62,14 +65,14 @@ USE candidate DEFAULT ERRNO(38)";
 pub struct Descriptors {
     /// Passed on to the runner, for its frames.
     pub results: i32,
-    /// Kept by nsjail, for its own log.
+    /// Kept by nsjail, for its own log; at its usual level, at which it tells how the candidate ended.
     pub log: i32,
 }
 
 /// The whole command line after `nsjail`.
 pub fn arguments(python: &Interpreter, runner: &str, limits: &Limits, fds: Descriptors) -> Vec<OsString> {
     let mut list = Arguments(Vec::with_capacity(128));
-    list.flag("--quiet").pair("--log_fd", fds.log).pair("--pass_fd", fds.results);
+    list.pair("--log_fd", fds.log).pair("--pass_fd", fds.results);
     isolation(&mut list);
     resources(&mut list, limits);
     for path in &python.binds {

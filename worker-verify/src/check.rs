@@ -1,10 +1,14 @@
 //! `worker-verify check`: candidates in, verdicts out, one JSON object a line, in input order. A malformed line gets an answer
-//! with its number, and the rest goes on.
+//! with its number, and the rest goes on. What has arrived is answered without waiting for more.
 
 use std::{
     io::{self, BufRead, Write},
     num::NonZero,
-    sync::atomic::AtomicBool,
+    sync::{
+        atomic::AtomicBool,
+        mpsc::{Receiver, sync_channel},
+    },
+    thread,
     time::Duration,
 };
 
@@ -17,7 +21,7 @@ use crate::{
     verify::{Case, Outcome, Submission},
 };
 
-/// Lines verified at a time: bounds memory, and lets answers flow.
+/// Most lines verified at a time, and most read ahead.
 const BATCH: usize = 256;
 
 #[derive(Deserialize)]
@@ -85,23 +89,46 @@ pub struct Summary {
 ///
 /// # Errors
 /// Reading or writing.
-pub fn check(sandbox: &dyn Sandbox, threads: NonZero<usize>, input: impl BufRead, output: impl Write, json: bool) -> io::Result<Summary> {
+pub fn check(
+    sandbox: &dyn Sandbox,
+    threads: NonZero<usize>,
+    input: impl BufRead + Send + 'static,
+    output: impl Write,
+    json: bool,
+) -> io::Result<Summary> {
     let mut printer = Printer { output, json, summary: Summary::default() };
-    let mut lines = input.split(b'\n').enumerate();
-    loop {
-        let batch: Vec<(usize, Vec<u8>)> =
-            lines.by_ref().take(BATCH).map(|(i, line)| line.map(|line| (i + 1, line))).collect::<io::Result<_>>()?;
-        if batch.is_empty() {
-            return Ok(printer.summary);
-        }
+    let lines = read_ahead(input)?;
+    while let Ok(first) = lines.recv() {
+        // Only what is there already: whoever writes a line and waits for its answer gets it.
+        let batch: Vec<NumberedLine> = std::iter::once(first).chain(lines.try_iter()).take(BATCH).collect::<io::Result<_>>()?;
         check_batch(sandbox, threads, &batch, &mut printer)?;
     }
+    Ok(printer.summary)
+}
+
+/// A line's number, from 1, and its bytes.
+type NumberedLine = (usize, Vec<u8>);
+
+/// Reads lines on a thread of its own, at most a batch ahead. The thread ends with the input, or after one more line once
+/// nobody listens; it is not waited for, as a read can't be broken off.
+fn read_ahead(input: impl BufRead + Send + 'static) -> io::Result<Receiver<io::Result<NumberedLine>>> {
+    let (sender, receiver) = sync_channel(BATCH);
+    let read = move || {
+        for (index, line) in input.split(b'\n').enumerate() {
+            let failed = line.is_err();
+            if sender.send(line.map(|line| (index + 1, line))).is_err() || failed {
+                break;
+            }
+        }
+    };
+    thread::Builder::new().name("read-lines".to_owned()).spawn(read)?;
+    Ok(receiver)
 }
 
 fn check_batch<W: Write>(
     sandbox: &dyn Sandbox,
     threads: NonZero<usize>,
-    batch: &[(usize, Vec<u8>)],
+    batch: &[NumberedLine],
     printer: &mut Printer<W>,
 ) -> io::Result<()> {
     let mut submissions = Vec::new();
@@ -194,4 +221,28 @@ impl<W: Write> Printer<W> {
 
 fn milliseconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e5).round() / 100.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake::{Fake, Step};
+    use std::{io::BufReader, os::unix::net::UnixStream};
+
+    #[test]
+    fn a_line_is_answered_while_the_input_stays_open() {
+        let (mut ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let checking = thread::spawn(move || {
+            let sandbox = Fake::default().with("one", "solve", |_| Step::Return(Value::int(1)));
+            check(&sandbox, NonZero::<usize>::MIN, BufReader::new(theirs.try_clone().unwrap()), theirs, false)
+        });
+        let mut answers = BufReader::new(ours.try_clone().unwrap()).lines();
+        for id in ["a", "b"] {
+            writeln!(ours, r#"{{"id": "{id}", "code": "one", "entry": "solve", "cases": [{{"args": [], "expected": 1}}]}}"#).unwrap();
+            assert_eq!(answers.next().unwrap().unwrap(), format!("{id}\tpassed\t1/1\t"));
+        }
+        ours.shutdown(std::net::Shutdown::Write).unwrap();
+        assert_eq!(checking.join().unwrap().unwrap(), Summary { passed: 2, ..Summary::default() });
+    }
 }

@@ -1,5 +1,7 @@
 //! Takes the candidate out of a rollout's text: the first fenced block marked python, else the first fenced block, else the
 //! whole text. Works on bytes as the model wrote them; whether bare text is code is decided by the sandbox, never here.
+//! `crates/model/src/generate/fence.rs` stops generation behind the block chosen here: what opens, closes and marks a block must
+//! stay the same in both.
 
 /// What a rollout offers to verify.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,6 +139,7 @@ mod tests {
     #[test]
     fn inline_code_is_no_fence() {
         assert_eq!(extract(b"```x``` y"), Candidate::Bare(b"```x``` y"));
+        assert_eq!(fenced("```x = 1```\n```python\ny\n```"), "y\n");
         assert_eq!(extract(b" \n\t"), Candidate::Nothing);
     }
 

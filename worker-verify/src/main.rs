@@ -29,7 +29,7 @@ fn main() -> anyhow::Result<ExitCode> {
         }
         Command::Check { json, threads } => {
             let sandbox = proven(&config)?;
-            let summary = check(&sandbox, config::threads(threads), io::stdin().lock(), io::stdout().lock(), json)?;
+            let summary = check(&sandbox, config::threads(threads), io::BufReader::new(io::stdin()), io::stdout().lock(), json)?;
             Ok(if summary.malformed + summary.infrastructure_errors > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
         }
     }

@@ -1,5 +1,9 @@
 //! The cold path: one nsjail and one interpreter per candidate. Starts it, watches its pipes, its CPU and its clock, ends it,
 //! and reports. Trusts nothing that comes out, and leaves nothing behind.
+//!
+//! How a candidate ended is read in nsjail's log, which the candidate can't reach: nsjail's exit status shows a signal and a
+//! status above 128 alike. A SIGKILL that no limit explains came from outside (the first process of a pid namespace can't send
+//! itself one), even if the machine ran out of memory because of the candidate: nothing here could tell.
 
 use std::{
     fs::File,
@@ -35,8 +39,10 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 const GRACE: Duration = Duration::from_secs(2);
 /// Most bytes of results accepted from one run.
 const RESULT_BYTES: usize = 8 << 20;
-/// Output kept to explain a jail that did not start.
+/// Output, and log, kept to explain a jail that failed.
 const KEPT_OUTPUT: usize = 2000;
+/// Most bytes of nsjail's log that are read; it writes about 4 KiB.
+const LOG_BYTES: u64 = 1 << 20;
 
 /// Where the programs are.
 #[derive(Debug, Clone)]
@@ -234,15 +240,18 @@ impl Jail {
     fn finish(mut self, request: &Request<'_>, stopped: Option<Ended>) -> Result<Raw, InfrastructureError> {
         let (status, usage) = process::reap(self.pid).map_err(|error| InfrastructureError::System("reap the jail", error))?;
         self.reaped = true;
-        let ended = stopped.unwrap_or_else(|| ended(status));
         let Some(began) = self.began else {
-            return self.never_began(ended, usage);
+            return self.never_began(stopped.unwrap_or_else(|| ended(status)), usage);
         };
         let cpu = usage.cpu.saturating_sub(began.cpu);
-        let ended = match ended {
-            Ended::Exited(_) | Ended::Signalled(_) if cpu > request.limits.cpu => Ended::CpuLimit,
-            Ended::Exited(_) | Ended::Signalled(_) if began.at.elapsed() > request.limits.wall() => Ended::WallLimit,
-            other => other,
+        let ended = match stopped {
+            Some(limit) => limit,
+            None => match self.candidate_ended(status)? {
+                _ if cpu > request.limits.cpu => Ended::CpuLimit,
+                _ if began.at.elapsed() > request.limits.wall() => Ended::WallLimit,
+                Ended::Signalled(libc::SIGKILL) => return Err(InfrastructureError::CandidateKilled(libc::SIGKILL)),
+                other => other,
+            },
         };
         Ok(Raw {
             ended,
@@ -269,15 +278,29 @@ impl Jail {
         }
     }
 
-    /// What nsjail logged and the runner printed, on one line.
-    fn explanation(&mut self) -> String {
-        let mut log = Vec::new();
-        let read = self.log.rewind().and_then(|()| (&self.log).take(KEPT_OUTPUT as u64).read_to_end(&mut log));
-        log.extend(&self.kept_output);
-        match (read, log.is_empty()) {
-            (Ok(_), false) => String::from_utf8_lossy(&log).split_whitespace().collect::<Vec<_>>().join(" "),
-            _ => "it left no log".to_owned(),
+    /// How the candidate ended, given the raw wait status of an nsjail that was not stopped from here.
+    fn candidate_ended(&mut self, status: i32) -> Result<Ended, InfrastructureError> {
+        if libc::WIFSIGNALED(status) {
+            return Err(InfrastructureError::Killed(libc::WTERMSIG(status)));
         }
+        let log = self.read_log().map_err(|error| InfrastructureError::System("read the jail's log", error))?;
+        logged_end(&log).ok_or_else(|| InfrastructureError::NoEnd { status: libc::WEXITSTATUS(status), log: self.explanation() })
+    }
+
+    fn read_log(&mut self) -> io::Result<String> {
+        let mut log = Vec::new();
+        self.log.rewind()?;
+        (&self.log).take(LOG_BYTES).read_to_end(&mut log)?;
+        Ok(String::from_utf8_lossy(&log).into_owned())
+    }
+
+    /// What nsjail complained of and the runner printed, on one line.
+    fn explanation(&mut self) -> String {
+        let log = self.read_log().unwrap_or_default();
+        let output = String::from_utf8_lossy(&self.kept_output);
+        let complaints = log.lines().filter(|line| !line.starts_with("[I]")).chain(output.lines());
+        let words: Vec<&str> = complaints.flat_map(str::split_whitespace).collect();
+        if words.is_empty() { "it left no log".to_owned() } else { words.join(" ").chars().take(KEPT_OUTPUT).collect() }
     }
 }
 
@@ -291,13 +314,79 @@ impl Drop for Jail {
     }
 }
 
-/// nsjail exits with its child's status, or 128 and the signal that ended it.
+/// How nsjail itself ended.
 fn ended(status: i32) -> Ended {
-    if libc::WIFSIGNALED(status) {
-        return Ended::Signalled(libc::WTERMSIG(status));
+    if libc::WIFSIGNALED(status) { Ended::Signalled(libc::WTERMSIG(status)) } else { Ended::Exited(libc::WEXITSTATUS(status)) }
+}
+
+/// The last word of nsjail's log on its child: `… exited with status: 3, (…` or `… terminated with signal: SIGSYS (31), (…`.
+fn logged_end(log: &str) -> Option<Ended> {
+    log.lines().rev().filter(|line| line.starts_with("[I]")).find_map(|line| {
+        if let Some((_, rest)) = line.rsplit_once(") exited with status: ") {
+            return rest.split_once(',')?.0.parse().ok().map(Ended::Exited);
+        }
+        let (_, rest) = line.rsplit_once(") terminated with signal: ")?;
+        rest.split_once(" (")?.1.split_once(')')?.0.parse().ok().map(Ended::Signalled)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::locate;
+    use std::sync::atomic::AtomicBool;
+
+    const LIMITS: crate::Limits = crate::Limits { cpu: Duration::from_secs(10), memory_bytes: 256 << 20, output_bytes: 1 << 20 };
+
+    /// Runs a candidate that sleeps, and does `harm` to its jail once it has begun.
+    fn harmed(harm: impl FnOnce(&Jail)) -> InfrastructureError {
+        let nsjail = std::env::var_os("GROKLAB_NSJAIL").map(PathBuf::from);
+        let sandbox = Nsjail::new(&locate(nsjail, None, std::env::var_os("PATH").as_deref())).expect("`make setup` has installed nsjail");
+        let never = AtomicBool::new(false);
+        let code = b"import time\ntime.sleep(1000)";
+        let request = Request { code, entry: "solve", cases: &[], limits: LIMITS, cancelled: &never };
+        let mut jail = Jail::start(&sandbox, &request, *b"test-run").unwrap();
+        while jail.began.is_none() {
+            jail.wait(true, false, Duration::from_millis(50)).unwrap();
+            assert!(jail.read_results().unwrap() && jail.launched.elapsed() < START_LIMIT, "{}", jail.explanation());
+        }
+        harm(&jail);
+        let stopped = jail.watch(&request).unwrap();
+        jail.finish(&request, stopped).unwrap_err()
     }
-    match libc::WEXITSTATUS(status) {
-        code @ 129..=192 => Ended::Signalled(code - 128),
-        code => Ended::Exited(code),
+
+    #[test]
+    fn an_nsjail_killed_from_outside_is_no_verdict() {
+        let mut candidates = Vec::new();
+        let error = harmed(|jail| {
+            candidates = process::children(jail.pid);
+            process::signal(&jail.pidfd, libc::SIGKILL);
+        });
+        assert!(matches!(error, InfrastructureError::Killed(libc::SIGKILL)), "{error}");
+        let gone = |pid: &i32| std::fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |stat| stat.contains(") Z "));
+        let since = Instant::now();
+        while !candidates.iter().all(gone) {
+            assert!(since.elapsed() < Duration::from_secs(10), "the candidate outlives its jail");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert_eq!(candidates.len(), 1);
+    }
+
+    #[test]
+    fn a_candidate_killed_from_outside_is_no_verdict() {
+        let kill = |pid| nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).unwrap();
+        let error = harmed(|jail| process::children(jail.pid).into_iter().for_each(kill));
+        assert!(matches!(error, InfrastructureError::CandidateKilled(_)), "{error}");
+        let error = harmed(|jail| process::signal(&jail.pidfd, libc::SIGTERM));
+        assert!(matches!(error, InfrastructureError::CandidateKilled(_)), "{error}");
+    }
+
+    #[test]
+    fn the_last_end_in_the_log_counts() {
+        let log = "[I][now] Mode: STANDALONE_ONCE\n[W][now] pid=1 (x) exited with status: 1, (\n[I][now] pid=7 ([STANDALONE MODE]) ";
+        assert_eq!(logged_end(log), None);
+        assert_eq!(logged_end(&format!("{log}exited with status: 159, (PIDs left: 0)\n")), Some(Ended::Exited(159)));
+        let signal = format!("{log}terminated with signal: SIGSYS (31), (PIDs left: 0)\n[I][now] Exiting\n");
+        assert_eq!(logged_end(&signal), Some(Ended::Signalled(31)));
     }
 }

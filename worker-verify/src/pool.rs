@@ -28,7 +28,8 @@ pub fn all_cores() -> NonZero<usize> {
 }
 
 /// Verifies all `submissions` with `threads` at once; the outcomes come in their order. `done` is told the number of finished
-/// candidates, from any thread. Candidates that timed out beside others run once more, alone, and only that counts.
+/// candidates, from any thread. Candidates that timed out beside others run once more, alone, and only that counts; `done` is
+/// told the number of all candidates after each of these.
 ///
 /// # Errors
 /// [`Cancelled`] soon after `cancelled` turns true; running candidates are ended.
@@ -58,6 +59,7 @@ pub fn verify_all(
     for (outcome, submission) in outcomes.iter_mut().zip(submissions) {
         if threads > 1 && outcome.verdict == Verdict::Timeout && !cancelled.load(Ordering::Relaxed) {
             *outcome = verify(sandbox, submission, cancelled);
+            done(submissions.len());
         }
     }
     if cancelled.load(Ordering::Relaxed) { Err(Cancelled) } else { Ok(outcomes) }

@@ -69,6 +69,7 @@ pub fn pidfd(pid: i32) -> io::Result<OwnedFd> {
 #[derive(Debug, Clone, Copy)]
 pub struct Usage {
     pub cpu: Duration,
+    /// `ru_maxrss`: of the largest single process, and no less than what the forking process had resident.
     pub peak_memory_bytes: u64,
 }
 

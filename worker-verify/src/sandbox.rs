@@ -105,8 +105,6 @@ pub enum Ended {
     WallLimit,
     /// It wrote more than allowed to its output or its results.
     OutputLimit,
-    /// The kernel ended it for memory.
-    MemoryLimit,
     /// The caller broke it off.
     Cancelled,
 }
@@ -122,11 +120,12 @@ pub struct Raw {
     pub cpu: Duration,
     /// Elapsed time since the candidate's first step.
     pub wall: Duration,
-    /// Largest resident size of any one process of the run.
+    /// Largest resident size of any one process of the run (`ru_maxrss`), not their sum. A process starts as a copy of this one, so
+    /// it is never less than what this process itself occupied when it forked.
     pub peak_memory_bytes: u64,
 }
 
-/// The sandbox itself failed, before the candidate's first step: says nothing about the candidate.
+/// The sandbox itself failed, or was ended from outside: says nothing about the candidate.
 #[derive(Debug, thiserror::Error)]
 pub enum InfrastructureError {
     #[error("no nsjail at `{}`; set GROKLAB_NSJAIL or run `make setup`", .0.display())]
@@ -141,14 +140,20 @@ pub enum InfrastructureError {
     Setup { ended: Ended, log: String },
     #[error("the jail did not start within {0:?}: {1}")]
     Slow(Duration, String),
+    #[error("signal {0} ended the jail from outside")]
+    Killed(i32),
+    #[error("signal {0}, which no candidate can send itself, ended the candidate from outside")]
+    CandidateKilled(i32),
+    #[error("nsjail exited with status {status} and did not say how the candidate ended: {log}")]
+    NoEnd { status: i32, log: String },
 }
 
 /// Runs candidates in isolation. One candidate a call; calls from many threads at once are fine.
 pub trait Sandbox: Send + Sync {
-    /// Runs one candidate to its end or to a limit. Returns `Ok` only if the runner inside was up, so that whatever happened
+    /// Runs one candidate to its end or to a limit. Returns `Ok` only if the runner inside was up and everything that happened
     /// afterwards was the candidate's doing; `Ended::Cancelled` is possible before that too.
     ///
     /// # Errors
-    /// Whatever kept the candidate from beginning.
+    /// Whatever kept the candidate from beginning, or ended it from outside.
     fn run(&self, request: &Request<'_>) -> Result<Raw, InfrastructureError>;
 }

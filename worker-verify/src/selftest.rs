@@ -104,6 +104,18 @@ def solve():
         must: &[Verdict::OutputLimit],
     },
     Probe { name: "verdict: leaving with status 0 is no pass", code: "import os\nos._exit(0)", must: &[Verdict::RuntimeError] },
+    Probe { name: "verdict: an exit status is not taken for a signal", code: "import os\nos._exit(159)", must: &[Verdict::RuntimeError] },
+    Probe {
+        name: "verdict: no limit that ends it as if from outside",
+        code: "
+import resource
+def solve():
+    try: resource.setrlimit(resource.RLIMIT_CPU, (0, 0))
+    except OSError: return 'stopped'
+    except ValueError: return 'stopped'
+    while True: pass",
+        must: STOPPED,
+    },
     Probe {
         name: "verdict: a subclass that equals everything is no pass",
         code: "
@@ -176,13 +188,15 @@ pub fn selftest(sandbox: &dyn Sandbox) -> Result<Vec<&'static str>, Failed> {
     if breaches.is_empty() { Ok(PROBES.iter().map(|probe| probe.name).collect()) } else { Err(Failed(breaches)) }
 }
 
+/// Short where the time runs out for certain, so that the whole stays quick; elsewhere enough for a machine busy with other work.
 fn submission(probe: &Probe) -> Submission {
+    let cpu = Duration::from_millis(if probe.must == [Verdict::Timeout] { 250 } else { 2000 });
     Submission {
         text: probe.code.as_bytes().to_vec(),
         is_code: true,
         entry: "solve".to_owned(),
         cases: vec![Case { args: Vec::new(), expected: Value::str("stopped"), visible: false }],
-        limits: Limits { cpu: Duration::from_millis(250), ..Limits::default() },
+        limits: Limits { cpu, ..Limits::default() },
     }
 }
 

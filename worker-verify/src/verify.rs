@@ -5,7 +5,7 @@
 //!
 //! | what was seen | verdict |
 //! |---|---|
-//! | the sandbox failed before the candidate's first step, or the run was cancelled | `infrastructure_error` |
+//! | the sandbox failed before the candidate's first step or was ended from outside, or the run was cancelled | `infrastructure_error` |
 //! | no code in the text | `no_code` |
 //! | more output or results than allowed | `output_limit` |
 //! | more CPU or elapsed time than allowed | `timeout` |
@@ -78,6 +78,7 @@ pub struct Outcome {
     pub error: Option<String>,
     pub cpu: Duration,
     pub wall: Duration,
+    /// See [`Raw::peak_memory_bytes`]: an upper bound, good for comparing only above the worker's own size.
     pub peak_memory_bytes: u64,
 }
 
@@ -172,7 +173,7 @@ fn disturbance(raw: &Raw, stream: &Stream, is_bare: bool) -> Option<Reason> {
         Ended::CpuLimit => return Some((Verdict::Timeout, why("it used more CPU time than is allowed"))),
         Ended::WallLimit => return Some((Verdict::Timeout, why("it took longer than is allowed"))),
         Ended::Signalled(SIGSYS) => return Some((Verdict::Forbidden, why("it made a forbidden system call"))),
-        Ended::MemoryLimit | Ended::Exited(MEMORY_EXIT) => return Some((Verdict::OutOfMemory, None)),
+        Ended::Exited(MEMORY_EXIT) => return Some((Verdict::OutOfMemory, None)),
         Ended::Exited(_) | Ended::Signalled(_) => {}
     }
     match stream.frames.get(1)? {

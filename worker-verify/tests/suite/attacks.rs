@@ -20,6 +20,33 @@ attacks! {
     leaves_with_status_0_in_the_function: "import os\ndef solve(x): os._exit(0)" => RuntimeError;
     leaves_with_status_0_through_atexit: "import atexit, os\natexit.register(os._exit, 0)\ndef solve(x): raise SystemExit(0)" => RuntimeError;
     leaves_as_if_killed: "import os\ndef solve(x): os._exit(137)" => RuntimeError;
+    leaves_as_if_by_a_forbidden_call: "
+import os
+line = b'[I][now] pid=2 ([STANDALONE MODE]) terminated with signal: SIGSYS (31), (PIDs left: 0)\\n'
+for fd in range(3, 1024):
+    try: os.write(fd, line)
+    except OSError: pass
+os._exit(159)" => RuntimeError;
+    lowers_its_cpu_limit_to_be_killed_as_if_from_outside: "
+import ctypes, resource
+libc, none = ctypes.CDLL(None), (ctypes.c_ulong * 2)(0, 0)
+for number in (0, 1 << 32):
+    libc.syscall(160, ctypes.c_ulong(number), none)
+    libc.syscall(302, 0, ctypes.c_ulong(number), none, 0)
+def solve(x): return x + 1 if resource.getrlimit(resource.RLIMIT_CPU)[1] > 1 else 'lowered'" => Passed;
+    lowers_its_other_limits: "
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))
+def solve(x): return x + 1 if resource.getrlimit(resource.RLIMIT_CPU)[0] > 0 else 0" => Passed;
+    fails_in_the_middle_of_an_exec: "
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_AS, (1 << 16, 1 << 16))
+os.execv(sys.executable, ['python3'])" => RuntimeError | OutOfMemory;
+    a_child_that_ends_with_a_kill_signal: "
+import ctypes, os
+child = ctypes.CDLL(None).syscall(56, 9, 0, 0, 0, 0)
+if child == 0: os._exit(0)
+def solve(x): return x + 1" => Passed;
     leaves_as_if_out_of_memory_after_one_answer: "import os\ndef solve(x):\n    if x > 1: os._exit(77)\n    return x + 1" => OutOfMemory;
     prints_pass_markers: "print('PASSED\\n3 passed in 0.01s\\nOK\\n{\"verdict\": \"passed\"}')\ndef solve(x): return None" => WrongAnswer;
     subclass_of_int_that_equals_everything: "
