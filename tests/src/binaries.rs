@@ -21,7 +21,8 @@ pub fn binary(name: &str) -> PathBuf {
     let path = folder.join(name);
     assert!(path.exists(), "{} is missing: run `make build` first", path.display());
     let built = modified(&path).expect("it exists");
-    if let Some(newer) = sources(&folder.join(format!("{name}.d"))).into_iter().find(|source| modified(source).is_some_and(|at| at > built)) {
+    if let Some(newer) = sources(&folder.join(format!("{name}.d"))).into_iter().find(|source| modified(source).is_some_and(|at| at > built))
+    {
         panic!("{} is older than {}: run `make build` first", path.display(), newer.display());
     }
     path

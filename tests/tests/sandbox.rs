@@ -59,7 +59,15 @@ fn a_failing_sandbox_is_never_a_wrong_answer() {
 fn candidates(family: &'static groklab_problems::Family) -> Vec<Value> {
     let mut lines = Vec::new();
     for difficulty in [1, 5, 10] {
-        let spec = Problems { families: vec![family.name.to_owned()], difficulty: [difficulty; 2], train: 6, val: 0, test: 1, hidden: 8, ..Problems::default() };
+        let spec = Problems {
+            families: vec![family.name.to_owned()],
+            difficulty: [difficulty; 2],
+            train: 6,
+            val: 0,
+            test: 1,
+            hidden: 8,
+            ..Problems::default()
+        };
         for problem in groklab_problems::make(&spec, 7).unwrap() {
             let solutions = groklab_problems::solutions(&problem.family, &problem.rule).unwrap();
             let cases: Vec<Value> = problem.cases.iter().map(|case| json!({"args": case.args, "expected": case.expected})).collect();

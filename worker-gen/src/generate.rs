@@ -95,7 +95,8 @@ impl Prompts {
     }
 
     fn rollouts(&self, job: &v1::GenerateJob, completions: Vec<Completion>) -> Vec<v1::Rollout> {
-        let places = job.prompts.iter().zip(&self.lengths).flat_map(|(p, &length)| p.samples.iter().map(move |s| (p.problem, s.sample, length)));
+        let places =
+            job.prompts.iter().zip(&self.lengths).flat_map(|(p, &length)| p.samples.iter().map(move |s| (p.problem, s.sample, length)));
         places.zip(completions).map(|((problem, sample, length), completion)| rollout(problem, sample, length, completion)).collect()
     }
 }

@@ -1,7 +1,9 @@
 //! One train job: the training set it names, LoRA steps over it, an adapter in the store.
 
 use groklab_domain::{Digest, experiment, seed};
-use groklab_model::{Adapter, ChatTokenizer, Error, Example, LoraSpec, Model, Resident, Schedule, Settings, Start, StepReport, Trainer, plan_batches};
+use groklab_model::{
+    Adapter, ChatTokenizer, Error, Example, LoraSpec, Model, Resident, Schedule, Settings, Start, StepReport, Trainer, plan_batches,
+};
 use groklab_proto::{
     convert::{AdapterRef, field, optional_field},
     v1,
@@ -76,7 +78,13 @@ fn examples(set: &[u8], tokenizer: &ChatTokenizer) -> Result<Vec<Example>, Failu
     set.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).map(parse).collect()
 }
 
-fn trainer<'a>(job: &v1::TrainJob, table: &experiment::Train, model: &'a Model, total_steps: u64, context: &Context) -> Result<Trainer<'a>, Failure> {
+fn trainer<'a>(
+    job: &v1::TrainJob,
+    table: &experiment::Train,
+    model: &'a Model,
+    total_steps: u64,
+    context: &Context,
+) -> Result<Trainer<'a>, Failure> {
     let targets = table.targets.iter().map(|name| name.parse()).collect::<Result<_, Error>>().map_err(failure)?;
     let spec = LoraSpec { rank: i64::from(table.rank), alpha: table.alpha, dropout: table.dropout, targets };
     let settings = Settings {

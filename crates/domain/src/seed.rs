@@ -17,10 +17,7 @@ pub fn derive(root: u64, parts: &[&[u8]]) -> u64 {
 /// The seed of one rollout. Evaluations draw the same numbers at every iteration, so they differ only by the model.
 pub fn rollout(experiment_seed: u64, purpose: Purpose, iteration: u32, problem_ordinal: u32, sample: u32) -> u64 {
     let iteration = if purpose == Purpose::Train { iteration } else { 0 };
-    derive(
-        experiment_seed,
-        &[purpose.as_str().as_bytes(), &iteration.to_le_bytes(), &problem_ordinal.to_le_bytes(), &sample.to_le_bytes()],
-    )
+    derive(experiment_seed, &[purpose.as_str().as_bytes(), &iteration.to_le_bytes(), &problem_ordinal.to_le_bytes(), &sample.to_le_bytes()])
 }
 
 /// The seed of one training job: its shuffling, initialisation and dropout.

@@ -130,11 +130,7 @@ fn object(map: &Map<String, Json>) -> Result<Value, Malformed> {
         Some(("$float", Json::String(text))) => text.parse().map(Value::Float).map_err(|_| Malformed(text.clone())),
         Some(("$tuple", Json::Array(items))) => sequence(items).map(Value::Tuple),
         Some(("$dict", Json::Array(pairs))) => pairs.iter().map(pair).collect::<Result<_, _>>().map(Value::Dict),
-        _ => map
-            .iter()
-            .map(|(key, value)| Ok((Value::str(key), Value::from_json(value)?)))
-            .collect::<Result<_, _>>()
-            .map(Value::Dict),
+        _ => map.iter().map(|(key, value)| Ok((Value::str(key), Value::from_json(value)?))).collect::<Result<_, _>>().map(Value::Dict),
     }
 }
 

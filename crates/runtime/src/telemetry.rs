@@ -43,7 +43,9 @@ pub fn init(name: &'static str) -> Result<Guard, opentelemetry_otlp::ExporterBui
 }
 
 fn exporter_wanted() -> bool {
-    ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"].iter().any(|name| env::var_os(name).is_some_and(|v| !v.is_empty()))
+    ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"]
+        .iter()
+        .any(|name| env::var_os(name).is_some_and(|v| !v.is_empty()))
 }
 
 fn provider(name: &'static str) -> Result<SdkTracerProvider, opentelemetry_otlp::ExporterBuildError> {

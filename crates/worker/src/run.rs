@@ -33,7 +33,8 @@ pub async fn run(args: Args, who: Description, executor: impl Executor, stop: Ca
     let hard_stop = CancellationToken::new();
     let artifacts = Artifacts::new(client.clone(), args.cache.clone(), Handle::current(), hard_stop.clone())
         .with_context(|| format!("cache folder `{}`", args.cache.display()))?;
-    let worker = Worker { compute: Compute::start(executor)?, client, artifacts, args, who, stop: stop.clone(), hard_stop: hard_stop.clone() };
+    let worker =
+        Worker { compute: Compute::start(executor)?, client, artifacts, args, who, stop: stop.clone(), hard_stop: hard_stop.clone() };
     let grace = worker.args.grace();
     let give_up = async move {
         stop.cancelled().await;

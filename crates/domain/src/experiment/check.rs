@@ -61,7 +61,11 @@ impl Experiment {
         c.range("problems.visible", p.visible, 0, 16);
         c.range("problems.hidden", p.hidden, 1, 64);
         let wants_names = p.holdout != Holdout::Case || p.ood > 0;
-        let fix = if wants_names { "name what to hold out, as \"family/rule\" or \"family\"" } else { "set `problems.ood` or `problems.holdout` too" };
+        let fix = if wants_names {
+            "name what to hold out, as \"family/rule\" or \"family\""
+        } else {
+            "set `problems.ood` or `problems.holdout` too"
+        };
         c.require(wants_names != p.held_out.is_empty(), "problems.held_out", format!("{:?}", p.held_out), fix);
         for (i, family) in p.families.iter().enumerate() {
             c.require(!p.families[..i].contains(family), "problems.families", quoted(family), "name each family once");
