@@ -5,7 +5,7 @@ pub mod convert;
 pub mod limits;
 
 /// Generated from `proto/groklab/v1`.
-#[expect(clippy::allow_attributes, clippy::large_enum_variant, reason = "generated code")]
+#[expect(clippy::allow_attributes, reason = "generated code")]
 pub mod v1 {
     tonic::include_proto!("groklab.v1");
 }

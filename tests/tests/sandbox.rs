@@ -1,7 +1,6 @@
 //! Verification as part of the system: a broken sandbox keeps a worker from starting, its failures are never a candidate's, and
 //! every family's own solutions are judged as they must be.
-
-mod common;
+#![expect(clippy::unwrap_used, reason = "a test: a failure is a panic with its place")]
 
 use std::{
     fs,
@@ -11,8 +10,8 @@ use std::{
     time::Duration,
 };
 
-use common::{experiment, lines};
 use groklab_domain::experiment::Problems;
+use groklab_tests::files::{experiment, lines};
 use groklab_tests::{Stack, binary, root, wait::until};
 use serde_json::{Value, json};
 

@@ -1,9 +1,7 @@
 //! A coordinator and workers as separate processes: submit, watch, list, show, export, and read the files back.
 
-mod common;
-
-use common::{experiment, lines};
 use groklab_tests::Stack;
+use groklab_tests::files::{experiment, lines};
 use serde_json::Value;
 
 #[test]

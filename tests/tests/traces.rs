@@ -1,6 +1,5 @@
 //! Traces cross gRPC: with the standard variables set, one trace has spans of the coordinator and of a worker.
-
-mod common;
+#![expect(clippy::unwrap_used, reason = "a test: a failure is a panic with its place")]
 
 use std::{
     collections::{HashMap, HashSet},
@@ -8,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use common::experiment;
+use groklab_tests::files::experiment;
 use groklab_tests::{Process, Stack, wait::until};
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,

@@ -1,11 +1,10 @@
 //! The whole loop on the real binaries, a real Postgres, nsjail and a tiny model, by one command as on a laptop.
-
-mod common;
+#![expect(clippy::unwrap_used, reason = "a test: a failure is a panic with its place")]
 
 use std::{path::Path, process::Command};
 
-use common::{experiment, lines, read, without_seconds};
 use groklab_tests::binary;
+use groklab_tests::files::{experiment, lines, read, without_seconds};
 use serde_json::Value;
 
 /// Runs `grokctl run --local` on a folder of its own; what it printed.

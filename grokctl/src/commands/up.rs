@@ -5,12 +5,13 @@ use crate::{
     cli::UpArgs,
     console::Console,
     failure::{Exit, Failure},
+    place::DEFAULT_PORT,
     up::{Stack, StackOptions, Started},
 };
 
 pub async fn run(context: &Context, args: UpArgs) -> Result<Exit, Failure> {
     let (console, interrupt) = (&context.console, &context.interrupt);
-    let options = StackOptions { data: context.data.clone(), up: args };
+    let options = StackOptions { data: context.data.clone(), up: args, port: DEFAULT_PORT };
     let mut stack = Stack::start(&options, interrupt, console).await?;
     announce(stack.started(), console)?;
     console.note("ready; submit with `grokctl submit FILE`, stop with Ctrl-C");

@@ -24,7 +24,7 @@ use crate::{
     console::Console,
     failure::{Exit, Failure},
     interrupt::Interrupt,
-    place::{DEFAULT_PORT, DataFolder, port_of},
+    place::{DataFolder, port_of},
 };
 
 const COORDINATOR: &str = "coordinator";
@@ -36,6 +36,8 @@ const WORKERS: [(JobKind, &str); 3] =
 pub struct StackOptions {
     pub data: DataFolder,
     pub up: UpArgs,
+    /// The port to take where none was recorded and it is free; 0: any.
+    pub port: u16,
 }
 
 /// A started component, for the person who wants to know.
@@ -260,7 +262,7 @@ impl Builder<'_> {
         Ok(Component { name, program: path, args, env, log: self.options.data.log_file(name), sweep: name != COORDINATOR })
     }
 
-    /// The port recorded last if it is free (a former coordinator may still be on its way out), else the default, else any.
+    /// The port recorded last if it is free (a former coordinator may still be on its way out), else the wanted one, else any.
     async fn choose_port(&self) -> u16 {
         if let Some(port) = self.options.data.recorded_url().as_deref().and_then(port_of) {
             for _ in 0..25 {
@@ -271,7 +273,8 @@ impl Builder<'_> {
             }
             self.console.note(format!("port {port}, used last time, is taken by another process; choosing another"));
         }
-        if free(DEFAULT_PORT) { DEFAULT_PORT } else { 0 }
+        let wanted = self.options.port;
+        if free(wanted) { wanted } else { 0 }
     }
 }
 

@@ -1,5 +1,4 @@
-//! What several end-to-end tests share: experiment files for the tiny model, and reading exports back.
-#![expect(dead_code, reason = "each test uses a part of it")]
+//! Experiment files for the tiny model, and reading exports back.
 
 use std::{fs, path::Path};
 
@@ -7,7 +6,7 @@ use serde_json::Value;
 
 /// An experiment of a few seconds on the tiny model.
 pub fn experiment(name: &str, iterations: u32, method: &str) -> String {
-    let source = groklab_tests::tiny_coder();
+    let source = crate::tiny_coder();
     format!(
         r#"name = "{name}"
 iterations = {iterations}
