@@ -82,7 +82,10 @@ mod tests {
     async fn a_vital_failure_stops_the_others() {
         let mut group = Group::new(CancellationToken::new());
         let stop = group.stop();
-        group.spawn("waits", OnFailure::Log, async move { Ok(stop.cancelled().await) });
+        group.spawn("waits", OnFailure::Log, async move {
+            stop.cancelled().await;
+            Ok(())
+        });
         group.spawn("fails", OnFailure::Stop, async { anyhow::bail!("no") });
         let error = group.finish(Duration::from_secs(5)).await.unwrap_err();
         assert_eq!(format!("{error:#}"), "task `fails`: no");
