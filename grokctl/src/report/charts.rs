@@ -10,6 +10,7 @@ use groklab_domain::{
 use plotly::{
     Bar, Configuration, Layout, Plot, Scatter,
     common::{ErrorData, ErrorType, Font, Line, Marker, Mode, Orientation},
+    configuration::DisplayModeBar,
     layout::{Axis, AxisType, BarMode, HoverMode, Legend, Margin, RangeMode},
 };
 
@@ -57,7 +58,23 @@ pub fn charts(data: &Data) -> Vec<Chart> {
             plot: loss(iterations),
         },
     ];
-    all.into_iter().filter(|chart| !chart.plot.data().is_empty()).collect()
+    let last = evaluations.iter().map(|e| e.iteration).chain(iterations.iter().map(|i| i.iteration)).max().unwrap_or(0);
+    let mut drawn: Vec<Chart> = all.into_iter().filter(|chart| !chart.plot.data().is_empty()).collect();
+    for chart in &mut drawn {
+        let layout = chart.plot.layout().clone().x_axis(iteration_axis(last));
+        chart.plot.set_layout(layout);
+    }
+    drawn
+}
+
+/// Whole iterations only, at most about ten of them.
+fn iteration_axis(last: u32) -> Axis {
+    style(Axis::new()).title("iteration").type_(AxisType::Linear).dtick(f64::from(last.div_ceil(10).max(1))).show_grid(false)
+}
+
+fn style(axis: Axis) -> Axis {
+    const GRID: &str = "rgba(128,128,128,0.22)";
+    axis.grid_color(GRID).line_color(GRID).zero_line_color(GRID)
 }
 
 fn greedy(evaluations: &[MetricsLine]) -> Plot {
@@ -199,9 +216,6 @@ fn share_axis() -> Axis {
 }
 
 fn plot(y_axis: Axis) -> Plot {
-    const GRID: &str = "rgba(128,128,128,0.22)";
-    let style = |axis: Axis| axis.grid_color(GRID).line_color(GRID).zero_line_color(GRID);
-    let x_axis = style(Axis::new()).title("iteration").type_(AxisType::Linear).tick_format("d").show_grid(false);
     let layout = Layout::new()
         .paper_background_color("rgba(0,0,0,0)")
         .plot_background_color("rgba(0,0,0,0)")
@@ -211,10 +225,9 @@ fn plot(y_axis: Axis) -> Plot {
         .hover_mode(HoverMode::X)
         .bar_mode(BarMode::Stack)
         .height(340)
-        .x_axis(x_axis)
         .y_axis(style(y_axis));
     let mut plot = Plot::new();
     plot.set_layout(layout);
-    plot.set_configuration(Configuration::new().responsive(true).display_logo(false));
+    plot.set_configuration(Configuration::new().responsive(true).display_mode_bar(DisplayModeBar::False));
     plot
 }

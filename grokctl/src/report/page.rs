@@ -17,6 +17,9 @@ use crate::view::{
     words::{interval, percent},
 };
 
+/// Charts are drawn while the page is still growing; this fits them to the columns it has in the end.
+const FIT: &str = "<script>window.dispatchEvent(new Event('resize'));</script>\n";
+
 /// The whole page, with everything it needs.
 pub fn page(data: &Data) -> String {
     let name = escape(&data.config.name);
@@ -24,7 +27,7 @@ pub fn page(data: &Data) -> String {
         [summary(data), chart_section(&charts(data)), training(data), samples(data), measured(&data.config), settings(&data.config)];
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{name} · Groklab report</title>\n<style>\n{}</style>\n{}\n</head>\n<body>\n<h1>{name}</h1>\n{}{}</body>\n</html>\n",
+         <title>{name} · Groklab report</title>\n<style>\n{}</style>\n{}\n</head>\n<body>\n<h1>{name}</h1>\n{}{}{FIT}</body>\n</html>\n",
         include_str!("style.css"),
         plotly_script(),
         intro(data),

@@ -34,14 +34,22 @@ pub fn accuracy_table(evaluations: &[MetricsLine]) -> Table {
 
 /// "iteration 1 · test greedy 41/64 64.1 % [51.8, 74.7] · pass@1 58.2 % · train greedy …".
 pub fn evaluation_line(evaluation: &MetricsLine) -> String {
+    format!("iteration {} · {}", evaluation.iteration, by_split(evaluation).join(" · "))
+}
+
+/// The same with a line per split, short enough for a terminal.
+pub fn evaluation_lines(evaluation: &MetricsLine) -> Vec<String> {
+    by_split(evaluation).iter().map(|part| format!("iteration {} · {part}", evaluation.iteration)).collect()
+}
+
+fn by_split(evaluation: &MetricsLine) -> Vec<String> {
     let mut splits: Vec<_> = evaluation.splits.iter().collect();
     splits.sort_by_key(|(split, _)| **split != Split::Test);
     let split = |(split, score): (&Split, &SplitMetrics)| {
         let pass = pass_at(score, 1).map(|p| format!(" · pass@1 {}", percent(p))).unwrap_or_default();
         format!("{split} greedy {}{pass}", greedy(score))
     };
-    let parts: Vec<String> = splits.into_iter().map(split).collect();
-    format!("iteration {} · {}", evaluation.iteration, parts.join(" · "))
+    splits.into_iter().map(split).collect()
 }
 
 /// One row per training iteration.

@@ -3,10 +3,10 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use groklab_proto::v1::{Progress, WatchUpdate};
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
 use super::{
-    View, evaluation_line,
+    View, evaluation_lines,
     plain::{event_line, iteration_line, state_line},
     words::work,
 };
@@ -42,9 +42,10 @@ impl Bars {
             bar.set_length(progress.units_total);
             // A job that is run again starts over; the bar shows what is stored.
             bar.set_position(progress.units_done);
-            bar.set_message(doing(progress));
-            if progress.jobs_done == progress.jobs_total && !bar.is_finished() {
-                bar.abandon_with_message("done");
+            let done = progress.jobs_done == progress.jobs_total;
+            bar.set_message(if done { "done".to_owned() } else { doing(progress) });
+            if done && !bar.is_finished() {
+                bar.abandon();
             }
         }
     }
@@ -60,7 +61,7 @@ impl View for Bars {
             self.console.note(iteration_line(&iteration));
         }
         for evaluation in results::lines("a line of metrics", &update.metrics_json)? {
-            self.console.note(evaluation_line(&evaluation));
+            evaluation_lines(&evaluation).iter().for_each(|line| self.console.note(line));
         }
         if let Some(experiment) = &update.experiment {
             let state = state_line(experiment);
@@ -102,9 +103,17 @@ fn doing(progress: &Progress) -> String {
     }
 }
 
+/// Units a second; nothing until there is something to divide by.
+fn rate(state: &ProgressState, out: &mut dyn std::fmt::Write) {
+    let rate = state.per_sec();
+    let shown = state.elapsed() > Duration::from_secs(5) && rate.is_finite() && !state.is_finished();
+    // Writing to a line of text cannot fail.
+    let _ = if shown { write!(out, "{rate:.1}/s") } else { write!(out, "–") };
+}
+
 fn new_bar(progress: &Progress) -> ProgressBar {
-    let template = "{prefix:<24} {bar:30} {pos:>6}/{len:<6} {per_sec:>12} eta {eta:>4}  {msg}";
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let template = "{prefix:<22} {bar:20} {pos:>5}/{len:<5} {rate:>8} eta {eta:>4}  {msg}";
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).with_key("rate", rate);
     let bar = ProgressBar::new(progress.units_total).with_style(style).with_prefix(work(progress)).with_position(progress.units_done);
     bar.reset_eta();
     bar.enable_steady_tick(Duration::from_secs(1));

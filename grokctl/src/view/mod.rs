@@ -8,7 +8,7 @@ mod plain;
 pub mod tables;
 pub mod words;
 
-pub use accuracy::{accuracy_table, comparison_lines, evaluation_line, iterations_table, ks, pass_at, phase};
+pub use accuracy::{accuracy_table, comparison_lines, evaluation_line, evaluation_lines, iterations_table, ks, pass_at, phase};
 pub use lines::JsonLines;
 pub use plain::{Plain, state_line as plain_state};
 
