@@ -43,12 +43,12 @@ pub struct Stop<'a> {
     pub end_tokens: BTreeSet<i64>,
     /// Gives the completions their bytes; without it they are empty.
     pub tokenizer: Option<&'a ChatTokenizer>,
-    /// End behind the line that closes the first fenced block; needs a tokenizer.
+    /// End behind the line that closes the block that verification takes; needs a tokenizer.
     pub closing_fence: bool,
 }
 
 impl<'a> Stop<'a> {
-    /// At the model's end tokens and behind the first closed code fence: what code generation wants.
+    /// At the model's end tokens and behind the closed code block that verification takes: what code generation wants.
     pub fn at_code_end(tokenizer: &'a ChatTokenizer) -> Self {
         Self { end_tokens: tokenizer.end_tokens().clone(), tokenizer: Some(tokenizer), closing_fence: true }
     }
