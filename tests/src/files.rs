@@ -1,6 +1,6 @@
 //! Experiment files for the tiny model, and reading exports back.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use serde_json::Value;
 
@@ -30,6 +30,42 @@ batch_tokens = 1024
     )
 }
 
+/// What two runs of one file must have in common.
+#[derive(PartialEq)]
+pub struct Results {
+    /// Lines without their `seconds`.
+    pub metrics: Vec<String>,
+    pub iterations: Vec<String>,
+    pub rollouts: Vec<String>,
+    /// The weights of each checkpoint, by its folder's name.
+    pub adapters: BTreeMap<String, Vec<u8>>,
+}
+
+impl Results {
+    /// Reads an export.
+    pub fn of(export: &Path) -> Self {
+        let checkpoints = fs::read_dir(export.join("checkpoints")).into_iter().flatten().flatten();
+        let adapter = |folder: fs::DirEntry| {
+            let weights = fs::read(folder.path().join("adapter_model.safetensors")).unwrap();
+            (folder.file_name().to_string_lossy().into_owned(), weights)
+        };
+        Self {
+            metrics: without(&export.join("metrics.jsonl"), &["seconds"]),
+            iterations: without(&export.join("iterations.jsonl"), &["seconds"]),
+            rollouts: without(&export.join("rollouts.jsonl"), &["cpu_ms", "wall_ms", "peak_memory_kb"]),
+            adapters: checkpoints.map(adapter).collect(),
+        }
+    }
+}
+
+/// Without the adapters' bytes, which help nobody.
+impl std::fmt::Debug for Results {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let adapters: Vec<_> = self.adapters.iter().map(|(name, bytes)| format!("{name}: {} bytes", bytes.len())).collect();
+        write!(f, "{:#?}\n{:#?}\n{} rollouts\n{adapters:?}", self.metrics, self.iterations, self.rollouts.len())
+    }
+}
+
 /// A text file.
 pub fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -42,8 +78,13 @@ pub fn lines(path: &Path) -> Vec<Value> {
 
 /// A file of JSON lines, each without its `seconds`.
 pub fn without_seconds(path: &Path) -> Vec<String> {
+    without(path, &["seconds"])
+}
+
+fn without(path: &Path, fields: &[&str]) -> Vec<String> {
     let strip = |mut line: Value| {
-        line.as_object_mut().unwrap().remove("seconds").unwrap();
+        let object = line.as_object_mut().unwrap();
+        fields.iter().for_each(|field| drop(object.remove(*field).unwrap()));
         line.to_string()
     };
     lines(path).into_iter().map(strip).collect()

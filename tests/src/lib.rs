@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a harness of tests: a failure is a panic with its place")]
 
 pub mod binaries;
+pub mod database;
 pub mod files;
 pub mod stack;
 pub mod wait;

@@ -18,6 +18,7 @@ use crate::{binary, wait::until};
 /// One running binary in a process group of its own; ended, and killed if need be, when dropped.
 pub struct Process {
     name: String,
+    command: Command,
     child: Child,
     log: PathBuf,
 }
@@ -26,11 +27,34 @@ impl Process {
     /// Starts `name` with `args`; its output goes to `DIR/NAME.log`.
     pub fn start(dir: &Path, name: &str, args: &[&str], env: &[(&str, &str)]) -> Self {
         let log = dir.join(format!("{name}.log"));
-        let file = File::options().create(true).append(true).open(&log).unwrap();
-        let mut command = Command::new(binary(name));
-        command.args(args).envs(env.iter().copied()).process_group(0);
-        command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
-        Self { name: name.to_owned(), child: command.spawn().unwrap(), log }
+        let mut command = command(name, args, env, &log);
+        let child = command.spawn().unwrap();
+        Self { name: name.to_owned(), command, child, log }
+    }
+
+    /// What it is started with the next time.
+    fn set_args(&mut self, args: &[&str], env: &[(&str, &str)]) {
+        self.command = command(&self.name, args, env, &self.log);
+    }
+
+    /// SIGKILL to the group.
+    pub fn kill(&mut self) {
+        self.signal(Signal::SIGKILL);
+        self.child.wait().unwrap();
+    }
+
+    /// SIGKILL, and the same command once more.
+    pub fn kill_and_restart(&mut self) {
+        self.kill();
+        self.child = self.command.spawn().unwrap();
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Sends a signal to the process's group.
@@ -58,6 +82,14 @@ impl Process {
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
+}
+
+fn command(name: &str, args: &[&str], env: &[(&str, &str)], log: &Path) -> Command {
+    let file = File::options().create(true).append(true).open(log).unwrap();
+    let mut command = Command::new(binary(name));
+    command.args(args).envs(env.iter().copied()).process_group(0);
+    command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
+    command
 }
 
 impl Drop for Process {
@@ -102,6 +134,8 @@ impl Stack {
             assert!(coordinator.running(), "the coordinator ended: {}", coordinator.log());
             fs::read_to_string(&address_file).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
         });
+        // Started again, it serves where its workers look for it.
+        coordinator.set_args(&[&["--listen", address.trim_start_matches("http://")], &args[2..]].concat(), env);
         Self { workers: Vec::new(), coordinator, address, dir }
     }
 
@@ -142,6 +176,29 @@ impl Stack {
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "grokctl {args:?}: {}\n{out}\n{err}\n{}", output.status, self.logs());
         out.into_owned()
+    }
+
+    /// Exports an experiment; the folder.
+    pub fn export(&self, name: &str) -> PathBuf {
+        let out = self.dir.path().join(format!("out-{name}"));
+        self.grokctl_ok(&["export", name, "--out", out.to_str().unwrap(), "--force"]);
+        out
+    }
+
+    /// Asks the coordinator's own database; a line per row, columns parted by `|`. None while it does not answer.
+    pub fn sql(&self, query: &str) -> Option<Vec<String>> {
+        crate::database::ask(&self.dir.path().join("data/postgres/socket"), query)
+    }
+
+    /// The process id of the coordinator's own Postgres.
+    pub fn postgres(&self) -> Option<Pid> {
+        let text = fs::read_to_string(self.dir.path().join("data/postgres/cluster/postmaster.pid")).ok()?;
+        text.lines().next()?.trim().parse().ok().map(Pid::from_raw)
+    }
+
+    /// Waits until the coordinator answers, as after it was started again.
+    pub fn wait_until_served(&self) {
+        until("the coordinator to answer", Duration::from_secs(90), || self.grokctl(&["list"]).status.success().then_some(()));
     }
 
     /// All logs, for a failed assertion.
