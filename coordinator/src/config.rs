@@ -1,9 +1,12 @@
 //! The coordinator's configuration: flags over environment. The only place that reads the environment.
 
-use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use clap::Parser;
+use groklab_runtime::secret::{Secret, token};
+
+use crate::access::Tokens;
 
 /// Serves experiments and workers, and keeps everything in Postgres.
 #[derive(Debug, Parser)]
@@ -28,6 +31,24 @@ struct Flags {
     /// Lost leases and infrastructure failures of one job before its experiment is paused.
     #[arg(long, env = "GROKLAB_ATTEMPTS", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     attempts: u32,
+    /// File with the token that clients show; instead of it, GROKLAB_CLIENT_TOKEN may hold the token.
+    #[arg(long, env = "GROKLAB_CLIENT_TOKEN_FILE", value_name = "FILE")]
+    client_token_file: Option<PathBuf>,
+    /// File with the token that workers show; instead of it, GROKLAB_WORKER_TOKEN may hold the token.
+    #[arg(long, env = "GROKLAB_WORKER_TOKEN_FILE", value_name = "FILE")]
+    worker_token_file: Option<PathBuf>,
+    /// Certificate chain (PEM): serve with TLS.
+    #[arg(long, env = "GROKLAB_SERVER_CERT", value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM).
+    #[arg(long, env = "GROKLAB_SERVER_KEY", value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Certificate authority (PEM): workers must show a certificate that it signed.
+    #[arg(long, env = "GROKLAB_CLIENT_CA", value_name = "FILE", requires = "tls_cert")]
+    tls_client_ca: Option<PathBuf>,
+    /// Calls that one address may make per second.
+    #[arg(long, env = "GROKLAB_CALLS_PER_SECOND", default_value = "20000")]
+    calls_per_second: NonZeroU32,
     /// Where to write the address, as http://HOST:PORT, once it is served.
     #[arg(long, env = "GROKLAB_ADDRESS_FILE")]
     address_file: Option<PathBuf>,
@@ -48,11 +69,25 @@ pub struct Config {
     /// Lost leases and infrastructure failures of one job before its experiment is paused.
     pub attempts: u32,
     pub address_file: Option<PathBuf>,
+    /// Absent: everybody may call, on loopback.
+    pub tokens: Option<Tokens>,
+    pub tls: Option<Tls>,
+    /// Calls that one address may make per second.
+    pub calls_per_second: NonZeroU32,
+}
+
+/// The files of TLS, all PEM.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    pub cert: PathBuf,
+    pub key: PathBuf,
+    /// Workers must show a certificate that it signed.
+    pub client_ca: Option<PathBuf>,
 }
 
 /// What the command line asks for.
 pub enum Command {
-    Run(Config),
+    Run(Box<Config>),
     /// Show this text and end.
     Print(String),
 }
@@ -63,29 +98,35 @@ impl Config {
         let flags = Flags::parse();
         let print = flags.print_config;
         let config = Self::try_from(flags)?;
-        Ok(if print { Command::Print(config.describe()) } else { Command::Run(config) })
+        Ok(if print { Command::Print(config.describe()) } else { Command::Run(Box::new(config)) })
     }
 
     /// Refuses what must not be served.
     pub fn check(&self) -> anyhow::Result<()> {
         ensure!(
-            self.listen.ip().is_loopback(),
-            "refusing to listen on {}: there is no access control yet, so only loopback addresses (127.0.0.1, ::1) are served",
+            self.listen.ip().is_loopback() || self.tokens.is_some(),
+            "refusing to listen on {} without tokens: others can reach it. Make two with `openssl rand -hex 32` and give them by \
+             --client-token-file and --worker-token-file (or GROKLAB_CLIENT_TOKEN and GROKLAB_WORKER_TOKEN), or listen on 127.0.0.1",
             self.listen
         );
         Ok(())
     }
 
     fn describe(&self) -> String {
-        let optional = |value: Option<String>| value.unwrap_or_else(|| "none".to_owned());
+        let path = |path: Option<&PathBuf>| path.map_or_else(|| "none".to_owned(), |path| path.display().to_string());
         format!(
-            "listen = {}\ndata = {}\ndatabase_url = {}\nlease_seconds = {}\nattempts = {}\naddress_file = {}",
+            "listen = {}\ndata = {}\ndatabase_url = {}\nlease_seconds = {}\nattempts = {}\naddress_file = {}\ntokens = {}\n\
+             tls_cert = {}\ntls_client_ca = {}\ncalls_per_second = {}",
             self.listen,
             self.data.display(),
             self.database_url.as_ref().map_or_else(|| "none (a Postgres of its own)".to_owned(), ToString::to_string),
             self.lease.as_secs(),
             self.attempts,
-            optional(self.address_file.as_ref().map(|path| path.display().to_string())),
+            path(self.address_file.as_ref()),
+            if self.tokens.is_some() { "client (redacted), worker (redacted)" } else { "none (loopback only)" },
+            path(self.tls.as_ref().map(|tls| &tls.cert)),
+            path(self.tls.as_ref().and_then(|tls| tls.client_ca.as_ref())),
+            self.calls_per_second,
         )
     }
 }
@@ -97,7 +138,7 @@ impl TryFrom<Flags> for Config {
         let from_file = flags.database_url_file.as_ref().map(|path| {
             let text = std::fs::read_to_string(path).with_context(|| format!("read database URL from `{}`", path.display()))?;
             ensure!(!text.trim().is_empty(), "`{}` is empty: it should hold a database URL", path.display());
-            Ok(Secret(text.trim().to_owned()))
+            Ok(Secret::new(text.trim()))
         });
         let config = Self {
             listen: flags.listen,
@@ -106,43 +147,25 @@ impl TryFrom<Flags> for Config {
             lease: Duration::from_secs(flags.lease_seconds.into()),
             attempts: flags.attempts,
             address_file: flags.address_file,
+            tokens: tokens(flags.client_token_file.as_ref(), flags.worker_token_file.as_ref())?,
+            tls: flags.tls_cert.zip(flags.tls_key).map(|(cert, key)| Tls { cert, key, client_ca: flags.tls_client_ca }),
+            calls_per_second: flags.calls_per_second,
         };
         config.check()?;
         Ok(config)
     }
 }
 
-/// A text that is never shown.
-#[derive(Clone)]
-pub struct Secret(String);
-
-impl Secret {
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::str::FromStr for Secret {
-    type Err = std::convert::Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(Self(text.to_owned()))
-    }
-}
-
-impl fmt::Display for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(redacted)")
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(redacted)")
+/// Both tokens or none.
+fn tokens(client: Option<&PathBuf>, worker: Option<&PathBuf>) -> anyhow::Result<Option<Tokens>> {
+    match (token(client, "GROKLAB_CLIENT_TOKEN")?, token(worker, "GROKLAB_WORKER_TOKEN")?) {
+        (None, None) => Ok(None),
+        (Some(client), Some(worker)) => {
+            ensure!(client != worker, "the clients' token and the workers' are the same: a worker could submit and read experiments");
+            Ok(Some(Tokens { client, worker }))
+        }
+        (Some(_), None) => bail!("there is a token for clients but none for workers: give --worker-token-file or GROKLAB_WORKER_TOKEN"),
+        (None, Some(_)) => bail!("there is a token for workers but none for clients: give --client-token-file or GROKLAB_CLIENT_TOKEN"),
     }
 }
 
@@ -164,6 +187,27 @@ mod tests {
     #[test]
     fn only_loopback_is_served() {
         let error = config(&["--listen", "0.0.0.0:7070"]).unwrap_err().to_string();
-        assert!(error.contains("loopback"), "{error}");
+        assert!(error.contains("refusing to listen on 0.0.0.0:7070 without tokens"), "{error}");
+    }
+
+    #[test]
+    fn tokens_come_in_pairs_that_differ() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        let (one, other) = (file("one", &"a".repeat(32)), file("other", &"b".repeat(32)));
+        let with = |client: &str, worker: &str| {
+            config(&["--listen", "0.0.0.0:7070", "--client-token-file", client, "--worker-token-file", worker])
+        };
+        let served = with(&one, &other).unwrap();
+        assert!(!format!("{served:?}{}", served.describe()).contains("aaaa"));
+        assert!(with(&one, &one).unwrap_err().to_string().contains("the same"));
+        let short = file("short", "abc");
+        assert!(with(&one, &short).unwrap_err().to_string().contains("3 characters"));
+        let half = config(&["--client-token-file", &one]).unwrap_err().to_string();
+        assert!(half.contains("none for workers"), "{half}");
     }
 }

@@ -1,6 +1,7 @@
 //! The coordinator: sole owner of Postgres, the gRPC services, and the loop that carries experiments through.
 //! It runs no model and no candidate.
 
+mod access;
 mod blobs;
 mod config;
 mod error;
@@ -12,5 +13,6 @@ mod serve;
 mod service;
 mod store;
 
-pub use config::{Command, Config, Secret};
+pub use access::Tokens;
+pub use config::{Command, Config, Tls};
 pub use serve::run;

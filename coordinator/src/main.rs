@@ -6,7 +6,7 @@ use groklab_coordinator::{Command, Config};
 
 fn main() -> ExitCode {
     match Config::from_args() {
-        Ok(Command::Run(config)) => groklab_runtime::process::serve("coordinator", |stop| groklab_coordinator::run(config, stop)),
+        Ok(Command::Run(config)) => groklab_runtime::process::serve("coordinator", |stop| groklab_coordinator::run(*config, stop)),
         Ok(Command::Print(text)) => {
             println!("{text}");
             ExitCode::SUCCESS

@@ -1,6 +1,13 @@
 //! Boot order and its reverse: data folder, Postgres, schema, loops, services; then refuse calls, end loops, stop Postgres.
 
-use std::{fs::File, net::SocketAddr, path::Path, str::FromStr as _, sync::Arc, time::Duration};
+use std::{
+    fs::File,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::Path,
+    str::FromStr as _,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context as _, bail};
 use groklab_proto::{
@@ -16,12 +23,14 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::{
     metadata::MetadataMap,
-    transport::{Server, server::TcpIncoming},
+    service::interceptor::InterceptedService,
+    transport::{Certificate, Identity, Server, ServerTlsConfig, server::TcpIncoming},
 };
 
 use crate::{
+    access::{Access, Guard, Role},
     blobs::Blobs,
-    config::Config,
+    config::{Config, Tls},
     nudge::Nudge,
     postgres,
     scheduler::{self, Scheduler},
@@ -33,6 +42,11 @@ use crate::{
 const GRACE: Duration = Duration::from_secs(10);
 const KEEPALIVE: Duration = Duration::from_secs(20);
 const CONNECTION_AGE: Duration = Duration::from_secs(30 * 60);
+/// How long a connection may take to agree on TLS.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Calls at once on one connection; a worker has one or two.
+const STREAMS: u32 = 1024;
+const HEADER_BYTES: u32 = 16 << 10;
 
 /// Serves until `stop` is cancelled, then stops in order. Fails if it cannot start, or if a part it cannot do without ends.
 pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
@@ -77,6 +91,12 @@ async fn serve(config: &Config, options: PgConnectOptions, stop: CancellationTok
     let nudge = Nudge::default();
     let listener = TcpListener::bind(config.listen).await.with_context(|| format!("listen on {}", config.listen))?;
     let address = listener.local_addr().context("find the address that is served")?;
+    let server = server(config.tls.as_ref())?;
+    let certificates = config.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+    let access = Arc::new(Access::new(config.tokens.as_ref(), certificates, config.calls_per_second));
+    if config.tls.is_none() && !address.ip().is_loopback() {
+        tracing::warn!(%address, "tokens and results cross the network in plain text: give --tls-cert and --tls-key, or keep the network private");
+    }
 
     let mut group = Group::new(stop.child_token());
     let scheduler =
@@ -86,10 +106,10 @@ async fn serve(config: &Config, options: PgConnectOptions, stop: CancellationTok
     group.spawn("listen", OnFailure::Stop, scheduler::listen(store.clone(), nudge.clone(), group.stop()));
     let service =
         Arc::new(Service { store: store.clone(), blobs, nudge, lease: config.lease, attempts: config.attempts, stop: group.stop() });
-    group.spawn("grpc", OnFailure::Stop, grpc(service, listener, group.stop()));
+    group.spawn("grpc", OnFailure::Stop, grpc(server, service, access, listener, group.stop()));
 
     if let Some(path) = &config.address_file {
-        write_address(path, address)?;
+        write_address(path, if config.tls.is_some() { "https" } else { "http" }, address)?;
     }
     tracing::info!(%address, data = %config.data.display(), "serving");
     let outcome = group.finish(GRACE).await;
@@ -105,30 +125,64 @@ async fn serve(config: &Config, options: PgConnectOptions, stop: CancellationTok
     outcome
 }
 
-async fn grpc(service: Arc<Service>, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
-    let experiments = ExperimentsServer::new(Shared(service.clone()));
-    let workers = WorkersServer::from_arc(service.clone());
-    let artifacts = ArtifactsServer::from_arc(service);
-    Server::builder()
+/// A server with its limits, and with TLS where that is asked for.
+fn server(tls: Option<&Tls>) -> anyhow::Result<Server> {
+    let server = Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE))
         .max_connection_age(CONNECTION_AGE)
+        .max_concurrent_streams(STREAMS)
+        .http2_max_header_list_size(HEADER_BYTES);
+    let Some(tls) = tls else { return Ok(server) };
+    let read = |path: &Path| std::fs::read(path).with_context(|| format!("read `{}`", path.display()));
+    let identity = Identity::from_pem(read(&tls.cert)?, read(&tls.key)?);
+    let mut settings = ServerTlsConfig::new().identity(identity).timeout(HANDSHAKE);
+    if let Some(path) = &tls.client_ca {
+        // Clients need none: the guard of the workers' services asks for it.
+        settings = settings.client_ca_root(Certificate::from_pem(read(path)?)).client_auth_optional(true);
+    }
+    let names = format!(
+        "prepare TLS from `{}` and `{}`: are both in PEM form, and is it the certificate's key?",
+        tls.cert.display(),
+        tls.key.display()
+    );
+    server.tls_config(settings).context(names)
+}
+
+async fn grpc(
+    server: Server,
+    service: Arc<Service>,
+    access: Arc<Access>,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let experiments = ExperimentsServer::new(Shared(service.clone()));
+    let workers = WorkersServer::from_arc(service.clone());
+    let artifacts = ArtifactsServer::from_arc(service);
+    let experiments = experiments.max_decoding_message_size(MESSAGE_BYTES).max_encoding_message_size(MESSAGE_BYTES);
+    let workers = workers.max_decoding_message_size(MESSAGE_BYTES).max_encoding_message_size(MESSAGE_BYTES);
+    let artifacts = artifacts.max_decoding_message_size(MESSAGE_BYTES).max_encoding_message_size(MESSAGE_BYTES);
+    let guard = |role| Guard { access: access.clone(), role };
+    server
         .trace_fn(|request| {
             let span = tracing::info_span!("call", rpc.method = request.uri().path());
             trace::adopt(&span, &MetadataMap::from_headers(request.headers().clone()));
             span
         })
-        .add_service(experiments.max_decoding_message_size(MESSAGE_BYTES).max_encoding_message_size(MESSAGE_BYTES))
-        .add_service(workers.max_decoding_message_size(MESSAGE_BYTES).max_encoding_message_size(MESSAGE_BYTES))
-        .add_service(artifacts.max_decoding_message_size(MESSAGE_BYTES).max_encoding_message_size(MESSAGE_BYTES))
+        .add_service(InterceptedService::new(experiments, guard(Role::Client)))
+        .add_service(InterceptedService::new(workers, guard(Role::Worker)))
+        .add_service(InterceptedService::new(artifacts, guard(Role::Worker)))
         .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), stop.cancelled_owned())
         .await
         .context("serve gRPC")
 }
 
-/// Writes the address where others look for it, all at once.
-fn write_address(path: &Path, address: SocketAddr) -> anyhow::Result<()> {
+/// Writes the address where others on this machine look for it, all at once.
+fn write_address(path: &Path, scheme: &str, mut address: SocketAddr) -> anyhow::Result<()> {
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+    }
     let half = path.with_extension("new");
-    std::fs::write(&half, format!("http://{address}\n")).with_context(|| format!("write `{}`", half.display()))?;
+    std::fs::write(&half, format!("{scheme}://{address}\n")).with_context(|| format!("write `{}`", half.display()))?;
     std::fs::rename(&half, path).with_context(|| format!("write `{}`", path.display()))
 }

@@ -1,12 +1,12 @@
 //! The command line: commands, flags, their help and an example each. Decides nothing.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 const EXIT_CODES: &str = "Exit codes: 0 done · 1 other failure · 2 wrong command line or file · 3 not found · 4 coordinator unreachable · \
-5 the experiment failed, was cancelled or is paused · 130 interrupted";
+5 the experiment failed, was cancelled or is paused · 6 no or a wrong token · 130 interrupted";
 
 /// Can a small code model improve itself on problems whose answers can be checked? Submit an experiment and see.
 #[derive(Debug, Parser)]
@@ -27,6 +27,8 @@ pub struct Global {
     /// The folder in which `up` and `run --local` keep their state.
     #[arg(long, global = true, env = "GROKLAB_DATA", value_name = "DIR", default_value = "groklab-data")]
     pub data: PathBuf,
+    #[command(flatten)]
+    pub connect: groklab_runtime::connect::Args,
     /// Print results as JSON, one value a line; notes stay on standard error.
     #[arg(long, global = true)]
     pub json: bool,
@@ -126,6 +128,9 @@ pub struct ExportArgs {
 /// How to bring everything up on this machine.
 #[derive(Debug, Clone, Args)]
 pub struct UpArgs {
+    /// Serve others too: an address of this machine and a port, as in 0.0.0.0:7070. Makes tokens in the data folder.
+    #[arg(long, env = "GROKLAB_LISTEN", value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
     /// Use this Postgres instead of one in the data folder.
     #[arg(long, env = "GROKLAB_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<String>,

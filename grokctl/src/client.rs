@@ -3,26 +3,22 @@
 use std::time::Duration;
 
 use groklab_proto::{limits::MESSAGE_BYTES, v1};
-use tonic::{
-    Request, Response, Status, Streaming,
-    transport::{Channel, Endpoint},
-};
+use groklab_runtime::connect::{Access, Credentials};
+use tonic::{Request, Response, Status, Streaming, service::interceptor::InterceptedService, transport::Channel};
 use v1::experiments_client::ExperimentsClient;
 
 use crate::failure::{Exit, Failure, chain};
 
-const CONNECT: Duration = Duration::from_secs(5);
 const CALL: Duration = Duration::from_secs(30);
 /// Submitting makes and stores all problems.
 const SUBMIT: Duration = Duration::from_secs(300);
-const KEEPALIVE: Duration = Duration::from_secs(15);
 /// The longest pause between two messages of a stream that sends as fast as it can.
 const STREAM_STALL: Duration = Duration::from_secs(60);
 
 /// A connected client; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Client {
-    rpc: ExperimentsClient<Channel>,
+    rpc: ExperimentsClient<InterceptedService<Channel, Credentials>>,
     url: String,
 }
 
@@ -46,17 +42,18 @@ impl Control {
 
 impl Client {
     /// Connects to `url`, as in `http://127.0.0.1:7070`.
-    pub async fn connect(url: &str) -> Result<Self, Failure> {
-        let endpoint = Endpoint::from_shared(url.to_owned()).map_err(|error| {
+    pub async fn connect(url: &str, access: &Access) -> Result<Self, Failure> {
+        let endpoint = access.endpoint(url).map_err(|error| {
             Failure::usage(format!("use the coordinator `{url}`")).because(chain(&error)).next("name it as http://HOST:PORT")
         })?;
-        let endpoint = endpoint.connect_timeout(CONNECT).http2_keep_alive_interval(KEEPALIVE).keep_alive_while_idle(true);
         let channel = endpoint.connect().await.map_err(|error| {
             Failure::new(Exit::Unreachable, format!("connect to the coordinator at {url}"))
                 .because(chain(&error))
                 .next("start one here with `grokctl up`, or name another with --coordinator URL")
         })?;
-        let rpc = ExperimentsClient::new(channel).max_decoding_message_size(MESSAGE_BYTES).max_encoding_message_size(MESSAGE_BYTES);
+        let rpc = ExperimentsClient::new(InterceptedService::new(channel, access.credentials()))
+            .max_decoding_message_size(MESSAGE_BYTES)
+            .max_encoding_message_size(MESSAGE_BYTES);
         Ok(Self { rpc, url: url.to_owned() })
     }
 

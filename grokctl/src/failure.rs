@@ -20,6 +20,8 @@ pub enum Exit {
     Unreachable = 4,
     /// The watched experiment failed, was cancelled, or is paused.
     Unfinished = 5,
+    /// The coordinator wants another token.
+    Refused = 6,
     /// Stopped by Ctrl-C or SIGTERM.
     Interrupted = 130,
 }
@@ -64,9 +66,17 @@ impl Failure {
 
     /// What the coordinator at `url` answered to `what`.
     pub fn from_status(what: impl Into<String>, status: &Status, url: &str) -> Self {
-        let failure = Self::new(exit_of(status.code()), what).because(reason(status));
+        // A status that the transport made has a source.
+        let broken = status.code() == Code::Unknown && std::error::Error::source(status).is_some();
+        let exit = if broken { Exit::Unreachable } else { exit_of(status.code()) };
+        let failure = Self::new(exit, what).because(reason(status));
         match failure.exit {
             Exit::NotFound => failure.next("`grokctl list` shows the experiments there are"),
+            Exit::Refused => {
+                failure.next("give its clients' token by --token-file FILE or GROKLAB_TOKEN; `grokctl up` keeps it in DATA/tokens/client")
+            }
+            Exit::Unreachable if broken && url.starts_with("http://") => failure
+                .next(format!("if it serves with TLS, name it {} and its authority by --tls-ca FILE", url.replace("http://", "https://"))),
             Exit::Unreachable => failure.next(format!("is the coordinator at {url} up? `grokctl up` starts one here")),
             _ => failure,
         }
@@ -112,7 +122,8 @@ fn exit_of(code: Code) -> Exit {
         Code::Ok => Exit::Ok,
         Code::InvalidArgument | Code::OutOfRange => Exit::Usage,
         Code::NotFound => Exit::NotFound,
-        Code::Unavailable | Code::DeadlineExceeded => Exit::Unreachable,
+        Code::Unavailable | Code::DeadlineExceeded | Code::ResourceExhausted => Exit::Unreachable,
+        Code::Unauthenticated | Code::PermissionDenied => Exit::Refused,
         _ => Exit::Other,
     }
 }
@@ -120,7 +131,7 @@ fn exit_of(code: Code) -> Exit {
 fn reason(status: &Status) -> String {
     let text = if status.message().is_empty() { status.code().description() } else { status.message() };
     match std::error::Error::source(status) {
-        Some(source) if status.code() == Code::Unavailable => chain_after(text, source),
+        Some(source) if matches!(status.code(), Code::Unavailable | Code::Unknown) => chain_after(text, source),
         _ => text.to_owned(),
     }
 }
@@ -143,6 +154,8 @@ mod tests {
             (Code::DeadlineExceeded, 4),
             (Code::FailedPrecondition, 1),
             (Code::Internal, 1),
+            (Code::Unauthenticated, 6),
+            (Code::PermissionDenied, 6),
         ];
         for (code, exit) in table {
             assert_eq!(Failure::from_status("x", &Status::new(code, "y"), "http://h").exit as u8, exit, "{code:?}");

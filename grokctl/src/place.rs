@@ -5,7 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use groklab_runtime::connect::Access;
+
 use crate::{failure::Failure, up::Lock};
+
+/// The names of the two tokens' files.
+pub const CLIENT_TOKEN: &str = "client";
+pub const WORKER_TOKEN: &str = "worker";
 
 /// Where a coordinator listens when nothing else is known.
 pub const DEFAULT_PORT: u16 = 7070;
@@ -39,6 +45,11 @@ impl DataFolder {
         self.0.join("logs").join(format!("{component}.log"))
     }
 
+    /// The token of one side, made where others can reach the coordinator.
+    pub fn token_file(&self, side: &str) -> PathBuf {
+        self.0.join("tokens").join(side)
+    }
+
     /// Makes the folder and its `logs`.
     pub fn create(&self) -> Result<(), Failure> {
         fs::create_dir_all(self.0.join("logs")).map_err(|error| {
@@ -61,6 +72,12 @@ impl DataFolder {
 pub fn coordinator_url(named: Option<&str>, data: &DataFolder) -> String {
     let running = || data.recorded_url().filter(|_| Lock::is_held(&data.lock_file()));
     named.and_then(url_of).or_else(running).unwrap_or_else(|| format!("http://127.0.0.1:{DEFAULT_PORT}"))
+}
+
+/// What is shown to the coordinator: the token given, else that of the data folder, if it has one.
+pub fn access(args: &groklab_runtime::connect::Args, data: &DataFolder) -> Result<Access, Failure> {
+    args.access(Some(data.token_file(CLIENT_TOKEN)))
+        .map_err(|error| Failure::usage("prepare access to the coordinator").because(crate::failure::chain(&error)))
 }
 
 /// A URL from `http://host:port` or `host:port`; `None` when there is nothing.

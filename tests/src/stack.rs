@@ -127,8 +127,16 @@ impl Stack {
         let dir = crate::folder();
         let address_file = dir.path().join("address");
         let data = dir.path().join("data");
-        let mut args = vec!["--listen", "127.0.0.1:0", "--data", data.to_str().unwrap(), "--address-file", address_file.to_str().unwrap()];
-        args.extend(flags);
+        let listen = flags.iter().position(|flag| *flag == "--listen").map_or("127.0.0.1:0", |at| flags[at + 1]);
+        let mut args = vec!["--listen", listen, "--data", data.to_str().unwrap(), "--address-file", address_file.to_str().unwrap()];
+        let mut flags = flags.iter().copied();
+        while let Some(flag) = flags.next() {
+            if flag == "--listen" {
+                flags.next();
+            } else {
+                args.push(flag);
+            }
+        }
         let mut coordinator = Process::start(dir.path(), "coordinator", &args, env);
         let address = until("the coordinator to serve", Duration::from_secs(60), || {
             assert!(coordinator.running(), "the coordinator ended: {}", coordinator.log());
@@ -166,8 +174,10 @@ impl Stack {
 
     /// Runs grokctl against this coordinator.
     pub fn grokctl(&self, args: &[&str]) -> Output {
-        let output = Command::new(binary("grokctl")).args(["--coordinator", &self.address]).args(args).stdin(Stdio::null()).output();
-        output.unwrap()
+        // What hangs is a failure that says where.
+        let mut command = Command::new("timeout");
+        command.args(["--kill-after=5", "300"]).arg(binary("grokctl")).args(["--coordinator", &self.address]).args(args);
+        command.stdin(Stdio::null()).output().unwrap()
     }
 
     /// Runs grokctl and takes its standard output; panics when it fails.

@@ -2,11 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use groklab_coordinator::{Config, Secret};
+use groklab_coordinator::{Config, Tokens};
 use groklab_proto::{
     limits::MESSAGE_BYTES,
     v1::{self, artifacts_client::ArtifactsClient, experiments_client::ExperimentsClient, workers_client::WorkersClient},
 };
+use groklab_runtime::secret::Secret;
 use sqlx::{Connection as _, PgConnection};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -14,6 +15,9 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
 use crate::postgres::{Postgres, folder};
+
+pub const CLIENT_TOKEN: &str = "c11ec11ec11ec11ec11ec11ec11ec11e";
+pub const WORKER_TOKEN: &str = "30e730e730e730e730e730e730e730e7";
 
 pub struct Coordinator {
     pub database_url: String,
@@ -31,6 +35,16 @@ impl Coordinator {
 
     /// With leases of so many seconds and so many attempts.
     pub async fn with(lease_seconds: u64, attempts: u32) -> Self {
+        Self::configured(lease_seconds, attempts, None).await
+    }
+
+    /// One that asks for tokens.
+    pub async fn with_tokens() -> Self {
+        let tokens = Tokens { client: Secret::new(CLIENT_TOKEN), worker: Secret::new(WORKER_TOKEN) };
+        Self::configured(30, 3, Some(tokens)).await
+    }
+
+    async fn configured(lease_seconds: u64, attempts: u32, tokens: Option<Tokens>) -> Self {
         let postgres = Postgres::shared();
         let database_url = postgres.database().await;
         let folder = folder();
@@ -42,6 +56,9 @@ impl Coordinator {
             lease: Duration::from_secs(lease_seconds),
             attempts,
             address_file: Some(address_file.clone()),
+            tokens,
+            tls: None,
+            calls_per_second: 20_000.try_into().unwrap(),
         };
         let stop = CancellationToken::new();
         let task = tokio::spawn(groklab_coordinator::run(config, stop.clone()));

@@ -7,4 +7,5 @@ mod harness;
 mod leases;
 mod life;
 mod postgres;
+mod roles;
 mod worker;

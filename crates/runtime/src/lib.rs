@@ -2,8 +2,10 @@
 //! Knows nothing of experiments or jobs.
 
 pub mod child;
+pub mod connect;
 pub mod openmp;
 pub mod process;
+pub mod secret;
 pub mod shutdown;
 pub mod tasks;
 pub mod telemetry;

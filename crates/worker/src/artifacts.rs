@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Failure,
-    client::{Client, retry, within},
+    client::{Client, within},
 };
 
 /// Deadline of one transfer.
@@ -38,23 +38,12 @@ impl Artifacts {
         {
             return Ok(bytes);
         }
-        let fetch = || self.fetch(digest);
-        let bytes = self.runtime.block_on(retry("artifact get", &self.stop, fetch));
+        let bytes = self.runtime.block_on(self.client.retry("artifact get", &self.stop, |client| fetch(client, digest)));
         let bytes = bytes.map_err(|status| Failure::infrastructure(format!("fetch artifact `{digest}`: {}", status.message())))?;
         if let Err(error) = self.keep(&path, &bytes) {
             tracing::warn!(path = %path.display(), %error, "keep an artifact");
         }
         Ok(bytes)
-    }
-
-    async fn fetch(&self, digest: Digest) -> Result<Vec<u8>, tonic::Status> {
-        let request = within(TRANSFER, v1::GetArtifactRequest { digest: digest.to_string() });
-        let mut chunks = self.client.artifacts.clone().get(request).await?.into_inner();
-        let mut bytes = Vec::new();
-        while let Some(chunk) = chunks.message().await? {
-            bytes.extend_from_slice(&chunk.data);
-        }
-        if Digest::of(&bytes) == digest { Ok(bytes) } else { Err(tonic::Status::data_loss("its bytes have another digest")) }
     }
 
     fn keep(&self, path: &std::path::Path, bytes: &[u8]) -> io::Result<()> {
@@ -66,18 +55,27 @@ impl Artifacts {
     /// Stores `bytes`; safe to repeat.
     pub fn put(&self, bytes: &[u8]) -> Result<Digest, Failure> {
         let digest = Digest::of(bytes);
-        let send = || self.send(digest, bytes);
-        let stored = self.runtime.block_on(retry("artifact put", &self.stop, send));
+        let stored = self.runtime.block_on(self.client.retry("artifact put", &self.stop, |client| send(client, digest, bytes)));
         stored.map(|()| digest).map_err(|status| Failure::infrastructure(format!("store artifact `{digest}`: {}", status.message())))
     }
+}
 
-    async fn send(&self, digest: Digest, bytes: &[u8]) -> Result<(), tonic::Status> {
-        let mut name = digest.to_string();
-        let mut chunks: Vec<_> =
-            bytes.chunks(CHUNK_BYTES).map(|data| v1::ArtifactChunk { digest: std::mem::take(&mut name), data: data.to_vec() }).collect();
-        if chunks.is_empty() {
-            chunks.push(v1::ArtifactChunk { digest: name, data: Vec::new() });
-        }
-        self.client.artifacts.clone().put(within(TRANSFER, tokio_stream::iter(chunks))).await.map(drop)
+async fn fetch(client: Client, digest: Digest) -> Result<Vec<u8>, tonic::Status> {
+    let request = within(TRANSFER, v1::GetArtifactRequest { digest: digest.to_string() });
+    let mut chunks = client.artifacts().get(request).await?.into_inner();
+    let mut bytes = Vec::new();
+    while let Some(chunk) = chunks.message().await? {
+        bytes.extend_from_slice(&chunk.data);
     }
+    if Digest::of(&bytes) == digest { Ok(bytes) } else { Err(tonic::Status::data_loss("its bytes have another digest")) }
+}
+
+async fn send(client: Client, digest: Digest, bytes: &[u8]) -> Result<(), tonic::Status> {
+    let mut name = digest.to_string();
+    let mut chunks: Vec<_> =
+        bytes.chunks(CHUNK_BYTES).map(|data| v1::ArtifactChunk { digest: std::mem::take(&mut name), data: data.to_vec() }).collect();
+    if chunks.is_empty() {
+        chunks.push(v1::ArtifactChunk { digest: name, data: Vec::new() });
+    }
+    client.artifacts().put(within(TRANSFER, tokio_stream::iter(chunks))).await.map(drop)
 }

@@ -47,8 +47,10 @@ impl Heart {
     async fn once(&mut self) -> bool {
         let job_id = self.claim.job.to_string();
         let held = v1::Held { job_id: job_id.clone(), fence: self.claim.fence.0, units_done: self.signal.units_done() };
+        let deadline = self.lease / 3;
         let request = v1::HeartbeatRequest { worker_id: self.claim.worker.to_string(), held: vec![held] };
-        match self.client.workers.heartbeat(within(self.lease / 3, request)).await {
+        let answer = self.client.call(|client| async move { client.workers().heartbeat(within(deadline, request)).await });
+        match answer.await {
             Ok(answer) => answer.into_inner().dropped.contains(&job_id),
             Err(status) => {
                 // A late holder whom nobody has replaced may still finish, so the work goes on.

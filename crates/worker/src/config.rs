@@ -7,9 +7,11 @@ use groklab_domain::{JobKind, WorkerId};
 /// Flags of every worker's `work` command.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// Address of the coordinator.
+    /// Address of the coordinator; of several that share one database, separated by commas, the next is asked when one does not answer.
     #[arg(long, env = "GROKLAB_COORDINATOR", default_value = "http://127.0.0.1:7070")]
     pub coordinator: String,
+    #[command(flatten)]
+    pub connect: groklab_runtime::connect::Args,
     /// Folder in which fetched adapters and training sets are kept.
     #[arg(long, env = "GROKLAB_CACHE", default_value_os_t = std::env::temp_dir().join("groklab-cache"))]
     pub cache: PathBuf,

@@ -7,7 +7,7 @@ use tonic::Code;
 
 use crate::{
     Failure, Outcome,
-    client::{CALL, Client, retry, within},
+    client::{CALL, Client, within},
 };
 
 /// Sends all results of a job.
@@ -19,9 +19,9 @@ pub(crate) async fn complete(client: &Client, claim: Claim, seconds: f64, outcom
         seconds,
         result: Some(outcome),
     };
-    let answer = retry("complete", stop, || {
-        let (mut workers, request) = (client.workers.clone(), request.clone());
-        async move { workers.complete(within(CALL, request)).await }
+    let answer = client.retry("complete", stop, |client| {
+        let request = request.clone();
+        async move { client.workers().complete(within(CALL, request)).await }
     });
     match answer.await {
         Ok(answer) if answer.get_ref().accepted => tracing::info!(seconds, "job done"),
@@ -51,9 +51,9 @@ pub(crate) async fn fail(client: &Client, claim: Claim, failure: Failure, stop: 
         fault: failure.fault.to_string(),
         reason: failure.reason,
     };
-    let answer = retry("fail", stop, || {
-        let (mut workers, request) = (client.workers.clone(), request.clone());
-        async move { workers.fail(within(CALL, request)).await }
+    let answer = client.retry("fail", stop, |client| {
+        let request = request.clone();
+        async move { client.workers().fail(within(CALL, request)).await }
     });
     if let Err(status) = answer.await {
         tracing::warn!(code = ?status.code(), message = status.message(), "the failure could not be reported; the lease will expire");

@@ -17,7 +17,7 @@ use crate::{
     Args, Context, Description, Executor, Failure, Outcome, Work,
     artifacts::Artifacts,
     beat::{Heart, Hung},
-    client::{CALL, Client, connect, retry, within},
+    client::{CALL, Client, connect, within},
     job::{Leased, Signal},
     report,
 };
@@ -28,7 +28,7 @@ const LEASE_CALL: Duration = Duration::from_secs(LEASE_POLL_SECONDS + 10);
 
 /// Works for the coordinator until `stop` is cancelled, with `executor` on a thread of its own.
 pub async fn run(args: Args, who: Description, executor: impl Executor, stop: CancellationToken) -> anyhow::Result<()> {
-    let client = connect(&args.coordinator).with_context(|| format!("coordinator address `{}`", args.coordinator))?;
+    let client = connect(&args.coordinator, &args.connect.access(None)?)?;
     // What still has to be said after `stop` gets the grace time twice: once for the work, once for its report.
     let hard_stop = CancellationToken::new();
     let artifacts = Artifacts::new(client.clone(), args.cache.clone(), Handle::current(), hard_stop.clone())
@@ -72,6 +72,9 @@ impl Worker {
                     // The coordinator does not know this worker any more: introduce it again.
                     Err(status) if status.code() == tonic::Code::NotFound => break,
                     Err(_) if self.stop.is_cancelled() => {}
+                    Err(status) if matches!(status.code(), tonic::Code::Unauthenticated | tonic::Code::PermissionDenied) => {
+                        anyhow::bail!("lease work at `{}`: {}", self.args.coordinator, status.message());
+                    }
                     Err(status) => {
                         tracing::error!(code = ?status.code(), message = status.message(), "no work could be leased; trying again");
                         stopped_within(&self.stop, AFTER_ERROR).await;
@@ -93,9 +96,9 @@ impl Worker {
             threads: self.who.threads,
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
-        let answer = retry("register", &self.stop, || {
-            let (mut workers, request) = (self.client.workers.clone(), request.clone());
-            async move { workers.register(within(CALL, request)).await }
+        let answer = self.client.retry("register", &self.stop, |client| {
+            let request = request.clone();
+            async move { client.workers().register(within(CALL, request)).await }
         });
         match answer.await {
             Ok(answer) => {
@@ -111,9 +114,9 @@ impl Worker {
     async fn lease(&self) -> Result<Vec<Leased>, tonic::Status> {
         let request =
             v1::LeaseRequest { worker_id: self.who.id.to_string(), kind: self.who.kind.to_string(), capacity: 1, held: Vec::new() };
-        let call = retry("lease", &self.stop, || {
-            let (mut workers, request) = (self.client.workers.clone(), request.clone());
-            async move { workers.lease(within(LEASE_CALL, request)).await }
+        let call = self.client.retry("lease", &self.stop, |client| {
+            let request = request.clone();
+            async move { client.workers().lease(within(LEASE_CALL, request)).await }
         });
         let answer = tokio::select! {
             answer = call => answer?,

@@ -19,7 +19,7 @@ use crate::{
     console::Console,
     failure::{Exit, Failure},
     interrupt::Interrupt,
-    place::{DataFolder, coordinator_url},
+    place::{DataFolder, access, coordinator_url},
 };
 
 /// What every command needs.
@@ -32,7 +32,8 @@ struct Context {
 
 impl Context {
     async fn client(&self) -> Result<Client, Failure> {
-        Client::connect(&coordinator_url(self.global.coordinator.as_deref(), &self.data)).await
+        let access = access(&self.global.connect, &self.data)?;
+        Client::connect(&coordinator_url(self.global.coordinator.as_deref(), &self.data), &access).await
     }
 }
 

@@ -18,7 +18,7 @@ pub async fn run(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
     // A bad file should be refused before anything is started.
     let checked = experiment_file::check(&args.file.file)?;
     let (console, interrupt) = (&context.console, &context.interrupt);
-    let options = StackOptions { data: context.data.clone(), up: args.up, port: 0 };
+    let options = StackOptions { connect: context.global.connect.clone(), data: context.data.clone(), up: args.up, port: 0 };
     console.note(format!("starting coordinator and workers on {}", context.data.path().display()));
     let mut stack = Stack::start(&options, interrupt, console).await?;
     stack.started().iter().for_each(|component| console.note(up::line(component)));

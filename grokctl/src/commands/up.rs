@@ -5,15 +5,18 @@ use crate::{
     cli::UpArgs,
     console::Console,
     failure::{Exit, Failure},
-    place::DEFAULT_PORT,
+    place::{CLIENT_TOKEN, DEFAULT_PORT, DataFolder, WORKER_TOKEN},
     up::{Stack, StackOptions, Started},
 };
 
 pub async fn run(context: &Context, args: UpArgs) -> Result<Exit, Failure> {
     let (console, interrupt) = (&context.console, &context.interrupt);
-    let options = StackOptions { data: context.data.clone(), up: args, port: DEFAULT_PORT };
+    let options = StackOptions { connect: context.global.connect.clone(), data: context.data.clone(), up: args, port: DEFAULT_PORT };
     let mut stack = Stack::start(&options, interrupt, console).await?;
     announce(stack.started(), console)?;
+    if let Some(address) = options.up.listen.filter(|address| !address.ip().is_loopback()) {
+        console.note(invitation(&context.data, stack.client().url(), address.port()));
+    }
     console.note("ready; submit with `grokctl submit FILE`, stop with Ctrl-C");
     let outcome = tokio::select! {
         () = interrupt.stop.cancelled() => Ok(Exit::Ok),
@@ -23,6 +26,19 @@ pub async fn run(context: &Context, args: UpArgs) -> Result<Exit, Failure> {
     stack.stop().await;
     console.note("stopped");
     outcome
+}
+
+/// What others need who use this coordinator or add a worker to it.
+fn invitation(data: &DataFolder, url: &str, port: u16) -> String {
+    let scheme = url.split_once("://").map_or("http", |(scheme, _)| scheme);
+    let token = |side| data.token_file(side).display().to_string();
+    format!(
+        "others reach it at this machine's name and port {port}, with the tokens in {} (clients) and {} (workers):\n  \
+         grokctl --coordinator {scheme}://THIS-MACHINE:{port} --token-file CLIENT-TOKEN list\n  \
+         worker-verify work --coordinator {scheme}://THIS-MACHINE:{port} --token-file WORKER-TOKEN",
+        token(CLIENT_TOKEN),
+        token(WORKER_TOKEN)
+    )
 }
 
 /// A line per component.

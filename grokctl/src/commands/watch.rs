@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use groklab_domain::{ExperimentState, Split, metrics::MetricsLine};
 use groklab_proto::v1::{Experiment, WatchUpdate};
-use tonic::{Code, Status};
+use groklab_runtime::connect::heals;
+use tonic::Status;
 
 use super::Context;
 use crate::{
@@ -112,10 +113,6 @@ fn show(view: &mut dyn View, seen: &mut Seen, update: WatchUpdate) -> Result<Opt
 /// Ended, or paused: nothing more happens unless somebody acts.
 fn rests(state: &str) -> bool {
     state.parse::<ExperimentState>().is_ok_and(|state| state.is_final() || state == ExperimentState::Paused)
-}
-
-fn heals(status: &Status) -> bool {
-    matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded | Code::Unknown | Code::Cancelled | Code::Internal | Code::Aborted)
 }
 
 /// The exit code for how an experiment rests.

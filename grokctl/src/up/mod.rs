@@ -8,6 +8,7 @@ mod ready;
 mod restarts;
 mod stack;
 mod supervise;
+mod tokens;
 
 pub use lock::Lock;
 pub use stack::{Stack, StackOptions, Started};

@@ -7,6 +7,7 @@ use std::{
 
 use groklab_domain::JobKind;
 use groklab_proto::v1::Worker;
+use groklab_runtime::connect::Access;
 
 use super::{
     component::{Component, Running},
@@ -19,12 +20,17 @@ const PATIENCE: Duration = Duration::from_secs(180);
 const PAUSE: Duration = Duration::from_millis(150);
 
 /// Waits until the coordinator has written its address and answers there.
-pub async fn coordinator(component: &Component, running: &mut Running, address_file: &std::path::Path) -> Result<Client, Failure> {
+pub async fn coordinator(
+    component: &Component,
+    running: &mut Running,
+    address_file: &std::path::Path,
+    access: &Access,
+) -> Result<Client, Failure> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let url = std::fs::read_to_string(address_file).ok().and_then(|text| url_of(&text));
         let answer = match &url {
-            Some(url) => answering(url).await,
+            Some(url) => answering(url, access).await,
             None => Err(Failure::other("it has not written its address yet")),
         };
         match answer {
@@ -35,8 +41,8 @@ pub async fn coordinator(component: &Component, running: &mut Running, address_f
     }
 }
 
-async fn answering(url: &str) -> Result<Client, Failure> {
-    let client = Client::connect(url).await?;
+async fn answering(url: &str, access: &Access) -> Result<Client, Failure> {
+    let client = Client::connect(url, access).await?;
     client.workers().await?;
     Ok(client)
 }

@@ -1,7 +1,7 @@
 //! The whole stack: coordinator first, then the workers; stopped the other way round.
 
 use std::{
-    net::{Ipv4Addr, TcpListener},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -17,6 +17,7 @@ use super::{
     lock::Lock,
     ready,
     supervise::{Orders, supervise},
+    tokens,
 };
 use crate::{
     cli::UpArgs,
@@ -24,7 +25,7 @@ use crate::{
     console::Console,
     failure::{Exit, Failure},
     interrupt::Interrupt,
-    place::{DataFolder, port_of},
+    place::{CLIENT_TOKEN, DataFolder, WORKER_TOKEN, access, port_of},
 };
 
 const COORDINATOR: &str = "coordinator";
@@ -36,6 +37,8 @@ const WORKERS: [(JobKind, &str); 3] =
 pub struct StackOptions {
     pub data: DataFolder,
     pub up: UpArgs,
+    /// TLS towards the coordinator; its token is the data folder's.
+    pub connect: groklab_runtime::connect::Args,
     /// The port to take where none was recorded and it is free; 0: any.
     pub port: u16,
 }
@@ -78,7 +81,11 @@ impl Stack {
         options.data.create()?;
         let lock = Lock::take(&options.data)?;
         leftover::adopt()?;
-        let builder = Builder { options, folder, interrupt, console };
+        let tokens = options.up.listen.is_some_and(|address| !address.ip().is_loopback());
+        if tokens {
+            tokens::make(&options.data)?;
+        }
+        let builder = Builder { options, folder, tokens, interrupt, console };
         builder.start(lock).await
     }
 
@@ -146,6 +153,8 @@ impl Tier {
 struct Builder<'a> {
     options: &'a StackOptions,
     folder: PathBuf,
+    /// Whether the coordinator asks for the data folder's tokens.
+    tokens: bool,
     interrupt: &'a Interrupt,
     console: &'a Console,
 }
@@ -185,16 +194,25 @@ impl Builder<'_> {
         let address_file = data.path().join("coordinator.address");
         // A stale one would name a port that another process may have by now.
         let _ = std::fs::remove_file(&address_file);
-        let port = self.choose_port().await;
-        let component = self.component(COORDINATOR, self.coordinator_args(port, &address_file))?;
+        let mut listen = match self.options.up.listen {
+            Some(address) => address,
+            None => (Ipv4Addr::LOCALHOST, self.choose_port().await).into(),
+        };
+        let mut connect = self.options.connect.clone();
+        if self.tokens {
+            // Not one that the environment holds for another coordinator.
+            connect.token_file = Some(data.token_file(CLIENT_TOKEN));
+        }
+        let access = access(&connect, data)?;
+        let component = self.component(COORDINATOR, self.coordinator_args(listen, &address_file))?;
         let mut running = launch(&component)?;
-        let waited = self.interrupt.unless_stopped(ready::coordinator(&component, &mut running, &address_file)).await;
+        let waited = self.interrupt.unless_stopped(ready::coordinator(&component, &mut running, &address_file, &access)).await;
         let pid = running.id();
         let client = self.keep_or_end(waited, running, tier).await;
         let (client, running) = client?;
         // A restart must come back where the workers look for it.
-        let port = port_of(client.url()).unwrap_or(port);
-        let restart = Component { args: self.coordinator_args(port, &address_file), ..component.clone() };
+        listen.set_port(port_of(client.url()).unwrap_or(listen.port()));
+        let restart = Component { args: self.coordinator_args(listen, &address_file), ..component.clone() };
         tier.supervise(restart, running, self.console, given_up.clone());
         data.record_url(client.url())
             .map_err(|error| Failure::other(format!("write `{}`", data.address_file().display())).because(error))?;
@@ -247,9 +265,8 @@ impl Builder<'_> {
         }
     }
 
-    fn coordinator_args(&self, port: u16, address_file: &Path) -> Vec<String> {
-        let mut args =
-            vec!["--listen".to_owned(), format!("127.0.0.1:{port}"), "--data".to_owned(), self.options.data.path().display().to_string()];
+    fn coordinator_args(&self, listen: SocketAddr, address_file: &Path) -> Vec<String> {
+        let mut args = vec!["--listen".to_owned(), listen.to_string(), "--data".to_owned(), self.options.data.path().display().to_string()];
         args.extend(["--address-file".to_owned(), address_file.display().to_string()]);
         args
     }
@@ -258,7 +275,16 @@ impl Builder<'_> {
         let path = program(&self.folder, name)
             .ok_or_else(|| Failure::new(Exit::NotFound, format!("find {name} in `{}`", self.folder.display())))?;
         let database = self.options.up.database_url.iter().filter(|_| name == COORDINATOR);
-        let env = database.map(|url| ("GROKLAB_DATABASE_URL", url.clone())).collect();
+        let mut env: Vec<_> = database.map(|url| ("GROKLAB_DATABASE_URL", url.clone())).collect();
+        if self.tokens {
+            let file = |side| self.options.data.token_file(side).display().to_string();
+            match name {
+                COORDINATOR => {
+                    env.extend([("GROKLAB_CLIENT_TOKEN_FILE", file(CLIENT_TOKEN)), ("GROKLAB_WORKER_TOKEN_FILE", file(WORKER_TOKEN))])
+                }
+                _ => env.push(("GROKLAB_TOKEN_FILE", file(WORKER_TOKEN))),
+            }
+        }
         Ok(Component { name, program: path, args, env, log: self.options.data.log_file(name), sweep: name != COORDINATOR })
     }
 

@@ -1,0 +1,164 @@
+//! How clients and workers reach a coordinator: TLS, their token, and which failures heal by themselves. Opens no connection itself.
+
+use std::{error::Error as _, fs, io, path::PathBuf, time::Duration};
+
+use tonic::{
+    Code, Request, Status,
+    metadata::{Ascii, MetadataValue},
+    service::Interceptor,
+    transport::{Certificate, ClientTlsConfig, Endpoint, Identity},
+};
+
+use crate::{
+    secret::{Secret, TokenError, token},
+    trace,
+};
+
+const CONNECT: Duration = Duration::from_secs(5);
+const KEEPALIVE: Duration = Duration::from_secs(15);
+
+/// Flags of everything that talks to a coordinator.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[group(id = "connect")]
+pub struct Args {
+    /// File with the token that the coordinator asks for; instead of it, GROKLAB_TOKEN may hold the token.
+    #[arg(long, global = true, env = "GROKLAB_TOKEN_FILE", value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// Certificate authority (PEM) that signed the coordinator's certificate; by default those this machine trusts.
+    #[arg(long, global = true, env = "GROKLAB_TLS_CA", value_name = "FILE")]
+    pub tls_ca: Option<PathBuf>,
+    /// Certificate (PEM) to show to a coordinator that asks for one.
+    #[arg(long, global = true, env = "GROKLAB_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM).
+    #[arg(long, global = true, env = "GROKLAB_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+}
+
+/// Why a coordinator cannot be addressed as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    #[error("read `{path}`")]
+    File { path: PathBuf, source: io::Error },
+    #[error("the coordinator's address `{address}` is not of the form http://HOST:PORT or https://HOST:PORT")]
+    Address { address: String, source: tonic::transport::Error },
+    #[error("prepare TLS for `{address}`: is every file of the certificates in PEM form?")]
+    Tls { address: String, source: tonic::transport::Error },
+}
+
+/// What is shown to a coordinator, read and checked.
+#[derive(Debug, Clone, Default)]
+pub struct Access {
+    token: Option<Secret>,
+    authority: Option<Certificate>,
+    identity: Option<Identity>,
+}
+
+impl Args {
+    /// Reads the files; without a token of its own that of `fallback`, if that file is there.
+    pub fn access(&self, fallback: Option<PathBuf>) -> Result<Access, Error> {
+        let read = |path: &PathBuf| fs::read(path).map_err(|source| Error::File { path: path.clone(), source });
+        let own = token(self.token_file.as_ref(), "GROKLAB_TOKEN")?;
+        let fallback = fallback.filter(|path| own.is_none() && path.exists());
+        let token = if own.is_some() { own } else { fallback.map(|path| token(Some(&path), "")).transpose()?.flatten() };
+        let authority = self.tls_ca.as_ref().map(read).transpose()?.map(Certificate::from_pem);
+        let identity = match (&self.tls_cert, &self.tls_key) {
+            (Some(cert), Some(key)) => Some(Identity::from_pem(read(cert)?, read(key)?)),
+            _ => None,
+        };
+        Ok(Access { token, authority, identity })
+    }
+}
+
+impl Access {
+    pub fn with_token(token: Option<Secret>) -> Self {
+        Self { token, ..Self::default() }
+    }
+
+    /// An endpoint with time limits and keepalive, and with TLS where the address begins with `https`.
+    pub fn endpoint(&self, address: &str) -> Result<Endpoint, Error> {
+        let named = |source| Error::Address { address: address.to_owned(), source };
+        let endpoint = Endpoint::from_shared(address.to_owned()).map_err(named)?;
+        let endpoint = endpoint
+            .connect_timeout(CONNECT)
+            .http2_keep_alive_interval(KEEPALIVE)
+            .keep_alive_timeout(Duration::from_secs(10))
+            .keep_alive_while_idle(true)
+            .tcp_nodelay(true);
+        if endpoint.uri().scheme_str() != Some("https") {
+            return Ok(endpoint);
+        }
+        let tls = ClientTlsConfig::new();
+        let tls = match &self.authority {
+            Some(authority) => tls.ca_certificate(authority.clone()),
+            None => tls.with_native_roots(),
+        };
+        let tls = match &self.identity {
+            Some(identity) => tls.identity(identity.clone()),
+            None => tls,
+        };
+        endpoint.tls_config(tls).map_err(|source| Error::Tls { address: address.to_owned(), source })
+    }
+
+    /// What every call carries: the token and the trace.
+    pub fn credentials(&self) -> Credentials {
+        let header = self.token.as_ref().and_then(|token| format!("Bearer {}", token.reveal()).parse().ok());
+        Credentials(header.map(|mut header: MetadataValue<Ascii>| {
+            header.set_sensitive(true);
+            header
+        }))
+    }
+}
+
+/// A client interceptor that sends the token and the current trace along.
+#[derive(Debug, Clone)]
+pub struct Credentials(Option<MetadataValue<Ascii>>);
+
+impl Interceptor for Credentials {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(header) = &self.0 {
+            request.metadata_mut().insert("authorization", header.clone());
+        }
+        trace::inject(request)
+    }
+}
+
+/// Whether the same call may succeed later by itself. A broken connection may show as `Internal`; it then has a source.
+pub fn heals(status: &Status) -> bool {
+    match status.code() {
+        Code::Unavailable | Code::DeadlineExceeded | Code::ResourceExhausted | Code::Aborted | Code::Cancelled | Code::Unknown => true,
+        Code::Internal => status.source().is_some(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_is_sent_and_not_shown() {
+        let access = Access::with_token(Some(Secret::new("0123456789abcdef0123456789abcdef")));
+        let mut credentials = access.credentials();
+        let request = credentials.call(Request::new(())).unwrap();
+        assert_eq!(request.metadata().get("authorization").unwrap(), "Bearer 0123456789abcdef0123456789abcdef");
+        assert!(!format!("{access:?}{credentials:?}{request:?}").contains("0123456789"));
+    }
+
+    #[test]
+    fn an_address_is_a_url() {
+        let access = Access::default();
+        assert!(access.endpoint("http://127.0.0.1:7070").is_ok());
+        assert!(matches!(access.endpoint("http://not a host"), Err(Error::Address { .. })));
+    }
+
+    #[test]
+    fn refusals_do_not_heal() {
+        for code in [Code::InvalidArgument, Code::Unauthenticated, Code::PermissionDenied, Code::NotFound, Code::Internal] {
+            assert!(!heals(&Status::new(code, "")), "{code:?}");
+        }
+        assert!(heals(&Status::unavailable("")) && heals(&Status::resource_exhausted("")));
+    }
+}

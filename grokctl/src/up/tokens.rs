@@ -1,0 +1,60 @@
+//! The data folder's two tokens, for a coordinator that others can reach: made once, readable by their owner alone.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+};
+
+use crate::{
+    failure::Failure,
+    place::{CLIENT_TOKEN, DataFolder, WORKER_TOKEN},
+};
+
+/// Makes the tokens that are not there yet.
+pub fn make(data: &DataFolder) -> Result<(), Failure> {
+    for side in [CLIENT_TOKEN, WORKER_TOKEN] {
+        let path = data.token_file(side);
+        make_one(&path).map_err(|error| Failure::other(format!("make the token `{}`", path.display())).because(error))?;
+    }
+    Ok(())
+}
+
+/// 32 random bytes in hexadecimal; whole or not at all.
+fn make_one(path: &Path) -> io::Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    let mut random = [0; 32];
+    File::open("/dev/urandom")?.read_exact(&mut random)?;
+    let text: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let half = path.with_extension("new");
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&half)?;
+    writeln!(file, "{text}")?;
+    fs::rename(&half, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn tokens_are_made_once_and_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataFolder::new(folder.path()).unwrap();
+        make(&data).unwrap();
+        let read = || [CLIENT_TOKEN, WORKER_TOKEN].map(|side| fs::read_to_string(data.token_file(side)).unwrap());
+        let first = read();
+        assert!(first[0] != first[1] && first.iter().all(|token| token.trim().len() == 64));
+        let mode = fs::metadata(data.token_file(CLIENT_TOKEN)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        make(&data).unwrap();
+        assert_eq!(read(), first);
+    }
+}
