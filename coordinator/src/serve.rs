@@ -34,7 +34,7 @@ use crate::{
     nudge::Nudge,
     postgres,
     scheduler::{self, Scheduler},
-    service::{Service, Shared},
+    service::{Service, Shared, Turns},
     store::Store,
 };
 
@@ -104,8 +104,15 @@ async fn serve(config: &Config, options: PgConnectOptions, stop: CancellationTok
     group.spawn("scheduler", OnFailure::Stop, scheduler.clone().run(group.stop()));
     group.spawn("sweep", OnFailure::Stop, scheduler.sweep(group.stop()));
     group.spawn("listen", OnFailure::Stop, scheduler::listen(store.clone(), nudge.clone(), group.stop()));
-    let service =
-        Arc::new(Service { store: store.clone(), blobs, nudge, lease: config.lease, attempts: config.attempts, stop: group.stop() });
+    let service = Arc::new(Service {
+        store: store.clone(),
+        blobs,
+        nudge,
+        lease: config.lease,
+        attempts: config.attempts,
+        turns: Turns::default(),
+        stop: group.stop(),
+    });
     group.spawn("grpc", OnFailure::Stop, grpc(server, service, access, listener, group.stop()));
 
     if let Some(path) = &config.address_file {

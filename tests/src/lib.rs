@@ -6,10 +6,13 @@
 pub mod binaries;
 pub mod database;
 pub mod files;
+mod jobs;
+pub mod processes;
 pub mod stack;
 pub mod wait;
 
 pub use binaries::{binary, root};
+pub use jobs::Held;
 pub use stack::{Process, Stack};
 
 use std::{fs::Permissions, os::unix::fs::PermissionsExt, path::PathBuf};

@@ -158,8 +158,14 @@ impl Stack {
 
     /// Starts a worker beside the others; its index in `workers`.
     pub fn add_worker(&mut self, name: &str, flags: &[&str], env: &[(&str, &str)]) -> usize {
+        let address = self.address.clone();
+        self.add_worker_at(&address, name, flags, env)
+    }
+
+    /// The same for the coordinators at `addresses`, separated by commas.
+    pub fn add_worker_at(&mut self, addresses: &str, name: &str, flags: &[&str], env: &[(&str, &str)]) -> usize {
         let cache = self.dir.path().join("cache");
-        let mut args = vec!["work", "--coordinator", &self.address, "--cache", cache.to_str().unwrap()];
+        let mut args = vec!["work", "--coordinator", addresses, "--cache", cache.to_str().unwrap()];
         args.extend(flags);
         self.workers.push(Process::start(self.dir.path(), name, &args, env));
         self.workers.len() - 1

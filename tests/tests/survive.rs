@@ -16,32 +16,9 @@ fn file(name: &str) -> String {
     experiment(name, 1, "rft").replace("epochs = 4", "epochs = 24").replace("batch_tokens = 1024", "batch_tokens = 256")
 }
 
-/// A job in the middle of which everything stands still.
-struct Held {
-    job: String,
-    fence: String,
-}
-
-/// Waits for a leased job of `kind` and freezes its worker; certain that the job was not done yet.
-fn freeze(stack: &Stack, name: &str, kind: &str, worker: usize) -> Held {
-    let query = format!(
-        "select job_id, fence from job join experiment using (experiment_id) where name = '{name}' and kind = '{kind}' and job.state = 'leased'"
-    );
-    until(&format!("a {kind} job of `{name}` to be leased; {}", stack.logs()), Duration::from_secs(120), || {
-        stack.sql(&query)?.first()?;
-        stack.workers[worker].signal(Signal::SIGSTOP);
-        let row = stack.sql(&query).and_then(|rows| rows.first().cloned());
-        if row.is_none() {
-            stack.workers[worker].signal(Signal::SIGCONT);
-        }
-        let (job, fence) = row.as_deref()?.split_once('|')?;
-        Some(Held { job: job.to_owned(), fence: fence.to_owned() })
-    })
-}
-
 /// Kills every process but the job's own worker while the job stands still, then that worker too.
 fn kill_everything_in_the_middle_of(stack: &mut Stack, name: &str, kind: &str, worker: usize) {
-    let held = freeze(stack, name, kind, worker);
+    let held = stack.freeze(name, kind, worker);
     for other in [GENERATE, VERIFY, TRAIN].into_iter().filter(|&other| other != worker) {
         stack.workers[other].kill_and_restart();
     }
@@ -59,28 +36,12 @@ fn kill_everything_in_the_middle_of(stack: &mut Stack, name: &str, kind: &str, w
     until(&format!("another attempt at the job; {}", stack.logs()), Duration::from_secs(120), || {
         stack.sql(&again)?.first().is_some().then_some(())
     });
-    let lost = format!("select outcome from attempt where job_id = '{}' and fence = {}", held.job, held.fence);
-    assert_eq!(stack.sql(&lost).unwrap(), ["lost"]);
-}
-
-/// Nothing is stored twice, nothing is missing, and every attempt has an end.
-fn assert_accounts(stack: &Stack, name: &str) {
-    let one = |query: &str| {
-        stack.sql(&query.replace("ID", &format!("(select experiment_id from experiment where name = '{name}')"))).unwrap()[0].clone()
-    };
-    assert_eq!(
-        one("select count(*), count(distinct (iteration, purpose, problem, sample)) from rollout where experiment_id = ID"),
-        "344|344"
-    );
-    assert_eq!(one("select count(*) from verdict join rollout using (rollout_id) where experiment_id = ID"), "344");
-    assert_eq!(one("select count(*) from attempt join job using (job_id) where experiment_id = ID and outcome = 'running'"), "0");
-    let doubled = "select count(*) from (select job_id from attempt join job using (job_id) where experiment_id = ID and outcome = 'done' group by 1 having count(*) <> 1) d";
-    assert_eq!(one(doubled), "0");
+    assert_eq!(stack.attempts(&held.job), ["lost", "done"]);
 }
 
 fn run(stack: &Stack, name: &str) -> Results {
     stack.grokctl_ok(&["watch", name]);
-    assert_accounts(stack, name);
+    stack.assert_accounts(name, 344);
     Results::of(&stack.export(name))
 }
 
@@ -90,16 +51,12 @@ fn killing_any_process_in_the_middle_of_any_job_changes_nothing() {
     for name in ["worker-verify", "worker-gen", "worker-train"] {
         stack.add_worker(name, &[], &[]);
     }
-    let submit = |stack: &Stack, name: &str| {
-        let path = stack.file("experiment.toml", &file(name));
-        stack.grokctl_ok(&["submit", path.to_str().unwrap()]);
-    };
-    submit(&stack, "alone");
+    stack.submit(&file("alone"));
     let alone = run(&stack, "alone");
     assert_eq!(alone.adapters.len(), 1);
 
     for (kind, worker) in [("generate", GENERATE), ("verify", VERIFY), ("train", TRAIN)] {
-        submit(&stack, kind);
+        stack.submit(&file(kind));
         kill_everything_in_the_middle_of(&mut stack, kind, kind, worker);
         assert_eq!(run(&stack, kind), alone, "killed in the middle of a {kind} job");
     }

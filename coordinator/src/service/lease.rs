@@ -13,7 +13,7 @@ use crate::{
     store::{
         event::{self, Level},
         experiment, job,
-        lease::{self, Held},
+        lease::{self, Held, Turn},
         worker::{self, Registration},
     },
 };
@@ -70,7 +70,9 @@ impl Service {
         let mut jobs = lease::regive(&mut tx, wanted.worker, &wanted.held, wanted.capacity, self.lease).await?;
         let room = wanted.capacity.saturating_sub(u32::try_from(jobs.len()).unwrap_or(u32::MAX));
         if room > 0 {
-            jobs.extend(lease::claim(&mut tx, wanted.worker, wanted.kind, room, self.lease).await?);
+            let served = self.turns.served(wanted.kind);
+            let turn = Turn { kind: wanted.kind, capacity: room, lease: self.lease, served: &served };
+            jobs.extend(lease::claim(&mut tx, wanted.worker, &turn).await?);
         }
         let mut wire = Vec::with_capacity(jobs.len());
         for job in &jobs {
@@ -78,6 +80,7 @@ impl Service {
         }
         tx.commit().await?;
         for job in jobs {
+            self.turns.serve(wanted.kind, job.experiment);
             tracing::info!(experiment.id = %job.experiment, job.id = %job.id, lease.fence = job.fence.0, worker.id = %wanted.worker, kind = %job.spec.kind, "job leased");
         }
         Ok(wire)

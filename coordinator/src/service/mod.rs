@@ -11,6 +11,7 @@ mod lease;
 mod records;
 mod results;
 mod submit;
+mod turns;
 mod view;
 mod watch;
 mod workers;
@@ -24,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use crate::{blobs::Blobs, nudge::Nudge, store::Store};
+pub use turns::Turns;
 
 /// Everything the three services share.
 #[derive(Debug)]
@@ -35,6 +37,7 @@ pub struct Service {
     pub lease: Duration,
     /// Lost leases and infrastructure failures of one job before its experiment is paused.
     pub attempts: u32,
+    pub turns: Turns,
     /// Cancelled when the coordinator stops: long calls end.
     pub stop: CancellationToken,
 }

@@ -36,11 +36,22 @@ fn interval(duration: Duration) -> Result<PgInterval> {
     PgInterval::try_from(duration).map_err(|error| Error::Internal { what: "lease length".to_owned(), source: Some(error) })
 }
 
-/// Claims up to `capacity` ready jobs, of the experiments with the fewest leased jobs first and in the order the jobs were made.
-pub async fn claim(db: &mut PgConnection, worker: WorkerId, kind: JobKind, capacity: u32, lease: Duration) -> Result<Vec<Job>> {
-    let rows = sqlx::query_file_as!(Row, "src/store/sql/lease/claim.sql", kind.as_str(), i64::from(capacity), worker.0, interval(lease)?)
-        .fetch_all(db)
-        .await?;
+/// What a worker may be given, and whose turn it is.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    pub kind: JobKind,
+    pub capacity: u32,
+    pub lease: Duration,
+    /// Experiments that were served, the latest last.
+    pub served: &'a [ExperimentId],
+}
+
+/// Claims ready jobs, of the experiments with the fewest leased jobs first, then of those not served for the longest, and in the order
+/// the jobs were made.
+pub async fn claim(db: &mut PgConnection, worker: WorkerId, turn: &Turn<'_>) -> Result<Vec<Job>> {
+    let (kind, capacity, lease) = (turn.kind.as_str(), i64::from(turn.capacity), interval(turn.lease)?);
+    let served: Vec<Uuid> = turn.served.iter().map(|experiment| experiment.0).collect();
+    let rows = sqlx::query_file_as!(Row, "src/store/sql/lease/claim.sql", kind, capacity, worker.0, lease, &served).fetch_all(db).await?;
     rows.into_iter().map(TryInto::try_into).collect()
 }
 

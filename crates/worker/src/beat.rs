@@ -10,6 +10,9 @@ use crate::{
     job::Signal,
 };
 
+/// The longest time between two heartbeats.
+const SLOWEST: Duration = Duration::from_secs(3);
+
 /// The work has not moved for the stall limit and a lease.
 pub(crate) struct Hung;
 
@@ -23,11 +26,11 @@ pub(crate) struct Heart {
 }
 
 impl Heart {
-    /// Beats three times a lease for as long as the work moves. Ends when the work has hung: its lease has then run out.
+    /// Beats three times a lease, and every few seconds at least so that a cancellation is soon heard of, for as long as the work moves. Ends when the work has hung: its lease has then run out.
     pub async fn beat(mut self) -> Hung {
         let mut moved = (self.signal.ticks(), Instant::now());
         loop {
-            tokio::time::sleep(self.lease / 3).await;
+            tokio::time::sleep((self.lease / 3).min(SLOWEST)).await;
             let ticks = self.signal.ticks();
             if ticks != moved.0 {
                 moved = (ticks, Instant::now());

@@ -1,5 +1,5 @@
--- $1 kind, $2 capacity, $3 worker, $4 lease. Fair: experiments with the fewest leased jobs of the kind come first; within one, jobs go
--- out in the order they were made. `lateral` lets the partial index job_ready serve each experiment without reading the others' jobs.
+-- $1 kind, $2 capacity, $3 worker, $4 lease, $5 experiments in the order in which they were served last. Fair: experiments with the fewest
+-- leased jobs of the kind come first, then those not served for the longest; within one, jobs go out in the order they were made. `lateral` lets the partial index job_ready serve each experiment without reading the others' jobs.
 with open as materialized (
     select e.experiment_id, e.created_at,
            (select count(*) from job l where l.experiment_id = e.experiment_id and l.kind = $1 and l.state = 'leased') as leased
@@ -7,7 +7,7 @@ with open as materialized (
     where e.state = 'running'
 ), pick as (
     select ready.job_id
-    from (select * from open order by leased, created_at) o
+    from (select * from open order by leased, array_position($5::uuid[], experiment_id) nulls first, created_at) o
     cross join lateral (
         select job_id from job j
         where j.experiment_id = o.experiment_id and j.kind = $1 and j.state = 'ready' and j.not_before <= now()

@@ -1,0 +1,85 @@
+//! Looking at jobs and attempts in the database of a stack, and holding a job in its middle.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::{Stack, wait::until};
+
+/// A leased job whose worker stands still.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    pub job: String,
+    pub fence: i64,
+}
+
+impl Stack {
+    /// Waits until a job of `kind` of the experiment `name` is leased, and freezes `worker`, which must be the only one of its kind.
+    /// It is certain that the job was not done yet.
+    pub fn freeze(&self, name: &str, kind: &str, worker: usize) -> Held {
+        let leased = || {
+            let row = self.of(
+                name,
+                &format!("select job_id, fence from job where EXPERIMENT and kind = '{kind}' and state = 'leased' order by rank limit 1"),
+            );
+            let row = row?.first()?.clone();
+            let (job, fence) = row.split_once('|')?;
+            Some(Held { job: job.to_owned(), fence: fence.parse().ok()? })
+        };
+        until(&format!("a {kind} job of `{name}` to be leased"), Duration::from_secs(180), || {
+            let before = leased()?;
+            self.workers[worker].signal(Signal::SIGSTOP);
+            // It may have ended between the look and the signal.
+            let held = leased().filter(|held| *held == before);
+            if held.is_none() {
+                self.workers[worker].signal(Signal::SIGCONT);
+            }
+            held
+        })
+    }
+
+    /// Asks about one experiment: `EXPERIMENT` in the query stands for the condition that names it. None while the database is away.
+    pub fn of(&self, name: &str, query: &str) -> Option<Vec<String>> {
+        let condition =
+            format!("experiment_id = (select experiment_id from experiment where name = '{name}' order by created_at desc limit 1)");
+        self.sql(&query.replace("EXPERIMENT", &condition))
+    }
+
+    /// The one value that a query about an experiment gives.
+    pub fn one(&self, name: &str, query: &str) -> String {
+        let rows = self.of(name, query).expect("the database answers");
+        rows.first().cloned().unwrap_or_default()
+    }
+
+    /// Outcomes of a job's attempts, in order.
+    pub fn attempts(&self, job: &str) -> Vec<String> {
+        self.sql(&format!("select outcome from attempt where job_id = '{job}' order by fence")).expect("the database answers")
+    }
+
+    /// Nothing of a completed experiment is stored twice, nothing is missing, and every attempt has a worker and an end.
+    ///
+    /// # Panics
+    /// When the accounts do not add up.
+    pub fn assert_accounts(&self, name: &str, rollouts: usize) {
+        let counted =
+            self.one(name, "select count(*), count(distinct (iteration, purpose, problem, sample)) from rollout where EXPERIMENT");
+        assert_eq!(counted, format!("{rollouts}|{rollouts}"));
+        assert_eq!(self.one(name, "select count(*) from verdict join rollout using (rollout_id) where EXPERIMENT"), rollouts.to_string());
+        let unended = "select count(*) from attempt join job using (job_id) where EXPERIMENT and (outcome = 'running' or ended_at is null)";
+        assert_eq!(self.one(name, unended), "0");
+        let not_once = "select count(*) from (select job_id from job left join attempt on attempt.job_id = job.job_id and outcome = 'done'
+            where EXPERIMENT and state = 'done' group by job.job_id having count(outcome) <> 1) wrong";
+        assert_eq!(self.one(name, &not_once.replace("select job_id from", "select job.job_id from")), "0");
+    }
+
+    /// Submits a file and returns at once.
+    pub fn submit(&self, text: &str) {
+        let path = self.file("experiment.toml", text);
+        self.grokctl_ok(&["submit", path.to_str().unwrap()]);
+    }
+
+    /// The state that an experiment is in.
+    pub fn state(&self, name: &str) -> String {
+        self.of(name, "select state from experiment where EXPERIMENT").and_then(|rows| rows.first().cloned()).unwrap_or_default()
+    }
+}
