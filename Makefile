@@ -4,7 +4,7 @@ CARGO ?= cargo
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 BIN := $(CARGO_TARGET_DIR)/debug
 
-.PHONY: quickstart test setup build lint fmt clean sqlx-cache
+.PHONY: quickstart test setup build lint fmt clean sqlx-cache bench-orchestration
 
 quickstart: build
 	$(BIN)/grokctl run --local examples/quickstart.toml
@@ -14,6 +14,9 @@ test: build
 
 setup:
 	@deploy/setup.sh
+
+bench-orchestration: build
+	$(BIN)/bench-orchestration
 
 build: setup
 	$(CARGO) build --locked --workspace --bins

@@ -85,5 +85,14 @@ fn key(digest: Digest) -> Key {
 }
 
 fn failed(what: &'static str, digest: Digest) -> impl Fn(object_store::Error) -> Error {
-    move |error| Error::internal(format!("{what} {digest}"), error)
+    // What the disk says is for everybody: "no space left" is mended by a person, not by another attempt.
+    move |error| match disk(&error) {
+        Some(said) => Error::internal(format!("{what} {digest}: {said}"), error),
+        None => Error::internal(format!("{what} {digest}"), error),
+    }
+}
+
+fn disk(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let mut sources = std::iter::successors(Some(error), |error| error.source());
+    sources.find_map(|error| error.downcast_ref::<std::io::Error>()).map(ToString::to_string)
 }

@@ -59,10 +59,11 @@ impl From<sqlx::Error> for Error {
 }
 
 /// Whether what failed with this SQLSTATE may succeed later as it is: a deadlock (40P01), a serialization failure (40001), a lock that
-/// was not to be had (55P03), too many connections (53300), a server that stops, crashed or starts (57P01 to 57P03), a lost
+/// was not to be had (55P03), no room for connections, memory or data (class 53), a server or database that stops, crashed, starts or
+/// lets nobody in (57P01 to 57P03, 55000), a lost
 /// connection (class 08).
 fn is_transient(code: &str) -> bool {
-    code.starts_with("08") || matches!(code, "40001" | "40P01" | "53300" | "55P03" | "57P01" | "57P02" | "57P03")
+    code.starts_with("08") || code.starts_with("53") || matches!(code, "40001" | "40P01" | "55000" | "55P03" | "57P01" | "57P02" | "57P03")
 }
 
 impl From<Error> for Status {

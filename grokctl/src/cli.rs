@@ -66,6 +66,18 @@ pub enum Command {
     /// Go on with a paused experiment.
     #[command(after_help = "Example: grokctl resume quickstart")]
     Resume(Experiment),
+    /// Show what the model wrote, and why it failed.
+    #[command(after_help = "Example: grokctl rollouts quickstart --split test --verdict wrong_answer --limit 5")]
+    Rollouts(RolloutsArgs),
+    /// Show the problems that a file would make; submits nothing.
+    #[command(after_help = "Example: grokctl problems examples/quickstart.toml --family rpn --limit 2")]
+    Problems(ProblemsArgs),
+    /// Compare two experiments, or two iterations, on the problems they share: paired differences with intervals.
+    #[command(after_help = "Example: grokctl compare baseline quickstart --split test")]
+    Compare(CompareArgs),
+    /// Show an experiment's timeline.
+    #[command(after_help = "Example: grokctl logs quickstart --level warn")]
+    Logs(LogsArgs),
     /// Write an experiment's files, adapters and report to a folder.
     #[command(after_help = "Example: grokctl export quickstart --out experiments/quickstart")]
     Export(ExportArgs),
@@ -111,6 +123,73 @@ pub struct ListArgs {
     /// Only those in this state: queued, running, paused, completed, failed or cancelled.
     #[arg(long, value_name = "STATE")]
     pub state: Option<groklab_domain::ExperimentState>,
+}
+
+#[derive(Debug, Args)]
+pub struct RolloutsArgs {
+    #[command(flatten)]
+    pub experiment: Experiment,
+    #[arg(long, value_name = "N")]
+    pub iteration: Option<u32>,
+    /// train, val, test or ood.
+    #[arg(long, value_name = "SPLIT")]
+    pub split: Option<groklab_domain::Split>,
+    #[arg(long, value_name = "NAME")]
+    pub family: Option<String>,
+    /// passed, wrong_answer, runtime_error, timeout, out_of_memory, output_limit, syntax_error, missing_function, no_code or forbidden.
+    #[arg(long, value_name = "VERDICT")]
+    pub verdict: Option<groklab_domain::Verdict>,
+    /// train or eval.
+    #[arg(long, value_name = "PURPOSE")]
+    pub purpose: Option<groklab_domain::Purpose>,
+    /// The problem's number.
+    #[arg(long, value_name = "N")]
+    pub problem: Option<u32>,
+    /// How many to show at most; 0: all. By default 10 for a person, all with --json.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u32>,
+    /// Show the whole completion rather than the code taken out of it.
+    #[arg(long)]
+    pub full: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ProblemsArgs {
+    #[command(flatten)]
+    pub file: FileArg,
+    /// train, val, test or ood.
+    #[arg(long, value_name = "SPLIT")]
+    pub split: Option<groklab_domain::Split>,
+    #[arg(long, value_name = "NAME")]
+    pub family: Option<String>,
+    /// How many to show at most; 0: all. By default 3 for a person, all with --json.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// The one before: an id, a unique beginning of it, or a name; `@N` after it means iteration N instead of the last evaluated one.
+    #[arg(value_name = "BEFORE")]
+    pub before: String,
+    /// The one after.
+    #[arg(value_name = "AFTER")]
+    pub after: String,
+    /// train, val, test or ood.
+    #[arg(long, value_name = "SPLIT", default_value = "test")]
+    pub split: groklab_domain::Split,
+}
+
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    #[command(flatten)]
+    pub experiment: Experiment,
+    /// Only this level and above: info, warn or error.
+    #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = ["info", "warn", "error"])]
+    pub level: String,
+    /// Go on as new events come, until the experiment has ended.
+    #[arg(long)]
+    pub follow: bool,
 }
 
 #[derive(Debug, Args)]

@@ -116,6 +116,22 @@ impl Client {
         Ok(Messages { stream, what, url: self.url.clone() })
     }
 
+    /// The timeline so far.
+    pub async fn events(&self, id: &str) -> Result<Messages<v1::Event>, Failure> {
+        let mut rpc = self.rpc.clone();
+        let what = format!("read the events of `{id}`");
+        let stream = self.within(what.clone(), CALL, rpc.events(reference(id))).await?;
+        Ok(Messages { stream, what, url: self.url.clone() })
+    }
+
+    /// The problems, in order.
+    pub async fn problems(&self, id: &str) -> Result<Messages<v1::ProblemRecord>, Failure> {
+        let mut rpc = self.rpc.clone();
+        let what = format!("read the problems of `{id}`");
+        let stream = self.within(what.clone(), CALL, rpc.problems(reference(id))).await?;
+        Ok(Messages { stream, what, url: self.url.clone() })
+    }
+
     pub async fn export(&self, id: &str) -> Result<Messages<v1::ExportChunk>, Failure> {
         let mut rpc = self.rpc.clone();
         let what = format!("export `{id}`");

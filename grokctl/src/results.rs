@@ -28,11 +28,26 @@ pub struct Rollout {
     pub correct: Option<bool>,
     pub shortcut: Option<bool>,
     #[serde(default)]
+    pub visible: Option<Tally>,
+    #[serde(default)]
+    pub hidden: Option<Tally>,
+    #[serde(default)]
+    pub cpu_ms: Option<f64>,
+    #[serde(default)]
+    pub peak_memory_kb: Option<u64>,
+    #[serde(default)]
     pub code: Option<String>,
     #[serde(default)]
     pub error: Option<String>,
     #[serde(default)]
     pub first_failure: Option<FirstFailure>,
+}
+
+/// How many cases of a kind were passed.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+pub struct Tally {
+    pub passed: u32,
+    pub total: u32,
 }
 
 /// The first case that a candidate failed.
@@ -69,6 +84,25 @@ impl Outcomes {
             result.samples += 1;
             result.correct += u32::from(correct);
         }
+    }
+
+    /// How many problems there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// With other ordinals; those that get none are left out.
+    pub fn renumbered(&self, ordinal: impl Fn(u32) -> Option<u32>) -> Self {
+        let renumber = |(&old, (greedy, result)): (&u32, &(Option<bool>, ProblemResult))| {
+            let problem = ordinal(old)?;
+            Some((problem, (*greedy, ProblemResult { problem, ..result.clone() })))
+        };
+        Self(self.0.iter().filter_map(renumber).collect())
+    }
+
+    /// The problems that `other` has too.
+    pub fn only(&self, other: &Self) -> Self {
+        self.renumbered(|ordinal| other.0.contains_key(&ordinal).then_some(ordinal))
     }
 
     /// Those whose greedy completion was judged, in order of the problem.
@@ -144,6 +178,10 @@ pub mod sample {
             verdict,
             correct,
             shortcut: correct.map(|_| false),
+            visible: None,
+            hidden: None,
+            cpu_ms: None,
+            peak_memory_kb: None,
             code: Some("def f(): ...".into()),
             error: None,
             first_failure: None,

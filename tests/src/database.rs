@@ -6,13 +6,13 @@ use std::{
     process::Command,
 };
 
-/// Asks the database `groklab`; a line per row, columns parted by `|`. None while it does not answer.
+/// Asks the database `name`; a line per row, columns parted by `|`. None while it does not answer.
 ///
 /// # Panics
 /// When the database answers with an error.
-pub fn ask(socket: &Path, query: &str) -> Option<Vec<String>> {
+pub fn ask(socket: &Path, name: &str, query: &str) -> Option<Vec<String>> {
     let mut psql = Command::new(binaries().join("psql"));
-    psql.args(["-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "groklab", "-d", "groklab", "-c", query]).arg("-h").arg(socket);
+    psql.args(["-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "groklab", "-d", name, "-c", query]).arg("-h").arg(socket);
     let output = psql.output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!error.contains("ERROR:"), "{query}: {error}");

@@ -203,7 +203,7 @@ impl Stack {
 
     /// Asks the coordinator's own database; a line per row, columns parted by `|`. None while it does not answer.
     pub fn sql(&self, query: &str) -> Option<Vec<String>> {
-        crate::database::ask(&self.dir.path().join("data/postgres/socket"), query)
+        crate::database::ask(&self.dir.path().join("data/postgres/socket"), "groklab", query)
     }
 
     /// The process id of the coordinator's own Postgres.

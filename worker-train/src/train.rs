@@ -39,6 +39,7 @@ impl Fitter {
         let batches = plan_batches(&lengths, table.batch_tokens as usize, table.epochs, seed::derive(job.seed, &[b"order"]));
         let mut trainer = trainer(job, &table, model, batches.len() as u64, context)?;
         let mut steps = Vec::with_capacity(batches.len());
+        context.expect(batches.len() as u64);
         for batch in batches {
             context.progress(steps.len() as u64)?;
             let members: Vec<Example> = batch.iter().map(|&index| examples[index].clone()).collect();

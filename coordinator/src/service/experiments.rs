@@ -53,6 +53,13 @@ impl Experiments for Shared {
         Ok(Response::new(watch::updates(self.0.clone(), id).map_err(Status::from).boxed()))
     }
 
+    type EventsStream = Reply<v1::Event>;
+
+    async fn events(&self, request: Request<v1::ExperimentRef>) -> Result<Response<Self::EventsStream>, Status> {
+        let id = self.0.resolve(&request.into_inner().experiment).await?;
+        Ok(Response::new(watch::timeline(self.0.clone(), id).map_err(Status::from).boxed()))
+    }
+
     /// All lines in one message of at most 16 MiB, thousands of iterations; `watch` and `export` have no such bound.
     async fn metrics(&self, request: Request<v1::ExperimentRef>) -> Result<Response<v1::MetricsResponse>, Status> {
         let id = self.0.resolve(&request.into_inner().experiment).await?;
@@ -111,13 +118,14 @@ fn filter(request: &v1::RolloutsRequest) -> Result<Filter, Status> {
         purpose: optional_field::<Purpose>("purpose", &word(&request.purpose))?,
         split: optional_field::<Split>("split", &word(&request.split))?,
         family: request.family.clone(),
+        problem: request.problem.map(|problem| problem.min(i32::MAX.cast_unsigned())),
         verdict: optional_field::<Verdict>("verdict", &word(&request.verdict))?,
     })
 }
 
 fn wire_worker(worker: worker::Worker) -> v1::Worker {
     let registration = worker.registration;
-    let (experiment_id, job_id) = worker.job.map_or_else(Default::default, |(experiment, job)| (experiment.to_string(), job.to_string()));
+    let job = worker.job.unwrap_or_default();
     v1::Worker {
         worker_id: registration.worker.to_string(),
         kind: registration.kind.to_string(),
@@ -127,7 +135,13 @@ fn wire_worker(worker: worker::Worker) -> v1::Worker {
         version: registration.version,
         seen_unix_ms: worker.seen_unix_ms,
         alive: worker.alive,
-        experiment_id,
-        job_id,
+        experiment_id: job.experiment_id,
+        job_id: job.job_id,
+        experiment: job.experiment,
+        iteration: job.iteration,
+        purpose: job.purpose,
+        units_done: job.units_done,
+        units_total: job.units_total,
+        started_unix_ms: job.started_unix_ms,
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     error::Result,
     store::{
         experiment::{self, Experiment},
+        iteration,
         job::{self, Count},
     },
 };
@@ -19,7 +20,13 @@ pub async fn load(db: &mut PgConnection, id: ExperimentId) -> Result<v1::Experim
     // An evaluation ends before training starts; within both, generate, verify and train follow each other.
     counts.sort_by_key(|count| (std::cmp::Reverse(count.purpose), count.kind));
     let progress = counts.iter().map(|count| progress(experiment.iteration, count)).collect();
-    Ok(v1::Experiment { progress, ..without_progress(experiment) })
+    let pace = iteration::pace(db, id).await?;
+    Ok(v1::Experiment {
+        progress,
+        iteration_began_unix_ms: pace.began_unix_ms,
+        seconds_per_iteration: pace.seconds_per_iteration,
+        ..without_progress(experiment)
+    })
 }
 
 pub fn without_progress(experiment: Experiment) -> v1::Experiment {
@@ -34,11 +41,12 @@ pub fn without_progress(experiment: Experiment) -> v1::Experiment {
         updated_unix_ms: experiment.updated_unix_ms,
         progress: Vec::new(),
         config_json: experiment.config_json,
+        ..v1::Experiment::default()
     }
 }
 
 fn progress(iteration: u32, count: &Count) -> v1::Progress {
-    // How many steps a training has is known when it is done.
+    // How many steps a training has is known once it has begun.
     let units_total = if count.kind == JobKind::Train { count.units_total.max(count.units_done) } else { count.units_total };
     v1::Progress {
         iteration,

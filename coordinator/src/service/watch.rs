@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures::{Stream, stream};
+use futures::{Stream, TryStreamExt as _, stream};
 use groklab_domain::{ExperimentId, ExperimentState};
 use groklab_proto::v1;
 use tokio::sync::watch;
@@ -91,6 +91,19 @@ impl Watcher {
             iterations_json: lines(iterations),
         }))
     }
+}
+
+/// The events so far, a page at a time.
+pub fn timeline(service: Arc<Service>, experiment: ExperimentId) -> impl Stream<Item = Result<v1::Event>> {
+    let pages = stream::try_unfold((service, Some(0)), move |(service, after)| async move {
+        let Some(after) = after else { return Ok(None) };
+        let mut db = service.store.connection().await?;
+        let events = event::since(&mut db, experiment, after, MOST).await?;
+        drop(db);
+        let next = events.last().filter(|_| events.len() == MOST as usize).map(|event| event.id);
+        Ok::<_, Error>(Some((stream::iter(events.into_iter().map(|event| Ok(wire(event)))), (service, next))))
+    });
+    pages.try_flatten()
 }
 
 fn wire(event: event::Event) -> v1::Event {

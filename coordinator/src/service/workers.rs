@@ -86,7 +86,8 @@ fn held(wire: &[groklab_proto::v1::Held]) -> Result<Vec<Held>, Status> {
         return Err(Status::invalid_argument(format!("field `held`: {} jobs, at most {MOST_JOBS}", wire.len())));
     }
     let held = wire.iter().map(|held| {
-        Ok(Held { job: field("held.job_id", &held.job_id)?, fence: groklab_domain::Fence(held.fence), units_done: held.units_done })
+        let (job, fence) = (field("held.job_id", &held.job_id)?, groklab_domain::Fence(held.fence));
+        Ok(Held { job, fence, units_done: held.units_done, units_total: held.units_total })
     });
     held.collect()
 }

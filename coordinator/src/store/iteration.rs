@@ -176,3 +176,24 @@ pub async fn losses(db: &mut PgConnection, experiment: ExperimentId, iteration: 
     .await?;
     Ok(losses)
 }
+
+/// How fast an experiment's iterations follow each other.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Pace {
+    /// When the latest began; 0 before the first.
+    pub began_unix_ms: i64,
+    /// On average over those before it; 0 before there is one.
+    pub seconds_per_iteration: f64,
+}
+
+pub async fn pace(db: &mut PgConnection, experiment: ExperimentId) -> Result<Pace> {
+    let row = sqlx::query!(
+        r#"select coalesce((extract(epoch from max(created_at)) * 1000)::bigint, 0) as "began!",
+                  coalesce(extract(epoch from max(created_at) - min(created_at))::float8 / nullif(count(*) - 1, 0), 0) as "mean!"
+           from iteration where experiment_id = $1"#,
+        experiment.0
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(Pace { began_unix_ms: row.began, seconds_per_iteration: row.mean })
+}

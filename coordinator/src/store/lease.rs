@@ -19,6 +19,8 @@ pub struct Held {
     pub job: JobId,
     pub fence: Fence,
     pub units_done: u64,
+    /// 0: as many as were planned.
+    pub units_total: u64,
 }
 
 /// What a result meets.
@@ -69,7 +71,8 @@ pub async fn extend(db: &mut PgConnection, worker: WorkerId, held: &[Held], leas
     let jobs: Vec<Uuid> = held.iter().map(|held| held.job.0).collect();
     let fences: Vec<i64> = held.iter().map(|held| held.fence.0).collect();
     let units: Vec<i64> = held.iter().map(|held| held.units_done.cast_signed().max(0)).collect();
-    let kept = sqlx::query_file_scalar!("src/store/sql/lease/extend.sql", worker.0, &jobs, &fences, &units, interval(lease)?)
+    let totals: Vec<i64> = held.iter().map(|held| held.units_total.cast_signed().max(0)).collect();
+    let kept = sqlx::query_file_scalar!("src/store/sql/lease/extend.sql", worker.0, &jobs, &fences, &units, &totals, interval(lease)?)
         .fetch_all(db)
         .await?;
     Ok(jobs.into_iter().filter(|job| !kept.contains(&Some(*job))).map(JobId).collect())

@@ -135,6 +135,7 @@ pub struct Filter {
     pub purpose: Option<Purpose>,
     pub split: Option<Split>,
     pub family: Option<String>,
+    pub problem: Option<u32>,
     pub verdict: Option<groklab_domain::Verdict>,
 }
 
@@ -202,6 +203,7 @@ pub async fn page(
         filter.split.map(Split::as_str),
         filter.family,
         filter.verdict.map(groklab_domain::Verdict::as_str),
+        filter.problem.map(u32::cast_signed),
         after.map_or(-1, |c| c.iteration),
         after.map_or("", |c| c.purpose.as_str()),
         after.map_or(-1, |c| c.problem),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use groklab_domain::{ExperimentId, JobId, JobKind, WorkerId};
+use groklab_domain::{JobKind, WorkerId};
 use sqlx::{PgConnection, postgres::types::PgInterval};
 
 use super::word;
@@ -26,7 +26,22 @@ pub struct Worker {
     pub seen_unix_ms: i64,
     pub alive: bool,
     /// One of the jobs it holds.
-    pub job: Option<(ExperimentId, JobId)>,
+    pub job: Option<Activity>,
+}
+
+/// What a worker works on, as clients see it.
+#[derive(Debug, Clone, Default)]
+pub struct Activity {
+    pub experiment_id: String,
+    pub job_id: String,
+    /// The experiment's name.
+    pub experiment: String,
+    pub iteration: u32,
+    pub purpose: String,
+    pub units_done: u64,
+    /// 0: not known.
+    pub units_total: u64,
+    pub started_unix_ms: i64,
 }
 
 /// Registers a worker, or again with what has changed.
@@ -61,9 +76,13 @@ pub async fn list(db: &mut PgConnection, silence: Duration) -> Result<Vec<Worker
     let rows = sqlx::query!(
         r#"select w.worker_id, w.kind, w.host, w.device, w.threads, w.version,
                   (extract(epoch from w.seen_at) * 1000)::bigint as "seen_unix_ms!", w.seen_at > now() - $1::interval as "alive!",
-                  held.experiment_id as "experiment_id?", held.job_id as "job_id?"
+                  held.experiment_id as "experiment_id?", held.job_id as "job_id?", held.name as "name?", held.iteration as "iteration?",
+                  held.purpose as "purpose?", held.units_done as "units_done?", held.units_total as "units_total?",
+                  (extract(epoch from held.started_at) * 1000)::bigint as "started_unix_ms?"
            from worker w
-           left join lateral (select experiment_id, job_id from job where job.worker_id = w.worker_id and state = 'leased'
+           left join lateral (select job.experiment_id, job.job_id, name, job.iteration, purpose, units_done, units_total, started_at
+                              from job join experiment using (experiment_id) join attempt using (job_id, fence)
+                              where job.worker_id = w.worker_id and job.state = 'leased'
                               order by rank limit 1) held on true
            where w.seen_at > now() - interval '1 day' order by w.kind, w.host, w.worker_id"#,
         silence
@@ -83,7 +102,16 @@ pub async fn list(db: &mut PgConnection, silence: Duration) -> Result<Vec<Worker
                 },
                 seen_unix_ms: row.seen_unix_ms,
                 alive: row.alive,
-                job: row.experiment_id.zip(row.job_id).map(|(experiment, job)| (ExperimentId(experiment), JobId(job))),
+                job: row.experiment_id.zip(row.job_id).map(|(experiment, job)| Activity {
+                    experiment_id: experiment.to_string(),
+                    job_id: job.to_string(),
+                    experiment: row.name.unwrap_or_default(),
+                    iteration: row.iteration.unwrap_or_default().cast_unsigned(),
+                    purpose: row.purpose.unwrap_or_default(),
+                    units_done: row.units_done.unwrap_or_default().cast_unsigned(),
+                    units_total: row.units_total.unwrap_or_default().cast_unsigned(),
+                    started_unix_ms: row.started_unix_ms.unwrap_or_default(),
+                }),
             })
         })
         .collect()

@@ -74,7 +74,7 @@ impl Worker {
 
     /// The jobs to drop.
     pub async fn heartbeat(&mut self, job: &v1::Job) -> Vec<String> {
-        let held = vec![v1::Held { job_id: job.job_id.clone(), fence: job.fence, units_done: 1 }];
+        let held = vec![v1::Held { job_id: job.job_id.clone(), fence: job.fence, units_done: 1, units_total: 0 }];
         self.workers.heartbeat(v1::HeartbeatRequest { worker_id: self.id.clone(), held }).await.unwrap().into_inner().dropped
     }
 

@@ -69,6 +69,7 @@ pub struct Context {
 #[derive(Debug, Default)]
 pub(crate) struct Signal {
     units_done: AtomicU64,
+    units_total: AtomicU64,
     /// Any sign of life, also within one unit.
     ticks: AtomicU64,
     dropped: AtomicBool,
@@ -87,6 +88,10 @@ impl Signal {
         self.units_done.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn units_total(&self) -> u64 {
+        self.units_total.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn ticks(&self) -> u64 {
         self.ticks.load(Ordering::Relaxed)
     }
@@ -97,6 +102,11 @@ impl Context {
     pub fn progress(&self, units: u64) -> Result<(), Cancelled> {
         self.signal.units_done.store(units, Ordering::Relaxed);
         self.alive()
+    }
+
+    /// Says how many units there are, where the job does not.
+    pub fn expect(&self, units: u64) {
+        self.signal.units_total.store(units, Ordering::Relaxed);
     }
 
     /// Turns true when the job was dropped; for work that watches a flag rather than asks.

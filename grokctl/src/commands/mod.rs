@@ -1,8 +1,12 @@
 //! One file per command (or two that belong together), each from arguments to exit code.
 
+mod compare;
 mod control;
 mod export;
 mod list;
+mod logs;
+mod problems;
+mod rollouts;
 mod run_local;
 mod show;
 mod submit;
@@ -54,6 +58,10 @@ pub async fn run(cli: Cli, interrupt: Interrupt) -> Result<Exit, Failure> {
         Command::Cancel(args) => until_stopped.unless_stopped(control::run(&context, &args.experiment, Control::Cancel)).await,
         Command::Pause(args) => until_stopped.unless_stopped(control::run(&context, &args.experiment, Control::Pause)).await,
         Command::Resume(args) => until_stopped.unless_stopped(control::run(&context, &args.experiment, Control::Resume)).await,
+        Command::Rollouts(args) => until_stopped.unless_stopped(rollouts::run(&context, args)).await,
+        Command::Problems(args) => problems::run(&context, &args),
+        Command::Compare(args) => until_stopped.unless_stopped(compare::run(&context, &args)).await,
+        Command::Logs(args) => until_stopped.unless_stopped(logs::run(&context, &args)).await,
         Command::Export(args) => until_stopped.unless_stopped(export::run(&context, args)).await,
         Command::Workers => until_stopped.unless_stopped(workers::run(&context)).await,
         Command::Validate(args) => validate::run(&context, &args.file),

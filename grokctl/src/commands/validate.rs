@@ -26,7 +26,7 @@ pub fn run(context: &Context, file: &Path) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-fn problems_table(summary: &Summary) -> String {
+pub fn problems_table(summary: &Summary) -> String {
     let mut header = vec!["problems"];
     header.extend(Split::ALL.iter().map(|split| split.as_str()));
     let mut table = table(&header, &[1, 2, 3, 4]);

@@ -7,7 +7,7 @@ use groklab_proto::v1::{Experiment, WatchUpdate};
 use groklab_runtime::connect::heals;
 use tonic::Status;
 
-use super::Context;
+use super::{Context, compare};
 use crate::{
     client::Client,
     console::Console,
@@ -16,11 +16,12 @@ use crate::{
     view::{self, View, accuracy_table, comparison_lines, plain_state},
 };
 
-mod compare;
 mod seen;
 
 use seen::Seen;
 
+/// How often it is looked what the workers do.
+const WORKERS_EVERY: Duration = Duration::from_secs(2);
 /// How long a lost connection is tried again.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -86,8 +87,19 @@ async fn watch_once(
         Err(status) if heals(&status) => return Ok(Watched::Lost(status)),
         Err(status) => return Err(hopeless(&status)),
     };
+    let mut look = tokio::time::interval(WORKERS_EVERY);
     loop {
-        match stream.message().await {
+        let message = tokio::select! {
+            message = stream.message() => message,
+            _ = look.tick(), if !console.json() => {
+                // Beside the work it is not worth a failure.
+                if let Ok(workers) = client.workers().await {
+                    view.workers(&workers);
+                }
+                continue;
+            }
+        };
+        match message {
             Ok(Some(update)) => {
                 if lost.take().is_some() {
                     console.note("the coordinator is back");
@@ -133,7 +145,8 @@ async fn conclude(client: &Client, experiment: &Experiment, console: &Console) -
     console.print(accuracy_table(&evaluations).trim_fmt());
     if let [first, .., last] = evaluations.as_slice() {
         let (first, last) = (first.iteration, last.iteration);
-        let comparison = compare::test_split(client, &experiment.experiment_id, first, last).await?;
+        let before = compare::outcomes(client, &experiment.experiment_id, first, Split::Test).await?;
+        let comparison = before.against(&compare::outcomes(client, &experiment.experiment_id, last, Split::Test).await?);
         let lines = comparison.map(|comparison| comparison_lines(&comparison, Split::Test, first, last));
         lines.iter().flatten().for_each(|line| console.print(line));
     }

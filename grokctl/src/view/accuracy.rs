@@ -71,7 +71,12 @@ pub fn iterations_table(iterations: &[IterationLine]) -> Table {
 
 /// A sentence per measure: the first against the last evaluated iteration on the same problems.
 pub fn comparison_lines(comparison: &Comparison, split: Split, first: u32, last: u32) -> Vec<String> {
-    let paired = format!("{split}, iteration {first} → {last}, paired over {} problems", comparison.problems);
+    comparison_sentences(comparison, &format!("{split}, iteration {first} → {last}"))
+}
+
+/// The same for anything that was compared.
+pub fn comparison_sentences(comparison: &Comparison, what: &str) -> Vec<String> {
+    let paired = format!("{what}, paired over {} problems", comparison.problems);
     let (greedy, mcnemar) = (&comparison.greedy, &comparison.greedy.mcnemar);
     let mut lines = vec![format!("{paired}: greedy {greedy} (McNemar: {} gained, {} lost)", mcnemar.gained, mcnemar.lost)];
     lines.extend(comparison.pass_at.iter().map(|(k, sampled)| format!("{paired}: pass@{k} {sampled} (paired bootstrap)")));

@@ -2,15 +2,19 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use groklab_proto::v1::{Progress, WatchUpdate};
+use groklab_proto::v1::{Progress, WatchUpdate, Worker};
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
 use super::{
     View, evaluation_lines,
     plain::{event_line, iteration_line, state_line},
-    words::work,
+    tables::activity,
+    words::{now_unix_ms, time_left, work},
 };
 use crate::{console::Console, failure::Failure, results};
+
+/// Busy workers that get a line of their own.
+const MOST_WORKERS: usize = 8;
 
 /// The order in which work happens within one iteration; the key of a bar.
 type Key = (u32, u8, u8);
@@ -19,12 +23,15 @@ pub struct Bars {
     bars: MultiProgress,
     console: Console,
     shown: BTreeMap<Key, ProgressBar>,
+    /// A line per busy worker, and the time left, under the bars.
+    footer: Vec<ProgressBar>,
+    left: Option<String>,
     state: String,
 }
 
 impl Bars {
     pub fn new(bars: MultiProgress, console: Console) -> Self {
-        Self { bars, console, shown: BTreeMap::new(), state: String::new() }
+        Self { bars, console, shown: BTreeMap::new(), footer: Vec::new(), left: None, state: String::new() }
     }
 
     fn show(&mut self, progress: &[Progress]) {
@@ -70,12 +77,32 @@ impl View for Bars {
                 self.state = state;
             }
             self.show(&experiment.progress);
+            self.left = time_left(experiment, now_unix_ms());
         }
         Ok(())
     }
 
+    fn workers(&mut self, workers: &[Worker]) {
+        let now = now_unix_ms();
+        let busy = workers
+            .iter()
+            .filter(|worker| worker.alive)
+            .filter_map(|worker| Some(format!("{} {}: {}", worker.host, worker.device, activity(worker, now)?)));
+        let lines: Vec<String> = busy.take(MOST_WORKERS).chain(self.left.clone()).collect();
+        while self.footer.len() < lines.len() {
+            let style = ProgressStyle::with_template("  {msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+            self.footer.push(self.bars.add(ProgressBar::new(1).with_style(style)));
+        }
+        for bar in self.footer.drain(lines.len()..) {
+            bar.finish_and_clear();
+            self.bars.remove(&bar);
+        }
+        self.footer.iter().zip(lines).for_each(|(bar, line)| bar.set_message(line));
+    }
+
     fn finish(&mut self) {
         std::mem::take(&mut self.shown).into_values().for_each(|bar| bar.finish_and_clear());
+        std::mem::take(&mut self.footer).into_iter().for_each(|bar| bar.finish_and_clear());
     }
 }
 

@@ -25,6 +25,8 @@ pub fn worker(w: &Worker) -> Value {
     json!({
         "worker_id": w.worker_id, "kind": w.kind, "host": w.host, "device": w.device, "threads": w.threads, "version": w.version,
         "seen_unix_ms": w.seen_unix_ms, "alive": w.alive, "experiment_id": w.experiment_id, "job_id": w.job_id,
+        "experiment": w.experiment, "iteration": w.iteration, "purpose": w.purpose, "units_done": w.units_done, "units_total": w.units_total,
+        "started_unix_ms": w.started_unix_ms,
     })
 }
 

@@ -8,7 +8,7 @@ use groklab_proto::v1::{Experiment, WatchUpdate};
 
 use super::{
     View, evaluation_line,
-    words::{clock, now_unix_ms, percent, work},
+    words::{clock, now_unix_ms, percent, time_left, work},
 };
 use crate::{console::Console, failure::Failure, results};
 
@@ -58,7 +58,8 @@ impl Plain {
         }
         self.progress.clone_from(&line);
         self.progressed = Some(now);
-        Some(stamped(&line))
+        let left = time_left(experiment, now_unix_ms()).map(|left| format!(" · {left}")).unwrap_or_default();
+        Some(stamped(&format!("{line}{left}")))
     }
 }
 

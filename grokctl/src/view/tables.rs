@@ -34,7 +34,7 @@ pub fn experiments(experiments: &[Experiment], now_unix_ms: i64) -> Table {
 pub fn workers(workers: &[Worker], now_unix_ms: i64) -> Table {
     let mut sorted: Vec<_> = workers.iter().collect();
     sorted.sort_by_key(|w| (!w.alive, w.kind.clone(), w.worker_id.clone()));
-    let mut table = table(&["id", "kind", "state", "host", "device", "threads", "version", "seen", "job"], &[5]);
+    let mut table = table(&["id", "kind", "state", "host", "device", "threads", "version", "seen", "works on"], &[5]);
     for w in sorted {
         let state = match (w.alive, w.job_id.is_empty()) {
             (false, _) => "gone",
@@ -50,10 +50,21 @@ pub fn workers(workers: &[Worker], now_unix_ms: i64) -> Table {
             w.threads.to_string(),
             w.version.clone(),
             ago(w.seen_unix_ms, now_unix_ms),
-            if w.job_id.is_empty() { "–".to_owned() } else { w.job_id.clone() },
+            activity(w, now_unix_ms).unwrap_or_else(|| "–".to_owned()),
         ]);
     }
     table
+}
+
+/// What a worker does: "quickstart · evaluate 1 · generate 40/128 for 12 s"; nothing while it is idle.
+pub fn activity(w: &Worker, now_unix_ms: i64) -> Option<String> {
+    if w.job_id.is_empty() {
+        return None;
+    }
+    let work = super::words::work_of(&w.purpose, &w.kind, w.iteration);
+    let total = if w.units_total > 0 { format!("/{}", w.units_total) } else { String::new() };
+    let since = super::words::span((now_unix_ms - w.started_unix_ms).max(0) / 1000);
+    Some(format!("{} · {work} {}{total} for {since}", w.experiment, w.units_done))
 }
 
 /// At most `most` characters, the last one `…` where some are missing.

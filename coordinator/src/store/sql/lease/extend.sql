@@ -1,12 +1,13 @@
--- $1 worker, $2 jobs, $3 fences, $4 units done, $5 lease. Answers the jobs to keep: extended, or done by this very attempt.
+-- $1 worker, $2 jobs, $3 fences, $4 units done, $5 units in all (0: as planned), $6 lease. Answers the jobs to keep: extended, or done by this very attempt.
 -- Rows are locked in the order of their ids, as wherever several jobs are locked at once.
 with held as (
-    select * from unnest($2::uuid[], $3::bigint[], $4::bigint[]) as held (job_id, fence, units_done)
+    select * from unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[]) as held (job_id, fence, units_done, units_total)
 ), locked as (
-    select job.job_id, held.fence, held.units_done from job join held using (job_id) order by job.job_id for update of job
+    select job.job_id, held.fence, held.units_done, held.units_total from job join held using (job_id) order by job.job_id for update of job
 ), extended as (
     update job
-    set state = 'leased', leased_until = now() + $5::interval, units_done = greatest(job.units_done, locked.units_done)
+    set state = 'leased', leased_until = now() + $6::interval, units_done = greatest(job.units_done, locked.units_done),
+        units_total = case when locked.units_total > 0 then locked.units_total else job.units_total end
     from locked
     where job.job_id = locked.job_id and job.fence = locked.fence and job.worker_id = $1 and job.state in ('leased', 'ready')
     returning job.job_id, job.fence

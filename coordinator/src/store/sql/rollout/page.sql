@@ -1,4 +1,4 @@
--- $1 experiment, $2–$6 filters (null: any), $7–$10 the place to go on after, $11 how many.
+-- $1 experiment, $2–$7 filters (null: any), $8–$11 the place to go on after, $12 how many.
 select r.iteration, r.purpose, p.split, p.family, p.rule, r.problem, r.sample, r.text, octet_length(r.tokens) / 4 as "tokens!",
        r.prompt_tokens, r.finish, r.mean_logprob, v.verdict as "verdict?", v.visible_passed as "visible_passed?",
        v.visible_total as "visible_total?", v.hidden_passed as "hidden_passed?", v.hidden_total as "hidden_total?",
@@ -13,6 +13,7 @@ where r.experiment_id = $1
   and ($4::text is null or p.split = $4)
   and ($5::text is null or p.family = $5)
   and ($6::text is null or v.verdict = $6)
-  and (r.iteration, r.purpose, r.problem, r.sample) > ($7::int, $8::text, $9::int, $10::int)
+  and ($7::int is null or r.problem = $7)
+  and (r.iteration, r.purpose, r.problem, r.sample) > ($8::int, $9::text, $10::int, $11::int)
 order by r.iteration, r.purpose, r.problem, r.sample
-limit $11
+limit $12

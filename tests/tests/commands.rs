@@ -1,0 +1,77 @@
+//! Every command of grokctl that asks a coordinator, on one finished experiment: for a person and with --json.
+#![expect(clippy::unwrap_used, reason = "a test: a failure is a panic with its place")]
+
+use groklab_tests::Stack;
+use groklab_tests::files::{experiment, lines};
+use serde_json::Value;
+
+fn json(stack: &Stack, args: &[&str]) -> Vec<Value> {
+    let text = stack.grokctl_ok(&[&["--json"], args].concat());
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn every_command_says_the_same_to_people_and_programs() {
+    let stack = Stack::full();
+    stack.submit(&experiment("done", 1, "rft"));
+    stack.grokctl_ok(&["watch", "done"]);
+    let id = json(&stack, &["show", "done"])[0]["experiment"]["experiment_id"].as_str().unwrap().to_owned();
+    assert_eq!(json(&stack, &["show", &id[..20]])[0]["experiment"]["name"], "done", "a unique beginning of the id names it");
+    let out = stack.export("done");
+
+    // rollouts: filters agree with the export.
+    let all = lines(&out.join("rollouts.jsonl"));
+    let count = |f: &dyn Fn(&Value) -> bool| all.iter().filter(|rollout| f(rollout)).count();
+    let table: [(&[&str], usize); 5] = [
+        (&[], all.len()),
+        (&["--iteration", "1"], count(&|r| r["iteration"] == 1)),
+        (&["--split", "val", "--purpose", "eval"], count(&|r| r["split"] == "val" && r["purpose"] == "eval")),
+        (&["--verdict", "wrong_answer"], count(&|r| r["verdict"] == "wrong_answer")),
+        (&["--problem", "3", "--family", "sum_digits"], count(&|r| r["problem"] == 3)),
+    ];
+    for (filter, expected) in table {
+        assert_eq!(json(&stack, &[&["rollouts", "done"], filter].concat()).len(), expected, "{filter:?}");
+    }
+    assert!(count(&|r| r["verdict"] == "wrong_answer") > 0);
+    let wrong = stack.grokctl_ok(&["rollouts", "done", "--verdict", "wrong_answer", "--limit", "1"]);
+    assert!(wrong.contains("def sum_digits") && wrong.contains("✗ sum_digits(") && wrong.contains("expected"), "{wrong}");
+    assert!(!wrong.contains('\u{1b}'), "no colours where there is no terminal");
+
+    // problems: what the file makes is what the experiment asked.
+    let file = stack.file("again.toml", &experiment("done", 1, "rft"));
+    let made = json(&stack, &["problems", file.to_str().unwrap(), "--split", "test"]);
+    let asked = lines(&out.join("test.jsonl"));
+    assert_eq!(made.len(), asked.len());
+    assert!(made.iter().zip(&asked).all(|(made, asked)| made["prompt"] == asked["prompt"]));
+
+    // compare: with itself there is no difference; the iterations differ as the metrics do.
+    let same = &json(&stack, &["compare", "done", "done"])[0]["comparison"];
+    assert_eq!((same["problems"].as_u64(), same["greedy"]["mcnemar"]["gained"].as_u64()), (Some(8), Some(0)));
+    let both = &json(&stack, &["compare", "done@0", "done@1"])[0]["comparison"];
+    let metrics = lines(&out.join("metrics.jsonl"));
+    for (side, line) in [("before", &metrics[0]), ("after", &metrics[1])] {
+        assert_eq!(both["greedy"][side], line["splits"]["test"]["accuracy"]);
+    }
+    assert!(stack.grokctl_ok(&["compare", "done@0", "done@1"]).contains("McNemar"));
+
+    // logs: the timeline, in order.
+    let events = json(&stack, &["logs", "done"]);
+    let messages: Vec<&str> = events.iter().map(|event| event["message"].as_str().unwrap()).collect();
+    let places: Vec<_> = ["submitted", "started", "iteration 0 evaluated", "trained on", "iteration 1 began", "completed"]
+        .map(|part| messages.iter().position(|message| message.contains(part)))
+        .into();
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{messages:?}");
+    assert_eq!(stack.grokctl_ok(&["logs", "done", "--level", "error"]), "");
+    assert_eq!(stack.grokctl_ok(&["logs", "done"]).lines().count(), messages.len());
+
+    for (args, code) in [
+        (vec!["rollouts", "nobody"], 3),
+        (vec!["logs", "nobody"], 3),
+        (vec!["compare", "done@7", "done"], 2),
+        (vec!["rollouts", "done", "--split", "tests"], 2),
+        (vec!["problems", "no-such-file.toml"], 3),
+    ] {
+        let output = stack.grokctl(&args);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
