@@ -16,8 +16,10 @@ pub fn root() -> PathBuf {
 /// # Panics
 /// When it is missing, or older than one of the files it is made of.
 pub fn binary(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("a running test has a path");
-    let folder = test.ancestors().nth(2).expect("a test lies in target/PROFILE/deps");
+    let own = std::env::current_exe().expect("a running program has a path");
+    // A benchmark lies beside the binaries, a test in `deps` below them.
+    let folder = own.parent().expect("a program lies in a folder");
+    let folder = if folder.ends_with("deps") { folder.parent().expect("deps lies in target/PROFILE") } else { folder };
     let path = folder.join(name);
     assert!(path.exists(), "{} is missing: run `make build` first", path.display());
     let built = modified(&path).expect("it exists");

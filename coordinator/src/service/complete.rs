@@ -49,7 +49,7 @@ impl Service {
             Completion::Stale => return Ok(false),
         };
         match store_results(&mut tx, &job, request.result).await {
-            Ok(()) => tx.commit().await?,
+            Ok(()) => {}
             Err(Refusal::Error(error)) => return Err(error),
             Err(Refusal::Results(why)) => {
                 tx.rollback().await?;
@@ -57,11 +57,16 @@ impl Service {
                 return Err(Error::Conflict(format!("results of job {} refused: {why}", claim.job)));
             }
         }
+        let more = job::any_ready(&mut tx, job.experiment).await?;
+        tx.commit().await?;
         tracing::info!(experiment.id = %job.experiment, job.id = %job.id, lease.fence = job.fence.0, worker.id = %claim.worker,
             kind = %job.spec.kind, seconds = request.seconds, "job done");
-        self.nudge.state();
+        // While there is work to hand out, the loop may look by its own clock: to look is to count all jobs of an iteration.
         if job.spec.kind == JobKind::Generate {
-            self.nudge.work();
+            self.nudge.work(JobKind::Verify);
+        }
+        if !more {
+            self.nudge.state();
         }
         Ok(true)
     }

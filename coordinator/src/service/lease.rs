@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// How long a waiting call goes without looking, should a nudge be missed or another coordinator make the job.
-const LOOK: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_secs(2);
 /// The longest reason that is kept, in bytes.
 const LONGEST_REASON: usize = 4096;
 
@@ -44,9 +44,10 @@ impl Service {
     /// Jobs for a worker: first those it was given and does not know of, then new ones. Waits for the first one for a while.
     pub async fn lease_jobs(&self, wanted: &Wanted) -> Result<Vec<v1::Job>> {
         let deadline = Instant::now() + Duration::from_secs(LEASE_POLL_SECONDS);
-        let mut nudged = self.nudge.on_work();
         loop {
-            nudged.mark_unchanged();
+            let nudged = self.nudge.on_work(wanted.kind);
+            tokio::pin!(nudged);
+            nudged.as_mut().enable();
             let jobs = self.claim(wanted).await?;
             let now = Instant::now();
             if !jobs.is_empty() || now >= deadline || wanted.capacity == 0 || self.stop.is_cancelled() {
@@ -55,7 +56,7 @@ impl Service {
             tokio::select! {
                 () = self.stop.cancelled() => {}
                 // Either way it is time to look again.
-                _ = timeout_at(deadline.min(now + LOOK), nudged.changed()) => {}
+                _ = timeout_at(deadline.min(now + LOOK), nudged) => {}
             }
         }
     }

@@ -135,6 +135,13 @@ pub struct Count {
     pub units_total: u64,
 }
 
+/// Whether a job of the experiment waits to be claimed: then none of its phases that a worker could wait for is over.
+pub async fn any_ready(db: &mut PgConnection, experiment: ExperimentId) -> Result<bool> {
+    let found =
+        sqlx::query_scalar!(r#"select exists(select 1 from job where experiment_id = $1 and state = 'ready') as "found!""#, experiment.0);
+    Ok(found.fetch_one(db).await?)
+}
+
 /// Counts an iteration's jobs in one statement, so that a job and the one that follows it are never both missed.
 /// Split and cancelled jobs are not counted; the work of a lost attempt is not.
 pub async fn count(db: &mut PgConnection, experiment: ExperimentId, iteration: u32) -> Result<Vec<Count>> {

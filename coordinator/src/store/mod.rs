@@ -39,7 +39,8 @@ pub struct Store {
 impl Store {
     /// Connects and brings the schema up to date.
     pub async fn open(options: PgConnectOptions) -> Result<Self> {
-        let options = options.application_name("groklab-coordinator");
+        // A claim is planned once per connection and not at every call: planning takes longer than the claim itself.
+        let options = options.application_name("groklab-coordinator").options([("plan_cache_mode", "force_generic_plan")]);
         // The pool would try again until its time is up, and then say only that.
         PgConnection::connect_with(&options).await?.close().await?;
         let pool = PgPoolOptions::new().max_connections(16).acquire_timeout(Duration::from_secs(10)).connect_with(options).await?;

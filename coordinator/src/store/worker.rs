@@ -62,10 +62,15 @@ pub async fn register(db: &mut PgConnection, worker: &Registration) -> Result<()
     Ok(())
 }
 
-/// Notes a sign of life. `Missing` where the worker never registered.
+/// Notes a sign of life, every few seconds: a call that writes nothing else need not write. `Missing` where the worker never registered.
 pub async fn seen(db: &mut PgConnection, worker: WorkerId) -> Result<JobKind> {
-    let kind =
-        sqlx::query_scalar!("update worker set seen_at = now() where worker_id = $1 returning kind", worker.0).fetch_optional(db).await?;
+    let kind = sqlx::query_scalar!(
+        "with touched as (update worker set seen_at = now() where worker_id = $1 and seen_at < now() - interval '3 s')
+         select kind from worker where worker_id = $1",
+        worker.0
+    )
+    .fetch_optional(db)
+    .await?;
     word(&kind.ok_or_else(|| Error::missing("worker", worker))?)
 }
 

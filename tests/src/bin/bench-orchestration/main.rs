@@ -25,7 +25,7 @@ impl Bench {
     pub async fn submit(&mut self, name: &str, problems: u32, samples: u32, iterations: u32) -> String {
         let file = format!(
             "name = \"{name}\"\niterations = {iterations}\n[model]\nsource = \"simulated.gguf\"\n[problems]\nfamilies = [\"sum_digits\", \"gcd\"]\n\
-             difficulty = [6, 10]\ntrain = 2\nval = 2\ntest = {problems}\n[generate]\nmax_new_tokens = 64\nrollouts_per_job = {samples}\n\
+             difficulty = [6, 10]\ntrain = 12\nval = 2\ntest = {problems}\n[generate]\nmax_new_tokens = 64\nrollouts_per_job = {samples}\n\
              [evaluate]\nsamples = {samples}\n[train]\nmethod = \"none\"\n"
         );
         let config = groklab_domain::experiment::parse(&file).unwrap();
