@@ -55,6 +55,13 @@ pub enum Error {
     /// The device ran out of memory.
     #[error("out of memory while {doing} ({reason}); {fix}")]
     OutOfMemory { doing: &'static str, reason: String, fix: &'static str },
+    /// The model cannot fit; nothing of it was read.
+    #[error(
+        "the model's weights take {} and work with them at least {}, {} are available here: use a smaller model, a machine with more memory, \
+         or end what else runs",
+        gigabytes(*weights), gigabytes(*needed), gigabytes(*available)
+    )]
+    TooBig { weights: u64, needed: u64, available: u64 },
     /// libtorch refused an operation.
     #[error("libtorch while {doing}: {reason}")]
     Torch { doing: &'static str, reason: String },
@@ -69,6 +76,10 @@ impl Error {
 
 /// This crate's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+fn gigabytes(bytes: u64) -> String {
+    format!("{:.1} GB", bytes as f64 / 1e9)
+}
 
 /// Runs tensor code, whose wrappers panic when libtorch reports an error, and turns such a panic into an [`Error`].
 pub(crate) fn guard<T>(doing: &'static str, fix: &'static str, work: impl FnOnce() -> Result<T>) -> Result<T> {

@@ -38,6 +38,7 @@ mod forward;
 mod generate;
 mod load;
 mod lora;
+mod memory;
 mod model;
 mod resident;
 pub mod testing;

@@ -12,6 +12,7 @@ use crate::{
     digest,
     error::{Result, guard},
     load::Checkpoint,
+    memory,
 };
 
 /// A transformer's weights on a device. Weights are `[out, in]`, as in Hugging Face files.
@@ -104,6 +105,9 @@ impl Model {
     }
 
     fn from_checkpoint(checkpoint: &Checkpoint, placement: Placement) -> Result<Self> {
+        if placement.device == tch::Device::Cpu {
+            memory::check(&checkpoint.config, 4)?;
+        }
         let base_digest = digest::of_files(&checkpoint.files)?;
         guard("loading the weights", "use a smaller model or a machine with more memory", || {
             let _no_grad = tch::no_grad_guard();

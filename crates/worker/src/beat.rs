@@ -49,7 +49,12 @@ impl Heart {
     /// One heartbeat; true when the job is no longer ours.
     async fn once(&mut self) -> bool {
         let job_id = self.claim.job.to_string();
-        let held = v1::Held { job_id: job_id.clone(), fence: self.claim.fence.0, units_done: self.signal.units_done(), units_total: self.signal.units_total() };
+        let held = v1::Held {
+            job_id: job_id.clone(),
+            fence: self.claim.fence.0,
+            units_done: self.signal.units_done(),
+            units_total: self.signal.units_total(),
+        };
         let deadline = self.lease / 3;
         let request = v1::HeartbeatRequest { worker_id: self.claim.worker.to_string(), held: vec![held] };
         let answer = self.client.call(|client| async move { client.workers().heartbeat(within(deadline, request)).await });

@@ -1,0 +1,72 @@
+//! Whether a model fits into this machine's memory, asked before any of it is read: the kernel would otherwise end the process
+//! in the middle of it without a word. Knows only the CPU's memory.
+
+use std::fs;
+
+use crate::{
+    config::Config,
+    error::{Error, Result},
+};
+
+/// The least that work beside the weights takes: libtorch itself, a small cache, activations.
+const BESIDE: u64 = 400 << 20;
+
+/// Refuses a model whose weights, in kinds of `bytes` bytes, and what works beside them do not fit.
+pub fn check(config: &Config, bytes: u64) -> Result<()> {
+    let weights = parameters(config).saturating_mul(bytes);
+    let needed = weights.saturating_add(BESIDE);
+    match available() {
+        Some(available) if needed > available => Err(Error::TooBig { weights, needed, available }),
+        _ => Ok(()),
+    }
+}
+
+/// Numbers in a model's weights; saturates where the configuration claims more than there can be.
+fn parameters(config: &Config) -> u64 {
+    let size = |n: i64| u64::try_from(n).unwrap_or(0);
+    let product = |a: u64, b: u64| a.saturating_mul(b);
+    let (hidden, kv) = (size(config.hidden_size), product(size(config.kv_heads), size(config.head_dim)));
+    let query = product(size(config.heads), size(config.head_dim));
+    let attention = product(hidden, query).saturating_mul(2).saturating_add(product(hidden, kv).saturating_mul(2));
+    let mlp = product(hidden, size(config.intermediate_size)).saturating_mul(3);
+    let embedding = product(size(config.vocab_size), hidden).saturating_mul(if config.tied { 1 } else { 2 });
+    attention.saturating_add(mlp).saturating_mul(config.layers as u64).saturating_add(embedding)
+}
+
+/// Bytes that this process may still take: the machine's, or its control group's where that is less. None where nothing is known.
+fn available() -> Option<u64> {
+    let meminfo = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let machine = line.trim().trim_end_matches(" kB").parse::<u64>().ok()?.saturating_mul(1024);
+    let number = |path: &str| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
+    let group = |limit: &str, used: &str| Some(number(limit)?.saturating_sub(number(used)?));
+    let v2 = group("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current");
+    let v1 = group("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes");
+    [v1, v2].into_iter().flatten().chain([machine]).min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(layers: usize) -> Config {
+        let json = serde_json::json!({
+            "model_type": "llama", "vocab_size": 49152, "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": layers,
+            "num_attention_heads": 9, "num_key_value_heads": 3, "max_position_embeddings": 8192, "tie_word_embeddings": true,
+        });
+        Config::from_json(&json).unwrap()
+    }
+
+    #[test]
+    fn counts_what_smollm2_135m_has() {
+        // 134,515,008 in its card, of which 35,136 are norms, left out here.
+        assert_eq!(parameters(&config(30)), 134_515_008 - 35_136);
+    }
+
+    #[test]
+    fn a_model_that_cannot_fit_is_refused_with_both_figures() {
+        assert!(check(&config(30), 4).is_ok());
+        let message = check(&config(3_000_000), 4).unwrap_err().to_string();
+        assert!(message.contains("GB") && message.contains("available") && message.contains("smaller model"), "{message}");
+    }
+}
