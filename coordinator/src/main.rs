@@ -13,7 +13,7 @@ fn main() -> ExitCode {
         }
         Err(error) => {
             eprintln!("coordinator: error: {error:#}");
-            ExitCode::FAILURE
+            ExitCode::from(groklab_runtime::process::USAGE)
         }
     }
 }

@@ -9,12 +9,13 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use groklab_proto::{
     limits::MESSAGE_BYTES,
     v1::{artifacts_server::ArtifactsServer, experiments_server::ExperimentsServer, workers_server::WorkersServer},
 };
 use groklab_runtime::{
+    secret::Secret,
     tasks::{Group, OnFailure},
     trace,
 };
@@ -51,10 +52,18 @@ const HEADER_BYTES: u32 = 16 << 10;
 /// Serves until `stop` is cancelled, then stops in order. Fails if it cannot start, or if a part it cannot do without ends.
 pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     config.check()?;
-    std::fs::create_dir_all(&config.data).with_context(|| format!("data folder `{}`", config.data.display()))?;
+    std::fs::create_dir_all(&config.data)
+        .with_context(|| format!("create the data folder `{}` (--data names another)", config.data.display()))?;
     let Some(url) = &config.database_url else { return run_with_own_postgres(&config, stop).await };
-    let options = PgConnectOptions::from_str(url.reveal()).map_err(|_| anyhow::anyhow!("the database URL cannot be parsed"))?;
-    serve(&config, options, stop).await
+    serve(&config, connect_options(url)?, stop).await
+}
+
+/// A database URL's parts. Errors show nothing of it: it may hold a password.
+fn connect_options(url: &Secret) -> anyhow::Result<PgConnectOptions> {
+    let form = "postgres://USER:PASSWORD@HOST:PORT/DATABASE";
+    let scheme = url.reveal().split_once("://").map_or("", |(scheme, _)| scheme);
+    ensure!(matches!(scheme, "postgres" | "postgresql"), "the database URL is not of the form {form}");
+    PgConnectOptions::from_str(url.reveal()).map_err(|_| anyhow!("the database URL cannot be parsed; its form is {form}"))
 }
 
 async fn run_with_own_postgres(config: &Config, stop: CancellationToken) -> anyhow::Result<()> {
@@ -86,10 +95,13 @@ fn lock(data: &Path) -> anyhow::Result<File> {
 }
 
 async fn serve(config: &Config, options: PgConnectOptions, stop: CancellationToken) -> anyhow::Result<()> {
-    let store = Store::open(options).await.context("open the database")?;
+    let place = place(&options);
+    let store = Store::open(options).await.with_context(|| format!("open the database {place}"))?;
     let blobs = Blobs::in_folder(&config.data.join("artifacts"))?;
     let nudge = Nudge::default();
-    let listener = TcpListener::bind(config.listen).await.with_context(|| format!("listen on {}", config.listen))?;
+    let listener = TcpListener::bind(config.listen).await.with_context(|| {
+        format!("listen on {}: if another program serves there, end it or choose another port with --listen", config.listen)
+    })?;
     let address = listener.local_addr().context("find the address that is served")?;
     let server = server(config.tls.as_ref())?;
     let certificates = config.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
@@ -130,6 +142,15 @@ async fn serve(config: &Config, options: PgConnectOptions, stop: CancellationTok
     }
     tracing::info!("stopped");
     outcome
+}
+
+/// Where a database is, without its password.
+fn place(options: &PgConnectOptions) -> String {
+    let name = options.get_database().unwrap_or("postgres");
+    match options.get_socket() {
+        Some(folder) => format!("`{name}` in `{}`", folder.display()),
+        None => format!("`{name}` at {}:{}", options.get_host(), options.get_port()),
+    }
 }
 
 /// A server with its limits, and with TLS where that is asked for.

@@ -68,9 +68,10 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the same work may succeed later or elsewhere: the cause lies in a file system, a network or libtorch.
+    /// Whether the same work may succeed later or elsewhere: the cause lies in a file, a network, this machine's memory or libtorch.
     pub fn retry_may_help(&self) -> bool {
-        matches!(self, Self::Read { .. } | Self::Hub { .. } | Self::OtherWeights { .. } | Self::Torch { .. })
+        let file = matches!(self, Self::Read { .. } | Self::Corrupt { .. } | Self::Source { .. } | Self::OtherWeights { .. });
+        file || matches!(self, Self::Hub { .. } | Self::TooBig { .. } | Self::Torch { .. })
     }
 }
 

@@ -43,7 +43,7 @@ pub enum Error {
     #[error("read `{path}`")]
     File { path: PathBuf, source: io::Error },
     #[error("the coordinator's address `{address}` is not of the form http://HOST:PORT or https://HOST:PORT")]
-    Address { address: String, source: tonic::transport::Error },
+    Address { address: String },
     #[error("prepare TLS for `{address}`: is every file of the certificates in PEM form?")]
     Tls { address: String, source: tonic::transport::Error },
 }
@@ -79,8 +79,12 @@ impl Access {
 
     /// An endpoint with time limits and keepalive, and with TLS where the address begins with `https`.
     pub fn endpoint(&self, address: &str) -> Result<Endpoint, Error> {
-        let named = |source| Error::Address { address: address.to_owned(), source };
-        let endpoint = Endpoint::from_shared(address.to_owned()).map_err(named)?;
+        let unusable = || Error::Address { address: address.to_owned() };
+        let endpoint = Endpoint::from_shared(address.to_owned()).map_err(|_| unusable())?;
+        let uri = endpoint.uri();
+        if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none_or(str::is_empty) {
+            return Err(unusable());
+        }
         let endpoint = endpoint
             .connect_timeout(CONNECT)
             .http2_keep_alive_interval(KEEPALIVE)
@@ -151,7 +155,9 @@ mod tests {
     fn an_address_is_a_url() {
         let access = Access::default();
         assert!(access.endpoint("http://127.0.0.1:7070").is_ok());
-        assert!(matches!(access.endpoint("http://not a host"), Err(Error::Address { .. })));
+        for address in ["http://not a host", "nonsense", "ftp://127.0.0.1:7070", "127.0.0.1:7070", "http://", ""] {
+            assert!(matches!(access.endpoint(address), Err(Error::Address { .. })), "{address}");
+        }
     }
 
     #[test]

@@ -4,6 +4,10 @@ use std::{future::Future, process::ExitCode};
 
 use tokio_util::sync::CancellationToken;
 
+/// The exit code of a command line, or a file that it names, that cannot be used: starting again will not help. clap's own as well.
+/// Everything else that ends a service is 1.
+pub const USAGE: u8 = 2;
+
 /// Runs a service until it ends by itself or is told to stop.
 pub fn serve<F, Fut>(name: &'static str, service: F) -> ExitCode
 where
