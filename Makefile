@@ -4,7 +4,7 @@ CARGO ?= cargo
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 BIN := $(CARGO_TARGET_DIR)/debug
 
-.PHONY: quickstart test setup build lint fmt clean sqlx-cache bench-orchestration
+.PHONY: quickstart test setup build lint fmt fuzz clean sqlx-cache bench-orchestration
 
 quickstart: build
 	$(BIN)/grokctl run --local examples/quickstart.toml
@@ -26,6 +26,11 @@ lint: setup
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	deploy/sqlx-cache.sh --check
 	@if command -v cargo-deny >/dev/null; then deploy/deny.sh; else echo "lint: cargo-deny is not installed: licences, bans and sources were not checked"; fi
+
+# Coverage-guided fuzzing of everything that reads what others wrote; SECONDS for each target. Needs `cargo install cargo-bolero`.
+SECONDS ?= 60
+fuzz:
+	deploy/fuzz.sh $(SECONDS)
 
 fmt:
 	$(CARGO) fmt --all

@@ -1,6 +1,10 @@
 //! What can go wrong, in five classes that map once to a gRPC status. Internal errors are logged here in full and sent without detail.
 
+use groklab_proto::convert::shortened;
 use tonic::{Code, Status};
+
+/// Characters of a message that is sent: a header of HTTP/2 carries it.
+const LONGEST: usize = 2_000;
 
 /// A failed operation of the coordinator.
 #[derive(Debug, thiserror::Error)]
@@ -80,7 +84,7 @@ impl From<Error> for Status {
             Code::Unavailable => tracing::warn!(error = chain(&error), "request failed"),
             _ => tracing::debug!(error = chain(&error), "request refused"),
         }
-        Self::new(code, error.to_string())
+        Self::new(code, shortened(&error.to_string(), LONGEST))
     }
 }
 

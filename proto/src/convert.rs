@@ -10,7 +10,18 @@ pub fn field<T: std::str::FromStr>(name: &str, text: &str) -> Result<T, Status>
 where
     T::Err: std::fmt::Display,
 {
-    text.parse().map_err(|error| Status::invalid_argument(format!("field `{name}` = `{text}`: {error}")))
+    text.parse().map_err(|error: T::Err| {
+        let (shown, reason) = (shortened(text, 200), error.to_string());
+        Status::invalid_argument(format!("field `{name}` = `{shown}`: {}", shortened(&reason, 200)))
+    })
+}
+
+/// The first `most` characters of a text that someone else chose: no answer and no log line grows with what was sent.
+pub fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 /// Like [`field`], where an empty text means absent.
@@ -64,7 +75,7 @@ impl Claim {
 
 /// Parses one value of a case.
 pub fn value(name: &str, json: &str) -> Result<Value, Status> {
-    serde_json::from_str(json).map_err(|error| Status::invalid_argument(format!("field `{name}`: {error}")))
+    serde_json::from_str(json).map_err(|error| Status::invalid_argument(format!("field `{name}`: {}", shortened(&error.to_string(), 200))))
 }
 
 impl TryFrom<&v1::RolloutVerdict> for Verification {

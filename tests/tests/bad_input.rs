@@ -205,7 +205,12 @@ fn commands_that_cannot_work_say_what_to_do() {
     let taken = at(&["export", "one", "--out", "taken"]);
     let nothing = at(&["export", "one", "--out", "/proc/nowhere"]);
     let table = [
-        Bad { command: &["grokctl", "--coordinator", "http://127.0.0.1:1", "list"], env: &[], code: 4, says: &["127.0.0.1:1", "grokctl up"] },
+        Bad {
+            command: &["grokctl", "--coordinator", "http://127.0.0.1:1", "list"],
+            env: &[],
+            code: 4,
+            says: &["127.0.0.1:1", "grokctl up"],
+        },
         Bad { command: &["grokctl", "--coordinator", "ftp://x", "list"], env: &[], code: 2, says: &["ftp://x", "http://HOST:PORT"] },
         Bad { command: &unknown, env: &[], code: 3, says: &["no experiment `nobody`", "grokctl list"] },
         Bad { command: &control, env: &[], code: 3, says: &["no experiment `nobody`", "grokctl list"] },
@@ -231,7 +236,11 @@ const SETTINGS: [(&str, &str, &[&str]); 12] = [
     ("difficulty = [1, 2]", "holdout = \"rule\"", &["`problems.held_out`", "name what to hold out"]),
     ("difficulty = [1, 2]", "held_out = [\"sum_digits\"]", &["`problems.held_out`", "problems.holdout"]),
     ("max_new_tokens = 48", "max_new_tokens = 48\nrollouts_per_job = 4096", &["`generate.rollouts_per_job` = 4096", "2463"]),
-    ("max_new_tokens = 48", "max_new_tokens = 48\n[evaluate]\nsamples = 2\npass_at = [1, 8]", &["`evaluate.pass_at` = 8", "evaluate.samples"]),
+    (
+        "max_new_tokens = 48",
+        "max_new_tokens = 48\n[evaluate]\nsamples = 2\npass_at = [1, 8]",
+        &["`evaluate.pass_at` = 8", "evaluate.samples"],
+    ),
     ("name = \"e\"", "name = \"../e\"", &["`name` = \"../e\""]),
 ];
 

@@ -8,7 +8,7 @@ use groklab_proto::{
     v1::{self, artifacts_client::ArtifactsClient, experiments_client::ExperimentsClient, workers_client::WorkersClient},
 };
 use groklab_runtime::secret::Secret;
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -68,6 +68,10 @@ impl Coordinator {
         Self { database_url, channel, stop, task, _folder: folder, _postgres: postgres }
     }
 
+    pub fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
     pub fn experiments(&self) -> ExperimentsClient<Channel> {
         ExperimentsClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES).max_encoding_message_size(MESSAGE_BYTES)
     }
@@ -112,6 +116,13 @@ impl Coordinator {
     pub async fn count(&self, sql: &'static str) -> i64 {
         let mut connection = PgConnection::connect(&self.database_url).await.unwrap();
         sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
+    }
+
+    /// The digest of everything in a table.
+    pub async fn digest(&self, table: &str) -> String {
+        let mut connection = PgConnection::connect(&self.database_url).await.unwrap();
+        let sql = format!("select coalesce(md5(string_agg(t::text, ',' order by t::text)), 'empty') from {table} t");
+        sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut connection).await.unwrap()
     }
 
     /// Does something to the database.

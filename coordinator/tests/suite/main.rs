@@ -4,6 +4,7 @@
 
 mod access;
 mod harness;
+mod hostile;
 mod leases;
 mod life;
 mod postgres;
