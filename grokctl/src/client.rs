@@ -91,9 +91,18 @@ impl Client {
         }
     }
 
+    /// All lines, a page at a time.
     pub async fn metrics(&self, id: &str) -> Result<v1::MetricsResponse, Failure> {
         let mut rpc = self.rpc.clone();
-        self.within(format!("read the metrics of `{id}`"), CALL, rpc.metrics(timed(reference(id), CALL))).await
+        let mut all = v1::MetricsResponse { next: Some(0), ..Default::default() };
+        while let Some(first) = all.next {
+            let request = timed(v1::MetricsRequest { experiment: id.to_owned(), first }, CALL);
+            let page = self.within(format!("read the metrics of `{id}`"), CALL, rpc.metrics(request)).await?;
+            all.metrics_json.extend(page.metrics_json);
+            all.iterations_json.extend(page.iterations_json);
+            all.next = page.next.filter(|next| *next > first);
+        }
+        Ok(all)
     }
 
     pub async fn workers(&self) -> Result<Vec<v1::Worker>, Failure> {

@@ -127,16 +127,14 @@ impl Stack {
         let dir = crate::folder();
         let address_file = dir.path().join("address");
         let data = dir.path().join("data");
-        let listen = flags.iter().position(|flag| *flag == "--listen").map_or("127.0.0.1:0", |at| flags[at + 1]);
-        let mut args = vec!["--listen", listen, "--data", data.to_str().unwrap(), "--address-file", address_file.to_str().unwrap()];
-        let mut flags = flags.iter().copied();
-        while let Some(flag) = flags.next() {
-            if flag == "--listen" {
-                flags.next();
-            } else {
-                args.push(flag);
-            }
+        let own = ["--listen", "127.0.0.1:0", "--data", data.to_str().unwrap(), "--address-file", address_file.to_str().unwrap()];
+        // A flag that the test gives stands for the one of the same name here.
+        let (mut args, mut rest) = (Vec::new(), flags.to_vec());
+        for pair in own.chunks(2) {
+            let given = rest.iter().position(|flag| *flag == pair[0]);
+            args.extend(given.map_or_else(|| pair.to_vec(), |at| rest.drain(at..at + 2).collect()));
         }
+        args.extend(rest);
         let mut coordinator = Process::start(dir.path(), "coordinator", &args, env);
         let address = until("the coordinator to serve", Duration::from_secs(60), || {
             assert!(coordinator.running(), "the coordinator ended: {}", coordinator.log());

@@ -41,27 +41,3 @@ fn submit_watch_and_export() {
     let unknown = stack.grokctl(&["show", "nobody"]);
     assert_eq!(unknown.status.code(), Some(3), "{}", String::from_utf8_lossy(&unknown.stderr));
 }
-
-#[test]
-fn bad_files_are_refused_before_anything_starts() {
-    let dir = tempfile::tempdir().unwrap();
-    let grokctl = |text: &str| {
-        let path = dir.path().join("bad.toml");
-        std::fs::write(&path, text).unwrap();
-        let output = std::process::Command::new(groklab_tests::binary("grokctl")).arg("validate").arg(path).output().unwrap();
-        assert_eq!(output.status.code(), Some(2));
-        String::from_utf8_lossy(&output.stderr).into_owned()
-    };
-    let good = experiment("bad", 1, "rft");
-    let table = [
-        (good.replace("method", "methd"), "did you mean `method`"),
-        (good.replace("epochs = 4", "epochs = 0"), "`train.epochs` = 0"),
-        (good.replace("sum_digits", "sum_digit"), "sum_digits"),
-        (good.replace("tiny-coder", "no-such-folder"), "no-such-folder"),
-        (good.replace("train = 16", "train = 99999"), "train"),
-    ];
-    for (text, expected) in table {
-        let message = grokctl(&text);
-        assert!(message.contains(expected), "{message}");
-    }
-}

@@ -11,7 +11,7 @@ use groklab_proto::{
 use tonic::{Request, Response, Status};
 
 use super::{Reply, Service, control::Control, export, records, view, watch};
-use crate::store::{experiment, iteration, metric, rollout::Filter, worker};
+use crate::store::{experiment, rollout::Filter, worker};
 
 #[tonic::async_trait]
 impl Experiments for Shared {
@@ -60,14 +60,10 @@ impl Experiments for Shared {
         Ok(Response::new(watch::timeline(self.0.clone(), id).map_err(Status::from).boxed()))
     }
 
-    /// All lines in one message of at most 16 MiB, thousands of iterations; `watch` and `export` have no such bound.
-    async fn metrics(&self, request: Request<v1::ExperimentRef>) -> Result<Response<v1::MetricsResponse>, Status> {
-        let id = self.0.resolve(&request.into_inner().experiment).await?;
-        let mut db = self.0.store.connection().await?;
-        let text = |lines: Vec<(u32, String)>| lines.into_iter().map(|(_, line)| line).collect();
-        let metrics_json = text(metric::lines(&mut db, id, 0, None).await?);
-        let iterations_json = text(iteration::lines(&mut db, id, 0, None).await?);
-        Ok(Response::new(v1::MetricsResponse { metrics_json, iterations_json }))
+    async fn metrics(&self, request: Request<v1::MetricsRequest>) -> Result<Response<v1::MetricsResponse>, Status> {
+        let v1::MetricsRequest { experiment, first } = request.into_inner();
+        let id = self.0.resolve(&experiment).await?;
+        Ok(Response::new(records::metrics(&self.0, id, first).await?))
     }
 
     type ProblemsStream = Reply<v1::ProblemRecord>;

@@ -1,9 +1,10 @@
-//! The lines of problem files and of rollouts.jsonl, and streams of them that hold one page at a time.
+//! The lines of metrics, problem files and rollouts.jsonl, a page at a time: no message grows with the experiment.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use groklab_domain::{ExperimentId, Split};
+use groklab_proto::v1;
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -11,6 +12,7 @@ use super::Service;
 use crate::{
     error::{Error, Result},
     store::{
+        iteration, metric,
         problem::{self, Problem},
         rollout::{self, Cursor, Filter, Record},
     },
@@ -18,6 +20,24 @@ use crate::{
 
 const PROBLEMS_PER_PAGE: usize = 200;
 const ROLLOUTS_PER_PAGE: u32 = 200;
+/// Iterations whose lines one answer holds.
+const ITERATIONS_PER_PAGE: u32 = 100;
+
+/// The lines of the iterations from `first` on, as many as one message holds.
+pub async fn metrics(service: &Service, id: ExperimentId, first: u32) -> Result<v1::MetricsResponse> {
+    if i32::try_from(first).is_err() {
+        return Err(Error::Caller(format!("field `first` = {first}: no iteration has so high a number")));
+    }
+    let mut db = service.store.connection().await?;
+    let metrics = metric::lines(&mut db, id, first, Some(ITERATIONS_PER_PAGE)).await?;
+    let iterations = iteration::lines(&mut db, id, first, Some(ITERATIONS_PER_PAGE)).await?;
+    let full = |lines: &[(u32, String)]| lines.last().filter(|_| lines.len() == ITERATIONS_PER_PAGE as usize).map(|(last, _)| *last);
+    // Where one kind has more to come, the other stops at the same iteration.
+    let last = [full(&metrics), full(&iterations)].into_iter().flatten().min();
+    let until =
+        |lines: Vec<(u32, String)>| lines.into_iter().filter(|(i, _)| last.is_none_or(|last| *i <= last)).map(|(_, line)| line).collect();
+    Ok(v1::MetricsResponse { metrics_json: until(metrics), iterations_json: until(iterations), next: last.map(|last| last + 1) })
+}
 
 #[derive(Serialize)]
 struct ProblemLine<'a> {

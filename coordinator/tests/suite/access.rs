@@ -83,3 +83,26 @@ async fn an_artifact_is_what_its_digest_says() {
     assert!(workers.len() == 1 && workers[0].alive && workers[0].job_id.is_empty());
     coordinator.stop().await;
 }
+
+#[tokio::test]
+async fn metrics_come_in_pages_that_miss_nothing() {
+    let coordinator = Coordinator::start().await;
+    let id = coordinator.submit(FILE).await;
+    coordinator.execute("update experiment set state = 'paused', reason = 'so that nothing is added by itself'").await;
+    let all = "insert into metric (experiment_id, iteration, line)
+        select experiment_id, i, '{\"iteration\": ' || i || '}' from experiment, generate_series(0, 498, 2) i";
+    coordinator.execute(all).await;
+    let (mut first, mut metrics, mut pages) = (Some(0), Vec::new(), 0);
+    while let Some(from) = first {
+        let request = v1::MetricsRequest { experiment: id.clone(), first: from };
+        let page = coordinator.experiments().metrics(request).await.unwrap().into_inner();
+        assert!(page.next.is_none_or(|next| next > from), "every page goes on");
+        metrics.extend(page.metrics_json);
+        (first, pages) = (page.next, pages + 1);
+    }
+    let expected: Vec<String> = (0..=498).step_by(2).map(|i| format!("{{\"iteration\": {i}}}")).collect();
+    assert_eq!((metrics, pages), (expected, 3));
+    let beyond = v1::MetricsRequest { experiment: id, first: u32::MAX };
+    assert_eq!(coordinator.experiments().metrics(beyond).await.unwrap_err().code(), Code::InvalidArgument);
+    coordinator.stop().await;
+}

@@ -107,7 +107,7 @@ impl Coordinator {
 
     /// The lines of metrics.jsonl and of iterations.jsonl, without `seconds`.
     pub async fn lines(&self, id: &str) -> (Vec<serde_json::Value>, Vec<serde_json::Value>) {
-        let lines = self.experiments().metrics(named(id)).await.unwrap().into_inner();
+        let lines = self.experiments().metrics(v1::MetricsRequest { experiment: id.to_owned(), first: 0 }).await.unwrap().into_inner();
         let read = |lines: Vec<String>| lines.iter().map(|line| without_seconds(line)).collect();
         (read(lines.metrics_json), read(lines.iterations_json))
     }

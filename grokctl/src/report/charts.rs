@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use groklab_domain::{
     Split, Verdict,
     metrics::{IterationLine, MetricsLine, SplitMetrics},
-    stats::Interval,
+    stats::{self, Interval},
 };
 use plotly::{
     Bar, Configuration, Layout, Plot, Scatter,
@@ -40,7 +40,10 @@ pub fn charts(data: &Data) -> Vec<Chart> {
             note: "Mean over problems of the sampled completions; bars are 95 % intervals by the bootstrap over rules.",
             plot: sampled(evaluations),
         },
-        Chart { heading: "Test accuracy by family", note: "Greedy.", plot: families(evaluations) },
+        by_family("Test accuracy by family", Split::Test, evaluations),
+        by_family("Train accuracy by family", Split::Train, evaluations),
+        by_family("Val accuracy by family", Split::Val, evaluations),
+        by_family("Accuracy on held-out rules and families", Split::Ood, evaluations),
         Chart { heading: "Verdicts of training rollouts", note: "Share of each verdict per iteration.", plot: verdicts(iterations) },
         Chart {
             heading: "Shortcuts",
@@ -92,44 +95,49 @@ fn sampled(evaluations: &[MetricsLine]) -> Plot {
 fn by_split(evaluations: &[MetricsLine], value: impl Fn(&SplitMetrics) -> Option<(f64, Option<Interval>)>) -> Plot {
     let mut plot = plot(share_axis());
     for &split in Split::ALL {
-        let points: Vec<(u32, f64, Option<Interval>)> = evaluations
+        let points = evaluations
             .iter()
-            .filter_map(|e| e.splits.get(&split).and_then(&value).map(|(share, interval)| (e.iteration, share, interval)))
-            .collect();
-        if points.is_empty() {
-            continue;
-        }
-        let bound = |distance: fn(f64, Interval) -> f64| {
-            points.iter().map(|&(_, y, ci)| ci.map_or(0.0, |ci| distance(y, ci).max(0.0))).collect::<Vec<_>>()
-        };
-        let error = ErrorData::new(ErrorType::Data)
-            .symmetric(false)
-            .array(bound(|y, ci| ci.upper - y))
-            .array_minus(bound(|y, ci| y - ci.lower))
-            .thickness(1.0);
-        let trace = line(split.as_str(), points.iter().map(|p| p.0).collect(), points.iter().map(|p| p.1).collect(), split_colour(split));
-        plot.add_trace(trace.error_y(error));
+            .filter_map(|e| e.splits.get(&split).and_then(&value).map(|(share, ci)| Point { x: e.iteration, y: share, ci }));
+        add_line(&mut plot, split.as_str(), split_colour(split), points.collect());
     }
     plot
 }
 
-fn families(evaluations: &[MetricsLine]) -> Plot {
+/// A line per family of a split.
+fn by_family(heading: &'static str, split: Split, evaluations: &[MetricsLine]) -> Chart {
     let mut plot = plot(share_axis());
     let names: BTreeSet<&String> = evaluations.iter().flat_map(|e| e.families.keys()).collect();
     for (i, name) in names.into_iter().enumerate() {
-        let points: Vec<(u32, f64)> = evaluations
-            .iter()
-            .filter_map(|e| {
-                let share = e.families.get(name)?.get(&Split::Test).filter(|share| share.total > 0)?;
-                Some((e.iteration, f64::from(share.correct) / f64::from(share.total)))
-            })
-            .collect();
-        if !points.is_empty() {
-            let (x, y) = points.into_iter().unzip();
-            plot.add_trace(line(name, x, y, PALETTE[i % PALETTE.len()]));
-        }
+        let point = |e: &MetricsLine| {
+            let share = e.families.get(name)?.get(&split).filter(|share| share.total > 0)?;
+            let (correct, total) = (f64::from(share.correct), f64::from(share.total));
+            Some(Point { x: e.iteration, y: correct / total, ci: Some(stats::wilson(correct / total, total, stats::Z95)) })
+        };
+        add_line(&mut plot, name, PALETTE[i % PALETTE.len()], evaluations.iter().filter_map(point).collect());
     }
-    plot
+    Chart { heading, note: "Greedy; bars are 95 % Wilson intervals.", plot }
+}
+
+/// A share at an iteration.
+struct Point {
+    x: u32,
+    y: f64,
+    ci: Option<Interval>,
+}
+
+/// Adds a line with its intervals, unless there is no point.
+fn add_line(plot: &mut Plot, name: &str, colour: &'static str, points: Vec<Point>) {
+    if points.is_empty() {
+        return;
+    }
+    let bound = |distance: fn(f64, Interval) -> f64| points.iter().map(|p| p.ci.map_or(0.0, |ci| distance(p.y, ci).max(0.0))).collect();
+    let error = ErrorData::new(ErrorType::Data)
+        .symmetric(false)
+        .array(bound(|y, ci| ci.upper - y))
+        .array_minus(bound(|y, ci| y - ci.lower))
+        .thickness(1.0);
+    let (x, y) = points.iter().map(|p| (p.x, p.y)).unzip();
+    plot.add_trace(line(name, x, y, colour).error_y(error));
 }
 
 fn verdicts(iterations: &[IterationLine]) -> Plot {

@@ -1,0 +1,33 @@
+//! The documents name tests; this one checks that they are there.
+
+use std::{fs, path::Path};
+
+/// Every ``file.rs: test`` in backquotes.
+fn named(text: &str) -> Vec<(&str, &str)> {
+    let quoted = text.split('`').skip(1).step_by(2);
+    quoted
+        .filter_map(|code| code.split_once(".rs: "))
+        .filter(|(_, test)| test.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+        .collect()
+}
+
+#[test]
+fn every_test_that_operations_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let operations = groklab_tests::files::read(&root.join("../docs/operations.md"));
+    let named = named(&operations);
+    assert!(named.len() > 20, "{named:?}");
+    for (file, test) in &named {
+        let text = groklab_tests::files::read(&root.join(format!("tests/{file}.rs")));
+        assert!(text.contains(&format!("#[test]\nfn {test}()")), "{file}.rs has no test `{test}`");
+    }
+    // And the failures that are tested are in the table.
+    for file in ["survive", "coordinators", "sharing", "leases", "faults", "bad_input", "together", "shutdown", "moving"] {
+        let text = fs::read_to_string(root.join(format!("tests/{file}.rs"))).unwrap_or_default();
+        let tests: Vec<&str> = text.split("#[test]\nfn ").skip(1).map(|rest| rest.split_once('(').map_or(rest, |(name, _)| name)).collect();
+        assert!(!tests.is_empty(), "{file}");
+        for test in tests {
+            assert!(named.contains(&(file, test)), "docs/operations.md does not name `{file}.rs: {test}`");
+        }
+    }
+}
