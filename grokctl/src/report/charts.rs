@@ -9,7 +9,7 @@ use groklab_domain::{
 };
 use plotly::{
     Bar, Configuration, Layout, Plot, Scatter,
-    common::{ErrorData, ErrorType, Font, Line, Marker, Mode, Orientation},
+    common::{Anchor, ErrorData, ErrorType, Font, Line, Marker, Mode, Orientation},
     configuration::DisplayModeBar,
     layout::{Axis, AxisType, BarMode, HoverMode, Legend, Margin, RangeMode},
 };
@@ -220,7 +220,7 @@ fn line(name: &str, x: Vec<u32>, y: Vec<f64>, colour: &'static str) -> Box<Scatt
 }
 
 fn share_axis() -> Axis {
-    Axis::new().tick_format(".0%").range_mode(RangeMode::ToZero)
+    Axis::new().tick_format(".1~%").range_mode(RangeMode::ToZero)
 }
 
 fn plot(y_axis: Axis) -> Plot {
@@ -229,7 +229,7 @@ fn plot(y_axis: Axis) -> Plot {
         .plot_background_color("rgba(0,0,0,0)")
         .font(Font::new().family("system-ui, sans-serif").size(13).color("#80868f"))
         .margin(Margin::new().left(56).right(16).top(8).bottom(48))
-        .legend(Legend::new().orientation(Orientation::Horizontal).y(1.15).x(0.0))
+        .legend(Legend::new().orientation(Orientation::Horizontal).y_anchor(Anchor::Bottom).y(1.02).x(0.0))
         .hover_mode(HoverMode::X)
         .bar_mode(BarMode::Stack)
         .height(340)

@@ -18,7 +18,7 @@ use crate::view::{
 };
 
 /// Charts are drawn while the page is still growing; this fits them to the columns it has in the end.
-const FIT: &str = "<script>window.dispatchEvent(new Event('resize'));</script>\n";
+const FIT: &str = "<script>addEventListener('load', () => document.querySelectorAll('.js-plotly-plot').forEach(plot => Plotly.Plots.resize(plot)));</script>\n";
 
 /// The whole page, with everything it needs.
 pub fn page(data: &Data) -> String {
@@ -52,7 +52,8 @@ fn intro(data: &Data) -> String {
         Method::None => "evaluated without training",
     };
     let (model, iterations) = (escape(&short_model(&config.model.source)), data.iterations.len());
-    format!("<p class=\"quiet\">{model}, {method}, over {iterations} training iterations. Families: {families}.</p>\n")
+    let plural = if iterations == 1 { "" } else { "s" };
+    format!("<p class=\"quiet\">{model}, {method}, over {iterations} training iteration{plural}. Families: {families}.</p>\n")
 }
 
 /// The last part of a path, a hub id whole.
