@@ -5,6 +5,7 @@ use std::{path::Path, sync::Arc};
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, TryStreamExt as _, stream::BoxStream};
 use groklab_domain::Digest;
+use groklab_proto::limits::ARTIFACT_BYTES;
 use object_store::{ObjectStore, ObjectStoreExt as _, WriteMultipart, local::LocalFileSystem, path::Path as Key};
 use sha2::{Digest as _, Sha256};
 
@@ -41,6 +42,9 @@ impl Blobs {
                 Some(Ok(bytes)) => {
                     hasher.update(&bytes);
                     size += bytes.len() as u64;
+                    if size > ARTIFACT_BYTES {
+                        break Err(Error::Caller(format!("artifact {digest} has more than {ARTIFACT_BYTES} bytes")));
+                    }
                     if let Err(error) = writer.wait_for_capacity(4).await {
                         break Err(failed("store artifact", digest)(error));
                     }
@@ -67,6 +71,23 @@ impl Blobs {
         let digest = Digest::of(&bytes);
         let size = self.put(digest, futures::stream::iter([Ok(bytes)])).await?;
         Ok((digest, size))
+    }
+
+    /// Whether the blob is there.
+    pub async fn holds(&self, digest: Digest) -> Result<bool> {
+        match self.store.head(&key(digest)).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(failed("find artifact", digest)(error)),
+        }
+    }
+
+    /// Removes a blob; one that is not there is no error.
+    pub async fn remove(&self, digest: Digest) -> Result<()> {
+        match self.store.delete(&key(digest)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(failed("remove artifact", digest)(error)),
+        }
     }
 
     /// The bytes of a blob, in pieces; `Missing` where there is none.

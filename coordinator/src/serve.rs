@@ -114,7 +114,8 @@ async fn serve(config: &Config, options: PgConnectOptions, stop: CancellationTok
     let scheduler =
         Scheduler { store: store.clone(), blobs: blobs.clone(), nudge: nudge.clone(), attempts: config.attempts, lease: config.lease };
     group.spawn("scheduler", OnFailure::Stop, scheduler.clone().run(group.stop()));
-    group.spawn("sweep", OnFailure::Stop, scheduler.sweep(group.stop()));
+    group.spawn("sweep", OnFailure::Stop, scheduler.clone().sweep(group.stop()));
+    group.spawn("collect", OnFailure::Log, scheduler.collect(group.stop()));
     group.spawn("listen", OnFailure::Stop, scheduler::listen(store.clone(), nudge.clone(), group.stop()));
     let service = Arc::new(Service {
         store: store.clone(),

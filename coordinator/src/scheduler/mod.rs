@@ -2,6 +2,7 @@
 //! coordinators may run on one database and any of them may die at any time.
 
 mod apply;
+mod collect;
 mod decide;
 mod measure;
 pub mod plan;

@@ -3,12 +3,13 @@
 use groklab_domain::Digest;
 use sqlx::PgConnection;
 
+use super::word;
 use crate::error::Result;
 
-/// Records a blob of `size` bytes; safe to repeat.
+/// Records a blob of `size` bytes; safe to repeat. One that is stored again is as young as a new one.
 pub async fn insert(db: &mut PgConnection, digest: Digest, size: u64) -> Result<()> {
     sqlx::query!(
-        "insert into artifact (digest, size) values ($1, $2) on conflict (digest) do nothing",
+        "insert into artifact (digest, size) values ($1, $2) on conflict (digest) do update set created_at = now()",
         digest.to_string(),
         size.cast_signed()
     )
@@ -21,4 +22,17 @@ pub async fn insert(db: &mut PgConnection, digest: Digest, size: u64) -> Result<
 pub async fn size(db: &mut PgConnection, digest: Digest) -> Result<Option<u64>> {
     let size = sqlx::query_scalar!("select size from artifact where digest = $1", digest.to_string()).fetch_optional(db).await?;
     Ok(size.map(i64::cast_unsigned))
+}
+
+/// Blobs older than a day that nothing refers to, as results that were never reported leave them; their rows stay locked until the
+/// transaction ends.
+pub async fn unreferenced(db: &mut PgConnection, most: i64) -> Result<Vec<Digest>> {
+    let digests = sqlx::query_file_scalar!("src/store/sql/artifact/unreferenced.sql", most).fetch_all(db).await?;
+    digests.iter().map(|digest| word(digest)).collect()
+}
+
+pub async fn delete(db: &mut PgConnection, digests: &[Digest]) -> Result<()> {
+    let digests: Vec<String> = digests.iter().map(ToString::to_string).collect();
+    sqlx::query!("delete from artifact where digest = any($1)", &digests).execute(db).await?;
+    Ok(())
 }

@@ -5,7 +5,7 @@ use groklab_proto::v1;
 use tonic::Code;
 
 use crate::{
-    harness::{Coordinator, named},
+    harness::{Coordinator, eventually, named},
     worker::Worker,
 };
 
@@ -104,5 +104,28 @@ async fn metrics_come_in_pages_that_miss_nothing() {
     assert_eq!((metrics, pages), (expected, 3));
     let beyond = v1::MetricsRequest { experiment: id, first: u32::MAX };
     assert_eq!(coordinator.experiments().metrics(beyond).await.unwrap_err().code(), Code::InvalidArgument);
+    coordinator.stop().await;
+}
+
+#[tokio::test]
+async fn what_nothing_refers_to_for_a_day_is_collected() {
+    let coordinator = Coordinator::start().await;
+    coordinator.submit(FILE).await;
+    let mut worker = Worker::register(&coordinator, "train").await;
+    let [young, old, used] = [worker.put(b"young").await, worker.put(b"old").await, worker.put(b"used").await];
+    assert_eq!(old, Digest::of(b"old").to_string());
+    coordinator.execute("update artifact set created_at = now() - interval '25 hours' where size <> 5").await;
+    let refer = "insert into adapter (experiment_id, iteration, adapter_id, config_digest, weights_digest, trained)
+        select experiment_id, 1, digest, digest, digest, true from experiment, artifact where size = 4";
+    coordinator.execute(refer).await;
+
+    let coordinator = coordinator.restarted().await;
+    let mut worker = Worker::register(&coordinator, "train").await;
+    eventually("it to be collected", async || (coordinator.count("select count(*) from artifact").await == 2).then_some(())).await;
+    assert_eq!(worker.get(&old).await.unwrap_err().code(), Code::NotFound);
+    assert_eq!(worker.get(&young).await.unwrap(), b"young");
+    assert_eq!(worker.get(&used).await.unwrap(), b"used");
+    assert_eq!(worker.put(b"old").await, old, "it may come again");
+    assert_eq!(worker.get(&old).await.unwrap(), b"old");
     coordinator.stop().await;
 }

@@ -24,7 +24,7 @@ pub struct Coordinator {
     channel: Channel,
     stop: CancellationToken,
     task: JoinHandle<anyhow::Result<()>>,
-    _folder: TempDir,
+    folder: TempDir,
     _postgres: Arc<Postgres>,
 }
 
@@ -47,7 +47,18 @@ impl Coordinator {
     async fn configured(lease_seconds: u64, attempts: u32, tokens: Option<Tokens>) -> Self {
         let postgres = Postgres::shared();
         let database_url = postgres.database().await;
-        let folder = folder();
+        Self::over(database_url, folder(), lease_seconds, attempts, tokens).await
+    }
+
+    /// Another one on the database and the artifacts of this one, which ends.
+    pub async fn restarted(self) -> Self {
+        self.stop.cancel();
+        tokio::time::timeout(Duration::from_secs(20), self.task).await.expect("stops in time").unwrap().unwrap();
+        Self::over(self.database_url, self.folder, 30, 3, None).await
+    }
+
+    async fn over(database_url: String, folder: TempDir, lease_seconds: u64, attempts: u32, tokens: Option<Tokens>) -> Self {
+        let postgres = Postgres::shared();
         let address_file = folder.path().join("address");
         let config = Config {
             listen: "127.0.0.1:0".parse().unwrap(),
@@ -65,7 +76,7 @@ impl Coordinator {
         eventually("the address file", async || std::fs::read_to_string(&address_file).ok()).await;
         let address = std::fs::read_to_string(&address_file).unwrap();
         let channel = Channel::from_shared(address.trim().to_owned()).unwrap().connect().await.unwrap();
-        Self { database_url, channel, stop, task, _folder: folder, _postgres: postgres }
+        Self { database_url, channel, stop, task, folder, _postgres: postgres }
     }
 
     pub fn channel(&self) -> Channel {

@@ -1,7 +1,10 @@
 //! Progress where there is no terminal: lines with the time, only when something changed, and of mere progress at most one every
 //! few seconds.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use groklab_domain::metrics::IterationLine;
 use groklab_proto::v1::{Experiment, WatchUpdate};
@@ -19,7 +22,8 @@ pub struct Plain {
     console: Console,
     state: String,
     progress: String,
-    progressed: Option<Instant>,
+    /// When the last line of progress was, and the units of each work then.
+    progressed: Option<(Instant, HashMap<String, u64>)>,
 }
 
 impl Plain {
@@ -52,12 +56,16 @@ impl Plain {
 
     fn progress_line(&mut self, experiment: &Experiment, now: Instant) -> Option<String> {
         let line = progress_line(experiment);
-        let due = self.progressed.is_none_or(|then| now.duration_since(then) >= PROGRESS_EVERY);
+        let due = self.progressed.as_ref().is_none_or(|(then, _)| now.duration_since(*then) >= PROGRESS_EVERY);
         if line.is_empty() || line == self.progress || !due {
             return None;
         }
         self.progress.clone_from(&line);
-        self.progressed = Some(now);
+        let units: HashMap<String, u64> = experiment.progress.iter().map(|p| (work(p), p.units_done)).collect();
+        let line = match self.progressed.replace((now, units)) {
+            Some((then, before)) => with_rates(experiment, &before, now.duration_since(then)),
+            None => line,
+        };
         let left = time_left(experiment, now_unix_ms()).map(|left| format!(" · {left}")).unwrap_or_default();
         Some(stamped(&format!("{line}{left}")))
     }
@@ -100,10 +108,17 @@ pub fn event_line(event: &groklab_proto::v1::Event) -> String {
 }
 
 fn progress_line(experiment: &Experiment) -> String {
+    with_rates(experiment, &HashMap::new(), Duration::ZERO)
+}
+
+/// How far each unfinished work is, and how fast it went since it had done `before`, `span` ago.
+fn with_rates(experiment: &Experiment, before: &HashMap<String, u64>, span: Duration) -> String {
     let unfinished = experiment.progress.iter().filter(|p| p.jobs_done < p.jobs_total);
     let part = |p: &groklab_proto::v1::Progress| {
         let share = if p.units_total > 0 { p.units_done as f64 / p.units_total as f64 } else { 0.0 };
-        format!("{} {}/{} ({})", work(p), p.units_done, p.units_total, percent(share))
+        let since = before.get(&work(p)).map_or(0, |before| p.units_done.saturating_sub(*before));
+        let rate = if since > 0 { format!(", {:.1}/s", since as f64 / span.as_secs_f64()) } else { String::new() };
+        format!("{} {}/{} ({}{rate})", work(p), p.units_done, p.units_total, percent(share))
     };
     unfinished.map(part).collect::<Vec<_>>().join(" · ")
 }
@@ -142,7 +157,7 @@ mod tests {
         assert_eq!(said(first), ["q is running", "evaluate 0 · generate 8/64 (12.5 %)"]);
         assert_eq!(plain.lines(&update(16), later(1)).unwrap().len(), 0, "too soon");
         assert_eq!(plain.lines(&update(8), later(6)).unwrap().len(), 0, "nothing new");
-        assert_eq!(said(plain.lines(&update(16), later(6)).unwrap()), ["evaluate 0 · generate 16/64 (25.0 %)"]);
+        assert_eq!(said(plain.lines(&update(16), later(6)).unwrap()), ["evaluate 0 · generate 16/64 (25.0 %, 1.3/s)"]);
         let event = Event { unix_ms: 0, level: "warn".into(), message: "lost a lease".into(), ..Event::default() };
         let lines = plain.lines(&WatchUpdate { events: vec![event], ..WatchUpdate::default() }, later(7)).unwrap();
         assert_eq!(lines, ["00:00:00Z warn: lost a lease"]);
