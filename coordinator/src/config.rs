@@ -10,7 +10,12 @@ use crate::access::Tokens;
 
 /// Serves experiments and workers, and keeps everything in Postgres.
 #[derive(Debug, Parser)]
-#[command(name = "coordinator", version, after_help = "Example:\n  coordinator --listen 127.0.0.1:7070 --data ./groklab-data")]
+#[command(
+    name = "coordinator",
+    version,
+    after_help = "Example:\n  coordinator --listen 127.0.0.1:7070 --data ./groklab-data\n\n\
+    Exit codes: 0 stopped in order · 1 could not start or go on · 2 wrong command line, or a file that it names"
+)]
 struct Flags {
     /// Address to serve on; port 0 takes a free one.
     #[arg(long, env = "GROKLAB_LISTEN", default_value = "127.0.0.1:7070")]
