@@ -1,5 +1,4 @@
 //! Two coordinators on one database and one store of artifacts: one is killed, the other goes on with the same result.
-#![expect(clippy::unwrap_used, reason = "a test: a failure is a panic with its place")]
 
 use std::{fs, time::Duration};
 

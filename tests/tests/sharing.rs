@@ -1,5 +1,4 @@
 //! Several workers of a kind share one experiment; some join and some leave in its middle.
-#![expect(clippy::unwrap_used, reason = "a test: a failure is a panic with its place")]
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
 //! Two experiments at once, and what a person does to one of them while it works: cancel, pause, resume.
-#![expect(clippy::unwrap_used, reason = "a test: a failure is a panic with its place")]
 
 use std::time::{Duration, Instant};
 

@@ -17,7 +17,7 @@ pub async fn run(bench: &mut Bench, rollouts: u64) {
     bench.submit("ingest", PROBLEMS, SAMPLES, iterations).await;
     println!("\ningest of {rollouts} rollouts with their verdicts, {SAMPLES} to a job, {WORKERS} workers");
     let record = simulated::Record::new();
-    let kind = |i: usize| if i % 2 == 0 { "generate" } else { "verify" };
+    let kind = |i: usize| if i.is_multiple_of(2) { "generate" } else { "verify" };
     let tasks: Vec<_> = (0..WORKERS).map(|i| tokio::spawn(simulated::work(bench.stack.address.clone(), kind(i), record.clone()))).collect();
     let began = Instant::now();
     let tenth = (rollouts / 10).max(1);

@@ -34,7 +34,7 @@ pub async fn run(bench: &mut Bench, seconds: u64) {
 
 async fn measure(bench: &Bench, workers: usize, seconds: u64, baseline: &mut Option<f64>) {
     let record = simulated::Record::new();
-    let kind = |i: usize| if i % 2 == 0 { "generate" } else { "verify" };
+    let kind = |i: usize| if i.is_multiple_of(2) { "generate" } else { "verify" };
     let tasks: Vec<_> = (0..workers).map(|i| tokio::spawn(simulated::work(bench.stack.address.clone(), kind(i), record.clone()))).collect();
     tokio::time::sleep(Duration::from_secs(3)).await;
     let ids = (bench.stack.coordinator.id(), bench.stack.postgres().unwrap().as_raw().cast_unsigned());
