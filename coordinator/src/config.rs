@@ -1,12 +1,14 @@
 //! The coordinator's configuration: flags over environment. The only place that reads the environment.
 
-use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, str::FromStr as _, time::Duration};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use clap::Parser;
 use groklab_runtime::secret::{Secret, token};
 
-use crate::access::Tokens;
+use sqlx::postgres::PgConnectOptions;
+
+use crate::{access::Tokens, serve};
 
 /// Serves experiments and workers, and keeps everything in Postgres.
 #[derive(Debug, Parser)]
@@ -114,7 +116,19 @@ impl Config {
              --client-token-file and --worker-token-file (or GROKLAB_CLIENT_TOKEN and GROKLAB_WORKER_TOKEN), or listen on 127.0.0.1",
             self.listen
         );
+        self.database()?;
+        serve::server(self.tls.as_ref())?;
         Ok(())
+    }
+
+    /// The database's parts where one is named. Errors show nothing of the URL: it may hold a password.
+    pub fn database(&self) -> anyhow::Result<Option<PgConnectOptions>> {
+        let Some(url) = &self.database_url else { return Ok(None) };
+        let form = "postgres://USER:PASSWORD@HOST:PORT/DATABASE";
+        let scheme = url.reveal().split_once("://").map_or("", |(scheme, _)| scheme);
+        ensure!(matches!(scheme, "postgres" | "postgresql"), "the database URL is not of the form {form}");
+        let options = PgConnectOptions::from_str(url.reveal());
+        Ok(Some(options.map_err(|_| anyhow!("the database URL cannot be parsed; its form is {form}"))?))
     }
 
     fn describe(&self) -> String {

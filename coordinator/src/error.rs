@@ -3,8 +3,8 @@
 use groklab_proto::convert::shortened;
 use tonic::{Code, Status};
 
-/// Characters of a message that is sent: a header of HTTP/2 carries it.
-const LONGEST: usize = 2_000;
+/// Characters of a message that is sent: a header of HTTP/2 carries it, in up to twelve bytes a character, and clients take 16 KiB.
+const LONGEST: usize = 1_000;
 
 /// A failed operation of the coordinator.
 #[derive(Debug, thiserror::Error)]

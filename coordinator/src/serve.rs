@@ -4,18 +4,16 @@ use std::{
     fs::File,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     path::Path,
-    str::FromStr as _,
     sync::Arc,
     time::Duration,
 };
 
-use anyhow::{Context as _, anyhow, bail, ensure};
+use anyhow::{Context as _, bail};
 use groklab_proto::{
     limits::MESSAGE_BYTES,
     v1::{artifacts_server::ArtifactsServer, experiments_server::ExperimentsServer, workers_server::WorkersServer},
 };
 use groklab_runtime::{
-    secret::Secret,
     tasks::{Group, OnFailure},
     trace,
 };
@@ -54,19 +52,17 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     config.check()?;
     std::fs::create_dir_all(&config.data)
         .with_context(|| format!("create the data folder `{}` (--data names another)", config.data.display()))?;
-    let Some(url) = &config.database_url else { return run_with_own_postgres(&config, stop).await };
-    serve(&config, connect_options(url)?, stop).await
+    // First what may be refused at once: Postgres takes seconds to start.
+    let listener = TcpListener::bind(config.listen).await.with_context(|| {
+        format!("listen on {}: if another program serves there, end it or choose another port with --listen", config.listen)
+    })?;
+    match config.database()? {
+        Some(options) => serve(&config, listener, options, stop).await,
+        None => run_with_own_postgres(&config, listener, stop).await,
+    }
 }
 
-/// A database URL's parts. Errors show nothing of it: it may hold a password.
-fn connect_options(url: &Secret) -> anyhow::Result<PgConnectOptions> {
-    let form = "postgres://USER:PASSWORD@HOST:PORT/DATABASE";
-    let scheme = url.reveal().split_once("://").map_or("", |(scheme, _)| scheme);
-    ensure!(matches!(scheme, "postgres" | "postgresql"), "the database URL is not of the form {form}");
-    PgConnectOptions::from_str(url.reveal()).map_err(|_| anyhow!("the database URL cannot be parsed; its form is {form}"))
-}
-
-async fn run_with_own_postgres(config: &Config, stop: CancellationToken) -> anyhow::Result<()> {
+async fn run_with_own_postgres(config: &Config, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
     let _lock = lock(&config.data)?;
     let layout = postgres::Layout::prepare(&config.data).context("prepare Postgres")?;
     let server = postgres::Server::start(layout).await.context("start Postgres")?;
@@ -75,7 +71,7 @@ async fn run_with_own_postgres(config: &Config, stop: CancellationToken) -> anyh
     let last = CancellationToken::new();
     let supervisor = server.supervise(last.clone());
     let service = async {
-        let outcome = serve(config, options, stop).await;
+        let outcome = serve(config, listener, options, stop).await;
         last.cancel();
         outcome
     };
@@ -94,14 +90,11 @@ fn lock(data: &Path) -> anyhow::Result<File> {
     }
 }
 
-async fn serve(config: &Config, options: PgConnectOptions, stop: CancellationToken) -> anyhow::Result<()> {
+async fn serve(config: &Config, listener: TcpListener, options: PgConnectOptions, stop: CancellationToken) -> anyhow::Result<()> {
     let place = place(&options);
     let store = Store::open(options).await.with_context(|| format!("open the database {place}"))?;
     let blobs = Blobs::in_folder(&config.data.join("artifacts"))?;
     let nudge = Nudge::default();
-    let listener = TcpListener::bind(config.listen).await.with_context(|| {
-        format!("listen on {}: if another program serves there, end it or choose another port with --listen", config.listen)
-    })?;
     let address = listener.local_addr().context("find the address that is served")?;
     let server = server(config.tls.as_ref())?;
     let certificates = config.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
@@ -155,7 +148,7 @@ fn place(options: &PgConnectOptions) -> String {
 }
 
 /// A server with its limits, and with TLS where that is asked for.
-fn server(tls: Option<&Tls>) -> anyhow::Result<Server> {
+pub fn server(tls: Option<&Tls>) -> anyhow::Result<Server> {
     let server = Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE))

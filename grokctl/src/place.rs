@@ -74,9 +74,11 @@ pub fn coordinator_url(named: Option<&str>, data: &DataFolder) -> String {
     named.and_then(url_of).or_else(running).unwrap_or_else(|| format!("http://127.0.0.1:{DEFAULT_PORT}"))
 }
 
-/// What is shown to the coordinator: the token given, else that of the data folder, if it has one.
-pub fn access(args: &groklab_runtime::connect::Args, data: &DataFolder) -> Result<Access, Failure> {
-    args.access(Some(data.token_file(CLIENT_TOKEN)))
+/// What is shown to the coordinator at `url`: the token given; else that of the data folder, if it is this folder's coordinator. Nobody
+/// else is shown it.
+pub fn access(args: &groklab_runtime::connect::Args, data: &DataFolder, url: &str) -> Result<Access, Failure> {
+    let own = data.recorded_url().is_some_and(|recorded| recorded == url);
+    args.access(own.then(|| data.token_file(CLIENT_TOKEN)))
         .map_err(|error| Failure::usage("prepare access to the coordinator").because(crate::failure::chain(&error)))
 }
 

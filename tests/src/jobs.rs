@@ -1,10 +1,13 @@
 //! Looking at jobs and attempts in the database of a stack, and holding a job in its middle.
 
-use std::time::Duration;
+use std::{thread, time::Duration};
 
 use nix::sys::signal::Signal;
 
 use crate::{Stack, wait::until};
+
+/// How long a message that was sent may take to be stored.
+const SETTLE: Duration = Duration::from_millis(300);
 
 /// A leased job whose worker stands still.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +18,6 @@ pub struct Held {
 
 impl Stack {
     /// Waits until a job of `kind` of the experiment `name` is leased, and freezes `worker`, which must be the only one of its kind.
-    /// It is certain that the job was not done yet.
     pub fn freeze(&self, name: &str, kind: &str, worker: usize) -> Held {
         let leased = || {
             let row = self.of(
@@ -29,7 +31,8 @@ impl Stack {
         until(&format!("a {kind} job of `{name}` to be leased"), Duration::from_secs(180), || {
             let before = leased()?;
             self.workers[worker].signal(Signal::SIGSTOP);
-            // It may have ended between the look and the signal.
+            // It may have ended between the look and the signal, its result may still be on its way.
+            thread::sleep(SETTLE);
             let held = leased().filter(|held| *held == before);
             if held.is_none() {
                 self.workers[worker].signal(Signal::SIGCONT);
@@ -54,6 +57,16 @@ impl Stack {
     /// Outcomes of a job's attempts, in order.
     pub fn attempts(&self, job: &str) -> Vec<String> {
         self.sql(&format!("select outcome from attempt where job_id = '{job}' order by fence")).expect("the database answers")
+    }
+
+    /// The job was lost, as often as a slow machine lets a lease expire, and done once.
+    ///
+    /// # Panics
+    /// When its attempts say otherwise.
+    pub fn assert_lost_and_done(&self, job: &str) {
+        let attempts = self.attempts(job);
+        let (last, before) = attempts.split_last().expect("it was tried");
+        assert!(last == "done" && !before.is_empty() && before.iter().all(|outcome| outcome == "lost"), "{attempts:?}");
     }
 
     /// Nothing of a completed experiment is stored twice, nothing is missing, and every attempt has a worker and an end.

@@ -155,11 +155,11 @@ fn services_that_cannot_start_say_why() {
     let below_file = ["coordinator", "--listen", "127.0.0.1:0", "--data", "file/below"];
     let table = [
         Bad { command: &away, env: &[], code: 1, says: &["`lab` at 127.0.0.1:1", "Connection refused"] },
-        Bad { command: &not_postgres, env: &[], code: 1, says: &["database URL", "postgres://USER:PASSWORD@HOST:PORT/DATABASE"] },
+        Bad { command: &not_postgres, env: &[], code: 2, says: &["database URL", "postgres://USER:PASSWORD@HOST:PORT/DATABASE"] },
         Bad { command: &two_urls, env: &[], code: 2, says: &["--database-url", "--database-url-file", "cannot be used with"] },
         Bad { command: &empty_url, env: &[], code: 2, says: &["`empty` is empty"] },
         Bad { command: &half_tls, env: &[], code: 2, says: &["--tls-key"] },
-        Bad { command: &not_pem, env: &[], code: 1, says: &["`file`", "PEM"] },
+        Bad { command: &not_pem, env: &[], code: 2, says: &["`file`", "PEM"] },
         Bad { command: &short, env: &[], code: 2, says: &["`short` has 3 characters", "openssl rand -hex 32"] },
         Bad { command: &no_token, env: &[], code: 2, says: &["`nowhere`"] },
         Bad { command: &plain, env: &one_token, code: 2, says: &["none for workers", "--worker-token-file"] },
@@ -176,12 +176,12 @@ fn services_that_cannot_start_say_why() {
     let no_nsjail = ["worker-verify", "--nsjail", "/nowhere/nsjail", "work"];
     let no_python = ["worker-verify", "--python", "/nowhere/python3", "work"];
     let table = [
-        Bad { command: &nonsense, env: &[], code: 1, says: &["`nonsense`", "http://HOST:PORT"] },
-        Bad { command: &ftp, env: &[], code: 1, says: &["`ftp://127.0.0.1:1`", "http://HOST:PORT"] },
-        Bad { command: &short, env: &[], code: 1, says: &["`short` has 3 characters"] },
+        Bad { command: &nonsense, env: &[], code: 2, says: &["`nonsense`", "http://HOST:PORT"] },
+        Bad { command: &ftp, env: &[], code: 2, says: &["`ftp://127.0.0.1:1`", "http://HOST:PORT"] },
+        Bad { command: &short, env: &[], code: 2, says: &["`short` has 3 characters"] },
         Bad { command: &no_nsjail, env: &[], code: 1, says: &["/nowhere/nsjail", "make setup"] },
         Bad { command: &no_python, env: &[], code: 1, says: &["/nowhere/python3"] },
-        Bad { command: &["worker-gen", "work", "--coordinator", "nonsense"], env: &[], code: 1, says: &["`nonsense`"] },
+        Bad { command: &["worker-gen", "work", "--coordinator", "nonsense"], env: &[], code: 2, says: &["`nonsense`"] },
         Bad { command: &["worker-train", "work", "--grace-seconds", "soon"], env: &[], code: 2, says: &["soon", "--grace-seconds"] },
     ];
     check(&table, dir.path());

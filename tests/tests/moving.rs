@@ -76,7 +76,7 @@ fn a_backup_of_a_running_installation_goes_on_where_it_was_taken() {
         command.arg("--host").arg(&socket).args(["--username", "groklab"]);
         command
     };
-    // The database first: artifacts are only ever added, so those copied later hold all that it names.
+    // The database first: an artifact that it names stays, so those copied later hold all that it names.
     let dump = stack.dir.path().join("backup.dump");
     run(postgres("pg_dump").args(["--format", "custom", "--dbname", "groklab", "--file"]).arg(&dump));
     let elsewhere = groklab_tests::folder();

@@ -34,9 +34,16 @@ fn workers_share_join_and_leave() {
         (workers(&stack, "shared", "verify") >= 2 && workers(&stack, "shared", "generate") >= 2).then_some(())
     });
     assert_eq!(stack.state("shared"), "running", "in the middle of it");
+    // Held back until the newcomers are there, so that there is work left for them.
+    stack.grokctl_ok(&["pause", "shared"]);
     for name in ["worker-verify", "worker-gen"] {
         stack.add_worker(name, &[], &[]);
     }
+    until("seven workers", Duration::from_secs(60), || (stack.sql("select count(*) from worker")? == ["7"]).then_some(()));
+    stack.grokctl_ok(&["resume", "shared"]);
+    until("the newcomers to have done some of it", Duration::from_secs(120), || {
+        (workers(&stack, "shared", "verify") >= 3 && workers(&stack, "shared", "generate") >= 3).then_some(())
+    });
     for leaving in [0, 1] {
         assert!(stack.workers[leaving].stop(Duration::from_secs(30)).success(), "{}", stack.workers[leaving].log());
     }

@@ -36,7 +36,7 @@ fn kill_everything_in_the_middle_of(stack: &mut Stack, name: &str, kind: &str, w
     until(&format!("another attempt at the job; {}", stack.logs()), Duration::from_secs(120), || {
         (!stack.sql(&again)?.is_empty()).then_some(())
     });
-    assert_eq!(stack.attempts(&held.job), ["lost", "done"]);
+    stack.assert_lost_and_done(&held.job);
 }
 
 fn run(stack: &Stack, name: &str) -> Results {

@@ -15,32 +15,34 @@ const EVERY: Duration = Duration::from_secs(3600);
 const PAGE: i64 = 100;
 
 impl Scheduler {
-    /// Collects now and every hour until `stop`.
+    /// Collects every hour until `stop`. After a start it first waits for one lease's length, so that workers who outlived the coordinator can
+    /// report what they have stored.
     pub async fn collect(self, stop: CancellationToken) -> anyhow::Result<()> {
-        loop {
+        let mut wait = self.lease;
+        while tokio::time::timeout(wait, stop.cancelled()).await.is_err() {
+            wait = EVERY;
             if let Err(error) = self.collect_once().await {
                 tracing::warn!(error = chain(&error), "artifacts were not collected, trying again in an hour");
             }
-            if tokio::time::timeout(EVERY, stop.cancelled()).await.is_ok() {
-                return Ok(());
-            }
         }
+        Ok(())
     }
 
     async fn collect_once(&self) -> Result<()> {
+        let mut after = String::new();
         loop {
             let mut tx = self.store.begin().await?;
-            let old = artifact::unreferenced(&mut tx, PAGE).await?;
-            for digest in &old {
-                // The bytes first: a row without bytes would be believed.
-                self.blobs.remove(*digest).await?;
+            let old = artifact::unreferenced(&mut tx, &after, PAGE).await?;
+            let Some(last) = old.last() else { return Ok(()) };
+            after.clone_from(last);
+            for digest in artifact::delete(&mut tx, &old).await? {
+                // Under the row's lock: who stores the same bytes now waits, and then finds them gone.
+                match self.blobs.remove(digest).await {
+                    Ok(()) => tracing::info!(artifact.digest = %digest, "artifact collected: nothing referred to it"),
+                    Err(error) => tracing::warn!(artifact.digest = %digest, error = chain(&error), "an artifact's bytes stay"),
+                }
             }
-            artifact::delete(&mut tx, &old).await?;
             tx.commit().await?;
-            if old.is_empty() {
-                return Ok(());
-            }
-            tracing::info!(artifacts = old.len(), "artifacts collected that nothing referred to");
         }
     }
 }

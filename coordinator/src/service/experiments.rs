@@ -1,6 +1,6 @@
 //! The `Experiments` service.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use groklab_domain::{ExperimentState, Purpose, Split, Verdict};
@@ -12,6 +12,9 @@ use tonic::{Request, Response, Status};
 
 use super::{Reply, Service, control::Control, export, records, view, watch};
 use crate::store::{experiment, rollout::Filter, worker};
+
+/// The shortest silence after which a worker counts as gone: a waiting one is noted every few seconds.
+const SILENCE: Duration = Duration::from_secs(10);
 
 #[tonic::async_trait]
 impl Experiments for Shared {
@@ -95,7 +98,7 @@ impl Experiments for Shared {
 
     async fn list_workers(&self, _: Request<v1::ListWorkersRequest>) -> Result<Response<v1::ListWorkersResponse>, Status> {
         let mut db = self.0.store.connection().await?;
-        let workers = worker::list(&mut db, self.0.lease).await?;
+        let workers = worker::list(&mut db, self.0.lease.max(SILENCE)).await?;
         Ok(Response::new(v1::ListWorkersResponse { workers: workers.into_iter().map(wire_worker).collect() }))
     }
 }

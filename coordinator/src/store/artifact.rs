@@ -24,15 +24,14 @@ pub async fn size(db: &mut PgConnection, digest: Digest) -> Result<Option<u64>> 
     Ok(size.map(i64::cast_unsigned))
 }
 
-/// Blobs older than a day that nothing refers to, as results that were never reported leave them; their rows stay locked until the
-/// transaction ends.
-pub async fn unreferenced(db: &mut PgConnection, most: i64) -> Result<Vec<Digest>> {
-    let digests = sqlx::query_file_scalar!("src/store/sql/artifact/unreferenced.sql", most).fetch_all(db).await?;
-    digests.iter().map(|digest| word(digest)).collect()
+/// Blobs older than a day that nothing refers to, as results that were never reported leave them, after `after` in order; their rows
+/// stay locked until the transaction ends.
+pub async fn unreferenced(db: &mut PgConnection, after: &str, most: i64) -> Result<Vec<String>> {
+    Ok(sqlx::query_file_scalar!("src/store/sql/artifact/unreferenced.sql", after, most).fetch_all(db).await?)
 }
 
-pub async fn delete(db: &mut PgConnection, digests: &[Digest]) -> Result<()> {
-    let digests: Vec<String> = digests.iter().map(ToString::to_string).collect();
-    sqlx::query!("delete from artifact where digest = any($1)", &digests).execute(db).await?;
-    Ok(())
+/// Deletes those of the locked rows to which still nothing refers, and returns them.
+pub async fn delete(db: &mut PgConnection, digests: &[String]) -> Result<Vec<Digest>> {
+    let gone = sqlx::query_file_scalar!("src/store/sql/artifact/delete.sql", digests).fetch_all(db).await?;
+    gone.iter().map(|digest| word(digest)).collect()
 }

@@ -204,7 +204,7 @@ pub async fn page(
         filter.family,
         filter.verdict.map(groklab_domain::Verdict::as_str),
         filter.problem.map(u32::cast_signed),
-        after.map_or(-1, |c| c.iteration),
+        after.map_or(filter.iteration.map_or(-1, u32::cast_signed), |c| c.iteration),
         after.map_or("", |c| c.purpose.as_str()),
         after.map_or(-1, |c| c.problem),
         after.map_or(-1, |c| c.sample),

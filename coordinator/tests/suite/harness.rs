@@ -50,11 +50,11 @@ impl Coordinator {
         Self::over(database_url, folder(), lease_seconds, attempts, tokens).await
     }
 
-    /// Another one on the database and the artifacts of this one, which ends.
+    /// Another one, with leases of a second, on the database and the artifacts of this one, which ends.
     pub async fn restarted(self) -> Self {
         self.stop.cancel();
         tokio::time::timeout(Duration::from_secs(20), self.task).await.expect("stops in time").unwrap().unwrap();
-        Self::over(self.database_url, self.folder, 30, 3, None).await
+        Self::over(self.database_url, self.folder, 1, 3, None).await
     }
 
     async fn over(database_url: String, folder: TempDir, lease_seconds: u64, attempts: u32, tokens: Option<Tokens>) -> Self {

@@ -11,14 +11,15 @@ use crate::{
 /// The least that work beside the weights takes: libtorch itself, a small cache, activations.
 const BESIDE: u64 = 400 << 20;
 
-/// Refuses a model whose weights, in kinds of `bytes` bytes, and what works beside them do not fit.
+/// Refuses a model whose weights, in kinds of `bytes` bytes, and what works beside them do not fit here.
 pub fn check(config: &Config, bytes: u64) -> Result<()> {
+    available().map_or(Ok(()), |available| fits(config, bytes, available))
+}
+
+fn fits(config: &Config, bytes: u64, available: u64) -> Result<()> {
     let weights = parameters(config).saturating_mul(bytes);
     let needed = weights.saturating_add(BESIDE);
-    match available() {
-        Some(available) if needed > available => Err(Error::TooBig { weights, needed, available }),
-        _ => Ok(()),
-    }
+    if needed > available { Err(Error::TooBig { weights, needed, available }) } else { Ok(()) }
 }
 
 /// Numbers in a model's weights; saturates where the configuration claims more than there can be.
@@ -38,11 +39,21 @@ fn available() -> Option<u64> {
     let meminfo = fs::read_to_string("/proc/meminfo").ok()?;
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let machine = line.trim().trim_end_matches(" kB").parse::<u64>().ok()?.saturating_mul(1024);
-    let number = |path: &str| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
-    let group = |limit: &str, used: &str| Some(number(limit)?.saturating_sub(number(used)?));
-    let v2 = group("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current");
-    let v1 = group("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes");
+    let v2 = group("/sys/fs/cgroup/", ["memory.max", "memory.current"], ["inactive_file", "active_file"]);
+    let v1 =
+        group("/sys/fs/cgroup/memory/", ["memory.limit_in_bytes", "memory.usage_in_bytes"], ["total_inactive_file", "total_active_file"]);
     [v1, v2].into_iter().flatten().chain([machine]).min()
+}
+
+/// What a control group leaves: its limit less what is in use, of which the pages that only mirror files can be had back.
+fn group(folder: &str, [limit, used]: [&str; 2], mirrors: [&str; 2]) -> Option<u64> {
+    let text = |name: &str| fs::read_to_string(format!("{folder}{name}")).ok();
+    let number = |name: &str| text(name)?.trim().parse::<u64>().ok();
+    let (limit, used) = (number(limit)?, number(used)?);
+    let counts = text("memory.stat").unwrap_or_default();
+    let lines = counts.lines().filter_map(|line| line.split_once(' ')).filter(|(key, _)| mirrors.contains(key));
+    let mirrored = lines.filter_map(|(_, value)| value.parse::<u64>().ok()).sum::<u64>();
+    Some(limit.saturating_sub(used.saturating_sub(mirrored)))
 }
 
 #[cfg(test)]
@@ -65,8 +76,16 @@ mod tests {
 
     #[test]
     fn a_model_that_cannot_fit_is_refused_with_both_figures() {
-        assert!(check(&config(30), 4).is_ok());
-        let message = check(&config(3_000_000), 4).unwrap_err().to_string();
-        assert!(message.contains("GB") && message.contains("available") && message.contains("smaller model"), "{message}");
+        assert!(fits(&config(30), 4, 1_000_000_000).is_ok());
+        let message = fits(&config(30), 4, 900_000_000).unwrap_err().to_string();
+        assert!(
+            message.contains("take 0.5 GB") && message.contains("0.9 GB are available") && message.contains("smaller model"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn this_machine_has_memory() {
+        assert!(available().is_some_and(|bytes| bytes > 1 << 20));
     }
 }

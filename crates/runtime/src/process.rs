@@ -31,5 +31,6 @@ where
 
 fn failed(name: &str, error: &anyhow::Error) -> ExitCode {
     eprintln!("{name}: error: {error:#}");
-    ExitCode::FAILURE
+    let usage = error.chain().any(|cause| cause.is::<crate::connect::Error>());
+    if usage { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
 }

@@ -36,8 +36,8 @@ struct Context {
 
 impl Context {
     async fn client(&self) -> Result<Client, Failure> {
-        let access = access(&self.global.connect, &self.data)?;
-        Client::connect(&coordinator_url(self.global.coordinator.as_deref(), &self.data), &access).await
+        let url = coordinator_url(self.global.coordinator.as_deref(), &self.data);
+        Client::connect(&url, &access(&self.global.connect, &self.data, &url)?).await
     }
 }
 

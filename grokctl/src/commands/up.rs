@@ -32,10 +32,13 @@ pub async fn run(context: &Context, args: UpArgs) -> Result<Exit, Failure> {
 fn invitation(data: &DataFolder, url: &str, port: u16) -> String {
     let scheme = url.split_once("://").map_or("http", |(scheme, _)| scheme);
     let token = |side| data.token_file(side).display().to_string();
+    let plain =
+        "\n  in plain text: give the coordinator a certificate by GROKLAB_SERVER_CERT and GROKLAB_SERVER_KEY, or keep the network private";
+    let warning = if scheme == "http" { plain } else { "" };
     format!(
         "others reach it at this machine's name and port {port}, with the tokens in {} (clients) and {} (workers):\n  \
          grokctl --coordinator {scheme}://THIS-MACHINE:{port} --token-file CLIENT-TOKEN list\n  \
-         worker-verify work --coordinator {scheme}://THIS-MACHINE:{port} --token-file WORKER-TOKEN",
+         worker-verify work --coordinator {scheme}://THIS-MACHINE:{port} --token-file WORKER-TOKEN{warning}",
         token(CLIENT_TOKEN),
         token(WORKER_TOKEN)
     )

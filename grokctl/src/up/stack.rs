@@ -203,7 +203,8 @@ impl Builder<'_> {
             // Not one that the environment holds for another coordinator.
             connect.token_file = Some(data.token_file(CLIENT_TOKEN));
         }
-        let access = access(&connect, data)?;
+        // Its address is not known yet; where it wants a token, that is named above.
+        let access = access(&connect, data, "")?;
         let component = self.component(COORDINATOR, self.coordinator_args(listen, &address_file))?;
         let mut running = launch(&component)?;
         let waited = self.interrupt.unless_stopped(ready::coordinator(&component, &mut running, &address_file, &access)).await;
@@ -284,6 +285,12 @@ impl Builder<'_> {
                 }
                 _ => env.push(("GROKLAB_TOKEN_FILE", file(WORKER_TOKEN))),
             }
+        }
+        if name != COORDINATOR {
+            let connect = &self.options.connect;
+            let files =
+                [("GROKLAB_TLS_CA", &connect.tls_ca), ("GROKLAB_TLS_CERT", &connect.tls_cert), ("GROKLAB_TLS_KEY", &connect.tls_key)];
+            env.extend(files.into_iter().filter_map(|(name, path)| Some((name, path.as_ref()?.display().to_string()))));
         }
         Ok(Component { name, program: path, args, env, log: self.options.data.log_file(name), sweep: name != COORDINATOR })
     }

@@ -1,4 +1,5 @@
-//! The plan of the claim at the size that the ingest has left.
+//! The plan of the claim at the size that the ingest has left, prepared and generic as the coordinator uses it; shown twice, for the first
+//! execution plans.
 
 use std::fs;
 
@@ -20,15 +21,9 @@ pub async fn run(bench: &mut Bench) {
     bench.stack.sql(&insert).unwrap();
     let claim = fs::read_to_string(groklab_tests::root().join("coordinator/src/store/sql/lease/claim.sql")).unwrap();
     let claim: String = claim.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n");
-    let values = [
-        ("$1", "'generate'".to_owned()),
-        ("$2", "1".to_owned()),
-        ("$3", format!("'{worker}'::uuid")),
-        ("$4", "'30 s'".to_owned()),
-        ("$5", "'{}'".to_owned()),
-    ];
-    let claim = values.iter().fold(claim, |claim, (name, value)| claim.replace(name, value));
-    for line in bench.stack.sql(&format!("begin; explain (analyze, buffers, costs off) {claim}; rollback")).unwrap() {
+    let prepare = format!("set plan_cache_mode = force_generic_plan; prepare claim(text, bigint, uuid, interval, uuid[]) as {claim}");
+    let explain = format!("explain (analyze, buffers, costs off) execute claim('generate', 1, '{worker}', '30 s', '{{}}')");
+    for line in bench.stack.sql(&format!("{prepare}; begin; {explain}; {explain}; rollback")).unwrap() {
         println!("  {line}");
     }
 }

@@ -1,9 +1,10 @@
--- $1 how many at most. A day is longer than any job may take between storing what it made and reporting it.
+-- $1 only after this digest, $2 how many at most.
 select digest
 from artifact a
-where created_at < now() - interval '24 hours'
+where digest > $1
+  and created_at < now() - interval '24 hours'
   and not exists (select 1 from adapter where digest in (config_digest, weights_digest, optimiser_digest))
   and not exists (select 1 from iteration where digest = training_set_digest)
 order by digest
-limit $1
+limit $2
 for update skip locked
