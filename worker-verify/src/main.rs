@@ -10,25 +10,23 @@ use std::{
 use anyhow::Context as _;
 use clap::Parser as _;
 use groklab_worker_verify::{
-    Config, Nsjail,
+    Isolation,
     check::check,
     doctor::{Level, examine},
-    selftest::selftest,
 };
 
-use crate::config::{Cli, Command};
+use crate::config::{Cli, Command, Programs};
 
 fn main() -> anyhow::Result<ExitCode> {
     let cli = Cli::parse();
-    let config = cli.programs.locate();
     match cli.command {
-        Command::Doctor => doctor(&config),
+        Command::Doctor => doctor(&cli.programs),
         Command::Work { worker, threads } => {
-            let work = async |stop| groklab_worker_verify::work(worker, proven(&config)?, config::threads(threads), stop).await;
+            let work = async |stop| groklab_worker_verify::work(worker, proven(&cli.programs)?, config::threads(threads), stop).await;
             Ok(groklab_runtime::process::serve("worker-verify", work))
         }
         Command::Check { json, threads } => {
-            let sandbox = proven(&config)?;
+            let sandbox = proven(&cli.programs)?;
             let summary = check(&sandbox, config::threads(threads), io::BufReader::new(io::stdin()), io::stdout().lock(), json)?;
             Ok(if summary.malformed + summary.infrastructure_errors > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
         }
@@ -36,14 +34,14 @@ fn main() -> anyhow::Result<ExitCode> {
 }
 
 /// A sandbox that has passed its self-test; nothing is verified in any other.
-fn proven(config: &Config) -> anyhow::Result<Nsjail> {
-    let sandbox = Nsjail::new(config).context("set up the sandbox")?;
-    selftest(&sandbox)?;
+fn proven(programs: &Programs) -> anyhow::Result<Isolation> {
+    let sandbox = Isolation::new(&programs.locate(), programs.isolation, programs.reverify_share).context("set up the sandbox")?;
+    sandbox.prove()?;
     Ok(sandbox)
 }
 
-fn doctor(config: &Config) -> anyhow::Result<ExitCode> {
-    let findings = examine(config);
+fn doctor(programs: &Programs) -> anyhow::Result<ExitCode> {
+    let findings = examine(&programs.locate(), programs.isolation);
     let mut out = io::stdout().lock();
     for finding in &findings {
         writeln!(out, "{}", finding.line())?;

@@ -137,6 +137,24 @@ pub fn inherit(fd: i32) -> io::Result<()> {
     if unsafe { libc::fcntl(fd, libc::F_SETFD, 0) } < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// Moves this process into the control group whose `cgroup.procs` is `fd`. For use between fork and exec: makes one system call.
+pub fn enter(fd: i32) -> io::Result<()> {
+    // SAFETY: the buffer is a constant of one byte.
+    if unsafe { libc::write(fd, c"0".as_ptr().cast(), 1) } < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// The process behind a pidfd, by its number in our own pid namespace.
+pub fn pid_of(pidfd: &OwnedFd) -> io::Result<i32> {
+    let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd()))?;
+    let pid = info.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
+    pid.filter(|pid| *pid > 0).ok_or_else(|| io::Error::other("the pidfd names no process"))
+}
+
+/// Lets the kernel choose this process first when memory runs out. One that is gone needs nothing.
+pub fn prefer_for_killing(pid: i32) {
+    let _ = fs::write(format!("/proc/{pid}/oom_score_adj"), "1000");
+}
+
 /// Asks the kernel to send `signal` to this process when the thread that started it ends. For use between fork and exec.
 pub fn die_with_parent(signal: i32) -> io::Result<()> {
     // SAFETY: PR_SET_PDEATHSIG takes an integer and touches no memory of ours.
