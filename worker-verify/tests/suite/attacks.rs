@@ -3,14 +3,18 @@
 
 use std::time::Duration;
 
-use crate::common::{LIMITS, NSJAIL, expect, returns, run_in, submission};
+use crate::common::{LIMITS, expect, returns, run_both, submission};
 use groklab_domain::{Value, Verdict};
 use groklab_worker_verify::{Limits, Submission};
 
-/// `name: code => verdicts;` where the candidate's task is `solve(x) == x + 1`.
+/// `name: code => verdicts;` where the candidate's task is `solve(x) == x + 1`. Each is tried on both paths.
 macro_rules! attacks {
     ($($name:ident: $code:expr => $($verdict:ident)|+;)+) => {
-        $(#[test] fn $name() { expect($code, &[$(Verdict::$verdict),+]); })+
+        $(mod $name {
+            use groklab_domain::Verdict;
+            #[test] fn warm() { crate::common::expect_in(&*crate::common::WARM, $code, &[$(Verdict::$verdict),+]); }
+            #[test] fn cold() { crate::common::expect_in(&*crate::common::NSJAIL, $code, &[$(Verdict::$verdict),+]); }
+        })+
     };
 }
 
@@ -180,7 +184,7 @@ while True: os.write(int(sys.argv[1]), bytes(1 << 20))" => OutputLimit;
 fn returns_the_mutated_input() {
     let code = "def solve(x):\n    x[:] = [1, 2, 3]\n    return x";
     let case = groklab_worker_verify::Case { args: vec![Value::List(vec![])], expected: Value::List(vec![]), visible: true };
-    let outcome = run_in(&*NSJAIL, &Submission { cases: vec![case.clone(), case], ..submission(code) });
+    let outcome = run_both(&Submission { cases: vec![case.clone(), case], ..submission(code) });
     assert_eq!(outcome.verdict, Verdict::WrongAnswer);
 }
 
@@ -318,7 +322,7 @@ def solve(x): return x + 1" => Passed | Timeout;
 
 #[test]
 fn fifty_megabytes_of_source() {
-    let outcome = run_in(&*NSJAIL, &submission(&"x = 1\n".repeat(9_000_000)));
+    let outcome = run_both(&submission(&"x = 1\n".repeat(9_000_000)));
     assert!([Verdict::SyntaxError, Verdict::Timeout, Verdict::OutOfMemory].contains(&outcome.verdict), "{outcome:#?}");
 }
 
@@ -330,7 +334,7 @@ fn memory_bit_by_bit_and_kept() {
         "kept = []\ndef solve(x):\n    while True: kept.append([0] * 1000)",
         "kept = []\nwhile True: kept.append(kept[-1:] * 50)",
     ] {
-        let outcome = run_in(&*NSJAIL, &Submission { limits, ..submission(code) });
+        let outcome = run_both(&Submission { limits, ..submission(code) });
         assert_eq!(outcome.verdict, Verdict::OutOfMemory, "{outcome:#?}");
     }
 }
