@@ -354,15 +354,28 @@ fn below([_, _, root, place]: &[String; 4], path: &str) -> PathBuf {
 
 /// Removes empty groups that workers left which are no longer there.
 pub fn sweep() {
-    let Ok(table) = Table::read() else { return };
-    let folders = ["memory", "cpuacct", "pids"].iter().filter_map(|name| table.folder(name)).chain(table.unified());
-    for entry in folders.filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let owner = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next()).filter(|pid| pid.parse::<u32>().is_ok());
-        if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
-            let _ = fs::remove_dir(entry.path());
+    for (folder, owner) in groups() {
+        if !Path::new("/proc").join(owner.to_string()).exists() {
+            let _ = fs::remove_dir(folder);
         }
     }
+}
+
+/// The groups that this process has made and not removed.
+pub fn own_groups() -> Vec<PathBuf> {
+    groups().into_iter().filter(|(_, owner)| *owner == process::id()).map(|(folder, _)| folder).collect()
+}
+
+/// All groups beside which ours would be, and the process that made each.
+fn groups() -> Vec<(PathBuf, u32)> {
+    let Ok(table) = Table::read() else { return Vec::new() };
+    let folders = ["memory", "cpuacct", "pids"].iter().filter_map(|name| table.folder(name)).chain(table.unified());
+    let entries = folders.filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
+    let named = |entry: fs::DirEntry| {
+        let owner = entry.file_name().to_string_lossy().strip_prefix(PREFIX)?.split('-').next()?.parse().ok()?;
+        Some((entry.path(), owner))
+    };
+    entries.filter_map(named).collect()
 }
 
 #[cfg(test)]

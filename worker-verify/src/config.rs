@@ -60,6 +60,31 @@ pub enum Command {
         #[arg(long)]
         threads: Option<NonZero<usize>>,
     },
+    /// Measure plain python, the cold path and the warm path, on one core and on all
+    Bench {
+        /// Rounds of which the median counts
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+        /// Warm candidates a round and core
+        #[arg(long, default_value_t = 400)]
+        candidates: usize,
+    },
+    /// Run many candidates in a row, one in ten hostile: memory as it goes, verdicts, what is left over
+    Soak {
+        #[arg(long, default_value_t = 20_000)]
+        count: usize,
+        /// Candidates at once [default: one per core]
+        #[arg(long)]
+        threads: Option<NonZero<usize>>,
+    },
+    /// Run the same candidates twice, without and with load: their verdicts must be the same
+    Repeat {
+        #[arg(long, default_value_t = 5_000)]
+        count: usize,
+        /// Candidates at once [default: one per core]
+        #[arg(long)]
+        threads: Option<NonZero<usize>>,
+    },
 }
 
 fn share(text: &str) -> Result<f64, String> {

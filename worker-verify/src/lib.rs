@@ -2,6 +2,7 @@
 //! Distrusts every byte that comes from a candidate, and refuses to work when its sandbox does not hold.
 
 mod arguments;
+pub mod bench;
 pub mod cgroup;
 pub mod check;
 pub mod doctor;

@@ -10,7 +10,12 @@ use std::{
 use anyhow::Context as _;
 use clap::Parser as _;
 use groklab_worker_verify::{
-    Isolation,
+    Isolation, Nsjail, Warm,
+    bench::{
+        repeat::repeat,
+        soak::soak,
+        speed::{Effort, bench},
+    },
     check::check,
     doctor::{Level, examine},
 };
@@ -28,9 +33,26 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Check { json, threads } => {
             let sandbox = proven(&cli.programs)?;
             let summary = check(&sandbox, config::threads(threads), io::BufReader::new(io::stdin()), io::stdout().lock(), json)?;
-            Ok(if summary.malformed + summary.infrastructure_errors > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+            Ok(success(summary.malformed + summary.infrastructure_errors == 0))
+        }
+        Command::Bench { rounds, candidates } => {
+            bench(&Nsjail::new(&cli.programs.locate())?, Effort { rounds, candidates }, &mut io::stdout().lock())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Soak { count, threads } => {
+            let jail = Nsjail::new(&cli.programs.locate())?;
+            let found = soak(|| Warm::new(jail), count, 20, config::threads(threads), &mut io::stdout().lock())?;
+            found.wrong.iter().chain(&found.left_over).for_each(|line| println!("{line}"));
+            Ok(success(found.wrong_count == 0 && found.left_over.is_empty()))
+        }
+        Command::Repeat { count, threads } => {
+            Ok(success(repeat(&proven(&cli.programs)?, count, config::threads(threads), &mut io::stdout().lock())? == 0))
         }
     }
+}
+
+fn success(all_is_well: bool) -> ExitCode {
+    if all_is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// A sandbox that has passed its self-test; nothing is verified in any other.
@@ -46,5 +68,5 @@ fn doctor(programs: &Programs) -> anyhow::Result<ExitCode> {
     for finding in &findings {
         writeln!(out, "{}", finding.line())?;
     }
-    Ok(if findings.iter().any(|finding| finding.level == Level::Missing) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(success(findings.iter().all(|finding| finding.level != Level::Missing)))
 }

@@ -32,7 +32,8 @@ use crate::{
     watch::{Clock, KEPT_OUTPUT, START_LIMIT, Watch},
 };
 
-const RUNNER: &str = concat!(include_str!("runner.py"), "\n", include_str!("cold.py"));
+/// The program for one candidate in an interpreter of its own.
+pub(crate) const COLD: &str = concat!(include_str!("runner.py"), "\n", include_str!("cold.py"));
 /// How long nsjail gets to end its jail in order before it is killed.
 const GRACE: Duration = Duration::from_secs(2);
 /// Most bytes of nsjail's log that are read; it writes about 4 KiB.
@@ -114,7 +115,7 @@ impl Jail {
         let errors = writers.output.try_clone().map_err(system("make the pipes"))?;
         let fds = Descriptors { passed: writers.results.as_raw_fd(), log: log.as_raw_fd() };
         let mut command = Command::new(&sandbox.path);
-        command.args(arguments(&sandbox.python, RUNNER, &request.limits, fds)).env_clear().process_group(0);
+        command.args(arguments(&sandbox.python, COLD, &request.limits, fds)).env_clear().process_group(0);
         command.stdin(Stdio::from(input)).stdout(Stdio::from(writers.output)).stderr(Stdio::from(errors));
         let prepare = move || {
             process::inherit(fds.passed)?;

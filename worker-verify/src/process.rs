@@ -123,6 +123,12 @@ pub fn children(pid: i32) -> Vec<i32> {
     listed.split_whitespace().filter_map(|child| child.parse().ok()).collect()
 }
 
+/// Resident size of `pid`, KiB.
+pub fn resident_kib(pid: i32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok())
+}
+
 fn own_and_reaped(pid: i32) -> Option<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // Fields after the name in parentheses: the 12th to 15th are user and system time, own and of reaped children.
