@@ -1,5 +1,5 @@
 //! Which system calls a candidate may make: one table, in the two forms it is needed in. nsjail takes text (the cold path), a
-//! forked child takes programs for the kernel (the warm path). Knows x86-64 only; any other architecture's calls are killed.
+//! forked child takes a program for the kernel (the warm path). Knows x86-64 only; any other architecture's calls are killed.
 //!
 //! What the table does not name, `clone3` among it, does not exist (ENOSYS), so that a system call the kernel learns tomorrow is
 //! not allowed by being unknown. The limit on CPU time (resource 0) can't be changed: the kernel's SIGKILL for it would look
@@ -8,14 +8,6 @@
 use std::collections::BTreeMap;
 
 use nix::libc;
-use seccompiler::{
-    BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen,
-    SeccompCmpArgLen::{Dword, Qword},
-    SeccompCmpOp,
-    SeccompCmpOp::{Eq, Ne},
-    SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
-};
-
 /// System calls by the names that nsjail knows them by, with their numbers.
 type Calls = &'static [(&'static str, i64)];
 
@@ -79,12 +71,12 @@ const ALLOWED: Calls = calls! {
 };
 
 /// Flags of `clone` that make a namespace: `forbidden`.
-const NAMESPACE_FLAGS: [u64; 7] = [0x2_0000, 0x200_0000, 0x400_0000, 0x800_0000, 0x1000_0000, 0x2000_0000, 0x4000_0000];
+const NAMESPACE_FLAGS: [u32; 7] = [0x2_0000, 0x200_0000, 0x400_0000, 0x800_0000, 0x1000_0000, 0x2000_0000, 0x4000_0000];
 
 /// The policy in nsjail's language.
 pub fn text() -> String {
     let names = |calls: Calls| calls.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-    let flags: u64 = NAMESPACE_FLAGS.iter().sum();
+    let flags: u32 = NAMESPACE_FLAGS.iter().sum();
     format!(
         "POLICY candidate {{
             KILL_PROCESS {{ {}, clone {{ (clone_flags & {flags}) != 0 }} }},
@@ -103,54 +95,168 @@ pub fn text() -> String {
     )
 }
 
-/// The policy as programs for the kernel, each `length (u32) | code`, to be installed in this order. The kernel takes the
-/// strictest answer of all of them.
-///
-/// # Errors
-/// If the table can't be compiled.
-pub fn programs() -> Result<Vec<u8>, BackendError> {
-    let number = |name: i64, rules: Vec<SeccompRule>| (name, rules);
-    let clone = NAMESPACE_FLAGS.iter().map(|flag| rule(vec![masked(*flag)?])).collect::<Result<Vec<_>, _>>()?;
-    let limit = [
-        number(libc::SYS_setrlimit, vec![rule(vec![argument(0, Dword, Eq, 0)?])?]),
-        number(libc::SYS_prlimit64, vec![rule(vec![argument(1, Dword, Eq, 0)?, argument(2, Qword, Ne, 0)?])?]),
-    ];
-    let named = |calls: Calls| calls.iter().map(|(_, call)| (*call, Vec::new()));
-    let conditional = [libc::SYS_clone, libc::SYS_setrlimit, libc::SYS_prlimit64];
-    let known = named(ALLOWED).chain(named(REFUSED)).chain(conditional.map(|call| (call, Vec::new())));
-    let not_permitted = SeccompAction::Errno(libc::EPERM.unsigned_abs());
-    let filters = [
-        filter(named(FORBIDDEN).chain([number(libc::SYS_clone, clone)]).collect(), SeccompAction::Allow, SeccompAction::KillProcess)?,
-        filter(named(REFUSED).chain(limit).collect(), SeccompAction::Allow, not_permitted)?,
-        filter(known.collect(), SeccompAction::Errno(libc::ENOSYS.unsigned_abs()), SeccompAction::Allow)?,
-    ];
-    Ok(filters.iter().flat_map(bytes).collect())
+/// What the kernel answers to a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Allow,
+    Errno(i32),
+    Kill,
+    /// `clone`: killed if it makes a namespace.
+    Clone,
+    /// `setrlimit`: refused for CPU time.
+    SetLimit,
+    /// `prlimit64`: refused for setting CPU time.
+    SetOrGetLimit,
 }
 
-fn rule(conditions: Vec<SeccompCondition>) -> Result<SeccompRule, BackendError> {
-    SeccompRule::new(conditions)
+/// The policy as one program for the kernel: a search tree over ranges of numbers with the same answer. It is the same for every
+/// candidate, and short to walk: the kernel tries every number when a program is installed.
+pub fn program() -> Vec<u8> {
+    let load = |offset| step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, offset);
+    let mut code = vec![load(ARCHITECTURE), step(libc::BPF_JMP | libc::BPF_JEQ, 1, 0, X86_64), ret(libc::SECCOMP_RET_KILL_PROCESS)];
+    code.push(load(NUMBER));
+    code.extend(tree(&ranges()));
+    assert!(code.len() <= 4096, "the kernel takes at most 4096 instructions");
+    code.iter().flat_map(bytes).collect()
 }
 
-fn argument(index: u8, length: SeccompCmpArgLen, operator: SeccompCmpOp, value: u64) -> Result<SeccompCondition, BackendError> {
-    SeccompCondition::new(index, length, operator, value)
-}
+/// Offsets in the kernel's `seccomp_data`; arguments are 64 bits each, the low half first.
+const NUMBER: u32 = 0;
+const ARCHITECTURE: u32 = 4;
+const ARGUMENTS: u32 = 16;
+/// `AUDIT_ARCH_X86_64`
+const X86_64: u32 = 0xC000_003E;
 
-/// The first argument has this flag.
-fn masked(flag: u64) -> Result<SeccompCondition, BackendError> {
-    argument(0, Qword, SeccompCmpOp::MaskedEq(flag), flag)
-}
-
-fn filter(rules: BTreeMap<i64, Vec<SeccompRule>>, otherwise: SeccompAction, named: SeccompAction) -> Result<BpfProgram, BackendError> {
-    SeccompFilter::new(rules, otherwise, named, TargetArch::x86_64)?.try_into()
-}
-
-fn bytes(program: &BpfProgram) -> Vec<u8> {
-    let length = u32::try_from(8 * program.len()).expect("the kernel takes at most 4096 instructions");
-    let mut out = length.to_le_bytes().to_vec();
-    for step in program {
-        out.extend(step.code.to_le_bytes());
-        out.extend([step.jt, step.jf]);
-        out.extend(step.k.to_le_bytes());
+/// The first number of each range, and its answer up to the next range.
+fn ranges() -> Vec<(u32, Answer)> {
+    let named = |calls: Calls, answer| calls.iter().map(move |(_, number)| (*number, answer));
+    let special = [(libc::SYS_clone, Answer::Clone), (libc::SYS_setrlimit, Answer::SetLimit), (libc::SYS_prlimit64, Answer::SetOrGetLimit)];
+    let all = named(FORBIDDEN, Answer::Kill).chain(named(REFUSED, Answer::Errno(libc::EPERM))).chain(named(ALLOWED, Answer::Allow));
+    let mut ranges = BTreeMap::from([(0, UNKNOWN)]);
+    let numbers: BTreeMap<u32, Answer> =
+        all.chain(special).map(|(number, answer)| (u32::try_from(number).expect("numbers are small"), answer)).collect();
+    for (number, answer) in &numbers {
+        ranges.insert(*number, *answer);
+        ranges.insert(number + 1, numbers.get(&(number + 1)).copied().unwrap_or(UNKNOWN));
     }
-    out
+    let mut ranges: Vec<_> = ranges.into_iter().collect();
+    ranges.dedup_by_key(|(_, answer)| *answer);
+    ranges
+}
+
+const UNKNOWN: Answer = Answer::Errno(libc::ENOSYS);
+
+fn tree(ranges: &[(u32, Answer)]) -> Vec<libc::sock_filter> {
+    if let [(_, answer)] = ranges {
+        return leaf(*answer);
+    }
+    let (low, high) = ranges.split_at(ranges.len() / 2);
+    let low = tree(low);
+    // A conditional jump reaches 255 steps, too few for a half of the table: it skips a far one.
+    let far = step(libc::BPF_JMP | libc::BPF_JA, 0, 0, u32::try_from(low.len()).expect("a program is short"));
+    let mut code = vec![step(libc::BPF_JMP | libc::BPF_JGE, 0, 1, high[0].0), far];
+    code.extend(low);
+    code.extend(tree(high));
+    code
+}
+
+fn leaf(answer: Answer) -> Vec<libc::sock_filter> {
+    let argument = |index: u32, half: u32| step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, ARGUMENTS + 8 * index + 4 * half);
+    let if_zero = |then, otherwise| step(libc::BPF_JMP | libc::BPF_JEQ, then, otherwise, 0);
+    let (allow, kill) = (ret(libc::SECCOMP_RET_ALLOW), ret(libc::SECCOMP_RET_KILL_PROCESS));
+    let errno = |number: i32| ret(libc::SECCOMP_RET_ERRNO | number.unsigned_abs());
+    let flags = NAMESPACE_FLAGS.iter().sum();
+    match answer {
+        Answer::Allow => vec![allow],
+        Answer::Errno(number) => vec![errno(number)],
+        Answer::Kill => vec![kill],
+        Answer::Clone => vec![argument(0, 0), step(libc::BPF_JMP | libc::BPF_JSET, 0, 1, flags), kill, allow],
+        Answer::SetLimit => vec![argument(0, 0), if_zero(0, 1), errno(libc::EPERM), allow],
+        // Refused if the resource is CPU time and either half of the pointer to the new limit is not null.
+        Answer::SetOrGetLimit => {
+            vec![argument(1, 0), if_zero(0, 5), argument(2, 0), if_zero(0, 2), argument(2, 1), if_zero(1, 0), errno(libc::EPERM), allow]
+        }
+    }
+}
+
+fn ret(action: u32) -> libc::sock_filter {
+    step(libc::BPF_RET | libc::BPF_K, 0, 0, action)
+}
+
+fn step(code: u32, jt: u8, jf: u8, k: u32) -> libc::sock_filter {
+    libc::sock_filter { code: u16::try_from(code).expect("codes have 16 bits"), jt, jf, k }
+}
+
+fn bytes(step: &libc::sock_filter) -> [u8; 8] {
+    let ([c0, c1], [k0, k1, k2, k3]) = (step.code.to_le_bytes(), step.k.to_le_bytes());
+    [c0, c1, step.jt, step.jf, k0, k1, k2, k3]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the kernel would answer: runs the program on one call.
+    fn run(number: u32, arguments: [u64; 3]) -> u32 {
+        let program = program();
+        let word = |at: u32| match at {
+            NUMBER => number,
+            ARCHITECTURE => X86_64,
+            at => (arguments[(at as usize - 16) / 8] >> (8 * ((at - 16) % 8))) as u32,
+        };
+        let (mut at, mut accumulator) = (0usize, 0u32);
+        loop {
+            let step = &program[8 * at..8 * at + 8];
+            let (code, k) = (u32::from(u16::from_le_bytes([step[0], step[1]])), u32::from_le_bytes(step[4..].try_into().unwrap()));
+            let jump = |condition: bool| usize::from(if condition { step[2] } else { step[3] });
+            at += 1;
+            match (code & 7, code & 0xf0) {
+                (libc::BPF_LD, _) => accumulator = word(k),
+                (libc::BPF_RET, _) => return k,
+                (libc::BPF_JMP, libc::BPF_JA) => at += k as usize,
+                (libc::BPF_JMP, libc::BPF_JEQ) => at += jump(accumulator == k),
+                (libc::BPF_JMP, libc::BPF_JGE) => at += jump(accumulator >= k),
+                (libc::BPF_JMP, libc::BPF_JSET) => at += jump(accumulator & k != 0),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    const EPERM: u32 = libc::SECCOMP_RET_ERRNO | 1;
+    const ENOSYS: u32 = libc::SECCOMP_RET_ERRNO | 38;
+    const KILL: u32 = libc::SECCOMP_RET_KILL_PROCESS;
+    const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
+
+    #[test]
+    fn every_number_gets_the_answer_of_the_table() {
+        let special = [libc::SYS_clone, libc::SYS_setrlimit, libc::SYS_prlimit64];
+        let has = |calls: Calls, number: i64| calls.iter().any(|(_, known)| *known == number);
+        for number in (0..1000).chain(0x4000_0000..0x4000_0400).chain([i64::from(u32::MAX)]).filter(|n| !special.contains(n)) {
+            let want = match number {
+                n if has(FORBIDDEN, n) => KILL,
+                n if has(REFUSED, n) => EPERM,
+                n if has(ALLOWED, n) => ALLOW,
+                _ => ENOSYS,
+            };
+            assert_eq!(run(u32::try_from(number).unwrap(), [0; 3]), want, "{number}");
+        }
+    }
+
+    #[test]
+    fn arguments_decide_where_they_must() {
+        assert_eq!((run(56, [17, 0, 0]), run(56, [0x1000_0011, 0, 0]), run(56, [0x2_0000 | 1 << 40, 0, 0])), (ALLOW, KILL, KILL));
+        assert_eq!((run(160, [0, 1, 0]), run(160, [1 << 32, 1, 0]), run(160, [7, 1, 0])), (EPERM, EPERM, ALLOW));
+        assert_eq!(
+            (run(302, [0, 0, 1]), run(302, [0, 1 << 32, 1 << 32]), run(302, [0, 0, 0]), run(302, [0, 7, 1])),
+            (EPERM, EPERM, ALLOW, ALLOW)
+        );
+    }
+
+    #[test]
+    fn no_call_is_in_two_lists() {
+        let mut numbers: Vec<i64> =
+            [FORBIDDEN, REFUSED, ALLOWED].iter().flat_map(|calls| calls.iter().map(|(_, number)| *number)).collect();
+        numbers.sort_unstable();
+        assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]));
+    }
 }

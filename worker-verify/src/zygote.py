@@ -2,7 +2,7 @@
 `zygote.rs` is its other end and describes the messages. It holds no candidate's source, arguments or nonce: those go from the
 worker straight to the child, which closes everything else first. What a child does to its memory dies with it.
 
-Descriptor 0 holds the seccomp filters, the first argument names the control socket. Nothing here may leave traces in the heap
+Descriptor 0 holds the seccomp filter's program, the first argument names the control socket. Nothing here may leave traces in the heap
 from run to run: a child's addresses, and so the order of its sets, must not depend on how many ran before it."""
 
 import _socket, ctypes, gc, resource
@@ -13,7 +13,7 @@ NEWNS, NEWUTS, NEWIPC, NEWPID = 0x20000, 0x4000000, 0x8000000, 0x20000000
 MS_NOSUID, MS_NODEV = 2, 4
 PR_CAPBSET_DROP, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 24, 22, 38, 47, 4
 SYS_CAPSET = 126
-LAST_FD = 1 << 16
+LAST_CAPABILITY, LAST_FD = 40, 1 << 16
 
 
 def must(result):
@@ -42,29 +42,22 @@ class Filter(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("code", ctypes.c_void_p)]
 
 
-def read_filters():
-    """The filters on descriptor 0, each `length (u32) | code`, in the order in which they are installed."""
-    data, at, filters = read_rest(0), 0, []
-    while at < len(data):
-        size = struct.unpack_from("<I", data, at)[0]
-        code = ctypes.create_string_buffer(data[at + 4:at + 4 + size], size)
-        filters.append((Filter(size // 8, ctypes.addressof(code)), code))
-        at += 4 + size
-    return filters
+def read_filter():
+    """The filter's program, and the buffer that it points to."""
+    code = ctypes.create_string_buffer(data := read_rest(0), len(data))
+    return Filter(len(data) // 8, ctypes.addressof(code)), code
 
 
 def settle():
-    """Takes, for good, the blocks and objects of every small size that the loop has freed: the order in which it left them
-    changes from run to run, and with it the addresses of a candidate's objects."""
-    makers = [object, list, dict] + [(lambda size=size: bytes(size)) for size in range(0, 480, 16)]
-    makers += [(lambda size=size: tuple([None] * size)) for size in range(1, 9)]
-    return [[make() for _ in range(16)] for make in makers], [complex(i) for i in range(16)], [float(i) for i in range(128)]
+    """Takes, for good, the smallest blocks and the objects that the loop has freed: the order in which it left them changes from
+    run to run, and with it the addresses of a candidate's objects."""
+    return [[object(), complex(number), float(number), [], {}, (number,), (number, number)] for number in range(16)]
 
 
-def make_child(control, filters, kernel):
+def make_child(program, kernel):
     unshare, _, mount, prctl, syscall = kernel
-    no_capabilities = ctypes.create_string_buffer(24)
-    header = ctypes.create_string_buffer(struct.pack("<Ii", 0x20080522, 0), 8)
+    buffers = program[0], ctypes.create_string_buffer(struct.pack("<Ii", 0x20080522, 0), 8), ctypes.create_string_buffer(24)
+    at_program, at_header, at_none = map(ctypes.addressof, buffers)
     limited = (resource.RLIMIT_CPU, resource.RLIMIT_AS, resource.RLIMIT_FSIZE, resource.RLIMIT_NPROC, resource.RLIMIT_NOFILE,
                resource.RLIMIT_STACK, resource.RLIMIT_CORE, resource.RLIMIT_MEMLOCK, resource.RLIMIT_MSGQUEUE)
 
@@ -77,13 +70,10 @@ def make_child(control, filters, kernel):
             resource.setrlimit(kind, (limit, limit))
 
     def lower():
-        prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
-        for capability in range(41):
-            prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
-        syscall(SYS_CAPSET, ctypes.addressof(header), ctypes.addressof(no_capabilities))
+        """Gives up everything: from here on nothing is ours any more but what the filter permits."""
+        syscall(SYS_CAPSET, at_header, at_none, 0)
         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-        for program, _ in filters:
-            prctl(PR_SET_SECCOMP, 2, ctypes.addressof(program), 0, 0)
+        prctl(PR_SET_SECCOMP, 2, at_program, 0, 0)
 
     def child(limits, scratch, private, results, output):
         """Isolates itself, waits for the request on the `private` socket, and serves it."""
@@ -104,7 +94,7 @@ def make_child(control, filters, kernel):
         gc.enable()
         serve(results, 0)
 
-    return child
+    return child, (buffers, program)
 
 
 def loop(control, child, kernel):
@@ -146,8 +136,13 @@ def zygote():
         __import__(name)
     sys.stdin = io.StringIO("")
     kernel = make_kernel()
+    _, _, _, prctl, _ = kernel
+    # What is not in these two sets no program that a child executes can ever have; the zygote itself keeps what it has.
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+    for capability in range(LAST_CAPABILITY + 1):
+        prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
     control = _socket.socket(fileno=int(sys.argv[1]))
-    child = make_child(control, read_filters(), kernel)
+    child, kept = make_child(read_filter(), kernel)
     gc.disable()
     gc.collect()
     gc.freeze()

@@ -67,8 +67,7 @@ impl Zygote {
     /// Starts a jail with a zygote in it. The calling thread must outlive it: nsjail is killed when that thread ends.
     pub fn start(sandbox: &Nsjail, cgroups: &dyn Cgroups) -> Result<Self, InfrastructureError> {
         let system = |what: &'static str| move |error: io::Error| InfrastructureError::System(what, error);
-        let filters = policy::programs().map_err(|error| InfrastructureError::System("make the filters", io::Error::other(error)))?;
-        let input = process::sealed_file(&filters).map_err(system("make the file of filters"))?;
+        let input = process::sealed_file(&policy::program()).map_err(system("make the file of the filter"))?;
         let log = process::scratch_file().map_err(system("make the log file"))?;
         let (output, writer) = process::pipe().map_err(system("make the output pipe"))?;
         let errors = writer.try_clone().map_err(system("make the output pipe"))?;
