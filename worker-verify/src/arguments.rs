@@ -70,9 +70,14 @@ fn isolation(list: &mut Arguments, fds: Descriptors) {
     list.pair("--log_fd", fds.log).pair("--pass_fd", fds.passed);
     list.pair("--mode", "o").flag("--disable_proc").flag("--iface_no_lo").pair("--hostname", "candidate");
     list.flag("--persona_addr_no_randomize");
-    let (user, group) = if geteuid().is_root() { (NOBODY, NOBODY) } else { (geteuid().as_raw(), getegid().as_raw()) };
+    let (user, group) = outer_ids();
     list.pair("--user", format!("{NOBODY}:{user}:1")).pair("--group", format!("{NOBODY}:{group}:1"));
     list.pair("--cwd", SCRATCH).pair("--env", "PYTHONHASHSEED=0");
+}
+
+/// The user and the group that candidates are outside the jail.
+pub fn outer_ids() -> (u32, u32) {
+    if geteuid().is_root() { (NOBODY, NOBODY) } else { (geteuid().as_raw(), getegid().as_raw()) }
 }
 
 fn interpreter(mut list: Arguments, python: &Interpreter, program: &str, fds: Descriptors) -> Vec<OsString> {

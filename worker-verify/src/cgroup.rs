@@ -231,7 +231,7 @@ impl Group {
     /// Most bytes in use at once since `begin`, beyond what was in use then; nothing if the kernel did not tell.
     pub fn peak(&self) -> Option<u64> {
         let memory = self.memory.as_ref()?;
-        let peak = memory.counts().ok()?.peak;
+        let peak = number_after(&read(&memory.peak).ok()?, "")?;
         let told = peak > memory.before.peak;
         told.then(|| peak - memory.before.usage.min(peak))
     }

@@ -36,15 +36,14 @@ pub struct Metrics {
 
 impl Metrics {
     const fn new() -> Self {
-        const ZERO: AtomicU64 = AtomicU64::new(0);
         Self {
-            verdicts: [ZERO; Verdict::ALL.len()],
-            latency: [ZERO; BOUNDS.len() + 1],
-            queue: ZERO,
-            zygotes_started: ZERO,
-            zygotes_unsound: ZERO,
-            second_opinions: ZERO,
-            disagreements: ZERO,
+            verdicts: [const { AtomicU64::new(0) }; Verdict::ALL.len()],
+            latency: [const { AtomicU64::new(0) }; BOUNDS.len() + 1],
+            queue: AtomicU64::new(0),
+            zygotes_started: AtomicU64::new(0),
+            zygotes_unsound: AtomicU64::new(0),
+            second_opinions: AtomicU64::new(0),
+            disagreements: AtomicU64::new(0),
         }
     }
 
@@ -88,5 +87,21 @@ impl fmt::Display for Metrics {
             self.second_opinions.load(Relaxed),
             self.disagreements.load(Relaxed),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_show_where_they_belong() {
+        let metrics = Metrics::new();
+        for (verdict, ms) in [(Verdict::Passed, 3), (Verdict::Passed, 0), (Verdict::Timeout, 99_999)] {
+            metrics.count(&Outcome { verdict, ..Outcome::empty() }, Duration::from_millis(ms));
+        }
+        let text = metrics.to_string();
+        assert!(text.starts_with("verdicts passed=2 timeout=1 | latency_ms <1=1 <4=1 more=1 | queue=0"), "{text}");
+        assert_eq!(metrics.total(), 3);
     }
 }

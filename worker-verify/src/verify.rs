@@ -100,6 +100,11 @@ impl Outcome {
         Self { verdict, visible, hidden, first_failure: None, error, cpu: Duration::ZERO, wall: Duration::ZERO, peak_memory_bytes: 0 }
     }
 
+    #[cfg(test)]
+    pub(crate) fn empty() -> Self {
+        Self::new(Verdict::NoCode, None, &[])
+    }
+
     /// A failure of ours, with the whole chain of reasons.
     pub fn infrastructure(error: &InfrastructureError, cases: &[Case]) -> Self {
         let mut text = error.to_string();

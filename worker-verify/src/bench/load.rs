@@ -106,7 +106,7 @@ pub fn soaking(from: usize, count: usize) -> Vec<Sample> {
 /// Candidates whose answer shows everything that could differ between two runs: addresses, hashes, `random`, the order of sets,
 /// and how close to the limits they came. None is right; the answers are compared with each other.
 pub fn delicate(count: usize) -> Vec<Submission> {
-    const CODES: [&str; 8] = [
+    const CODES: [&str; 9] = [
         "def solve(x): return list({'a', 'b', 'c', 'd', str(x)})",
         "class A: pass\ndef solve(x): return [id(A()), id(object()), hash(A), list({A, int, None, len})[0].__name__]",
         "import random\ndef solve(x): return [random.random(), random.sample(range(100), 5)]",
@@ -114,7 +114,8 @@ pub fn delicate(count: usize) -> Vec<Submission> {
         "def solve(x): return [hash('x' * x), hash(b'y'), hash((1, 'z')), hash(2.5), hash(None)]",
         "import time\ndef solve(x):\n    while time.process_time() < 0.07: pass\n    return 'near the limit'",
         "import time\ndef solve(x):\n    while time.process_time() < 0.16: pass\n    return 'past the limit'",
-        "def solve(x): return len(bytearray(200 << 20))",
+        "import mmap\ndef solve(x): return len(mmap.mmap(-1, 200 << 20))",
+        "def solve(x): return len(bytearray(250 << 20))",
     ];
     (0..count).map(|i| submission(&format!("{}\n# {i}", CODES[i % CODES.len()]))).collect()
 }

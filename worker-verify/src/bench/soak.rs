@@ -1,9 +1,10 @@
 //! `worker-verify soak`: many candidates in a row, one in ten hostile; the memory in use as it goes, every verdict checked, and
 //! what is left over at the end.
 
-use std::{fs, io::Write, num::NonZero, thread, time::Duration};
+use std::{fs, io::Write, num::NonZero, os::unix::fs::MetadataExt as _, thread, time::Duration};
 
 use crate::{
+    arguments,
     bench::{
         drive::drive,
         load::{Sample, soaking},
@@ -80,15 +81,20 @@ fn inventory() -> Vec<String> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let mut all: Vec<String> = mounts.lines().map(|line| format!("mount {line}")).collect();
     all.push(format!("{} descriptors", names("/proc/self/fd").len()));
-    all.extend(["/tmp", "/dev/shm", "/dev/mqueue"].iter().flat_map(|folder| {
-        let hidden = names(folder).into_iter().map(move |name| format!("file {folder}/{name}"));
-        hidden.collect::<Vec<_>>()
-    }));
+    all.extend(["/tmp", "/dev/shm", "/dev/mqueue"].into_iter().flat_map(candidates_files));
     all.extend(cgroup::own_groups().iter().map(|folder| format!("control group {}", folder.display())));
     let threads = names("/proc/self/task").into_iter();
     let children = threads.filter_map(|thread| fs::read_to_string(format!("/proc/{pid}/task/{thread}/children")).ok());
     all.extend(children.flat_map(|list| list.split_whitespace().map(|child| format!("process {child}")).collect::<Vec<_>>()));
     all
+}
+
+/// Files that belong to the user that candidates are outside. Other programs' come and go meanwhile.
+fn candidates_files(folder: &str) -> Vec<String> {
+    let user = arguments::outer_ids().0;
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let theirs = entries.filter(|entry| entry.metadata().is_ok_and(|data| data.uid() == user));
+    theirs.map(|entry| format!("file {}", entry.path().display())).collect()
 }
 
 /// The inventory, once it is as `before` or five seconds have passed.
