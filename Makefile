@@ -20,8 +20,8 @@ bench-orchestration: build
 
 # On an otherwise idle machine: candidates a second against plain python and against a jail each; see docs/sandbox.md.
 bench-verify: setup
-	$(CARGO) build --locked --release -p groklab-worker-verify
-	$(CARGO_TARGET_DIR)/release/worker-verify bench
+	$(CARGO) build --locked -p groklab-worker-verify
+	$(BIN)/worker-verify bench
 
 build: setup
 	$(CARGO) build --locked --workspace --bins

@@ -46,15 +46,15 @@ pub fn zygote_arguments(python: &Interpreter, program: &str, fds: Descriptors) -
     for limit in ["as", "cpu", "fsize", "nproc"] {
         list.pair(&format!("--rlimit_{limit}"), "hard");
     }
-    list.pair("--rlimit_nofile", MAX_FILES).pair("--rlimit_core", 0).pair("--rlimit_stack", STACK_BYTES >> 20);
+    list.pair("--rlimit_nofile", MAX_FILES).pair("--rlimit_core", "hard").pair("--rlimit_stack", STACK_BYTES >> 20);
     list.pair("--time_limit", 0).pair("--nice_level", 0);
     interpreter(list, python, program, fds)
 }
 
-/// What a zygote sets for one child: CPU seconds, address space, file size, processes, files, stack, core, locked memory and
-/// message queues, in the order of `zygote.py`. The zygote itself counts as a process of the same user.
-pub fn child_limits(limits: &Limits) -> [u64; 9] {
-    [cpu_seconds(limits), limits.memory_bytes, SCRATCH_BYTES, MAX_PROCESSES + 1, MAX_FILES, STACK_BYTES, 0, 0, 0]
+/// What a zygote sets for one child: CPU seconds, address space, file size, processes, files, stack, locked memory and message
+/// queues, in the order of `zygote.py`; the size of core files is what nsjail got from `process::forbid_core_files`. The zygote itself counts as a process of the same user.
+pub fn child_limits(limits: &Limits) -> [u64; 8] {
+    [cpu_seconds(limits), limits.memory_bytes, SCRATCH_BYTES, MAX_PROCESSES + 1, MAX_FILES, STACK_BYTES, 0, 0]
 }
 
 /// The options of the scratch folder's tmpfs.
@@ -96,7 +96,7 @@ fn cpu_seconds(limits: &Limits) -> u64 {
 fn resources(list: &mut Arguments, limits: &Limits) {
     list.pair("--rlimit_as", limits.memory_bytes.div_ceil(1 << 20)).pair("--rlimit_cpu", cpu_seconds(limits));
     list.pair("--rlimit_fsize", SCRATCH_BYTES >> 20).pair("--rlimit_nofile", MAX_FILES).pair("--rlimit_nproc", MAX_PROCESSES);
-    list.pair("--rlimit_core", 0).pair("--rlimit_stack", STACK_BYTES >> 20).pair("--rlimit_memlock", 0).pair("--rlimit_msgqueue", 0);
+    list.pair("--rlimit_core", "hard").pair("--rlimit_stack", STACK_BYTES >> 20).pair("--rlimit_memlock", 0).pair("--rlimit_msgqueue", 0);
     list.pair("--time_limit", limits.wall().as_secs() + 60).pair("--nice_level", 0);
 }
 

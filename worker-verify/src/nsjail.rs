@@ -120,9 +120,10 @@ impl Jail {
         let prepare = move || {
             process::inherit(fds.passed)?;
             process::inherit(fds.log)?;
+            process::forbid_core_files();
             process::die_with_parent(libc::SIGTERM)
         };
-        // SAFETY: between fork and exec the closure makes three system calls on integers and allocates nothing.
+        // SAFETY: between fork and exec the closure makes four system calls on integers and allocates nothing.
         unsafe { command.pre_exec(prepare) };
         let child = command.spawn().map_err(|source| InfrastructureError::Start { path: sandbox.path.clone(), source })?;
         let pid = i32::try_from(child.id()).expect("process ids are positive 32-bit numbers");

@@ -149,6 +149,15 @@ pub fn enter(fd: i32) -> io::Result<()> {
     if unsafe { libc::write(fd, c"0".as_ptr().cast(), 1) } < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// Keeps this process and its children from leaving core files. One byte, not none: with a limit of none the kernel would still
+/// start the machine's crash handler, where there is one. If even that is too much to ask for, the limit is none already.
+/// For use between fork and exec: makes one system call.
+pub fn forbid_core_files() {
+    let limit = libc::rlimit { rlim_cur: 1, rlim_max: 1 };
+    // SAFETY: the pointer is to a live local.
+    unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const limit) };
+}
+
 /// The process behind a pidfd, by its number in our own pid namespace.
 pub fn pid_of(pidfd: &OwnedFd) -> io::Result<i32> {
     let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd()))?;

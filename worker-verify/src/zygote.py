@@ -59,7 +59,7 @@ def make_child(program, kernel):
     buffers = program[0], ctypes.create_string_buffer(struct.pack("<Ii", 0x20080522, 0), 8), ctypes.create_string_buffer(24)
     at_program, at_header, at_none = map(ctypes.addressof, buffers)
     limited = (resource.RLIMIT_CPU, resource.RLIMIT_AS, resource.RLIMIT_FSIZE, resource.RLIMIT_NPROC, resource.RLIMIT_NOFILE,
-               resource.RLIMIT_STACK, resource.RLIMIT_CORE, resource.RLIMIT_MEMLOCK, resource.RLIMIT_MSGQUEUE)
+               resource.RLIMIT_STACK, resource.RLIMIT_MEMLOCK, resource.RLIMIT_MSGQUEUE)
 
     def isolate(limits, scratch):
         unshare(NEWNS | NEWUTS | NEWIPC)
@@ -100,7 +100,7 @@ def make_child(program, kernel):
 def loop(control, child, kernel):
     unshare, setns, _, _, _ = kernel
     me = os.pidfd_open(os.getpid())
-    order, answer, room = struct.Struct("<9Q64s"), struct.Struct("<iQQQ"), _socket.CMSG_SPACE(12)
+    order, answer, room = struct.Struct("<8Q64s"), struct.Struct("<iQQQ"), _socket.CMSG_SPACE(12)
     wait, pidfd_open, rights, three, one = os.wait4, os.pidfd_open, _socket.SCM_RIGHTS, struct.Struct("3i"), struct.Struct("i")
 
     def turn():

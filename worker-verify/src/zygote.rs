@@ -1,7 +1,7 @@
 //! One zygote: a warm interpreter in a jail of its own that forks a child per candidate. `zygote.py` is its other end.
 //! Starts it, has it run one candidate at a time, and ends it; says afterwards whether it may be used again.
 //!
-//! On the control socket, a message each way a packet: the zygote says `H` when it is up; an order is nine limits (u64) and the
+//! On the control socket, a message each way a packet: the zygote says `H` when it is up; an order is eight limits (u64) and the
 //! scratch folder's options (64 bytes) with three descriptors (the child's private socket, result pipe, output pipe); the
 //! answers to it are `P` with the child's pidfd, and when the child has ended its wait status (i32), user and system time in
 //! microseconds and largest resident size in KiB (u64 each). The request goes to the child alone, as a descriptor on its
@@ -36,7 +36,7 @@ use crate::{
 
 const PROGRAM: &str = concat!(include_str!("runner.py"), "\n", include_str!("zygote.py"));
 /// How long a killed child may take to be gone, or the zygote to answer, before the whole jail is ended.
-const GRACE: Duration = Duration::from_secs(2);
+const GRACE: Duration = Duration::from_secs(10);
 
 /// A started zygote. Dropping it ends and reaps its jail and removes its control group.
 pub struct Zygote {
@@ -81,6 +81,7 @@ impl Zygote {
         let prepare = move || {
             process::inherit(fds.passed)?;
             process::inherit(fds.log)?;
+            process::forbid_core_files();
             process::die_with_parent(libc::SIGKILL)?;
             entrances.iter().try_for_each(|entrance| process::enter(*entrance))
         };
