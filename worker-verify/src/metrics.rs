@@ -21,7 +21,7 @@ pub static METRICS: Metrics = Metrics::new();
 #[derive(Debug)]
 pub struct Metrics {
     verdicts: [AtomicU64; Verdict::ALL.len()],
-    /// Candidates by the elapsed time from taking them up to their verdict.
+    /// Runs by how long they took.
     latency: [AtomicU64; BOUNDS.len() + 1],
     /// Candidates that were handed in and have no verdict yet.
     pub queue: AtomicU64,
@@ -47,11 +47,15 @@ impl Metrics {
         }
     }
 
-    /// Counts one candidate's verdict, and how long it took.
-    pub fn count(&self, outcome: &Outcome, took: Duration) {
+    /// Counts one candidate's final verdict.
+    pub fn judged(&self, outcome: &Outcome) {
         if let Some(place) = Verdict::ALL.iter().position(|verdict| *verdict == outcome.verdict) {
             self.verdicts[place].fetch_add(1, Relaxed);
         }
+    }
+
+    /// Counts how long one run took, from taking the candidate up to its verdict.
+    pub fn took(&self, took: Duration) {
         let bucket = BOUNDS.iter().position(|bound| took.as_millis() < u128::from(*bound)).unwrap_or(BOUNDS.len());
         self.latency[bucket].fetch_add(1, Relaxed);
     }
@@ -98,7 +102,8 @@ mod tests {
     fn counts_show_where_they_belong() {
         let metrics = Metrics::new();
         for (verdict, ms) in [(Verdict::Passed, 3), (Verdict::Passed, 0), (Verdict::Timeout, 99_999)] {
-            metrics.count(&Outcome { verdict, ..Outcome::empty() }, Duration::from_millis(ms));
+            metrics.judged(&Outcome { verdict, ..Outcome::empty() });
+            metrics.took(Duration::from_millis(ms));
         }
         let text = metrics.to_string();
         assert!(text.starts_with("verdicts passed=2 timeout=1 | latency_ms <1=1 <4=1 more=1 | queue=0"), "{text}");

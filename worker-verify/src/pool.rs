@@ -53,7 +53,7 @@ pub fn verify_all(
             let since = Instant::now();
             let outcome = verify(sandbox, submission, cancelled);
             METRICS.queue.fetch_sub(1, Ordering::Relaxed);
-            METRICS.count(&outcome, since.elapsed());
+            METRICS.took(since.elapsed());
             *outcomes[index].lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
             done(finished.fetch_add(1, Ordering::Relaxed) + 1);
         }
@@ -70,5 +70,9 @@ pub fn verify_all(
             done(submissions.len());
         }
     }
-    if cancelled.load(Ordering::Relaxed) { Err(Cancelled) } else { Ok(outcomes) }
+    if cancelled.load(Ordering::Relaxed) {
+        return Err(Cancelled);
+    }
+    outcomes.iter().for_each(|outcome| METRICS.judged(outcome));
+    Ok(outcomes)
 }

@@ -123,7 +123,8 @@ pub struct Raw {
     /// Elapsed time since the candidate's first step.
     pub wall: Duration,
     /// Largest resident size of any one process of the run (`ru_maxrss`), not their sum. A process starts as a copy of this one, so
-    /// it is never less than what this process itself occupied when it forked.
+    /// it is never less than what its parent (cold: the worker, warm: the zygote) occupied when it forked. With a control group, at
+    /// least what the kernel counted for all processes together beyond what was in use before.
     pub peak_memory_bytes: u64,
 }
 

@@ -85,7 +85,7 @@ pub struct Outcome {
     pub error: Option<String>,
     pub cpu: Duration,
     pub wall: Duration,
-    /// See [`Raw::peak_memory_bytes`]: an upper bound, good for comparing only above the worker's own size.
+    /// See [`Raw::peak_memory_bytes`]: an upper bound, good for comparing only above the size of an interpreter.
     pub peak_memory_bytes: u64,
 }
 

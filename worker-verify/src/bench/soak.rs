@@ -61,7 +61,8 @@ fn judge(warm: &dyn Sandbox, samples: &[Sample], threads: NonZero<usize>, found:
     let submissions: Vec<_> = samples.iter().map(|sample| &sample.submission).collect();
     let driven = drive(warm, &submissions, threads);
     for ((sample, outcome), took) in samples.iter().zip(&driven.outcomes).zip(&driven.latencies) {
-        METRICS.count(outcome, *took);
+        METRICS.judged(outcome);
+        METRICS.took(*took);
         if !sample.right.contains(&outcome.verdict) {
             found.wrong_count += 1;
             if found.wrong.len() < 10 {

@@ -221,20 +221,45 @@ def solve(x):
     expect("import sys\nsys.modules['__main__'].serve(int(sys.argv[1]), 0)\ndef solve(x): return x + 1", &[Verdict::RuntimeError]);
 }
 
-/// Capabilities, no_new_privs and the filter, as the kernel tells: bounding set (24), ambient (47), no_new_privs (39).
+/// What the kernel says, from outside, of a candidate that runs and of the zygote that forked it.
 #[test]
-fn has_no_capabilities_and_can_get_none() {
-    let code = "
-import ctypes
-libc = ctypes.CDLL(None, use_errno=True)
-def solve():
-    data = (ctypes.c_uint32 * 6)()
-    libc.syscall(125, (ctypes.c_uint32 * 2)(0x20080522, 0), data)
-    return list(data)";
-    for (path, sandbox) in paths() {
-        let outcome = run_in(sandbox, &nullary(code, Value::List(vec![Value::int(0); 6])));
-        assert_eq!(outcome.verdict, Verdict::Passed, "{path}: {outcome:#?}");
-    }
+fn a_running_child_has_no_capabilities_and_namespaces_of_its_own() {
+    let warm = Warm::new(NSJAIL.clone());
+    assert_eq!(run_in(&warm, &submission("def solve(x): return x + 1")).verdict, Verdict::Passed);
+    let zygote = warm.pids()[0].1.expect("an idle zygote lives");
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let sleeper = submission("import time\ntime.sleep(60)");
+        let (warm, stop) = (&warm, &stop);
+        scope.spawn(move || verify(warm, &sleeper, stop));
+        let since = Instant::now();
+        let child = loop {
+            let children = std::fs::read_to_string(format!("/proc/{zygote}/task/{zygote}/children")).unwrap();
+            let status = |pid: &str| std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+            let filtered = children.split_whitespace().find(|pid| status(pid).contains("Seccomp:\t2"));
+            match filtered {
+                Some(pid) => break pid.to_owned(),
+                None => assert!(since.elapsed() < Duration::from_secs(10), "no child with a filter: {children}"),
+            }
+            thread::sleep(Duration::from_millis(2));
+        };
+        let status = std::fs::read_to_string(format!("/proc/{child}/status")).unwrap();
+        let namespace = |pid: &str, kind: &str| std::fs::read_link(format!("/proc/{pid}/ns/{kind}")).unwrap();
+        let shared: Vec<&str> = ["pid", "mnt", "ipc", "uts", "user", "net"]
+            .into_iter()
+            .filter(|kind| namespace(&child, kind) == namespace(&zygote.to_string(), kind))
+            .collect();
+        let ours: Vec<&str> = ["pid", "mnt", "ipc", "uts", "user", "net"]
+            .into_iter()
+            .filter(|kind| namespace(&child, kind) == namespace("self", kind))
+            .collect();
+        stop.store(true, Ordering::Relaxed);
+        for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+            assert!(status.contains(&format!("{set}:\t0000000000000000")), "{set}: {status}");
+        }
+        assert!(status.contains("NoNewPrivs:\t1"), "{status}");
+        assert_eq!((shared, ours), (vec!["user", "net"], vec![]));
+    });
 }
 
 #[test]
