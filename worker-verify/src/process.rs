@@ -143,6 +143,16 @@ pub fn inherit(fd: i32) -> io::Result<()> {
     if unsafe { libc::fcntl(fd, libc::F_SETFD, 0) } < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// Lets the next program that this process executes inherit `fd` under the number `number`, which must not be in use by anything
+/// that it inherits. For use between fork and exec: makes one system call.
+pub fn inherit_as(fd: i32, number: i32) -> io::Result<()> {
+    if fd == number {
+        return inherit(fd);
+    }
+    // SAFETY: dup2 takes two integers and touches no memory of ours.
+    if unsafe { libc::dup2(fd, number) } < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
 /// Moves this process into the control group whose `cgroup.procs` is `fd`. For use between fork and exec: makes one system call.
 pub fn enter(fd: i32) -> io::Result<()> {
     // SAFETY: the buffer is a constant of one byte.

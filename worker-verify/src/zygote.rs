@@ -35,6 +35,9 @@ use crate::{
 };
 
 const PROGRAM: &str = concat!(include_str!("runner.py"), "\n", include_str!("zygote.py"));
+/// The control socket's number in the jail: always the same, as everything must be that a zygote's heap could depend on. So high
+/// that nothing else has it.
+const CONTROL: RawFd = 999;
 /// How long a killed child may take to be gone, or the zygote to answer, before the whole jail is ended.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -67,28 +70,11 @@ impl Zygote {
     /// Starts a jail with a zygote in it. The calling thread must outlive it: nsjail is killed when that thread ends.
     pub fn start(sandbox: &Nsjail, cgroups: &dyn Cgroups) -> Result<Self, InfrastructureError> {
         let system = |what: &'static str| move |error: io::Error| InfrastructureError::System(what, error);
-        let input = process::sealed_file(&policy::program()).map_err(system("make the file of the filter"))?;
         let log = process::scratch_file().map_err(system("make the log file"))?;
         let (output, writer) = process::pipe().map_err(system("make the output pipe"))?;
-        let errors = writer.try_clone().map_err(system("make the output pipe"))?;
         let (control, theirs) = packets().map_err(system("make the control socket"))?;
         let group = cgroups.create().map_err(system("make a control group"))?;
-        let fds = Descriptors { passed: theirs.as_raw_fd(), log: log.as_raw_fd() };
-        let entrances: Vec<RawFd> = group.entrances.iter().map(|file| file.as_raw_fd()).collect();
-        let mut command = Command::new(sandbox.path());
-        command.args(arguments::zygote_arguments(&sandbox.python, PROGRAM, fds)).env_clear().process_group(0);
-        command.stdin(Stdio::from(input)).stdout(Stdio::from(writer)).stderr(Stdio::from(errors));
-        let prepare = move || {
-            process::inherit(fds.passed)?;
-            process::inherit(fds.log)?;
-            process::forbid_core_files();
-            process::die_with_parent(libc::SIGKILL)?;
-            entrances.iter().try_for_each(|entrance| process::enter(*entrance))
-        };
-        // SAFETY: between fork and exec the closure makes system calls on integers and a constant and allocates nothing.
-        unsafe { command.pre_exec(prepare) };
-        let child = command.spawn().map_err(|source| InfrastructureError::Start { path: sandbox.path().to_owned(), source })?;
-        let jail = Jail::of(child.id()).map_err(system("open the jail's pidfd"))?;
+        let jail = Jail::start(sandbox, &theirs, writer, &log, &group)?;
         drop(theirs);
         let mut zygote = Self { control, output, log, jail, group, runs: 0, sound: true };
         zygote.greet()?;
@@ -236,9 +222,30 @@ impl Zygote {
 }
 
 impl Jail {
-    fn of(pid: u32) -> io::Result<Self> {
-        let pid = i32::try_from(pid).expect("process ids are positive 32-bit numbers");
-        Ok(Self { pid, pidfd: process::pidfd(pid)? })
+    fn start(sandbox: &Nsjail, control: &OwnedFd, output: OwnedFd, log: &File, group: &Group) -> Result<Self, InfrastructureError> {
+        let system = |what: &'static str| move |error: io::Error| InfrastructureError::System(what, error);
+        let input = process::sealed_file(&policy::program()).map_err(system("make the file of the filter"))?;
+        let errors = output.try_clone().map_err(system("make the output pipe"))?;
+        let (control, fds) = (control.as_raw_fd(), Descriptors { passed: CONTROL, log: log.as_raw_fd() });
+        let entrances: Vec<RawFd> = group.entrances.iter().map(|file| file.as_raw_fd()).collect();
+        if fds.log == CONTROL || entrances.contains(&CONTROL) {
+            return Err(InfrastructureError::Zygote(format!("descriptor {CONTROL} is in use: there are too many")));
+        }
+        let mut command = Command::new(sandbox.path());
+        command.args(arguments::zygote_arguments(&sandbox.python, PROGRAM, fds)).env_clear().process_group(0);
+        command.stdin(Stdio::from(input)).stdout(Stdio::from(output)).stderr(Stdio::from(errors));
+        let prepare = move || {
+            process::inherit_as(control, CONTROL)?;
+            process::inherit(fds.log)?;
+            process::forbid_core_files();
+            process::die_with_parent(libc::SIGKILL)?;
+            entrances.iter().try_for_each(|entrance| process::enter(*entrance))
+        };
+        // SAFETY: between fork and exec the closure makes system calls on integers and a constant and allocates nothing.
+        unsafe { command.pre_exec(prepare) };
+        let child = command.spawn().map_err(|source| InfrastructureError::Start { path: sandbox.path().to_owned(), source })?;
+        let pid = i32::try_from(child.id()).expect("process ids are positive 32-bit numbers");
+        Ok(Self { pid, pidfd: process::pidfd(pid).map_err(system("open the jail's pidfd"))? })
     }
 }
 
