@@ -4,7 +4,7 @@ CARGO ?= cargo
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 BIN := $(CARGO_TARGET_DIR)/debug
 
-.PHONY: quickstart test setup build lint fmt fuzz clean sqlx-cache bench-orchestration
+.PHONY: quickstart test setup build lint fmt fuzz clean sqlx-cache bench-orchestration bench-verify
 
 quickstart: build
 	$(BIN)/grokctl run --local examples/quickstart.toml
@@ -17,6 +17,11 @@ setup:
 
 bench-orchestration: build
 	$(BIN)/bench-orchestration
+
+# On an otherwise idle machine: candidates a second against plain python and against a jail each; see docs/sandbox.md.
+bench-verify: setup
+	$(CARGO) build --locked -p groklab-worker-verify
+	$(BIN)/worker-verify bench
 
 build: setup
 	$(CARGO) build --locked --workspace --bins

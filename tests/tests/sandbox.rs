@@ -35,7 +35,7 @@ fn a_failing_sandbox_is_never_a_wrong_answer() {
     let real = root().join(".groklab/bin/nsjail");
     fs::write(&wrapper, format!("#!/bin/sh\n[ -e {} ] && exit 255\nexec {} \"$@\"\n", broken.display(), real.display())).unwrap();
     fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
-    let verifier = stack.add_worker("worker-verify", &["--nsjail", wrapper.to_str().unwrap()], &[]);
+    let verifier = stack.add_worker("worker-verify", &["--nsjail", wrapper.to_str().unwrap(), "--isolation", "cold"], &[]);
     until("the verify worker to register", Duration::from_secs(60), || stack.workers[verifier].log().contains("registered").then_some(()));
 
     fs::write(&broken, "").unwrap();

@@ -3,7 +3,7 @@
 use std::{env, num::NonZero, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
-use groklab_worker_verify::{Config, locate, pool};
+use groklab_worker_verify::{Config, isolation::Path, locate, pool};
 
 /// Runs candidates in a sandbox and says what they are worth.
 #[derive(Debug, Parser)]
@@ -15,7 +15,7 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// Where the programs are that the sandbox is made of.
+/// The sandbox and the programs it is made of.
 #[derive(Debug, Args)]
 pub struct Programs {
     /// nsjail; else the one on PATH, else the one that `make setup` installed
@@ -24,6 +24,12 @@ pub struct Programs {
     /// The interpreter inside the sandbox [default: /usr/bin/python3]
     #[arg(long, env = "GROKLAB_PYTHON", global = true)]
     python: Option<PathBuf>,
+    /// How candidates are isolated
+    #[arg(long, value_enum, default_value = "warm", global = true)]
+    pub isolation: Path,
+    /// Share of the candidates that pass warm, 0 to 1, that must pass cold too
+    #[arg(long, default_value_t = 0.02, value_parser = share, global = true)]
+    pub reverify_share: f64,
 }
 
 impl Programs {
@@ -54,6 +60,36 @@ pub enum Command {
         #[arg(long)]
         threads: Option<NonZero<usize>>,
     },
+    /// Measure plain python, the cold path and the warm path, on one core and on all
+    Bench {
+        /// Rounds of which the median counts
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+        /// Warm candidates a round and core
+        #[arg(long, default_value_t = 400)]
+        candidates: usize,
+    },
+    /// Run many candidates in a row, one in ten hostile: memory as it goes, verdicts, what is left over
+    Soak {
+        #[arg(long, default_value_t = 20_000)]
+        count: usize,
+        /// Candidates at once [default: one per core]
+        #[arg(long)]
+        threads: Option<NonZero<usize>>,
+    },
+    /// Run the same candidates twice, without and with load: their verdicts must be the same
+    Repeat {
+        #[arg(long, default_value_t = 5_000)]
+        count: usize,
+        /// Candidates at once [default: one per core]
+        #[arg(long)]
+        threads: Option<NonZero<usize>>,
+    },
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|error| format!("{error}"))?;
+    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err("not within 0 to 1".to_owned()) }
 }
 
 /// `threads`, or as many as there are cores.

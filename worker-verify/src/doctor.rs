@@ -5,8 +5,11 @@ use std::{fs, path::Path};
 use nix::unistd::geteuid;
 
 use crate::{
+    cgroup, isolation,
     nsjail::{Config, Nsjail},
+    sandbox::Sandbox,
     selftest::selftest,
+    warm::Warm,
 };
 
 /// How a finding counts.
@@ -39,23 +42,32 @@ impl Finding {
     }
 }
 
-/// Looks at everything the worker needs, ending with the self-test.
-pub fn examine(config: &Config) -> Vec<Finding> {
+/// Looks at everything the worker needs, ending with the self-test on the cold path and, unless it is not to be used, the warm.
+pub fn examine(config: &Config, path: isolation::Path) -> Vec<Finding> {
     let mut findings = vec![user(), user_namespaces(), namespaces(), seccomp(), cgroups()];
-    match Nsjail::new(config) {
-        Err(error) => findings.push(finding(Level::Missing, "programs", error.to_string())),
-        Ok(sandbox) => {
-            let python = &sandbox.python;
-            let details = format!("{} {}, {} read-only binds", python.executable.display(), python.version, python.binds.len());
-            findings.push(finding(Level::Good, "nsjail", sandbox.path().display().to_string()));
-            findings.push(finding(Level::Good, "python", details));
-            findings.push(match selftest(&sandbox) {
-                Ok(probes) => finding(Level::Good, "self-test", format!("{} probes held", probes.len())),
-                Err(failed) => finding(Level::Missing, "self-test", failed.to_string()),
-            });
+    let cold = match Nsjail::new(config) {
+        Ok(cold) => cold,
+        Err(error) => {
+            findings.push(finding(Level::Missing, "programs", error.to_string()));
+            return findings;
         }
+    };
+    let python = &cold.python;
+    let details = format!("{} {}, {} read-only binds", python.executable.display(), python.version, python.binds.len());
+    findings.push(finding(Level::Good, "nsjail", cold.path().display().to_string()));
+    findings.push(finding(Level::Good, "python", details));
+    findings.push(tested("cold path", &cold));
+    if path == isolation::Path::Warm {
+        findings.push(tested("warm path", &Warm::new(cold)));
     }
     findings
+}
+
+fn tested(what: &'static str, sandbox: &dyn Sandbox) -> Finding {
+    match selftest(sandbox) {
+        Ok(probes) => finding(Level::Good, what, format!("{} probes held", probes.len())),
+        Err(failed) => finding(Level::Missing, what, failed.to_string()),
+    }
 }
 
 fn finding(level: Level, what: &'static str, details: impl Into<String>) -> Finding {
@@ -107,13 +119,12 @@ fn seccomp() -> Finding {
     }
 }
 
-/// Cgroups are not used: what that leaves open is said here.
 fn cgroups() -> Finding {
-    let version = match (Path::new("/sys/fs/cgroup/cgroup.controllers").exists(), Path::new("/sys/fs/cgroup/memory").exists()) {
-        (true, _) => "v2",
-        (false, true) => "v1",
-        (false, false) => "none",
-    };
-    let weaker = "memory is limited per process, not per candidate; peak memory is that of its largest process";
-    finding(Level::Weak, "cgroups", format!("{version} found, not used: {weaker}"))
+    let found = cgroup::find();
+    if found.active() {
+        return finding(Level::Good, "cgroups", format!("{}; one per zygote", found.describe()));
+    }
+    let weaker = "memory is limited per process, not per candidate, and peak memory is that of its largest process";
+    let fix = "run as root with a memory controller, or have the worker's cgroup delegated to its user (systemd: Delegate=yes)";
+    finding(Level::Weak, "cgroups", format!("{}; so {weaker}; to fix it, {fix}", found.describe()))
 }

@@ -160,5 +160,21 @@ mod tests {
             let want = format!("{code}\n");
             prop_assert_eq!(extract(text.as_bytes()), Candidate::Fenced(want.as_bytes()));
         }
+
+        /// Whatever is taken out is a piece of the text, begins right after a line that opens a fence, and holds no line that closes it.
+        #[test]
+        fn a_block_is_a_piece_of_the_text(parts in prop::collection::vec(prop::sample::select(vec![
+            "```", "````", "~~~", "python", "py", "\n", "\r\n", " ", "x = 1", "\t", "`", "\u{feff}", "\0", "```python\n", "\n```\n"]), 0..30)) {
+            let text = parts.concat();
+            if let Candidate::Fenced(code) = extract(text.as_bytes()) {
+                let start = code.as_ptr() as usize - text.as_ptr() as usize;
+                prop_assert!(start + code.len() <= text.len());
+                let opening = text[..start].lines().next_back().unwrap_or_default().trim();
+                let fence = Fence::open(opening.as_bytes());
+                prop_assert!(fence.is_some(), "{:?}", opening);
+                let closes = |line: &[u8]| fence.as_ref().is_some_and(|fence| fence.closes(line));
+                prop_assert!(!code.split(|b| *b == b'\n').any(closes));
+            }
+        }
     }
 }

@@ -233,5 +233,18 @@ mod tests {
             let body = [&[kind], rest.as_slice()].concat();
             decode(&NONCE, &framed(&body));
         }
+
+        /// A stream that is cut off or has a byte changed gives the frames before that place and never more than there were.
+        #[test]
+        fn damaged_streams_give_their_undamaged_beginning(count in 1..6u32, place in any::<prop::sample::Index>(), cut: bool, flip in 1..=255u8) {
+            let mut bytes: Vec<u8> = (0..count).flat_map(|case| framed(&[b"B".as_slice(), &case.to_le_bytes()].concat())).collect();
+            let whole = decode(&NONCE, &bytes);
+            let place = place.index(bytes.len());
+            let before = place / framed(b"B\0\0\0\0").len();
+            if cut { bytes.truncate(place) } else { bytes[place] ^= flip }
+            let damaged = decode(&NONCE, &bytes);
+            prop_assert_eq!(&damaged.frames[..before], &whole.frames[..before]);
+            prop_assert!(damaged.frames.len() <= whole.frames.len());
+        }
     }
 }

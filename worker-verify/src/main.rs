@@ -10,43 +10,63 @@ use std::{
 use anyhow::Context as _;
 use clap::Parser as _;
 use groklab_worker_verify::{
-    Config, Nsjail,
+    Isolation, Nsjail, Warm,
+    bench::{
+        repeat::repeat,
+        soak::soak,
+        speed::{Effort, bench},
+    },
     check::check,
     doctor::{Level, examine},
-    selftest::selftest,
 };
 
-use crate::config::{Cli, Command};
+use crate::config::{Cli, Command, Programs};
 
 fn main() -> anyhow::Result<ExitCode> {
     let cli = Cli::parse();
-    let config = cli.programs.locate();
     match cli.command {
-        Command::Doctor => doctor(&config),
+        Command::Doctor => doctor(&cli.programs),
         Command::Work { worker, threads } => {
-            let work = async |stop| groklab_worker_verify::work(worker, proven(&config)?, config::threads(threads), stop).await;
+            let work = async |stop| groklab_worker_verify::work(worker, proven(&cli.programs)?, config::threads(threads), stop).await;
             Ok(groklab_runtime::process::serve("worker-verify", work))
         }
         Command::Check { json, threads } => {
-            let sandbox = proven(&config)?;
+            let sandbox = proven(&cli.programs)?;
             let summary = check(&sandbox, config::threads(threads), io::BufReader::new(io::stdin()), io::stdout().lock(), json)?;
-            Ok(if summary.malformed + summary.infrastructure_errors > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+            Ok(success(summary.malformed + summary.infrastructure_errors == 0))
+        }
+        Command::Bench { rounds, candidates } => {
+            bench(&Nsjail::new(&cli.programs.locate())?, Effort { rounds, candidates }, &mut io::stdout().lock())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Soak { count, threads } => {
+            let jail = Nsjail::new(&cli.programs.locate())?;
+            let found = soak(|| Warm::new(jail), count, 20, config::threads(threads), &mut io::stdout().lock())?;
+            found.wrong.iter().chain(&found.left_over).for_each(|line| println!("{line}"));
+            Ok(success(found.wrong_count == 0 && found.left_over.is_empty()))
+        }
+        Command::Repeat { count, threads } => {
+            Ok(success(repeat(&proven(&cli.programs)?, count, config::threads(threads), &mut io::stdout().lock())? == 0))
         }
     }
 }
 
+fn success(all_is_well: bool) -> ExitCode {
+    if all_is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
 /// A sandbox that has passed its self-test; nothing is verified in any other.
-fn proven(config: &Config) -> anyhow::Result<Nsjail> {
-    let sandbox = Nsjail::new(config).context("set up the sandbox")?;
-    selftest(&sandbox)?;
+fn proven(programs: &Programs) -> anyhow::Result<Isolation> {
+    let sandbox = Isolation::new(&programs.locate(), programs.isolation, programs.reverify_share).context("set up the sandbox")?;
+    sandbox.prove()?;
     Ok(sandbox)
 }
 
-fn doctor(config: &Config) -> anyhow::Result<ExitCode> {
-    let findings = examine(config);
+fn doctor(programs: &Programs) -> anyhow::Result<ExitCode> {
+    let findings = examine(&programs.locate(), programs.isolation);
     let mut out = io::stdout().lock();
     for finding in &findings {
         writeln!(out, "{}", finding.line())?;
     }
-    Ok(if findings.iter().any(|finding| finding.level == Level::Missing) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(success(findings.iter().all(|finding| finding.level != Level::Missing)))
 }

@@ -15,8 +15,7 @@ use std::{
     },
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::atomic::Ordering,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use nix::{
@@ -26,21 +25,17 @@ use nix::{
 
 use crate::{
     arguments::{Descriptors, arguments},
-    frame::{self, Nonce},
+    frame::Nonce,
     process::{self, Usage},
     python::Interpreter,
     sandbox::{Ended, InfrastructureError, Raw, Request, Sandbox},
+    watch::{Clock, KEPT_OUTPUT, START_LIMIT, Watch},
 };
 
-const RUNNER: &str = include_str!("runner.py");
-/// How long the jail may take until the runner is up, however busy the machine is.
-const START_LIMIT: Duration = Duration::from_secs(30);
+/// The program for one candidate in an interpreter of its own.
+pub(crate) const COLD: &str = concat!(include_str!("runner.py"), "\n", include_str!("cold.py"));
 /// How long nsjail gets to end its jail in order before it is killed.
 const GRACE: Duration = Duration::from_secs(2);
-/// Most bytes of results accepted from one run.
-const RESULT_BYTES: usize = 8 << 20;
-/// Output, and log, kept to explain a jail that failed.
-const KEPT_OUTPUT: usize = 2000;
 /// Most bytes of nsjail's log that are read; it writes about 4 KiB.
 const LOG_BYTES: u64 = 1 << 20;
 
@@ -75,8 +70,7 @@ impl Nsjail {
 
 impl Sandbox for Nsjail {
     fn run(&self, request: &Request<'_>) -> Result<Raw, InfrastructureError> {
-        let nonce = RandomState::new().build_hasher().finish().to_le_bytes();
-        let mut jail = Jail::start(self, request, nonce)?;
+        let mut jail = Jail::start(self, request, new_nonce())?;
         let stopped = jail.watch(request).map_err(|error| InfrastructureError::System("watch the jail", error))?;
         if stopped.is_some() {
             jail.stop();
@@ -85,28 +79,31 @@ impl Sandbox for Nsjail {
     }
 }
 
+/// A nonce that no candidate can guess.
+pub(crate) fn new_nonce() -> Nonce {
+    RandomState::new().build_hasher().finish().to_le_bytes()
+}
+
 /// A started nsjail. Dropping it ends and reaps it.
 struct Jail {
     pid: i32,
     pidfd: OwnedFd,
-    results: File,
-    output: File,
     log: File,
-    nonce: Nonce,
-    received: Vec<u8>,
-    output_bytes: u64,
-    kept_output: Vec<u8>,
-    launched: Instant,
-    began: Option<Began>,
+    watch: Watch,
     reaped: bool,
 }
 
-/// The moment of the candidate's first step.
-#[derive(Clone, Copy)]
-struct Began {
-    at: Instant,
-    /// CPU time that nsjail and the runner had used by then.
-    cpu: Duration,
+/// nsjail, the runner and what the candidate starts, together.
+struct TreeClock(i32);
+
+impl Clock for TreeClock {
+    fn used(&self) -> Duration {
+        process::tree_cpu(self.0)
+    }
+
+    fn at_first_step(&self, runner: Duration) -> Duration {
+        process::cpu_clock(self.0).unwrap_or_default() + runner
+    }
 }
 
 impl Jail {
@@ -114,117 +111,29 @@ impl Jail {
         let system = |what: &'static str| move |error: io::Error| InfrastructureError::System(what, error);
         let input = process::sealed_file(&request.encode(&nonce)).map_err(system("make the request file"))?;
         let log = process::scratch_file().map_err(system("make the log file"))?;
-        let (results, results_writer) = process::pipe().map_err(system("make the result pipe"))?;
-        let (output, output_writer) = process::pipe().map_err(system("make the output pipe"))?;
-        let errors_writer = output_writer.try_clone().map_err(system("make the output pipe"))?;
-        let fds = Descriptors { results: results_writer.as_raw_fd(), log: log.as_raw_fd() };
+        let (watch, writers) = Watch::new(nonce).map_err(system("make the pipes"))?;
+        let errors = writers.output.try_clone().map_err(system("make the pipes"))?;
+        let fds = Descriptors { passed: writers.results.as_raw_fd(), log: log.as_raw_fd() };
         let mut command = Command::new(&sandbox.path);
-        command.args(arguments(&sandbox.python, RUNNER, &request.limits, fds)).env_clear().process_group(0);
-        command.stdin(Stdio::from(input)).stdout(Stdio::from(output_writer)).stderr(Stdio::from(errors_writer));
+        command.args(arguments(&sandbox.python, COLD, &request.limits, fds)).env_clear().process_group(0);
+        command.stdin(Stdio::from(input)).stdout(Stdio::from(writers.output)).stderr(Stdio::from(errors));
         let prepare = move || {
-            process::inherit(fds.results)?;
+            process::inherit(fds.passed)?;
             process::inherit(fds.log)?;
+            process::forbid_core_files();
             process::die_with_parent(libc::SIGTERM)
         };
-        // SAFETY: between fork and exec the closure makes three system calls on integers and allocates nothing.
+        // SAFETY: between fork and exec the closure makes four system calls on integers and allocates nothing.
         unsafe { command.pre_exec(prepare) };
-        let launched = Instant::now();
         let child = command.spawn().map_err(|source| InfrastructureError::Start { path: sandbox.path.clone(), source })?;
         let pid = i32::try_from(child.id()).expect("process ids are positive 32-bit numbers");
         let pidfd = process::pidfd(pid).map_err(system("open the jail's pidfd"))?;
-        Ok(Self {
-            pid,
-            pidfd,
-            results,
-            output,
-            log,
-            nonce,
-            received: Vec::new(),
-            output_bytes: 0,
-            kept_output: Vec::new(),
-            launched,
-            began: None,
-            reaped: false,
-        })
+        Ok(Self { pid, pidfd, log, watch, reaped: false })
     }
 
     /// Reads until the jail has ended (`None`) or must be ended.
     fn watch(&mut self, request: &Request<'_>) -> io::Result<Option<Ended>> {
-        let (mut results_open, mut output_open) = (true, true);
-        loop {
-            let [results, output, ended] = self.wait(results_open, output_open, self.tick(request))?;
-            if output || ended {
-                output_open = self.read_output(request.limits.output_bytes)?;
-            }
-            if results || ended {
-                results_open = self.read_results()?;
-            }
-            if self.output_bytes > request.limits.output_bytes || self.received.len() > RESULT_BYTES {
-                return Ok(Some(Ended::OutputLimit));
-            }
-            if ended {
-                return Ok(None);
-            }
-            if let Some(limit) = self.over(request) {
-                return Ok(Some(limit));
-            }
-        }
-    }
-
-    /// How long to wait before looking at the clocks again: half of what is left, so that no limit is overrun by much.
-    fn tick(&self, request: &Request<'_>) -> Duration {
-        let left = self.began.map_or(START_LIMIT, |began| request.limits.cpu.saturating_sub(began.at.elapsed()));
-        (left / 2).clamp(Duration::from_millis(5), Duration::from_millis(50))
-    }
-
-    /// Waits for something to read or for the jail's end: results, output, ended.
-    fn wait(&self, results_open: bool, output_open: bool, timeout: Duration) -> io::Result<[bool; 3]> {
-        let sources = [(results_open, self.results.as_fd()), (output_open, self.output.as_fd()), (true, self.pidfd.as_fd())];
-        // A closed pipe always reports its hang-up: it is left out, or the loop would spin.
-        let mut fds: Vec<_> = sources.iter().filter(|(open, _)| *open).map(|(_, fd)| PollFd::new(*fd, PollFlags::POLLIN)).collect();
-        match poll(&mut fds, PollTimeout::try_from(timeout).expect("a tick is at most 50 ms")) {
-            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-        let mut ready = fds.iter().map(|fd| fd.any().unwrap_or(false));
-        Ok(sources.map(|(open, _)| open && ready.next().unwrap_or(false)))
-    }
-
-    fn read_output(&mut self, limit: u64) -> io::Result<bool> {
-        process::drain(&mut self.output, |chunk| {
-            let keep = chunk.len().min(KEPT_OUTPUT.saturating_sub(self.kept_output.len()));
-            self.kept_output.extend(&chunk[..keep]);
-            self.output_bytes += chunk.len() as u64;
-            self.output_bytes <= limit
-        })
-    }
-
-    fn read_results(&mut self) -> io::Result<bool> {
-        let open = process::drain(&mut self.results, |chunk| {
-            self.received.extend(chunk);
-            self.received.len() <= RESULT_BYTES
-        })?;
-        if self.began.is_none()
-            && let Some(runner) = frame::ready(&self.nonce, &self.received)
-        {
-            let nsjail = process::cpu_clock(self.pid).unwrap_or_default();
-            self.began = Some(Began { at: Instant::now(), cpu: nsjail + runner });
-        }
-        Ok(open)
-    }
-
-    /// The limit that the run is over, if any.
-    fn over(&self, request: &Request<'_>) -> Option<Ended> {
-        if request.cancelled.load(Ordering::Relaxed) {
-            return Some(Ended::Cancelled);
-        }
-        let Some(began) = self.began else {
-            return (self.launched.elapsed() > START_LIMIT).then_some(Ended::WallLimit);
-        };
-        if began.at.elapsed() > request.limits.wall() {
-            return Some(Ended::WallLimit);
-        }
-        (process::tree_cpu(self.pid).saturating_sub(began.cpu) > request.limits.cpu).then_some(Ended::CpuLimit)
+        self.watch.until_end(self.pidfd.as_fd(), request, &TreeClock(self.pid))
     }
 
     /// Ends nsjail, which takes the jail's first process and so everything in it along.
@@ -240,10 +149,10 @@ impl Jail {
     fn finish(mut self, request: &Request<'_>, stopped: Option<Ended>) -> Result<Raw, InfrastructureError> {
         let (status, usage) = process::reap(self.pid).map_err(|error| InfrastructureError::System("reap the jail", error))?;
         self.reaped = true;
-        let Some(began) = self.began else {
+        let Some(began) = self.watch.began else {
             return self.never_began(stopped.unwrap_or_else(|| ended(status)), usage);
         };
-        let cpu = usage.cpu.saturating_sub(began.cpu);
+        let cpu = usage.cpu.saturating_sub(began.before);
         let ended = match stopped {
             Some(limit) => limit,
             None => match self.candidate_ended(status)? {
@@ -255,22 +164,22 @@ impl Jail {
         };
         Ok(Raw {
             ended,
-            nonce: self.nonce,
-            results: std::mem::take(&mut self.received),
+            nonce: self.watch.nonce,
+            results: std::mem::take(&mut self.watch.received),
             cpu,
             wall: began.at.elapsed(),
             peak_memory_bytes: usage.peak_memory_bytes,
         })
     }
 
-    fn never_began(&mut self, ended: Ended, usage: Usage) -> Result<Raw, InfrastructureError> {
+    fn never_began(&self, ended: Ended, usage: Usage) -> Result<Raw, InfrastructureError> {
         match ended {
             Ended::Cancelled => Ok(Raw {
                 ended,
-                nonce: self.nonce,
+                nonce: self.watch.nonce,
                 results: Vec::new(),
                 cpu: Duration::ZERO,
-                wall: self.launched.elapsed(),
+                wall: self.watch.launched.elapsed(),
                 peak_memory_bytes: usage.peak_memory_bytes,
             }),
             Ended::WallLimit => Err(InfrastructureError::Slow(START_LIMIT, self.explanation())),
@@ -279,28 +188,16 @@ impl Jail {
     }
 
     /// How the candidate ended, given the raw wait status of an nsjail that was not stopped from here.
-    fn candidate_ended(&mut self, status: i32) -> Result<Ended, InfrastructureError> {
+    fn candidate_ended(&self, status: i32) -> Result<Ended, InfrastructureError> {
         if libc::WIFSIGNALED(status) {
             return Err(InfrastructureError::Killed(libc::WTERMSIG(status)));
         }
-        let log = self.read_log().map_err(|error| InfrastructureError::System("read the jail's log", error))?;
+        let log = read_log(&self.log).map_err(|error| InfrastructureError::System("read the jail's log", error))?;
         logged_end(&log).ok_or_else(|| InfrastructureError::NoEnd { status: libc::WEXITSTATUS(status), log: self.explanation() })
     }
 
-    fn read_log(&mut self) -> io::Result<String> {
-        let mut log = Vec::new();
-        self.log.rewind()?;
-        (&self.log).take(LOG_BYTES).read_to_end(&mut log)?;
-        Ok(String::from_utf8_lossy(&log).into_owned())
-    }
-
-    /// What nsjail complained of and the runner printed, on one line.
-    fn explanation(&mut self) -> String {
-        let log = self.read_log().unwrap_or_default();
-        let output = String::from_utf8_lossy(&self.kept_output);
-        let complaints = log.lines().filter(|line| !line.starts_with("[I]")).chain(output.lines());
-        let words: Vec<&str> = complaints.flat_map(str::split_whitespace).collect();
-        if words.is_empty() { "it left no log".to_owned() } else { words.join(" ").chars().take(KEPT_OUTPUT).collect() }
+    fn explanation(&self) -> String {
+        explanation(&self.log, &self.watch.kept_output)
     }
 }
 
@@ -314,8 +211,23 @@ impl Drop for Jail {
     }
 }
 
-/// How nsjail itself ended.
-fn ended(status: i32) -> Ended {
+fn read_log(mut log: &File) -> io::Result<String> {
+    let mut text = Vec::new();
+    log.rewind()?;
+    log.take(LOG_BYTES).read_to_end(&mut text)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// What nsjail complained of and what was printed, on one line.
+pub(crate) fn explanation(log: &File, output: &[u8]) -> String {
+    let (log, output) = (read_log(log).unwrap_or_default(), String::from_utf8_lossy(output));
+    let complaints = log.lines().filter(|line| !line.starts_with("[I]")).chain(output.lines());
+    let words: Vec<&str> = complaints.flat_map(str::split_whitespace).collect();
+    if words.is_empty() { "it left no log".to_owned() } else { words.join(" ").chars().take(KEPT_OUTPUT).collect() }
+}
+
+/// How a process ended, by its raw wait status.
+pub(crate) fn ended(status: i32) -> Ended {
     if libc::WIFSIGNALED(status) { Ended::Signalled(libc::WTERMSIG(status)) } else { Ended::Exited(libc::WEXITSTATUS(status)) }
 }
 
@@ -334,7 +246,7 @@ fn logged_end(log: &str) -> Option<Ended> {
 mod tests {
     use super::*;
     use crate::locate;
-    use std::sync::atomic::AtomicBool;
+    use std::{sync::atomic::AtomicBool, time::Instant};
 
     const LIMITS: crate::Limits = crate::Limits { cpu: Duration::from_secs(10), memory_bytes: 256 << 20, output_bytes: 1 << 20 };
 
@@ -346,9 +258,9 @@ mod tests {
         let code = b"import time\ntime.sleep(1000)";
         let request = Request { code, entry: "solve", cases: &[], limits: LIMITS, cancelled: &never };
         let mut jail = Jail::start(&sandbox, &request, *b"test-run").unwrap();
-        while jail.began.is_none() {
-            jail.wait(true, false, Duration::from_millis(50)).unwrap();
-            assert!(jail.read_results().unwrap() && jail.launched.elapsed() < START_LIMIT, "{}", jail.explanation());
+        while jail.watch.began.is_none() {
+            let ended = jail.watch.step(jail.pidfd.as_fd(), Duration::from_millis(50), &request, &TreeClock(jail.pid)).unwrap();
+            assert!(!ended && jail.watch.launched.elapsed() < START_LIMIT, "{}", jail.explanation());
         }
         harm(&jail);
         let stopped = jail.watch(&request).unwrap();

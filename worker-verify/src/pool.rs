@@ -8,11 +8,13 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
+    time::Instant,
 };
 
 use groklab_domain::Verdict;
 
 use crate::{
+    metrics::METRICS,
     sandbox::Sandbox,
     verify::{Outcome, Submission, verify},
 };
@@ -40,6 +42,7 @@ pub fn verify_all(
     cancelled: &AtomicBool,
     done: &(dyn Fn(usize) + Sync),
 ) -> Result<Vec<Outcome>, Cancelled> {
+    METRICS.queue.fetch_add(submissions.len() as u64, Ordering::Relaxed);
     let next = AtomicUsize::new(0);
     let finished = AtomicUsize::new(0);
     let outcomes: Vec<Mutex<Option<Outcome>>> = submissions.iter().map(|_| Mutex::new(None)).collect();
@@ -47,13 +50,18 @@ pub fn verify_all(
         while !cancelled.load(Ordering::Relaxed) {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(submission) = submissions.get(index) else { break };
+            let since = Instant::now();
             let outcome = verify(sandbox, submission, cancelled);
+            METRICS.queue.fetch_sub(1, Ordering::Relaxed);
+            METRICS.took(since.elapsed());
             *outcomes[index].lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
             done(finished.fetch_add(1, Ordering::Relaxed) + 1);
         }
     };
     let threads = threads.get().min(submissions.len());
     thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
+    // What was never taken up because of cancelling waits no more.
+    METRICS.queue.fetch_sub((submissions.len() - finished.load(Ordering::Relaxed)) as u64, Ordering::Relaxed);
     let mut outcomes: Vec<Outcome> =
         outcomes.into_iter().filter_map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner)).collect();
     for (outcome, submission) in outcomes.iter_mut().zip(submissions) {
@@ -62,5 +70,9 @@ pub fn verify_all(
             done(submissions.len());
         }
     }
-    if cancelled.load(Ordering::Relaxed) { Err(Cancelled) } else { Ok(outcomes) }
+    if cancelled.load(Ordering::Relaxed) {
+        return Err(Cancelled);
+    }
+    outcomes.iter().for_each(|outcome| METRICS.judged(outcome));
+    Ok(outcomes)
 }

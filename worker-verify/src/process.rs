@@ -123,6 +123,12 @@ pub fn children(pid: i32) -> Vec<i32> {
     listed.split_whitespace().filter_map(|child| child.parse().ok()).collect()
 }
 
+/// Resident size of `pid`, KiB.
+pub fn resident_kib(pid: i32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok())
+}
+
 fn own_and_reaped(pid: i32) -> Option<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // Fields after the name in parentheses: the 12th to 15th are user and system time, own and of reaped children.
@@ -135,6 +141,43 @@ fn own_and_reaped(pid: i32) -> Option<Duration> {
 pub fn inherit(fd: i32) -> io::Result<()> {
     // SAFETY: F_SETFD takes an integer and touches no memory of ours.
     if unsafe { libc::fcntl(fd, libc::F_SETFD, 0) } < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Lets the next program that this process executes inherit `fd` under the number `number`, which must not be in use by anything
+/// that it inherits. For use between fork and exec: makes one system call.
+pub fn inherit_as(fd: i32, number: i32) -> io::Result<()> {
+    if fd == number {
+        return inherit(fd);
+    }
+    // SAFETY: dup2 takes two integers and touches no memory of ours.
+    if unsafe { libc::dup2(fd, number) } < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Moves this process into the control group whose `cgroup.procs` is `fd`. For use between fork and exec: makes one system call.
+pub fn enter(fd: i32) -> io::Result<()> {
+    // SAFETY: the buffer is a constant of one byte.
+    if unsafe { libc::write(fd, c"0".as_ptr().cast(), 1) } < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Keeps this process and its children from leaving core files. One byte, not none: with a limit of none the kernel would still
+/// start the machine's crash handler, where there is one. If even that is too much to ask for, the limit is none already.
+/// For use between fork and exec: makes one system call.
+pub fn forbid_core_files() {
+    let limit = libc::rlimit { rlim_cur: 1, rlim_max: 1 };
+    // SAFETY: the pointer is to a live local.
+    unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const limit) };
+}
+
+/// The process behind a pidfd, by its number in our own pid namespace.
+pub fn pid_of(pidfd: &OwnedFd) -> io::Result<i32> {
+    let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd()))?;
+    let pid = info.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
+    pid.filter(|pid| *pid > 0).ok_or_else(|| io::Error::other("the pidfd names no process"))
+}
+
+/// Lets the kernel choose this process first when memory runs out. One that is gone needs nothing.
+pub fn prefer_for_killing(pid: i32) {
+    let _ = fs::write(format!("/proc/{pid}/oom_score_adj"), "1000");
 }
 
 /// Asks the kernel to send `signal` to this process when the thread that started it ends. For use between fork and exec.

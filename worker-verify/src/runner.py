@@ -1,5 +1,6 @@
-"""Runs one candidate inside the jail: reads the request on descriptor 0, writes one frame per case to the descriptor named
-by its argument. It never sees an expected value and judges nothing; `frame.rs` describes the frames, `request.rs` the request.
+"""Runs one candidate inside the jail: takes a request's bytes, writes one frame per case to a descriptor. It never sees an
+expected value and judges nothing; `frame.rs` describes the frames, `Request::encode` the request. `cold.py` and `zygote.py`
+call it.
 
 All names it needs later are bound before the candidate runs, since the candidate can replace any builtin or module."""
 
@@ -118,28 +119,32 @@ def make_encoder():
     return put, fault
 
 
-def serve(fd, data):
+def read_rest(source):
+    parts = []
+    while part := os.read(source, 1 << 20):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def serve(fd, source):
+    """Reads the request from `source`, writes frames to `fd`, never returns."""
     decode, (put, fault) = make_decoder(), make_encoder()
     unpack_u32, pack_u32 = struct.Struct("<I").unpack_from, struct.Struct("<I").pack
     write, leave, getpid, len_, bytearray_, range_ = os.write, os._exit, os.getpid, len, bytearray, range
     too_large, base_exception, memory_error, callable_ = TooLarge, BaseException, MemoryError, callable
-    nonce, me = data[:8], os.getpid()
-    at = 8
+    nonce, me = os.read(source, 8), os.getpid()
 
-    def take():
-        nonlocal at
-        size = unpack_u32(data, at)[0]
-        at += 4 + size
-        return data[at - size:at]
-
-    entry, code = take().decode(), take()
-    cases = [take() for _ in range_(unpack_u32(take(), 0)[0])]
-    for case in cases:
-        decode(case, 0)
-    seed = None
-    if b"random" in code:
-        import random
-        seed = random.seed
+    def load():
+        data, at, blobs = read_rest(source), 0, []
+        while at < len_(data):
+            size = unpack_u32(data, at)[0]
+            at += 4 + size
+            blobs.append(data[at - size:at])
+        entry, code, count, *cases = blobs
+        assert len_(cases) == unpack_u32(count, 0)[0]
+        for case in cases:
+            decode(case, 0)
+        return entry.decode(), code, cases
 
     def send(body):
         if getpid() != me:
@@ -147,6 +152,9 @@ def serve(fd, data):
         frame = nonce + pack_u32(len_(body)) + body
         while frame:
             frame = frame[write(fd, frame):]
+
+    def ready():
+        send(b"R" + struct.pack("<Q", time.process_time_ns()))
 
     def finish(body):
         send(body)
@@ -169,7 +177,7 @@ def serve(fd, data):
         module = type(sys)("candidate")
         sys.modules["candidate"] = module
         names = module.__dict__
-        send(b"R" + struct.pack("<Q", time.process_time_ns()))
+        ready()
         try:
             program = compile(code, "<candidate>", "exec", dont_inherit=True)
         except base_exception as error:
@@ -189,19 +197,17 @@ def serve(fd, data):
         leave(0)
 
     try:
+        entry, code, cases = load()
+    except memory_error:
+        ready()
+        leave(77)
+    seed = None
+    if b"random" in code:
+        import random
+        seed = random.seed
+    try:
         run()
     except memory_error:
         leave(77)
     except base_exception:
         leave(78)
-
-
-def read_request():
-    parts = []
-    while part := os.read(0, 1 << 20):
-        parts.append(part)
-    return b"".join(parts)
-
-
-sys.stdin = io.StringIO("")
-serve(int(sys.argv[1]), read_request())

@@ -99,6 +99,8 @@ pub enum Ended {
     Exited(i32),
     /// A signal ended the first process.
     Signalled(i32),
+    /// The kernel killed it for using more memory, all its processes together, than allowed.
+    MemoryLimit,
     /// It used more CPU time than allowed.
     CpuLimit,
     /// It took more elapsed time than allowed.
@@ -121,7 +123,8 @@ pub struct Raw {
     /// Elapsed time since the candidate's first step.
     pub wall: Duration,
     /// Largest resident size of any one process of the run (`ru_maxrss`), not their sum. A process starts as a copy of this one, so
-    /// it is never less than what this process itself occupied when it forked.
+    /// it is never less than what its parent (cold: the worker, warm: the zygote) occupied when it forked. With a control group, at
+    /// least what the kernel counted for all processes together beyond what was in use before.
     pub peak_memory_bytes: u64,
 }
 
@@ -140,6 +143,8 @@ pub enum InfrastructureError {
     Setup { ended: Ended, log: String },
     #[error("the jail did not start within {0:?}: {1}")]
     Slow(Duration, String),
+    #[error("the zygote does not do its work: {0}")]
+    Zygote(String),
     #[error("signal {0} ended the jail from outside")]
     Killed(i32),
     #[error("signal {0}, which no candidate can send itself, ended the candidate from outside")]
@@ -156,4 +161,9 @@ pub trait Sandbox: Send + Sync {
     /// # Errors
     /// Whatever kept the candidate from beginning, or ended it from outside.
     fn run(&self, request: &Request<'_>) -> Result<Raw, InfrastructureError>;
+
+    /// Another sandbox that is to run `code` too before it counts as passed; for most code none. Depends on nothing but `code`.
+    fn second_opinion(&self, _code: &[u8]) -> Option<&dyn Sandbox> {
+        None
+    }
 }

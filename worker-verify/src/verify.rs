@@ -18,15 +18,22 @@
 //! | the first case that failed: raised, raised MemoryError, value too large, another value | `runtime_error`, `out_of_memory`, `output_limit`, `wrong_answer` |
 //! | every case returned exactly what is expected | `passed` |
 //!
+//! A winner that the sandbox wants a second opinion on has passed only if it passes there too.
+//!
 //! The tallies count the cases whose frames came in order before anything went wrong, whatever the verdict is.
 
-use std::{error::Error as _, sync::atomic::AtomicBool, time::Duration};
+use std::{
+    error::Error as _,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use groklab_domain::{Tally, Value, Verdict, Verification};
 
 use crate::{
     extract::{Candidate, extract},
     frame::{self, Fault, Frame, Stream},
+    metrics::METRICS,
     sandbox::{Ended, InfrastructureError, Limits, Raw, Request, Sandbox},
     seen::shorten,
 };
@@ -78,7 +85,7 @@ pub struct Outcome {
     pub error: Option<String>,
     pub cpu: Duration,
     pub wall: Duration,
-    /// See [`Raw::peak_memory_bytes`]: an upper bound, good for comparing only above the worker's own size.
+    /// See [`Raw::peak_memory_bytes`]: an upper bound, good for comparing only above the size of an interpreter.
     pub peak_memory_bytes: u64,
 }
 
@@ -91,6 +98,11 @@ impl Outcome {
     fn new(verdict: Verdict, error: Option<String>, cases: &[Case]) -> Self {
         let [visible, hidden] = tallies(cases, &[]);
         Self { verdict, visible, hidden, first_failure: None, error, cpu: Duration::ZERO, wall: Duration::ZERO, peak_memory_bytes: 0 }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn empty() -> Self {
+        Self::new(Verdict::NoCode, None, &[])
     }
 
     /// A failure of ours, with the whole chain of reasons.
@@ -117,9 +129,34 @@ pub fn verify(sandbox: &dyn Sandbox, submission: &Submission, cancelled: &Atomic
     };
     let arguments: Vec<&[Value]> = cases.iter().map(|case| case.args.as_slice()).collect();
     let request = Request { code, entry: &submission.entry, cases: &arguments, limits: submission.limits, cancelled };
-    match sandbox.run(&request) {
+    let outcome = verdict(sandbox, &request, cases, is_bare);
+    match sandbox.second_opinion(code) {
+        Some(second) if outcome.verdict == Verdict::Passed => confirm(second, &request, cases, outcome),
+        _ => outcome,
+    }
+}
+
+fn verdict(sandbox: &dyn Sandbox, request: &Request<'_>, cases: &[Case], is_bare: bool) -> Outcome {
+    match sandbox.run(request) {
         Ok(raw) => judge(&raw, cases, is_bare),
         Err(error) => Outcome::infrastructure(&error, cases),
+    }
+}
+
+/// Runs a winner once more elsewhere. Only what passes both times has passed: anything else is the verdict, and an alarm unless it
+/// says nothing about the candidate.
+fn confirm(second: &dyn Sandbox, request: &Request<'_>, cases: &[Case], first: Outcome) -> Outcome {
+    METRICS.second_opinions.fetch_add(1, Ordering::Relaxed);
+    let outcome = verdict(second, request, cases, false);
+    match outcome.verdict {
+        Verdict::Passed => first,
+        Verdict::InfrastructureError => outcome,
+        verdict => {
+            METRICS.disagreements.fetch_add(1, Ordering::Relaxed);
+            let (code, error) = (blake3::hash(request.code).to_hex(), outcome.error.as_deref().unwrap_or_default());
+            tracing::error!(%verdict, error, code_blake3 = code.as_str(), "a candidate that passed warm does not pass cold");
+            outcome
+        }
     }
 }
 
@@ -173,6 +210,7 @@ fn disturbance(raw: &Raw, stream: &Stream, is_bare: bool) -> Option<Reason> {
         Ended::CpuLimit => return Some((Verdict::Timeout, why("it used more CPU time than is allowed"))),
         Ended::WallLimit => return Some((Verdict::Timeout, why("it took longer than is allowed"))),
         Ended::Signalled(SIGSYS) => return Some((Verdict::Forbidden, why("it made a forbidden system call"))),
+        Ended::MemoryLimit => return Some((Verdict::OutOfMemory, why("its processes together used more memory than is allowed"))),
         Ended::Exited(MEMORY_EXIT) => return Some((Verdict::OutOfMemory, None)),
         Ended::Exited(_) | Ended::Signalled(_) => {}
     }

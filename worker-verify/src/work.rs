@@ -5,15 +5,20 @@ use std::{num::NonZero, time::Duration};
 
 use groklab_domain::{JobKind, Verdict, WorkerId};
 use groklab_proto::{convert, v1};
+use groklab_runtime::tasks::{Group, OnFailure};
 use groklab_worker::{Context, Executor, Failure, Outcome as JobResult, Work};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     extract::{Candidate, extract},
+    metrics::METRICS,
     pool::verify_all,
     sandbox::{Limits, Sandbox},
     verify::{Case, Outcome, Submission},
 };
+
+/// How often the counts are logged.
+const REPORT_EVERY: Duration = Duration::from_secs(60);
 
 /// Works for a coordinator until told to stop.
 ///
@@ -27,7 +32,24 @@ pub async fn work(
 ) -> anyhow::Result<()> {
     let threads_shown = u32::try_from(threads.get()).unwrap_or(u32::MAX);
     let who = groklab_worker::Description { id: WorkerId::new(), kind: JobKind::Verify, device: "cpu".to_owned(), threads: threads_shown };
-    groklab_worker::run(args, who, Verifier { sandbox, threads }, stop).await
+    let mut tasks = Group::new(stop.child_token());
+    tasks.spawn("metrics", OnFailure::Log, report(tasks.stop()));
+    let worked = groklab_worker::run(args, who, Verifier { sandbox, threads }, stop).await;
+    tasks.stop().cancel();
+    worked.and(tasks.finish(Duration::from_secs(1)).await)
+}
+
+/// Logs the counts, as long as they change.
+async fn report(stop: CancellationToken) -> anyhow::Result<()> {
+    let mut before = 0;
+    while stop.run_until_cancelled(tokio::time::sleep(REPORT_EVERY)).await.is_some() {
+        let total = METRICS.total();
+        if total != before {
+            before = total;
+            tracing::info!(counts = %METRICS, "verified");
+        }
+    }
+    Ok(())
 }
 
 struct Verifier<S> {

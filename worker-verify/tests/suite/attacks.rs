@@ -3,14 +3,18 @@
 
 use std::time::Duration;
 
-use crate::common::{LIMITS, NSJAIL, expect, returns, run_in, submission};
+use crate::common::{LIMITS, expect, returns, run_both, submission};
 use groklab_domain::{Value, Verdict};
 use groklab_worker_verify::{Limits, Submission};
 
-/// `name: code => verdicts;` where the candidate's task is `solve(x) == x + 1`.
+/// `name: code => verdicts;` where the candidate's task is `solve(x) == x + 1`. Each is tried on both paths.
 macro_rules! attacks {
     ($($name:ident: $code:expr => $($verdict:ident)|+;)+) => {
-        $(#[test] fn $name() { expect($code, &[$(Verdict::$verdict),+]); })+
+        $(mod $name {
+            use groklab_domain::Verdict;
+            #[test] fn warm() { crate::common::expect_in(&*crate::common::WARM, $code, &[$(Verdict::$verdict),+]); }
+            #[test] fn cold() { crate::common::expect_in(&*crate::common::NSJAIL, $code, &[$(Verdict::$verdict),+]); }
+        })+
     };
 }
 
@@ -180,7 +184,7 @@ while True: os.write(int(sys.argv[1]), bytes(1 << 20))" => OutputLimit;
 fn returns_the_mutated_input() {
     let code = "def solve(x):\n    x[:] = [1, 2, 3]\n    return x";
     let case = groklab_worker_verify::Case { args: vec![Value::List(vec![])], expected: Value::List(vec![]), visible: true };
-    let outcome = run_in(&*NSJAIL, &Submission { cases: vec![case.clone(), case], ..submission(code) });
+    let outcome = run_both(&Submission { cases: vec![case.clone(), case], ..submission(code) });
     assert_eq!(outcome.verdict, Verdict::WrongAnswer);
 }
 
@@ -277,8 +281,91 @@ def solve(x): return call()";
     expect(code, &[Verdict::Forbidden, Verdict::RuntimeError]);
 }
 
+// What runs inside the runner's own frames, or where it stands.
+attacks! {
+    traces_the_runner: "
+import sys, threading
+seen = []
+def trace(frame, event, arg):
+    seen.append(frame.f_code.co_name)
+    return trace
+sys.settrace(trace)
+sys.setprofile(trace)
+def solve(x): return 'expected' if any('expect' in name for name in seen) else 0" => WrongAnswer | Timeout;
+    interrupts_the_runner_by_an_alarm: "
+import signal
+def raise_(*_): raise SystemExit(0)
+signal.signal(signal.SIGALRM, raise_)
+signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+def solve(x):
+    while True: pass" => RuntimeError | Timeout;
+    an_audit_hook_that_leaves: "
+import os, sys
+sys.addaudithook(lambda *_: os._exit(0))
+def solve(x): return open('/tmp/x', 'w')" => RuntimeError;
+    a_result_that_changes_while_it_is_read: "
+class L(list):
+    def __iter__(self): raise SystemExit(0)
+def solve(x): return [L([x + 1])]" => WrongAnswer;
+    a_metaclass_that_lies_about_types: "
+class Meta(type):
+    def __eq__(self, other): return True
+    def __hash__(self): return hash(int)
+    __name__ = 'int'
+class Yes(metaclass=Meta): pass
+def solve(x): return Yes()" => WrongAnswer;
+    an_exception_class_that_claims_to_be_memory: "
+class Bad(BaseException):
+    __mro__ = (MemoryError,)
+def solve(x): raise Bad" => RuntimeError;
+    executes_itself_anew_with_the_result_pipe: "
+import os, sys
+os.set_inheritable(int(sys.argv[1]), True)
+os.execv(sys.executable, ['python3', '-S', '-c', 'import os; os.write(' + sys.argv[1] + ', bytes(64))'])" => RuntimeError;
+    claims_that_the_set_up_failed: "import os\nos.write(2, b'OSError: no')\nos._exit(79)" => RuntimeError;
+    crashes: "import ctypes\nctypes.string_at(0)" => RuntimeError;
+    aborts: "import os\nos.abort()" => RuntimeError;
+    stops_itself: "import os, signal\nos.kill(1, signal.SIGSTOP)\ndef solve(x): return x + 1" => Passed;
+    a_child_that_stops_and_is_waited_for: "
+import os, signal
+child = os.fork()
+if child == 0:
+    os.kill(os.getpid(), signal.SIGSTOP)
+def solve(x): os.waitpid(child, 0)" => Timeout;
+    locks_the_standard_library: "
+import fcntl, os
+kept = open(os.__file__)
+fcntl.flock(kept, fcntl.LOCK_EX | fcntl.LOCK_NB)
+def solve(x): return x + 1" => Passed;
+    reads_the_machines_memory: "open('/dev/mem')" => RuntimeError;
+    asks_for_the_interpreters_package_tool: "import ensurepip, pip" => RuntimeError;
+}
+
 // Exhaustion.
 attacks! {
+    a_gigabyte_of_text: "def solve(x): return 'x' * (1 << 30)" => OutOfMemory;
+    makes_pipes_as_large_as_they_get: "
+import fcntl, os
+for _ in range(100):
+    _, writer = os.pipe()
+    fcntl.fcntl(writer, 1031, 1 << 20)
+    os.write(writer, bytes(1 << 20))" => RuntimeError;
+    shrinks_the_result_pipe: "
+import fcntl, sys
+fcntl.fcntl(int(sys.argv[1]), 1031, 4096)
+def solve(x): return x + 1" => Passed;
+    lists_folders_without_end: "
+import os
+os.mkdir('/tmp/a')
+for _ in range(100_000): os.mkdir('a'), os.chdir('a')" => RuntimeError;
+    threads_that_loop: "
+import threading
+def loop():
+    while True: pass
+for _ in range(2): threading.Thread(target=loop).start()
+def solve(x):
+    while True: pass" => Timeout;
+    compiles_without_end: "def solve(x): return eval('+'.join(['1'] * 10 ** 6)) * 0" => Timeout | OutOfMemory | RuntimeError | WrongAnswer;
     fork_bomb: "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass" => Timeout;
     ten_thousand_threads: "
 import threading, time
@@ -318,8 +405,16 @@ def solve(x): return x + 1" => Passed | Timeout;
 
 #[test]
 fn fifty_megabytes_of_source() {
-    let outcome = run_in(&*NSJAIL, &submission(&"x = 1\n".repeat(9_000_000)));
+    let outcome = run_both(&submission(&"x = 1\n".repeat(9_000_000)));
     assert!([Verdict::SyntaxError, Verdict::Timeout, Verdict::OutOfMemory].contains(&outcome.verdict), "{outcome:#?}");
+}
+
+/// The request itself is too large for the limit: that is the candidate's doing, not ours.
+#[test]
+fn source_that_does_not_fit_into_memory() {
+    let limits = Limits { memory_bytes: 64 << 20, ..LIMITS };
+    let outcome = run_both(&Submission { limits, ..submission(&"x = 1\n".repeat(9_000_000)) });
+    assert_eq!(outcome.verdict, Verdict::OutOfMemory, "{outcome:#?}");
 }
 
 #[test]
@@ -330,7 +425,7 @@ fn memory_bit_by_bit_and_kept() {
         "kept = []\ndef solve(x):\n    while True: kept.append([0] * 1000)",
         "kept = []\nwhile True: kept.append(kept[-1:] * 50)",
     ] {
-        let outcome = run_in(&*NSJAIL, &Submission { limits, ..submission(code) });
+        let outcome = run_both(&Submission { limits, ..submission(code) });
         assert_eq!(outcome.verdict, Verdict::OutOfMemory, "{outcome:#?}");
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::common::{config, run_in, submission};
 use groklab_domain::Verdict;
-use groklab_worker_verify::{Config, Nsjail, doctor, selftest::selftest};
+use groklab_worker_verify::{Config, Nsjail, doctor, isolation, selftest::selftest};
 
 fn refusal(nsjail: &str) -> String {
     let sandbox = Nsjail::new(&Config { nsjail: PathBuf::from(nsjail), ..config() }).expect("the interpreter answers");
@@ -33,7 +33,7 @@ fn an_nsjail_that_is_not_there() {
 fn an_interpreter_that_is_not_there() {
     let broken = Config { python: PathBuf::from("/nowhere/python3"), ..config() };
     assert!(Nsjail::new(&broken).unwrap_err().to_string().contains("/nowhere/python3"));
-    let findings = doctor::examine(&broken);
+    let findings = doctor::examine(&broken, isolation::Path::Warm);
     assert!(findings.iter().any(|finding| finding.level == doctor::Level::Missing && finding.details.contains("/nowhere/python3")));
 }
 

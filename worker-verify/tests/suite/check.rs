@@ -7,7 +7,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use crate::common::{NSJAIL, submission};
+use crate::common::{NSJAIL, paths, submission};
 use groklab_domain::Verdict;
 use groklab_worker_verify::{
     Submission,
@@ -56,17 +56,21 @@ fn hostile_neighbours_change_no_honest_verdict() {
     ];
     let codes: Vec<&str> = HOSTILE.iter().flat_map(|hostile| [HONEST, *hostile, HONEST]).collect();
     let submissions: Vec<Submission> = codes.iter().map(|code| submission(code)).collect();
-    let outcomes = verify_all(&*NSJAIL, &submissions, TWO, &AtomicBool::new(false), &|_| ()).unwrap();
-    for (code, outcome) in codes.iter().zip(&outcomes) {
-        assert_eq!(outcome.verdict == Verdict::Passed, *code == HONEST, "{code}\n{outcome:#?}");
-        assert_ne!(outcome.verdict, Verdict::InfrastructureError, "{outcome:#?}");
+    for (path, sandbox) in paths() {
+        let outcomes = verify_all(sandbox, &submissions, TWO, &AtomicBool::new(false), &|_| ()).unwrap();
+        for (code, outcome) in codes.iter().zip(&outcomes) {
+            assert_eq!(outcome.verdict == Verdict::Passed, *code == HONEST, "{path}: {code}\n{outcome:#?}");
+            assert_ne!(outcome.verdict, Verdict::InfrastructureError, "{path}: {outcome:#?}");
+        }
     }
 }
 
 #[test]
 fn cancelling_ends_what_runs() {
-    let cancelled = AtomicBool::new(false);
-    let submissions = vec![submission("def solve(x): return x + 1"), submission("import time\ntime.sleep(1000)")];
-    let stop = |_| cancelled.store(true, Ordering::Relaxed);
-    assert_eq!(verify_all(&*NSJAIL, &submissions, TWO, &cancelled, &stop), Err(Cancelled));
+    for (path, sandbox) in paths() {
+        let cancelled = AtomicBool::new(false);
+        let submissions = vec![submission("def solve(x): return x + 1"), submission("import time\ntime.sleep(1000)")];
+        let stop = |_| cancelled.store(true, Ordering::Relaxed);
+        assert_eq!(verify_all(sandbox, &submissions, TWO, &cancelled, &stop), Err(Cancelled), "{path}");
+    }
 }

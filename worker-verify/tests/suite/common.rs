@@ -7,7 +7,7 @@ use std::{
 };
 
 use groklab_domain::{Value, Verdict};
-use groklab_worker_verify::{Case, Config, Limits, Nsjail, Outcome, Sandbox, Submission, locate, verify};
+use groklab_worker_verify::{Case, Config, Limits, Nsjail, Outcome, Sandbox, Submission, Warm, locate, verify};
 
 pub fn config() -> Config {
     let nsjail = std::env::var_os("GROKLAB_NSJAIL").map(PathBuf::from);
@@ -15,6 +15,13 @@ pub fn config() -> Config {
 }
 
 pub static NSJAIL: LazyLock<Nsjail> = LazyLock::new(|| Nsjail::new(&config()).expect("`make setup` has installed nsjail"));
+
+pub static WARM: LazyLock<Warm> = LazyLock::new(|| Warm::new(NSJAIL.clone()));
+
+/// Both paths, by name: what holds on one must hold on the other.
+pub fn paths() -> [(&'static str, &'static dyn Sandbox); 2] {
+    [("warm", &*WARM), ("cold", &*NSJAIL)]
+}
 
 pub const LIMITS: Limits = Limits { cpu: Duration::from_millis(400), memory_bytes: 256 << 20, output_bytes: 1 << 20 };
 
@@ -31,19 +38,36 @@ pub fn run_in(sandbox: &dyn Sandbox, submission: &Submission) -> Outcome {
     verify(sandbox, submission, &AtomicBool::new(false))
 }
 
-pub fn run(code: &str) -> Outcome {
-    run_in(&*NSJAIL, &submission(code))
+/// On both paths, which must give the same verdict; what the warm path gives is returned.
+pub fn run_both(submission: &Submission) -> Outcome {
+    let [warm, cold] = paths().map(|(_, sandbox)| run_in(sandbox, submission));
+    assert_eq!(warm.verdict, cold.verdict, "warm: {warm:#?}\ncold: {cold:#?}");
+    warm
 }
 
-/// One case without arguments.
+pub fn run(code: &str) -> Outcome {
+    run_both(&submission(code))
+}
+
+/// A task of one case without arguments.
+pub fn nullary(code: &str, expected: Value) -> Submission {
+    Submission { cases: vec![Case { args: vec![], expected, visible: false }], ..submission(code) }
+}
+
 pub fn returns(code: &str, expected: Value) -> Outcome {
-    let cases = vec![Case { args: vec![], expected, visible: false }];
-    run_in(&*NSJAIL, &Submission { cases, ..submission(code) })
+    run_both(&nullary(code, expected))
 }
 
 #[track_caller]
-pub fn expect(code: &str, verdicts: &[Verdict]) -> Outcome {
-    let outcome = run(code);
+pub fn expect_in(sandbox: &dyn Sandbox, code: &str, verdicts: &[Verdict]) -> Outcome {
+    let outcome = run_in(sandbox, &submission(code));
     assert!(verdicts.contains(&outcome.verdict), "{outcome:#?}");
     outcome
+}
+
+/// On both paths; what the warm path gives is returned.
+#[track_caller]
+pub fn expect(code: &str, verdicts: &[Verdict]) -> Outcome {
+    expect_in(&*NSJAIL, code, verdicts);
+    expect_in(&*WARM, code, verdicts)
 }

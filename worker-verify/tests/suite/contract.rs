@@ -1,4 +1,4 @@
-//! What every sandbox must do, run against the real one and the fake.
+//! What every sandbox must do, run against both real ones and the fake.
 
 use std::sync::atomic::AtomicBool;
 
@@ -79,7 +79,8 @@ fn a_cancelled_run_says_so(sandbox: &dyn Sandbox) {
 
 macro_rules! contract {
     ($($name:ident),+) => {
-        mod real { $(#[test] fn $name() { super::$name(&*crate::common::NSJAIL) })+ }
+        mod warm { $(#[test] fn $name() { super::$name(&*crate::common::WARM) })+ }
+        mod cold { $(#[test] fn $name() { super::$name(&*crate::common::NSJAIL) })+ }
         mod fake { $(#[test] fn $name() { super::$name(&super::fake()) })+ }
     };
 }

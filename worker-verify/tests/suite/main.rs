@@ -5,4 +5,6 @@ mod broken;
 mod check;
 mod common;
 mod contract;
+mod long;
+mod persistence;
 mod verdicts;

@@ -1,11 +1,11 @@
 //! Every verdict from real candidates, and what honest ones may rely on.
 
-use crate::common::{NSJAIL, expect, returns, run, run_in, submission};
+use crate::common::{expect, nullary, paths, returns, run, run_both, run_in, submission};
 use groklab_domain::{Tally, Value, Verdict};
 use groklab_worker_verify::{Limits, Submission};
 
 fn text(text: &[u8]) -> Verdict {
-    run_in(&*NSJAIL, &Submission { text: text.to_vec(), is_code: false, ..submission("") }).verdict
+    run_both(&Submission { text: text.to_vec(), is_code: false, ..submission("") }).verdict
 }
 
 #[test]
@@ -27,7 +27,7 @@ fn sources_that_do_not_compile() {
         expect(code, &[Verdict::SyntaxError]);
     }
     let invalid = Submission { text: b"x = '\xff'".to_vec(), ..submission("") };
-    assert_eq!(run_in(&*NSJAIL, &invalid).verdict, Verdict::SyntaxError);
+    assert_eq!(run_both(&invalid).verdict, Verdict::SyntaxError);
 }
 
 #[test]
@@ -91,15 +91,17 @@ fn a_loud_candidate_with_right_values_passes() {
 #[test]
 fn verdicts_repeat() {
     let code = "import random\nbase = random.random()\ndef solve(): return [base, random.random(), list({'a', 'b', 'c'}), hash('x'), list({None, 1, 2, 3, 4}), id(object())]";
-    let seen = |code| returns(code, Value::None).first_failure.unwrap().got.unwrap();
-    let first = seen(code);
-    assert!((0..3).all(|_| seen(code) == first), "{first}");
+    for (path, sandbox) in paths() {
+        let seen = || run_in(sandbox, &nullary(code, Value::None)).first_failure.unwrap().got.unwrap();
+        let first = seen();
+        assert!((0..5).all(|_| seen() == first), "{path}: {first}");
+    }
 }
 
 #[test]
 fn a_small_memory_limit_is_the_candidates_problem() {
     let limits = Limits { memory_bytes: 64 << 20, ..crate::common::LIMITS };
-    let verdict = |code| run_in(&*NSJAIL, &Submission { limits, ..submission(code) }).verdict;
+    let verdict = |code| run_both(&Submission { limits, ..submission(code) }).verdict;
     assert_eq!(verdict("def solve(x): return x + 1"), Verdict::Passed);
     assert_eq!(verdict("def solve(x): return len(bytearray(60 << 20))"), Verdict::OutOfMemory);
 }
