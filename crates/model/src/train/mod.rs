@@ -16,6 +16,7 @@ use rand_chacha::{
 use tch::Tensor;
 
 pub use batches::plan_batches;
+pub(crate) use loss::attend_each;
 pub use schedule::Schedule;
 
 use crate::{
