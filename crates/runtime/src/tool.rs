@@ -43,11 +43,15 @@ pub fn run(name: &str, work: impl FnOnce() -> Result<(), Failure>) -> ExitCode {
     match work() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            // Where even stderr is closed there is nobody to tell.
-            let _ = writeln!(io::stderr(), "{name}: error: {:#}", failure.error);
+            say(format_args!("{name}: error: {:#}", failure.error));
             ExitCode::from(failure.code)
         }
     }
+}
+
+/// A line on stderr. Where even that is closed there is nobody to tell.
+pub fn say(line: impl std::fmt::Display) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Everything on stdin. Ctrl-C ends the process as long as this waits.
