@@ -70,10 +70,10 @@ pub struct Generate {
     #[arg(long, default_value_t = 1, value_parser = value_parser!(u32).range(1..=65_536))]
     pub samples: u32,
     /// 0 is greedy.
-    #[arg(long, default_value_t = 0.0, value_parser = temperature)]
+    #[arg(long, default_value_t = 0.0, value_parser = temperature, allow_negative_numbers = true)]
     pub temperature: f64,
     /// Draw from the smallest set of tokens with at least this probability.
-    #[arg(long, default_value_t = 1.0, value_parser = top_p)]
+    #[arg(long, default_value_t = 1.0, value_parser = top_p, allow_negative_numbers = true)]
     pub top_p: f64,
     #[arg(long, default_value_t = 0)]
     pub seed: u64,

@@ -1,13 +1,14 @@
 //! `worker-gen generate`: prompts in, completions out.
 
-use std::{collections::BTreeSet, ops::ControlFlow, time::Instant};
+use std::{borrow::Cow, collections::BTreeSet, ops::ControlFlow, time::Instant};
 
 use groklab_domain::seed;
 use groklab_model::{Completion, Finish, Request, Row, Sampling, Stop};
 use groklab_runtime::tool::{self, Failure};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
-use super::{Lines, failure, input, input::Item, rounded, source::Opened};
+use super::{Lines, failure, input, input::Item, rounded, say, source::Opened};
 use crate::config::Generate;
 
 /// Rows whose completions are written together where `--batch` doesn't say: enough to keep 64 in work, few enough to lose little to an interrupt.
@@ -25,14 +26,14 @@ pub fn generate(args: &Generate) -> Result<(), Failure> {
     let opened = Opened::new(&args.source, !items.iter().all(Item::is_ids))?;
     let prompts = input::encode(&items, opened.tokenizer.as_ref(), opened.checkpoint.config(), args.max_new_tokens as usize)?;
     if items.is_empty() {
-        summary(&Totals::default());
+        say(&Totals::default());
         return Ok(());
     }
     let rows = rows(args, &items, prompts);
     let stop = tool::Stop::on_signals()?;
     let loaded = opened.load()?;
     let begun = Instant::now();
-    let mut totals = Totals { prompts: items.len(), load_seconds: loaded.seconds, ..Totals::default() };
+    let mut totals = Totals { prompts: items.len(), load_seconds: rounded(loaded.seconds), ..Totals::default() };
     let mut lines = Lines::new();
     let group = args.batch.map_or(GROUP, |batch| batch as usize);
     for (first, rows) in rows.chunks(group).enumerate().map(|(at, rows)| (at * group, rows)) {
@@ -41,14 +42,16 @@ pub fn generate(args: &Generate) -> Result<(), Failure> {
         let completions = groklab_model::generate(&loaded.model, loaded.applied.as_ref(), &request, &mut alive).map_err(failure)?;
         for (row, completion) in (first..).zip(&completions) {
             let (item, sample) = (&items[row / args.samples as usize], row % args.samples as usize);
-            lines.write(&answer(&item.id, sample, completion, opened.tokenizer.is_some()))?;
+            lines.write(&Answer::new(&item.id, sample, completion, opened.tokenizer.is_some()))?;
             totals.tokens += completion.ids.len();
         }
         lines.flush()?;
         totals.completions += completions.len();
     }
-    totals.seconds = begun.elapsed().as_secs_f64();
-    summary(&totals);
+    let seconds = begun.elapsed().as_secs_f64();
+    (totals.seconds, totals.tokens_per_second) = (rounded(seconds), rounded(totals.tokens as f64 / seconds));
+    totals.peak_memory_mb = tool::peak_memory_mb();
+    say(&totals);
     Ok(())
 }
 
@@ -76,26 +79,39 @@ fn rows(args: &Generate, items: &[Item], prompts: Vec<Vec<i64>>) -> Vec<Row> {
     items.iter().zip(prompts).flat_map(of).collect()
 }
 
-/// A line of the output. Without a tokenizer there is no text.
-fn answer(id: &Value, sample: usize, completion: &Completion, has_text: bool) -> Value {
-    let finish = if completion.finish == Finish::Length { "length" } else { "stop" };
-    let text = has_text.then(|| String::from_utf8_lossy(&completion.bytes));
-    json!({"id": id, "sample": sample, "text": text, "tokens": completion.ids, "finish": finish, "mean_logprob": completion.mean_logprob})
+/// A line of the output.
+#[derive(Serialize)]
+struct Answer<'a> {
+    id: &'a Value,
+    sample: usize,
+    /// None without a tokenizer.
+    text: Option<Cow<'a, str>>,
+    tokens: &'a [i64],
+    finish: &'static str,
+    mean_logprob: f64,
 }
 
-#[derive(Default)]
+impl<'a> Answer<'a> {
+    fn new(id: &'a Value, sample: usize, completion: &'a Completion, has_text: bool) -> Self {
+        Self {
+            id,
+            sample,
+            text: has_text.then(|| String::from_utf8_lossy(&completion.bytes)),
+            tokens: &completion.ids,
+            finish: if completion.finish == Finish::Length { "length" } else { "stop" },
+            mean_logprob: completion.mean_logprob,
+        }
+    }
+}
+
+/// What was done: the line that sums up.
+#[derive(Default, Serialize)]
 struct Totals {
     prompts: usize,
     completions: usize,
     tokens: usize,
     seconds: f64,
+    tokens_per_second: f64,
     load_seconds: f64,
-}
-
-fn summary(totals: &Totals) {
-    let Totals { prompts, completions, tokens, seconds, load_seconds } = *totals;
-    let speed = if seconds > 0.0 { tokens as f64 / seconds } else { 0.0 };
-    let line = json!({"prompts": prompts, "completions": completions, "tokens": tokens, "seconds": rounded(seconds),
-                      "tokens_per_second": rounded(speed), "load_seconds": rounded(load_seconds), "peak_memory_mb": tool::peak_memory_mb()});
-    tool::say(line);
+    peak_memory_mb: Option<f64>,
 }

@@ -11,8 +11,8 @@ pub use score::score;
 use std::io::{self, BufWriter, StdoutLock, Write as _};
 
 use groklab_model::Error;
-use groklab_runtime::tool::{Failure, output};
-use serde_json::Value;
+use groklab_runtime::tool::{self, Failure, output};
+use serde::Serialize;
 
 /// Stdout, a line of JSON at a time.
 struct Lines(BufWriter<StdoutLock<'static>>);
@@ -22,8 +22,9 @@ impl Lines {
         Self(BufWriter::new(io::stdout().lock()))
     }
 
-    fn write(&mut self, line: &Value) -> Result<(), Failure> {
-        writeln!(self.0, "{line}").map_err(output)
+    fn write(&mut self, line: &impl Serialize) -> Result<(), Failure> {
+        serde_json::to_writer(&mut self.0, line).map_err(|error| output(error.into()))?;
+        self.0.write_all(b"\n").map_err(output)
     }
 
     /// Hands on what was written so far.
@@ -38,6 +39,11 @@ fn failure(error: Error) -> Failure {
         error if error.is_callers() => Failure::usage(error),
         error => Failure::other(error),
     }
+}
+
+/// A line of JSON on stderr.
+fn say(line: &impl Serialize) {
+    tool::say(serde_json::to_string(line).expect("plain structures are JSON"));
 }
 
 /// Seconds, to the hundredth.

@@ -3,9 +3,10 @@
 use std::{ops::ControlFlow, time::Instant};
 
 use groklab_runtime::tool::{self, Failure};
-use serde_json::json;
+use serde::Serialize;
+use serde_json::Value;
 
-use super::{Lines, failure, input, input::Item, rounded, source::Opened};
+use super::{Lines, failure, input, input::Item, rounded, say, source::Opened};
 use crate::config::Score;
 
 /// Texts whose scores are written together.
@@ -30,17 +31,38 @@ pub fn score(args: &Score) -> Result<(), Failure> {
         let mut alive = |_| if stop.asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
         let scores = groklab_model::score(&loaded.model, loaded.applied.as_ref(), texts, args.logits, &mut alive).map_err(failure)?;
         for (item, score) in items.iter().zip(scores) {
-            let mut line = json!({"id": item.id, "logprobs": score.logprobs});
-            if let Some(logits) = score.last_logits {
-                line["last_logits"] = logits.into();
-            }
-            lines.write(&line)?;
+            lines.write(&Answer { id: &item.id, logprobs: score.logprobs, last_logits: score.last_logits })?;
         }
         lines.flush()?;
     }
     let (tokens, seconds) = (texts.iter().map(Vec::len).sum::<usize>(), begun.elapsed().as_secs_f64());
-    let line = json!({"texts": texts.len(), "tokens": tokens, "seconds": rounded(seconds), "tokens_per_second": rounded(tokens as f64 / seconds),
-                      "load_seconds": rounded(loaded.seconds), "peak_memory_mb": tool::peak_memory_mb()});
-    tool::say(line);
+    say(&Totals {
+        texts: texts.len(),
+        tokens,
+        seconds: rounded(seconds),
+        tokens_per_second: rounded(tokens as f64 / seconds),
+        load_seconds: rounded(loaded.seconds),
+        peak_memory_mb: tool::peak_memory_mb(),
+    });
     Ok(())
+}
+
+/// A line of the output.
+#[derive(Serialize)]
+struct Answer<'a> {
+    id: &'a Value,
+    logprobs: Vec<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_logits: Option<Vec<f32>>,
+}
+
+/// What was done: the line that sums up.
+#[derive(Serialize)]
+struct Totals {
+    texts: usize,
+    tokens: usize,
+    seconds: f64,
+    tokens_per_second: f64,
+    load_seconds: f64,
+    peak_memory_mb: Option<f64>,
 }

@@ -23,10 +23,8 @@ pub(super) struct Output {
 impl Output {
     /// Refuses a folder that holds something already or that cannot be written.
     pub(super) fn new(folder: &Path) -> Result<Self, Failure> {
-        let taken = match fs::read_dir(folder) {
-            Ok(mut entries) => entries.next().is_some(),
-            Err(error) => error.kind() != io::ErrorKind::NotFound,
-        };
+        let is_empty = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
+        let taken = folder.symlink_metadata().is_ok() && !is_empty;
         if taken {
             let message = format!("--out `{}` is there already and is not an empty folder: name another, or remove it", folder.display());
             return Err(Failure::usage(anyhow::anyhow!(message)));
