@@ -1,5 +1,6 @@
-//! worker-gen: lease, sample, send rollouts. The sampling itself is `groklab-model`'s.
+//! worker-gen: lease, sample, send rollouts; or sample and score alone. The sampling itself is `groklab-model`'s.
 
+pub mod alone;
 pub mod config;
 mod generate;
 

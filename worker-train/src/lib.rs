@@ -1,7 +1,10 @@
-//! worker-train: lease, LoRA steps, publish the adapter. The training step itself is `groklab-model`'s.
+//! worker-train: lease, LoRA steps, publish the adapter; or fit one alone. The training step itself is `groklab-model`'s.
 
 pub mod config;
+mod fit;
 mod train;
+
+pub use fit::fit;
 
 use groklab_domain::{JobKind, WorkerId};
 use groklab_model::{Placement, Resident};

@@ -108,7 +108,7 @@ fn trainer<'a>(
     Trainer::new(model, spec, settings, Start::From { adapter: &adapter, optimiser: optimiser.as_deref() }).map_err(failure)
 }
 
-fn schedule(word: experiment::Schedule) -> Schedule {
+pub(crate) fn schedule(word: experiment::Schedule) -> Schedule {
     match word {
         experiment::Schedule::Constant => Schedule::Constant,
         experiment::Schedule::Linear => Schedule::Linear,

@@ -74,8 +74,8 @@ impl Layer {
 /// Names the file, field, weight or architecture that is missing, damaged or not supported, and what to do.
 pub fn load(source: &str, cache: &Path) -> Result<(Model, ChatTokenizer)> {
     let checkpoint = Checkpoint::open(source, cache)?;
-    let tokenizer = ChatTokenizer::new(&checkpoint.tokenizer_parts()?, &checkpoint.config.end_tokens)?;
-    Ok((Model::from_checkpoint(&checkpoint, Placement::detect())?, tokenizer))
+    let tokenizer = checkpoint.tokenizer()?;
+    Ok((checkpoint.model()?, tokenizer))
 }
 
 impl Model {
@@ -104,7 +104,7 @@ impl Model {
         self.placement.description()
     }
 
-    fn from_checkpoint(checkpoint: &Checkpoint, placement: Placement) -> Result<Self> {
+    pub(crate) fn from_checkpoint(checkpoint: &Checkpoint, placement: Placement) -> Result<Self> {
         if placement.device == tch::Device::Cpu {
             memory::check(&checkpoint.config, 4)?;
         }

@@ -3,10 +3,12 @@
 
 pub mod child;
 pub mod connect;
+pub mod jsonl;
 pub mod openmp;
 pub mod process;
 pub mod secret;
 pub mod shutdown;
 pub mod tasks;
 pub mod telemetry;
+pub mod tool;
 pub mod trace;

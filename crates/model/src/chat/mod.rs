@@ -17,3 +17,11 @@ pub(crate) struct Parts {
     pub eos_token: Option<String>,
     pub end_tokens: Vec<i64>,
 }
+
+/// One turn of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// `system`, `user` or `assistant`.
+    pub role: String,
+    pub content: String,
+}

@@ -4,13 +4,18 @@ use std::collections::BTreeSet;
 
 use tokenizers::{DecoderWrapper, Tokenizer};
 
-use super::{Parts, bytes, template::Frame};
+use super::{
+    Message, Parts, bytes,
+    template::{Part, Template},
+};
 use crate::error::{Error, Result};
 
 /// Encodes prompts and decodes completions of one model.
 pub struct ChatTokenizer {
     tokenizer: Tokenizer,
-    frame: Option<Frame>,
+    template: Option<Template>,
+    /// What the template makes of one message of the user.
+    user: Vec<Part>,
     /// Special tokens, longest first.
     specials: Vec<(String, i64)>,
     bytes: Vec<Vec<u8>>,
@@ -25,7 +30,7 @@ impl ChatTokenizer {
         if !tokenizer.get_decoder().is_some_and(is_byte_level) {
             return Err(Error::Unsupported { what: "tokenizer", value: "without a ByteLevel decoder".into(), supported: "byte-level BPE" });
         }
-        // From here on text is only text; special tokens are put in by `encode_frame`.
+        // From here on text is only text; special tokens are put in by `encode_parts`.
         tokenizer.set_encode_special_tokens(true);
         let mut specials: Vec<(String, i64)> = tokenizer
             .get_added_tokens_decoder()
@@ -34,27 +39,41 @@ impl ChatTokenizer {
             .map(|(id, token)| (token.content, i64::from(id)))
             .collect();
         specials.sort_by(|(a, _), (b, _)| b.len().cmp(&a.len()).then(a.cmp(b)));
-        let frame = Frame::new(parts)?;
+        let template = Template::new(parts);
+        let user = template.as_ref().map(|template| template.lay_out(&["user"])).transpose()?.unwrap_or_default();
         let id = |text: &str| tokenizer.token_to_id(text).map(i64::from);
-        let turn_end = frame.as_ref().and_then(|_| id("<|im_end|>"));
+        let turn_end = template.as_ref().and_then(|_| id("<|im_end|>"));
         let eos = parts.eos_token.as_deref().and_then(id);
         let mut end_tokens: BTreeSet<i64> = config_end_tokens.iter().chain(&parts.end_tokens).copied().collect();
         end_tokens.extend(turn_end.into_iter().chain(eos));
         let end_token = turn_end.or(eos).or_else(|| end_tokens.first().copied());
-        Ok(Self { bytes: bytes::table(&tokenizer), tokenizer, frame, specials, end_tokens, end_token })
+        Ok(Self { bytes: bytes::table(&tokenizer), tokenizer, template, user, specials, end_tokens, end_token })
     }
 
     /// The ids of a prompt: `user` inside the model's chat template, up to where the assistant begins. Special tokens written in `user`
     /// stay ordinary text. A model without a template gets the text as it is, with the special tokens its tokenizer adds.
     pub fn encode_prompt(&self, user: &str) -> Result<Vec<i64>> {
-        let Some(frame) = &self.frame else { return self.encode(user, true) };
-        let user = if frame.trims { user.trim() } else { user };
-        let mut pieces = Pieces { ids: Vec::new(), text: String::new() };
-        self.add_framed(&mut pieces, &frame.before)?;
-        pieces.text.push_str(user);
-        self.add_framed(&mut pieces, &frame.after)?;
-        self.flush(&mut pieces)?;
-        Ok(pieces.ids)
+        if self.template.is_none() {
+            return self.encode(user, true);
+        }
+        self.encode_parts(&self.user, &[user])
+    }
+
+    /// The ids of a conversation inside the model's chat template, up to where the assistant begins. Special tokens written in a content
+    /// stay ordinary text.
+    ///
+    /// # Errors
+    /// The model has no template, or its template refuses these roles.
+    pub fn encode_messages(&self, messages: &[Message]) -> Result<Vec<i64>> {
+        let missing = || Error::Tokenizer { what: "chat template", reason: "the model has none: give a `prompt`".into() };
+        let roles: Vec<&str> = messages.iter().map(|message| message.role.as_str()).collect();
+        let contents: Vec<&str> = messages.iter().map(|message| message.content.as_str()).collect();
+        self.encode_parts(&self.template.as_ref().ok_or_else(missing)?.lay_out(&roles)?, &contents)
+    }
+
+    /// The ids of a text that stands alone, with what the tokenizer itself puts around it: a BOS where the model has one.
+    pub fn encode_alone(&self, text: &str) -> Result<Vec<i64>> {
+        self.encode(text, true)
     }
 
     /// The ids of plain text, without any special token.
@@ -87,6 +106,19 @@ impl ChatTokenizer {
         if !completion_ids.last().is_some_and(|id| self.end_tokens.contains(id)) {
             completion_ids.extend(self.end_token);
         }
+    }
+
+    fn encode_parts(&self, parts: &[Part], contents: &[&str]) -> Result<Vec<i64>> {
+        let mut pieces = Pieces { ids: Vec::new(), text: String::new() };
+        for part in parts {
+            match part {
+                Part::Own(text) => self.add_framed(&mut pieces, text)?,
+                Part::Content { message, trims: true } => pieces.text.push_str(contents[*message].trim()),
+                Part::Content { message, trims: false } => pieces.text.push_str(contents[*message]),
+            }
+        }
+        self.flush(&mut pieces)?;
+        Ok(pieces.ids)
     }
 
     /// Adds text of the template, whose special tokens count.

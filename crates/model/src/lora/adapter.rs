@@ -1,7 +1,7 @@
 //! An adapter's two files, `adapter_config.json` and `adapter_model.safetensors`, read and written. Variants of LoRA that would compute
 //! something else (DoRA, rsLoRA, per-layer ranks, trained biases or heads) are refused by name.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use groklab_domain::Digest;
 use safetensors::SafeTensors;
@@ -29,6 +29,15 @@ pub struct Adapter {
 }
 
 impl Adapter {
+    /// Reads a PEFT folder.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let read = |name: &str| {
+            let path = folder.join(name);
+            std::fs::read(&path).map_err(|source| Error::Read { path, source })
+        };
+        Self::from_files(read("adapter_config.json")?, read("adapter_model.safetensors")?)
+    }
+
     /// Reads the contents of `adapter_config.json` and `adapter_model.safetensors`.
     pub fn from_files(config_file: Vec<u8>, weights_file: Vec<u8>) -> Result<Self> {
         let json: Value =

@@ -59,7 +59,8 @@ impl Pack {
     }
 }
 
-fn attend_each(heads: &Heads, lengths: &[i64]) -> Tensor {
+/// Attention of packed sequences of these `lengths`, each over itself alone; `[tokens, heads × head_dim]`.
+pub(crate) fn attend_each(heads: &Heads, lengths: &[i64]) -> Tensor {
     let mut start = 0;
     let parts: Vec<Tensor> = lengths
         .iter()

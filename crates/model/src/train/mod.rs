@@ -16,6 +16,7 @@ use rand_chacha::{
 use tch::Tensor;
 
 pub use batches::plan_batches;
+pub(crate) use loss::attend_each;
 pub use schedule::Schedule;
 
 use crate::{
@@ -164,6 +165,21 @@ impl<'a> Trainer<'a> {
         self.optimiser.update(&mut self.parameters, &self.settings, learning_rate, clip);
         self.step = step;
         Ok(StepReport { step, loss, grad_norm, learning_rate, tokens: examples.iter().map(Example::tokens).sum(), completion_tokens })
+    }
+
+    /// Mean loss per completion token of `examples` as the adapter is now, without dropout. Nothing is learned from them.
+    pub fn held_out_loss(&self, examples: &[Example]) -> Result<f64> {
+        self.check(examples)?;
+        guard("computing the held-out loss", "give fewer or shorter held-out examples", || {
+            let _no_grad = tch::no_grad_guard();
+            let spec = LoraSpec { dropout: 0.0, ..self.spec.clone() };
+            let tokens: usize = examples.iter().map(|example| example.completion_ids.len()).sum();
+            let parts = batches::micro_batches(examples, self.settings.micro_batch_tokens).into_iter().map(|indices| {
+                let members: Vec<&Example> = indices.iter().map(|&index| &examples[index]).collect();
+                loss::sum(self.model, &spec, &self.parameters, &members).double_value(&[])
+            });
+            Ok(parts.sum::<f64>() / tokens as f64)
+        })
     }
 
     /// The adapter as it is now.
