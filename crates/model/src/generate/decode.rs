@@ -46,7 +46,7 @@ pub(super) fn run(weights: Weights<'_>, cache: &mut Cache, step: &Step<'_>) -> T
         x += weights.project_columns(index, Fused::Down, &(gate_up[0].silu() * &gate_up[1]));
     }
     let normed = norm(&model.config, &x, &model.final_norm);
-    model.head.mm(&normed).transpose(0, 1).to_kind(Kind::Float).contiguous()
+    weights.head_columns(&normed).transpose(0, 1).to_kind(Kind::Float).contiguous()
 }
 
 impl Shared {
