@@ -50,7 +50,9 @@ fn thread_limits() -> Option<&'static ThreadLimits> {
     let find = || {
         let this = Library::this();
         // SAFETY: these are the signatures of `omp_set_num_threads` and `MKL_Set_Num_Threads_Local`.
-        unsafe { Some(ThreadLimits { openmp: *this.get(b"omp_set_num_threads").ok()?, mkl: *this.get(b"MKL_Set_Num_Threads_Local").ok()? }) }
+        unsafe {
+            Some(ThreadLimits { openmp: *this.get(b"omp_set_num_threads").ok()?, mkl: *this.get(b"MKL_Set_Num_Threads_Local").ok()? })
+        }
     };
     FOUND.get_or_init(find).as_ref()
 }

@@ -64,14 +64,52 @@ fn panels(product: &Product, tile: usize) -> Vec<f32> {
     panels
 }
 
+/// Loads that carry none of the checks that a debug build puts around reads through pointers: a vector, and one element in all places.
+#[cfg(target_arch = "x86_64")]
+mod load {
+    use std::arch::x86_64::*;
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    pub(super) unsafe fn vector512(at: *const f32) -> __m512 {
+        // SAFETY: the caller gives 16 readable elements.
+        unsafe { _mm512_maskz_loadu_ps(u16::MAX, at) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    pub(super) unsafe fn all512(at: *const f32) -> __m512 {
+        // SAFETY: the caller gives a readable element.
+        _mm512_broadcastss_ps(unsafe { _mm_load_ss(at) })
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub(super) unsafe fn vector256(at: *const f32) -> __m256 {
+        // SAFETY: the caller gives 8 readable elements.
+        unsafe { _mm256_maskload_ps(at, _mm256_set1_epi32(-1)) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub(super) unsafe fn all256(at: *const f32) -> __m256 {
+        // SAFETY: the caller gives a readable element.
+        _mm256_broadcastss_ps(unsafe { _mm_load_ss(at) })
+    }
+}
+
 /// A kernel for one kind of vector: `$rows` rows of the weight by two vectors of columns (or one, for few) at a time.
 #[cfg(target_arch = "x86_64")]
 macro_rules! kernel {
     ($name:ident, $features:literal, $vector:ty, $width:literal, $rows:literal, $zero:ident, $load:ident, $store:ident, $all:ident, $fma:ident) => {
         mod $name {
-            use std::arch::x86_64::{$all, $fma, $load, $store, $vector, $zero};
+            use std::arch::x86_64::{$fma, $store, $vector, $zero};
 
-            use super::{Product, panels};
+            use super::{
+                Product,
+                load::{$all, $load},
+                panels,
+            };
 
             const WIDTH: usize = $width;
             const ROWS: usize = $rows;
@@ -103,25 +141,47 @@ macro_rules! kernel {
                 }
             }
 
+            /// `R` rows of the weight times `V` vectors of columns. Counts with `while` and wrapping steps: the checks of a debug build
+            /// would cost more than the sums, and iterators would keep the sums in memory.
+            #[inline]
+            #[target_feature(enable = $features)]
+            unsafe fn sums<const R: usize, const V: usize>(mut weight: *const f32, mut x: *const f32, inner: usize) -> [[$vector; V]; R] {
+                let mut sums = [[$zero(); V]; R];
+                let mut left = inner;
+                while left > 0 {
+                    let mut line = [$zero(); V];
+                    let mut v = 0;
+                    while v < V {
+                        // SAFETY: as the caller promises.
+                        line[v] = unsafe { $load(x.wrapping_add(v.wrapping_mul(WIDTH))) };
+                        v = v.wrapping_add(1);
+                    }
+                    let mut r = 0;
+                    while r < R {
+                        // SAFETY: as the caller promises.
+                        let all = unsafe { $all(weight.wrapping_add(r.wrapping_mul(inner))) };
+                        let mut v = 0;
+                        while v < V {
+                            sums[r][v] = $fma(all, line[v], sums[r][v]);
+                            v = v.wrapping_add(1);
+                        }
+                        r = r.wrapping_add(1);
+                    }
+                    x = x.wrapping_add(V.wrapping_mul(WIDTH));
+                    weight = weight.wrapping_add(1);
+                    left = left.wrapping_sub(1);
+                }
+                sums
+            }
+
             /// Rows `row..row + R` of the result.
             #[inline]
             #[target_feature(enable = $features)]
             unsafe fn run_rows<const R: usize, const V: usize>(product: &Product, panels: &[f32], row: usize) {
                 let tile = V * WIDTH;
                 for (index, panel) in panels.chunks_exact(product.inner * tile).enumerate() {
-                    let mut sums = [[$zero(); V]; R];
-                    for k in 0..product.inner {
-                        // SAFETY: a panel holds `inner × V` vectors, and the weight rows `row..row + R` of `inner` elements.
-                        unsafe {
-                            let x: [$vector; V] = std::array::from_fn(|v| $load(panel.as_ptr().add(k * tile + v * WIDTH)));
-                            for r in 0..R {
-                                let weight = $all(*product.weight.add((row + r) * product.inner + k));
-                                for v in 0..V {
-                                    sums[r][v] = $fma(weight, x[v], sums[r][v]);
-                                }
-                            }
-                        }
-                    }
+                    // SAFETY: the panel holds `inner × V` vectors, the weight rows `row..row + R` of `inner` elements.
+                    let sums = unsafe { sums::<R, V>(product.weight.wrapping_add(row * product.inner), panel.as_ptr(), product.inner) };
                     let first = index * tile;
                     let width = tile.min(product.columns - first);
                     for (r, sums) in sums.iter().enumerate() {
@@ -142,9 +202,9 @@ macro_rules! kernel {
 }
 
 #[cfg(target_arch = "x86_64")]
-kernel!(avx512, "avx512f", __m512, 16, 12, _mm512_setzero_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_set1_ps, _mm512_fmadd_ps);
+kernel!(avx512, "avx512f", __m512, 16, 12, _mm512_setzero_ps, vector512, _mm512_storeu_ps, all512, _mm512_fmadd_ps);
 #[cfg(target_arch = "x86_64")]
-kernel!(avx2, "avx2,fma", __m256, 8, 6, _mm256_setzero_ps, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_set1_ps, _mm256_fmadd_ps);
+kernel!(avx2, "avx2,fma", __m256, 8, 6, _mm256_setzero_ps, vector256, _mm256_storeu_ps, all256, _mm256_fmadd_ps);
 
 #[cfg(all(test, target_arch = "x86_64"))]
 mod tests {

@@ -33,12 +33,7 @@ impl Prefilled {
 const PASS_TOKENS: usize = 1024;
 
 /// Computes distinct `prompts`, in their order, or with `share` off any prompts. `alive` is asked before every pass and may end the work.
-pub(super) fn run(
-    weights: Weights<'_>,
-    prompts: &[&[i64]],
-    share: bool,
-    alive: &mut dyn FnMut() -> Result<()>,
-) -> Result<Vec<Prefilled>> {
+pub(super) fn run(weights: Weights<'_>, prompts: &[&[i64]], share: bool, alive: &mut dyn FnMut() -> Result<()>) -> Result<Vec<Prefilled>> {
     let nodes = if share { prefixes::plan(prompts) } else { prefixes::apart(prompts) };
     let mut keys: Vec<Option<Keys>> = nodes.iter().map(|_| None).collect();
     let mut last_hidden: Vec<Option<Tensor>> = prompts.iter().map(|_| None).collect();
