@@ -1,6 +1,7 @@
 //! Sampling completions: a fixed width of rows decoded together, finished ones leaving and waiting ones entering, prompts computed once.
 //! What a row draws depends only on its prompt, its seed and the model, up to float ties; never on when or beside whom it runs.
 
+mod attention;
 mod batch;
 mod cache;
 mod decode;
