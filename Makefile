@@ -4,7 +4,7 @@ CARGO ?= cargo
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 BIN := $(CARGO_TARGET_DIR)/debug
 
-.PHONY: quickstart test setup build lint fmt fuzz clean sqlx-cache bench-orchestration bench-verify
+.PHONY: quickstart test setup build lint fmt fuzz clean sqlx-cache bench-orchestration bench-verify bench-model
 
 quickstart: build
 	$(BIN)/grokctl run --local examples/quickstart.toml
@@ -22,6 +22,13 @@ bench-orchestration: build
 bench-verify: setup
 	$(CARGO) build --locked -p groklab-worker-verify
 	$(BIN)/worker-verify bench
+
+# Tokens per second of generation and training against baselines of the same run; MODEL is a folder, a .gguf file or a hub id, WHAT is
+# greedy, sample, table or train.
+MODEL ?= .groklab/models/smollm2-135m-instruct.gguf
+bench-model: setup
+	$(CARGO) build --locked --workspace --example bench
+	OMP_WAIT_POLICY=passive GOMP_SPINCOUNT=0 $(BIN)/examples/bench $(MODEL) $(WHAT)
 
 build: setup
 	$(CARGO) build --locked --workspace --bins

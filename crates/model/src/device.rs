@@ -38,6 +38,42 @@ impl Placement {
     }
 }
 
+/// OpenMP's and MKL's settings for the calling thread alone; `tch::set_num_threads` would change those of the whole process.
+struct ThreadLimits {
+    openmp: unsafe extern "C" fn(i32),
+    mkl: unsafe extern "C" fn(i32) -> i32,
+}
+
+fn thread_limits() -> Option<&'static ThreadLimits> {
+    use libloading::os::unix::Library;
+    static FOUND: OnceLock<Option<ThreadLimits>> = OnceLock::new();
+    let find = || {
+        let this = Library::this();
+        // SAFETY: these are the signatures of `omp_set_num_threads` and `MKL_Set_Num_Threads_Local`.
+        unsafe {
+            Some(ThreadLimits { openmp: *this.get(b"omp_set_num_threads").ok()?, mkl: *this.get(b"MKL_Set_Num_Threads_Local").ok()? })
+        }
+    };
+    FOUND.get_or_init(find).as_ref()
+}
+
+/// Whether [`confine_to_one_thread`] works here.
+pub(crate) fn can_confine_threads() -> bool {
+    thread_limits().is_some()
+}
+
+/// Makes libtorch compute with one thread where the calling thread asks it to; others are left as they are.
+pub(crate) fn confine_to_one_thread() {
+    let Some(limits) = thread_limits() else { return };
+    // libtorch sets a new thread up when it is first asked, which would undo ours.
+    tch::get_num_threads();
+    // SAFETY: both take any positive number and touch nothing but the calling thread's settings.
+    unsafe {
+        (limits.openmp)(1);
+        (limits.mkl)(1);
+    }
+}
+
 /// Opens `libtorch_cuda.so` so that its kernels register; true if it was there and loaded.
 fn load_cuda() -> bool {
     use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};

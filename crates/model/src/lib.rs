@@ -49,7 +49,7 @@ pub use chat::{ChatTokenizer, Message};
 pub use config::{Architecture, Config};
 pub use device::Placement;
 pub use error::{Error, Result};
-pub use generate::{Completion, Finish, Progress, Request, Row, Sampling, Stop, generate, last_logits};
+pub use generate::{Completion, Finish, Progress, Request, Row, Sampling, Stop, Tuning, generate, generate_tuned, last_logits};
 pub use load::{Checkpoint, default_cache};
 pub use lora::{Adapter, Applied, LoraSpec, Target};
 pub use model::{Model, load};

@@ -54,6 +54,21 @@ pub(crate) struct Layer {
 }
 
 impl Layer {
+    fn shallow_clone(&self) -> Self {
+        let optional = |tensor: &Option<Tensor>| tensor.as_ref().map(Tensor::shallow_clone);
+        Self {
+            attention_norm: self.attention_norm.shallow_clone(),
+            mlp_norm: self.mlp_norm.shallow_clone(),
+            qkv: self.qkv.shallow_clone(),
+            qkv_bias: optional(&self.qkv_bias),
+            q_norm: optional(&self.q_norm),
+            k_norm: optional(&self.k_norm),
+            out: self.out.shallow_clone(),
+            gate_up: self.gate_up.shallow_clone(),
+            down: self.down.shallow_clone(),
+        }
+    }
+
     pub(crate) fn weight(&self, fused: Fused) -> &Tensor {
         match fused {
             Fused::Qkv => &self.qkv,
@@ -102,6 +117,21 @@ impl Model {
     /// For records: device, kind of numbers and threads, on which results may depend.
     pub fn device_description(&self) -> String {
         self.placement.description()
+    }
+
+    /// The same weights, not copied, for another thread.
+    pub(crate) fn shallow_clone(&self) -> Self {
+        Self {
+            config: self.config.clone(),
+            placement: self.placement,
+            embedding: self.embedding.shallow_clone(),
+            head: self.head.shallow_clone(),
+            final_norm: self.final_norm.shallow_clone(),
+            layers: self.layers.iter().map(Layer::shallow_clone).collect(),
+            cos: self.cos.shallow_clone(),
+            sin: self.sin.shallow_clone(),
+            base_digest: self.base_digest,
+        }
     }
 
     pub(crate) fn from_checkpoint(checkpoint: &Checkpoint, placement: Placement) -> Result<Self> {

@@ -2,6 +2,7 @@
 //! padding, and only attention knows where one ends. Follows transformers' `modeling_llama`, `modeling_qwen2` and `modeling_qwen3`; it
 //! departs from them by fusing q/k/v and gate/up.
 
+mod skinny;
 pub(crate) mod weights;
 
 use tch::Tensor;

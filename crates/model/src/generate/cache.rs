@@ -14,11 +14,11 @@ pub(super) struct Cache {
 const CPU_BYTES: usize = 2 << 30;
 const GPU_BYTES: usize = 16 << 30;
 
-/// How many rows of `capacity` tokens fit, at most `wanted`, at least one. Depends on the request alone.
-pub(super) fn fitting_rows(model: &Model, capacity: usize, wanted: usize) -> usize {
+/// How many rows of `capacity` tokens fit into the cache of each of `lanes`, at most `wanted`, at least one. Depends on its arguments alone.
+pub(super) fn fitting_rows(model: &Model, capacity: usize, lanes: usize, wanted: usize) -> usize {
     let budget = if model.placement.is_cpu() { CPU_BYTES } else { GPU_BYTES };
     let per_token = 2 * model.config.layers * model.config.kv_size() as usize * model.placement.kind.elt_size_in_bytes();
-    (budget / (per_token * capacity)).clamp(1, wanted.max(1))
+    (budget / (per_token * capacity * lanes)).clamp(1, wanted.max(1))
 }
 
 impl Cache {

@@ -1,12 +1,15 @@
 //! Sampling completions: a fixed width of rows decoded together, finished ones leaving and waiting ones entering, prompts computed once.
 //! What a row draws depends only on its prompt, its seed and the model, up to float ties; never on when or beside whom it runs.
 
+mod attention;
 mod batch;
 mod cache;
 mod decode;
 mod fence;
+mod lanes;
 mod prefill;
 mod prefixes;
+mod prompts;
 mod sampling;
 
 use std::{collections::BTreeSet, ops::ControlFlow};
@@ -94,6 +97,21 @@ pub struct Progress {
     pub new_tokens: u64,
 }
 
+/// How the work is done; changes results by float ties only. For benchmarks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tuning {
+    /// Threads that decode batches of their own, at most; `None` is one for each thread that libtorch has.
+    pub lanes: Option<usize>,
+    /// Whether what prompts have in common is computed once.
+    pub share_prefixes: bool,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self { lanes: None, share_prefixes: true }
+    }
+}
+
 /// Writes a completion for every row of `request`, in its order. `progress` is called at least once per token step and may
 /// end the work.
 ///
@@ -105,11 +123,22 @@ pub fn generate(
     request: &Request<'_>,
     progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Vec<Completion>> {
+    generate_tuned(model, applied, request, Tuning::default(), progress)
+}
+
+/// [`generate`] with a [`Tuning`] of the caller's choice.
+///
+/// # Errors
+/// As [`generate`].
+pub fn generate_tuned(
+    model: &Model,
+    applied: Option<&Applied>,
+    request: &Request<'_>,
+    tuning: Tuning,
+    progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> Result<Vec<Completion>> {
     check(model, request)?;
-    guard("generating", "lower max_new_tokens or the prompts' length", || {
-        let _no_grad = tch::no_grad_guard();
-        batch::run(Weights { model, applied }, request, progress)
-    })
+    lanes::run(model, applied, request, tuning, progress)
 }
 
 fn check(model: &Model, request: &Request<'_>) -> Result<()> {
@@ -149,7 +178,7 @@ pub fn last_logits(model: &Model, applied: Option<&Applied>, prompts: &[Vec<i64>
         let _no_grad = tch::no_grad_guard();
         let distinct: BTreeSet<&[i64]> = prompts.iter().map(Vec::as_slice).collect();
         let distinct: Vec<&[i64]> = distinct.into_iter().collect();
-        let computed = prefill::run(Weights { model, applied }, &distinct, &mut || Ok(()))?;
+        let computed = prefill::run(Weights { model, applied, one_thread: false }, &distinct, true, &mut || Ok(()))?;
         let of = |prompt: &Vec<i64>| distinct.binary_search(&prompt.as_slice()).expect("it was put in");
         Ok(prompts.iter().map(|prompt| sampling::floats(&computed[of(prompt)].logits)).collect())
     })

@@ -27,6 +27,12 @@ pub(super) fn plan(prompts: &[&[i64]]) -> Vec<Node> {
     plan.nodes
 }
 
+/// One node a prompt: what sharing is measured against.
+pub(super) fn apart(prompts: &[&[i64]]) -> Vec<Node> {
+    let whole = |(prompt, text): (usize, &&[i64])| Node { parent: None, start: 0, prompt, end: text.len(), ends: true, level: 0 };
+    prompts.iter().enumerate().map(whole).collect()
+}
+
 struct Plan<'a> {
     prompts: &'a [&'a [i64]],
     nodes: Vec<Node>,
