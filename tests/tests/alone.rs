@@ -285,18 +285,85 @@ fn a_fit_on_texts_teaches_what_they_say_and_when_to_stop() {
     assert_eq!((free[0]["tokens"].as_array().unwrap().len(), &free[0]["finish"]), (9, &json!("length")));
 }
 
-/// A command that cannot work: what it reads, its exit code, what it says.
-struct Bad<'a> {
-    command: Vec<&'a str>,
-    stdin: &'a str,
-    says: &'a [&'a str],
-}
+/// A command that cannot work, its words with spaces between them: what it reads and what it says.
+type Bad = (&'static str, &'static str, &'static [&'static str]);
+
+const ONE: &str = "{\"id\": 1, \"prompt\": \"a\"}\n";
+
+const BAD_LINES: [Bad; 12] = [
+    (
+        "worker-gen generate --model CODER",
+        "{\"id\": 1, \"prompt\": \"a\"}\n{\"id\": 2, \"promt\": \"a\"}\n",
+        &["stdin line 2", "`promt`", "give `prompt`"],
+    ),
+    ("worker-gen generate --model CODER", "{\"id\": 1, \"prompt\": 7}\n", &["stdin line 1: `prompt` = 7: use a text"]),
+    ("worker-gen generate --model CODER", "{\"prompt\": \"a\"}\n", &["stdin line 1: `id` is missing"]),
+    ("worker-gen generate --model CODER", "{\"id\": 1, \"prompt\"\n", &["stdin line 1: not JSON at column"]),
+    ("worker-gen generate --model CODER", "\u{0}\n", &["stdin line 1: not JSON"]),
+    (
+        "worker-gen generate --model CODER",
+        "{\"id\": 1, \"prompt\": \"a\"}\n{\"id\": 1, \"prompt\": \"b\"}\n",
+        &["stdin line 2: `id` = 1: line 1 has it too"],
+    ),
+    (
+        "worker-gen generate --model CODER",
+        "{\"id\": 1, \"messages\": [{\"role\": \"robot\", \"content\": \"a\"}]}\n",
+        &["line 1: `messages` = ", "use a list of"],
+    ),
+    ("worker-gen generate --model CODER --max-new-tokens 1020", ONE, &["stdin line 1: has ", "1020 new ones", "takes 1 to 1024"]),
+    ("worker-gen score --model CODER", "{\"id\": 1, \"input_ids\": []}\n", &["stdin line 1: `input_ids` = []: use a list"]),
+    ("worker-gen score --model CODER", "{\"id\": 1, \"input_ids\": [5, -1]}\n", &["stdin line 1: `input_ids` = [5,-1]"]),
+    ("worker-gen score --model CODER", "{\"id\": 1, \"input_ids\": [512]}\n", &["line 1: `input_ids` = [512]: 512 is not in", "0 to 511"]),
+    ("worker-gen score --model CODER", ONE, &["line 1: has `id`, `prompt`: give `input_ids` or `text`"]),
+];
+
+const BAD_COMMANDS: [Bad; 8] = [
+    ("worker-gen generate --model CODER --top-p 1.5", ONE, &["--top-p", "1.5", "up to 1"]),
+    ("worker-gen generate --model CODER --temperature -1", ONE, &["--temperature", "use 0 (greedy)"]),
+    ("worker-gen generate --model CODER --samples 0", ONE, &["--samples", "0"]),
+    ("worker-gen generate --model CODER --adapter nowhere", ONE, &["nowhere/adapter_config.json", "No such file"]),
+    ("worker-gen generate --model nowhere", ONE, &["no model at `nowhere`", "org/name"]),
+    ("worker-gen generate --model LLAMA", ONE, &["tokenizer.json", "No such file"]),
+    ("worker-gen generate", ONE, &["--model"]),
+    ("worker-train fit --model CODER --data good.jsonl", "", &["--out"]),
+];
+
+const BAD_FITS: [Bad; 11] = [
+    (
+        "worker-train fit --model CODER --out out --data bad.jsonl",
+        "",
+        &["bad.jsonl line 2: `completion` is missing", "bad.jsonl line 3: `prompt_length` = 2"],
+    ),
+    (
+        "worker-train fit --model CODER --out out --data foreign.jsonl",
+        "",
+        &["foreign.jsonl line 1", "99999 is not in the model's vocabulary"],
+    ),
+    ("worker-train fit --model CODER --out out --data long.jsonl", "", &["long.jsonl line 1: has ", "shorten it"]),
+    ("worker-train fit --model CODER --out out --data empty.jsonl", "", &["`empty.jsonl` has no example"]),
+    ("worker-train fit --model CODER --out out --data nowhere.jsonl", "", &["read `nowhere.jsonl`", "No such file"]),
+    (
+        "worker-train fit --model CODER --out out --data good.jsonl --config rnak.toml",
+        "",
+        &["rnak.toml line 2: unknown key `rnak`; did you mean `rank`?"],
+    ),
+    ("worker-train fit --model CODER --out out --data good.jsonl --config both.toml", "", &["both.toml line 1: `steps` = 3", "not both"]),
+    ("worker-train fit --model CODER --out out --data good.jsonl --config nowhere.toml", "", &["read `nowhere.toml`"]),
+    ("worker-train fit --model CODER --out full --data good.jsonl", "", &["`full` is there already"]),
+    ("worker-train fit --model CODER --out file/x --data good.jsonl", "", &["file/x", "write the adapter to"]),
+    (
+        "worker-train fit --model LLAMA --out out --data ids.jsonl --init-adapter LLAMA/adapter --config rank.toml",
+        "",
+        &["training goes on with", "rank: 8"],
+    ),
+];
 
 #[test]
 fn what_cannot_be_used_is_refused_with_its_line_and_its_fix() {
-    let (dir, model) = (folder(), tiny_coder_path());
+    let dir = folder();
     let put = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
     put("good.jsonl", "{\"prompt\": \"a\", \"completion\": \"b\"}\n");
+    put("ids.jsonl", "{\"input_ids\": [1, 2, 3], \"prompt_length\": 2}\n");
     put("bad.jsonl", "{\"prompt\": \"a\", \"completion\": \"b\"}\n{\"prompt\": \"a\"}\n{\"input_ids\": [1, 2], \"prompt_length\": 2}\n");
     put("foreign.jsonl", "{\"input_ids\": [1, 2, 99999], \"prompt_length\": 2}\n");
     put("long.jsonl", &format!("{{\"prompt\": \"{}\", \"completion\": \"b\"}}\n", "word ".repeat(2000)));
@@ -307,108 +374,16 @@ fn what_cannot_be_used_is_refused_with_its_line_and_its_fix() {
     put("file", "");
     fs::create_dir(dir.path().join("full")).unwrap();
     put("full/file", "");
-    let llama = Fixture::of("llama");
-    let (bare, adapter) = (llama.path(""), llama.path("adapter"));
-    let generate = |more: &[&'static str]| [&["worker-gen", "generate", "--model", "MODEL"], more].concat();
-    let score = vec!["worker-gen", "score", "--model", "MODEL"];
-    let fit = |data, more: &[&'static str]| [&["worker-train", "fit", "--model", "MODEL", "--out", "out", "--data", data], more].concat();
-    let good = "{\"id\": 1, \"prompt\": \"a\"}\n";
-    let long = format!("{good}{{\"id\": 2, \"prompt\": \"{}\"}}\n", "word ".repeat(2000));
-    let table = [
-        Bad {
-            command: generate(&[]),
-            stdin: "{\"id\": 1, \"prompt\": \"a\"}\n{\"id\": 2, \"promt\": \"a\"}\n",
-            says: &["stdin line 2", "`promt`", "give `prompt`"],
-        },
-        Bad { command: generate(&[]), stdin: "{\"id\": 1, \"prompt\": 7}\n", says: &["stdin line 1: `prompt` = 7: use a text"] },
-        Bad { command: generate(&[]), stdin: "{\"prompt\": \"a\"}\n", says: &["stdin line 1: `id` is missing"] },
-        Bad { command: generate(&[]), stdin: "{\"id\": 1, \"prompt\"\n", says: &["stdin line 1: not JSON at column"] },
-        Bad { command: generate(&[]), stdin: "\u{0}\n", says: &["stdin line 1: not JSON"] },
-        Bad {
-            command: generate(&[]),
-            stdin: "{\"id\": 1, \"prompt\": \"a\"}\n{\"id\": 1, \"prompt\": \"b\"}\n",
-            says: &["stdin line 2: `id` = 1: line 1 has it too"],
-        },
-        Bad {
-            command: generate(&[]),
-            stdin: "{\"id\": 1, \"messages\": [{\"role\": \"robot\", \"content\": \"a\"}]}\n",
-            says: &["line 1: `messages` = ", "use a list of"],
-        },
-        Bad { command: generate(&[]), stdin: &long, says: &["stdin line 2: has ", "the model takes 1 to 1024"] },
-        Bad { command: generate(&["--max-new-tokens", "1020"]), stdin: good, says: &["stdin line 1: has ", "1020 new ones"] },
-        Bad { command: generate(&["--top-p", "1.5"]), stdin: good, says: &["--top-p", "1.5", "up to 1"] },
-        Bad { command: generate(&["--temperature", "-1"]), stdin: good, says: &["--temperature"] },
-        Bad { command: generate(&["--samples", "0"]), stdin: good, says: &["--samples", "0"] },
-        Bad { command: generate(&["--adapter", "nowhere"]), stdin: good, says: &["nowhere/adapter_config.json", "No such file"] },
-        Bad { command: vec!["worker-gen", "generate", "--model", "nowhere"], stdin: good, says: &["no model at `nowhere`", "org/name"] },
-        Bad { command: vec!["worker-gen", "generate", "--model", &bare], stdin: good, says: &["tokenizer.json", "No such file"] },
-        Bad { command: vec!["worker-gen", "generate"], stdin: good, says: &["--model"] },
-        Bad { command: score.clone(), stdin: "{\"id\": 1, \"input_ids\": []}\n", says: &["stdin line 1: `input_ids` = []: use a list"] },
-        Bad { command: score.clone(), stdin: "{\"id\": 1, \"input_ids\": [5, -1]}\n", says: &["stdin line 1: `input_ids` = [5,-1]"] },
-        Bad {
-            command: score.clone(),
-            stdin: "{\"id\": 1, \"input_ids\": [512]}\n",
-            says: &["line 1: `input_ids` = [512]: 512 is not in", "0 to 511"],
-        },
-        Bad {
-            command: score,
-            stdin: "{\"id\": 1, \"prompt\": \"a\"}\n",
-            says: &["line 1: has `id`, `prompt`: give `input_ids` or `text`"],
-        },
-        Bad {
-            command: fit("bad.jsonl", &[]),
-            stdin: "",
-            says: &["bad.jsonl line 2: `completion` is missing", "bad.jsonl line 3: `prompt_length` = 2"],
-        },
-        Bad { command: fit("foreign.jsonl", &[]), stdin: "", says: &["foreign.jsonl line 1", "99999 is not in the model's vocabulary"] },
-        Bad { command: fit("long.jsonl", &[]), stdin: "", says: &["long.jsonl line 1: has ", "shorten it"] },
-        Bad { command: fit("empty.jsonl", &[]), stdin: "", says: &["`empty.jsonl` has no example"] },
-        Bad { command: fit("nowhere.jsonl", &[]), stdin: "", says: &["read `nowhere.jsonl`", "No such file"] },
-        Bad {
-            command: fit("good.jsonl", &["--config", "rnak.toml"]),
-            stdin: "",
-            says: &["rnak.toml line 2: unknown key `rnak`; did you mean `rank`?"],
-        },
-        Bad { command: fit("good.jsonl", &["--config", "both.toml"]), stdin: "", says: &["both.toml line 1: `steps` = 3", "not both"] },
-        Bad { command: fit("good.jsonl", &["--config", "nowhere.toml"]), stdin: "", says: &["read `nowhere.toml`"] },
-        Bad { command: fit("good.jsonl", &["--out", "full"]), stdin: "", says: &["--out"] },
-        Bad {
-            command: vec!["worker-train", "fit", "--model", &model, "--data", "good.jsonl", "--out", "full"],
-            stdin: "",
-            says: &["`full` is there already"],
-        },
-        Bad {
-            command: vec!["worker-train", "fit", "--model", &model, "--data", "good.jsonl", "--out", "file/x"],
-            stdin: "",
-            says: &["file/x", "write the adapter to"],
-        },
-        Bad {
-            command: vec![
-                "worker-train",
-                "fit",
-                "--model",
-                &bare,
-                "--data",
-                "f.jsonl",
-                "--out",
-                "out",
-                "--init-adapter",
-                &adapter,
-                "--config",
-                "rank.toml",
-            ],
-            stdin: "",
-            says: &["read `f.jsonl`"],
-        },
-    ];
-    for Bad { command, stdin, says } in table {
-        let command: Vec<&str> = command.iter().map(|part| if *part == "MODEL" { model.as_str() } else { part }).collect();
-        let output = run(dir.path(), &command, stdin);
+    let llama = Fixture::of("llama").path("");
+    let models = |word: &str| word.replace("CODER", &tiny_coder_path()).replace("LLAMA/", &llama).replace("LLAMA", &llama);
+    for (command, stdin, says) in BAD_LINES.iter().chain(&BAD_COMMANDS).chain(&BAD_FITS) {
+        let words: Vec<String> = command.split(' ').map(models).collect();
+        let output = run(dir.path(), &words.iter().map(String::as_str).collect::<Vec<_>>(), stdin);
         let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{command:?}: {said}");
-        assert!(says.iter().all(|part| said.contains(part)), "{command:?} says:\n{said}\nand not {says:?}");
-        assert!(!said.contains("panicked") && said.lines().count() <= 8, "{command:?}: not one clear message:\n{said}");
-        assert!(!dir.path().join("out").exists(), "{command:?}");
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{command}: {said}");
+        assert!(says.iter().all(|part| said.contains(part)), "{command} says:\n{said}\nand not {says:?}");
+        assert!(!said.contains("panicked") && said.lines().count() <= 8, "{command}: not one clear message:\n{said}");
+        assert!(!dir.path().join("out").exists(), "{command}");
     }
 }
 

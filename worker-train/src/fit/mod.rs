@@ -39,27 +39,43 @@ pub fn fit(args: &Fit) -> Result<(), Failure> {
     let spec = file.spec(init.adapter.as_ref().map(Adapter::spec)).map_err(failure)?;
     let mut trainer = Trainer::new(&model, spec, file.settings(steps.len() as u64), init.start(&file)).map_err(failure)?;
     let before = held_out_loss(&trainer, held_out.as_deref())?;
-    let mut report = Report::new(steps.len() as u64);
-    for batch in &steps {
-        if stop.asked() {
-            return Err(Failure::interrupted("nothing was written"));
-        }
-        let members: Vec<Example> = batch.iter().map(|&index| examples[index].clone()).collect();
-        match trainer.step(&members) {
-            Ok(done) => report.step(&done),
-            Err(Error::NotFinite { what, value, step, examples }) => {
-                let lines: Vec<usize> = examples.iter().map(|&at| batch[at as usize]).collect();
-                let message = format!("{what} is {value} at step {step} ({})", data.places(&lines));
-                return Err(keep_last_good(&trainer, &output, step, &message));
-            }
-            Err(error) => return Err(failure(error)),
-        }
-    }
+    let run = Run { data: &data, examples: &examples, steps: &steps, output: &output };
+    let report = run.train(&mut trainer, &stop)?;
     let after = held_out_loss(&trainer, held_out.as_deref())?;
     let state = file.keeps_optimiser().then(|| trainer.optimiser_state());
     output.publish(&trainer.adapter(), state.as_deref())?;
     report.finish(examples.len(), before.zip(after));
     Ok(())
+}
+
+/// The steps of a run and what they are made of.
+struct Run<'a> {
+    data: &'a Data,
+    examples: &'a [Example],
+    steps: &'a [Vec<usize>],
+    output: &'a Output,
+}
+
+impl Run<'_> {
+    fn train(&self, trainer: &mut Trainer<'_>, stop: &tool::Stop) -> Result<Report, Failure> {
+        let mut report = Report::new(self.steps.len() as u64);
+        for batch in self.steps {
+            if stop.asked() {
+                return Err(Failure::interrupted("nothing was written"));
+            }
+            let members: Vec<Example> = batch.iter().map(|&index| self.examples[index].clone()).collect();
+            match trainer.step(&members) {
+                Ok(done) => report.step(&done),
+                Err(Error::NotFinite { what, value, step, examples }) => {
+                    let lines: Vec<usize> = examples.iter().map(|&at| batch[at as usize]).collect();
+                    let message = format!("{what} is {value} at step {step} ({})", self.data.places(&lines));
+                    return Err(keep_last_good(trainer, self.output, step, &message));
+                }
+                Err(error) => return Err(failure(error)),
+            }
+        }
+        Ok(report)
+    }
 }
 
 fn read_settings(path: Option<&Path>) -> Result<File, Failure> {
