@@ -5,5 +5,6 @@
 mod adapters;
 mod chat;
 mod common;
+mod lanes;
 mod parity;
 mod training;
