@@ -48,7 +48,7 @@ pub fn score(
             }
             let first = scores.len();
             let pass = &sequences[first..first + pass_length(&sequences[first..])];
-            scores.extend(score_pass(Weights { model, applied }, pass, last_logits));
+            scores.extend(score_pass(Weights { model, applied, one_thread: false }, pass, last_logits));
             if let Some(row) = scores[first..].iter().position(|score| score.logprobs.iter().any(|logprob| !logprob.is_finite())) {
                 return Err(Error::Diverged { row: first + row });
             }
