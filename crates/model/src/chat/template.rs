@@ -6,8 +6,9 @@ use minijinja::{Environment, ErrorKind, Value, context};
 use super::Parts;
 use crate::error::{Error, Result};
 
-/// Stands for a message's content while a template runs: private-use characters that no template treats specially.
-const MARKS: (&str, &str) = ("\u{f8f0}\u{f8f1}", "\u{f8f1}\u{f8f0}");
+/// Around the number that stands for a message's content while a template runs: private-use characters that no template treats specially,
+/// and letters, so that a template which changes case or order is noticed.
+const MARKS: (&str, &str) = ("\u{f8f0}\u{f8f1}message ", " end\u{f8f1}\u{f8f2}");
 
 /// A model's template with the tokens it may name.
 pub(super) struct Template {
@@ -109,7 +110,9 @@ mod tests {
     fn a_template_that_refuses_says_why() {
         let error = template("{{ raise_exception('no users here') }}").lay_out(&["user"]).unwrap_err();
         assert!(error.to_string().contains("no users here"), "{error}");
-        assert!(template("{{ messages[0].content | reverse }}").lay_out(&["user"]).is_err());
+        for filter in ["reverse", "upper", "title", "length"] {
+            assert!(template(&format!("{{{{ messages[0].content | {filter} }}}}")).lay_out(&["user"]).is_err(), "{filter}");
+        }
         let error = template("{{ messages[0].content }}").lay_out(&["user", "assistant"]).unwrap_err();
         assert!(error.to_string().contains("message 2 (assistant)"), "{error}");
     }
