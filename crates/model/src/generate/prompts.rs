@@ -45,6 +45,9 @@ enum Next {
     Wait,
 }
 
+/// Computes prompts, each a list of ids.
+type Compute<'a> = dyn FnMut(&[&[i64]]) -> Result<Vec<Prefilled>> + 'a;
+
 impl<'a> Prompts<'a> {
     /// Waves of `wave` prompts in `lanes` parts each.
     pub(super) fn new(request: &Request<'a>, tuning: Tuning, wave: usize, lanes: usize) -> Self {
@@ -71,12 +74,7 @@ impl<'a> Prompts<'a> {
     }
 
     /// The computed prompt of `row`, to be asked for once. `compute` is called for parts that nobody has begun; `alive` may end the wait.
-    pub(super) fn take(
-        &self,
-        row: usize,
-        compute: &mut dyn FnMut(&[&[i64]]) -> Result<Vec<Prefilled>>,
-        alive: &dyn Fn() -> Result<()>,
-    ) -> Result<Prefilled> {
+    pub(super) fn take(&self, row: usize, compute: &mut Compute<'_>, alive: &dyn Fn() -> Result<()>) -> Result<Prefilled> {
         let mut state = self.lock();
         loop {
             match self.next(&mut state, self.of_row[row]) {
