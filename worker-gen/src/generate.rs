@@ -36,6 +36,7 @@ impl Generator {
             rows: &prompts.rows,
             sampling: Sampling { temperature: job.temperature, top_p: job.top_p, max_new_tokens: job.max_new_tokens as usize },
             stop: Stop::at_code_end(tokenizer),
+            share_prefixes: true,
         };
         let mut progress = |p: groklab_model::Progress| match context.progress(p.finished_rows as u64) {
             Ok(()) => ControlFlow::Continue(()),

@@ -1,4 +1,4 @@
-//! worker-gen: lease, sample, send rollouts; or sample and score alone. The sampling itself is `groklab-model`'s.
+//! worker-gen: lease, sample, send rollouts. The sampling itself is `groklab-model`'s.
 
 pub mod alone;
 pub mod config;
@@ -17,7 +17,7 @@ pub async fn work(args: config::Work, stop: CancellationToken) -> anyhow::Result
         id: WorkerId::new(),
         kind: JobKind::Generate,
         device: Placement::detect().description(),
-        threads: u32::try_from(tch::get_num_threads()).unwrap_or(0),
+        threads: u32::try_from(groklab_model::threads()).unwrap_or(0),
     };
     groklab_worker::run(args.worker, who, generate::Generator::new(Resident::new(args.models)), stop).await
 }

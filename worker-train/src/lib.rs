@@ -1,10 +1,9 @@
-//! worker-train: lease, LoRA steps, publish the adapter; or fit one alone. The training step itself is `groklab-model`'s.
+//! worker-train: lease, LoRA steps, publish the adapter. The training step itself is `groklab-model`'s.
 
 pub mod config;
-mod fit;
+pub mod fit;
+mod settings;
 mod train;
-
-pub use fit::fit;
 
 use groklab_domain::{JobKind, WorkerId};
 use groklab_model::{Placement, Resident};
@@ -19,7 +18,7 @@ pub async fn work(args: config::Work, stop: CancellationToken) -> anyhow::Result
         id: WorkerId::new(),
         kind: JobKind::Train,
         device: Placement::detect().description(),
-        threads: u32::try_from(tch::get_num_threads()).unwrap_or(0),
+        threads: u32::try_from(groklab_model::threads()).unwrap_or(0),
     };
     groklab_worker::run(args.worker, who, train::Fitter::new(Resident::new(args.models)), stop).await
 }

@@ -1,15 +1,18 @@
-//! worker-train: leases train jobs and answers them with adapters; or fits an adapter to a file of examples.
+//! worker-train: leases train jobs and answers them with adapters, or trains on a file.
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use groklab_runtime::tool;
-use groklab_worker_train::config::{Cli, Command};
+use groklab_runtime::{alone, process};
+use groklab_worker_train::{
+    config::{Cli, Command},
+    fit::fit,
+};
 
 fn main() -> ExitCode {
     groklab_runtime::openmp::ensure_passive_waiting();
     match Cli::parse().command {
-        Command::Work(args) => groklab_runtime::process::serve("worker-train", |stop| groklab_worker_train::work(args, stop)),
-        Command::Fit(args) => tool::run("worker-train", || groklab_worker_train::fit(&args)),
+        Command::Work(args) => process::serve("worker-train", |stop| groklab_worker_train::work(args, stop)),
+        Command::Fit(args) => alone::run("worker-train", || fit(&args)),
     }
 }

@@ -1,5 +1,7 @@
 //! One train job: the training set it names, LoRA steps over it, an adapter in the store.
 
+use std::ops::ControlFlow;
+
 use groklab_domain::{Digest, experiment, seed};
 use groklab_model::{
     Adapter, ChatTokenizer, Error, Example, LoraSpec, Model, Resident, Schedule, Settings, Start, StepReport, Trainer, plan_batches,
@@ -43,7 +45,12 @@ impl Fitter {
         for batch in batches {
             context.progress(steps.len() as u64)?;
             let members: Vec<Example> = batch.iter().map(|&index| examples[index].clone()).collect();
-            let report = trainer.step(&members).map_err(failure)?;
+            // A job that was dropped ends between the parts of a step.
+            let mut alive = || match context.progress(steps.len() as u64) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(groklab_worker::Cancelled) => ControlFlow::Break(()),
+            };
+            let report = trainer.step(&members, &mut alive).map_err(failure)?;
             tracing::info!(step = report.step, loss = report.loss, grad_norm = report.grad_norm, tokens = report.tokens, "step");
             steps.push(step(&report));
         }

@@ -1,166 +1,178 @@
-//! Speed of generation and training on fixed prompts, each against a baseline of the same run: `make bench-model`, or
-//! `OMP_WAIT_POLICY=passive GOMP_SPINCOUNT=0 target/debug/examples/bench MODEL [greedy|sample|table|train]`.
-//! Prints one JSON line per measurement. CPU seconds tell how busy the machine was with other things.
+//! Speed of generation and training on fixed inputs; `make bench-model` runs it on the quickstart's model. Every figure is the median of three
+//! runs and stands beside a baseline of the same process: one prompt at a time for generation, one example a step for training.
+//! Prints one JSON line per measurement; `busy` is this machine's load beside this process, which a figure worth keeping has near 0.
+//!
+//! `bench MODEL [generate|sample|train|batches|lengths]`, with OMP_WAIT_POLICY=passive.
 
 use std::{collections::BTreeSet, ops::ControlFlow, path::Path, time::Instant};
 
 use anyhow::{Context, Result};
 use groklab_model::{
-    Applied, ChatTokenizer, Example, LoraSpec, Model, Request, Row, Sampling, Settings, Start, Stop, Target, Trainer, Tuning,
-    generate_tuned, load,
+    Applied, ChatTokenizer, Example, LoraSpec, Model, Request, Row, Sampling, Settings, Start, Stop, Target, Trainer, generate, load,
 };
 use serde_json::{Value, json};
 
 const WORKLOAD: &str = include_str!("data/workload.jsonl");
 const SFT: &str = include_str!("data/sft.jsonl");
-
-/// What is compared; the last is the baseline.
-const VARIANTS: [(&str, Tuning); 4] = [
-    ("lanes", Tuning { lanes: None, share_prefixes: true }),
-    ("lanes, nothing shared", Tuning { lanes: None, share_prefixes: false }),
-    ("one lane", Tuning { lanes: Some(1), share_prefixes: true }),
-    ("one lane, nothing shared", Tuning { lanes: Some(1), share_prefixes: false }),
-];
+const RUNS: usize = 3;
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let source = arguments.next().context("usage: bench MODEL [greedy|sample|table|train]")?;
+    let source = arguments.next().context("usage: bench MODEL [generate|sample|train|batches|lengths]")?;
     let what = arguments.next().unwrap_or_default();
     let start = Instant::now();
-    let (model, tokenizer) = load(&source, Path::new("/tmp"))?;
+    let (model, tokenizer) = load(&source, Path::new("/nonexistent"))?;
     println!("{}", json!({"load_seconds": seconds(start), "device": model.device_description(), "base": model.base_digest()}));
-    let wanted = |name: &str| what.is_empty() || what == name;
-    if wanted("greedy") {
-        greedy(&model, &tokenizer)?;
-    }
-    if wanted("sample") {
-        sampled(&model, &tokenizer)?;
-    }
-    if wanted("table") {
-        table(&model)?;
-    }
-    if wanted("train") {
-        train(&model, &tokenizer)?;
+    let bench = Bench { model: &model, tokenizer: &tokenizer };
+    let parts: [(&str, fn(&Bench<'_>) -> Result<()>); 5] = [
+        ("generate", Bench::greedy),
+        ("sample", Bench::sampled),
+        ("train", Bench::train),
+        ("batches", Bench::batches),
+        ("lengths", Bench::lengths),
+    ];
+    for (_, part) in parts.iter().filter(|(name, _)| what.is_empty() || what == *name) {
+        part(&bench)?;
     }
     println!("{}", json!({"peak_memory_mb": peak_memory_mb()}));
     Ok(())
 }
 
-/// 64 prompts, 64 new tokens each, end tokens ignored.
-fn greedy(model: &Model, tokenizer: &ChatTokenizer) -> Result<()> {
-    let rows = rows(tokenizer, 1)?;
-    let stop = Stop { end_tokens: BTreeSet::new(), tokenizer: Some(tokenizer), closing_fence: false };
-    let sampling = Sampling { temperature: 0.0, top_p: 1.0, max_new_tokens: 64 };
-    compare("greedy 64x64", model, &Request { rows: &rows, sampling, stop })
+struct Bench<'a> {
+    model: &'a Model,
+    tokenizer: &'a ChatTokenizer,
 }
 
-/// 64 prompts with 4 samples each, up to 128 tokens, ending at the end token.
-fn sampled(model: &Model, tokenizer: &ChatTokenizer) -> Result<()> {
-    let rows = rows(tokenizer, 4)?;
-    let stop = Stop { end_tokens: tokenizer.end_tokens().clone(), tokenizer: Some(tokenizer), closing_fence: false };
-    let sampling = Sampling { temperature: 0.8, top_p: 1.0, max_new_tokens: 128 };
-    compare("sampled 64x4x128", model, &Request { rows: &rows, sampling, stop })
-}
-
-/// 16 new tokens for random prompts that share nothing: over the number of rows, then over the length of the prompts.
-fn table(model: &Model) -> Result<()> {
-    let batches = [1, 2, 4, 8, 16, 32, 64, 128].map(|batch| (batch, 100));
-    let lengths = [50, 200, 500, 1000].map(|length| (32, length));
-    for (batch, length) in batches.into_iter().chain(lengths) {
-        let rows: Vec<Row> = (0..batch).map(|row| Row { prompt_ids: noise(model, row, length), seed: row }).collect();
-        let sampling = Sampling { temperature: 0.0, top_p: 1.0, max_new_tokens: 16 };
-        let request = Request { rows: &rows, sampling, stop: Stop::default() };
-        let measured = measure(model, &request, Tuning::default())?;
-        println!("{}", json!({"measured": "table", "rows": batch, "prompt_tokens": length, "figures": measured.to_json()}));
-    }
-    Ok(())
-}
-
-/// Ids from a linear congruence, the same in every run.
-fn noise(model: &Model, seed: u64, length: usize) -> Vec<i64> {
-    let mut state = seed + 1;
-    let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) as i64 % model.config().vocab_size
-    };
-    (0..length).map(|_| next()).collect()
-}
-
-fn compare(name: &str, model: &Model, request: &Request<'_>) -> Result<()> {
-    let mut speeds = Vec::new();
-    for (variant, tuning) in VARIANTS {
-        let measured = measure(model, request, tuning)?;
-        println!("{}", json!({"measured": name, "variant": variant, "figures": measured.to_json()}));
-        speeds.push(measured.tokens_per_second());
-    }
-    let baseline = speeds[VARIANTS.len() - 1];
-    let times: serde_json::Map<String, Value> =
-        VARIANTS.iter().zip(&speeds).map(|((variant, _), speed)| ((*variant).to_owned(), rounded(speed / baseline).into())).collect();
-    println!("{}", json!({"measured": name, "times_baseline": times}));
-    Ok(())
-}
-
-struct Measured {
+/// A measured run: tokens, and what they took.
+#[derive(Clone, Copy)]
+struct Run {
     tokens: usize,
     seconds: f64,
     cpu_seconds: f64,
-    /// Until the first step behind the first prompts: all of the prefill where all rows fit.
-    prefill_seconds: f64,
-    prefill_cpu_seconds: f64,
 }
 
-impl Measured {
-    fn tokens_per_second(&self) -> f64 {
+impl Run {
+    fn speed(self) -> f64 {
         self.tokens as f64 / self.seconds
     }
-
-    fn to_json(&self) -> Value {
-        json!({
-            "tokens": self.tokens, "tokens_per_second": rounded(self.tokens_per_second()), "seconds": rounded(self.seconds),
-            "prefill_seconds": rounded(self.prefill_seconds), "decode_seconds": rounded(self.seconds - self.prefill_seconds),
-            "prefill_cpu_seconds": rounded(self.prefill_cpu_seconds), "decode_cpu_seconds": rounded(self.cpu_seconds - self.prefill_cpu_seconds),
-            "tokens_per_cpu_second": rounded(self.tokens as f64 / self.cpu_seconds),
-        })
-    }
 }
 
-fn measure(model: &Model, request: &Request<'_>, tuning: Tuning) -> Result<Measured> {
-    let (start, cpu) = (Instant::now(), cpu_seconds());
-    let mut prefill = None;
-    let completions = generate_tuned(model, None, request, tuning, &mut |progress| {
-        if progress.new_tokens > 0 && prefill.is_none() {
-            prefill = Some((start.elapsed().as_secs_f64(), cpu_seconds() - cpu));
-        }
-        ControlFlow::Continue(())
-    })?;
-    let (prefill_seconds, prefill_cpu_seconds) = prefill.context("a token was drawn")?;
-    let tokens = completions.iter().map(|completion| completion.ids.len()).sum();
-    Ok(Measured { tokens, seconds: start.elapsed().as_secs_f64(), cpu_seconds: cpu_seconds() - cpu, prefill_seconds, prefill_cpu_seconds })
-}
-
-/// 8 steps of 8 examples behind one that is not counted.
-fn train(model: &Model, tokenizer: &ChatTokenizer) -> Result<()> {
-    let examples = SFT.lines().map(|line| example(tokenizer, line)).collect::<Result<Vec<_>>>()?;
-    let spec = LoraSpec { rank: 16, alpha: 32.0, dropout: 0.0, targets: Target::ALL.to_vec() };
-    let mut trainer = Trainer::new(model, spec, Settings::default(), Start::Fresh { seed: 0 })?;
-    let (mut start, mut cpu, mut tokens, mut losses) = (Instant::now(), cpu_seconds(), 0, Vec::new());
-    for (step, batch) in examples.iter().cycle().cloned().collect_chunks(8).take(9).enumerate() {
-        if step == 1 {
-            (start, cpu, tokens) = (Instant::now(), cpu_seconds(), 0);
-        }
-        let report = trainer.step(&batch)?;
-        tokens += report.tokens;
-        losses.push((report.loss * 1e4).round() / 1e4);
-    }
-    let total = seconds(start);
+/// The median of three runs by speed, printed with its ratio to `baseline`.
+fn median(name: &str, baseline: Option<f64>, mut run: impl FnMut() -> Result<Run>) -> Result<f64> {
+    let before = (Instant::now(), cpu_seconds(), busy_seconds());
+    let mut runs = (0..RUNS).map(|_| run()).collect::<Result<Vec<_>>>()?;
+    let (wall, own) = (before.0.elapsed().as_secs_f64(), cpu_seconds() - before.1);
+    let others = ((busy_seconds() - before.2 - own) / wall).max(0.0);
+    runs.sort_by(|a, b| a.speed().total_cmp(&b.speed()));
+    let Run { tokens, seconds, cpu_seconds } = runs[RUNS / 2];
+    let speed = runs[RUNS / 2].speed();
+    let ratio = baseline.map(|baseline| rounded(speed / baseline));
     println!(
         "{}",
-        json!({"measured": "train 8x8", "tokens": tokens, "seconds": total, "cpu_seconds": cpu_seconds() - cpu, "tokens_per_second": tokens as f64 / total, "losses": losses})
+        json!({"measured": name, "tokens": tokens, "seconds": rounded(seconds), "cpu_seconds": rounded(cpu_seconds),
+               "tokens_per_second": rounded(speed), "times_the_baseline": ratio, "busy": rounded(others)})
     );
-    let start = Instant::now();
-    drop(Applied::new(model, &trainer.adapter())?);
-    println!("{}", json!({"measured": "apply an adapter", "seconds": seconds(start)}));
-    Ok(())
+    Ok(speed)
+}
+
+impl Bench<'_> {
+    fn generated(&self, rows: &[Row], sampling: Sampling, ends: bool, share_prefixes: bool) -> Result<Run> {
+        let end_tokens = if ends { self.tokenizer.end_tokens().clone() } else { BTreeSet::new() };
+        let stop = Stop { end_tokens, tokenizer: Some(self.tokenizer), closing_fence: false };
+        let (start, cpu) = (Instant::now(), cpu_seconds());
+        let request = Request { rows, sampling, stop, share_prefixes };
+        let completions = generate(self.model, None, &request, &mut |_| ControlFlow::Continue(()))?;
+        let tokens = completions.iter().map(|completion| completion.ids.len()).sum();
+        Ok(Run { tokens, seconds: start.elapsed().as_secs_f64(), cpu_seconds: cpu_seconds() - cpu })
+    }
+
+    /// The first four prompts one at a time.
+    fn one_at_a_time(&self, sampling: Sampling, ends: bool) -> Result<f64> {
+        let rows = rows(self.tokenizer, 1)?;
+        median("baseline: one prompt at a time", None, || {
+            let runs = rows[..4].chunks(1).map(|row| self.generated(row, sampling, ends, true)).collect::<Result<Vec<_>>>()?;
+            let sum = |of: fn(&Run) -> f64| runs.iter().map(of).sum::<f64>();
+            Ok(Run {
+                tokens: sum(|run| run.tokens as f64) as usize,
+                seconds: sum(|run| run.seconds),
+                cpu_seconds: sum(|run| run.cpu_seconds),
+            })
+        })
+    }
+
+    /// 64 prompts, 64 new tokens each, end tokens ignored.
+    fn greedy(&self) -> Result<()> {
+        let rows = rows(self.tokenizer, 1)?;
+        let baseline = self.one_at_a_time(greedily(64), false)?;
+        median("greedy 64x64", Some(baseline), || self.generated(&rows, greedily(64), false, true))?;
+        median("greedy 64x64, no prefix sharing", Some(baseline), || self.generated(&rows, greedily(64), false, false))?;
+        Ok(())
+    }
+
+    /// 64 prompts with 4 samples each, up to 128 tokens, ending at the end token.
+    fn sampled(&self) -> Result<()> {
+        let rows = rows(self.tokenizer, 4)?;
+        let sampling = Sampling { temperature: 0.8, top_p: 0.95, max_new_tokens: 128 };
+        let baseline = self.one_at_a_time(sampling, true)?;
+        median("sampled 64x4x128", Some(baseline), || self.generated(&rows, sampling, true, true))?;
+        median("sampled 64x4x128, no prefix sharing", Some(baseline), || self.generated(&rows, sampling, true, false))?;
+        Ok(())
+    }
+
+    /// Speed against the number of rows, 32 new tokens each.
+    fn batches(&self) -> Result<()> {
+        let rows = rows(self.tokenizer, 2)?;
+        let baseline = self.one_at_a_time(greedily(32), false)?;
+        for count in [1, 2, 4, 8, 16, 32, 64, 128] {
+            median(&format!("{count} rows"), Some(baseline), || self.generated(&rows[..count], greedily(32), false, true))?;
+        }
+        Ok(())
+    }
+
+    /// Speed against the length of the prompts: 16 rows that share nothing, 16 new tokens each; prompt tokens count as tokens.
+    fn lengths(&self) -> Result<()> {
+        let text: Vec<i64> = self.tokenizer.encode_text(&WORKLOAD.repeat(8))?;
+        let mut baseline = None;
+        for length in [50, 100, 200, 400, 700, 1000] {
+            let row = |n: usize| Row { prompt_ids: text[n * 300..n * 300 + length].to_vec(), seed: 0 };
+            let rows: Vec<Row> = (0..16).map(row).collect();
+            let run = || {
+                let run = self.generated(&rows, greedily(16), false, false)?;
+                Ok(Run { tokens: run.tokens + 16 * length, ..run })
+            };
+            let speed = median(&format!("prompts of {length} tokens"), baseline, run)?;
+            baseline.get_or_insert(speed);
+        }
+        Ok(())
+    }
+
+    /// Steps of 8 examples, behind one that is not counted.
+    fn train(&self) -> Result<()> {
+        let examples = SFT.lines().map(|line| example(self.tokenizer, line)).collect::<Result<Vec<_>>>()?;
+        let spec = LoraSpec { rank: 16, alpha: 32.0, dropout: 0.0, targets: Target::ALL.to_vec() };
+        let mut trainer = Trainer::new(self.model, spec, Settings::default(), Start::Fresh { seed: 0 })?;
+        let mut step = |batch: &[Example]| -> Result<Run> {
+            let (start, cpu) = (Instant::now(), cpu_seconds());
+            let report = trainer.step(batch, &mut || ControlFlow::Continue(()))?;
+            Ok(Run { tokens: report.tokens, seconds: start.elapsed().as_secs_f64(), cpu_seconds: cpu_seconds() - cpu })
+        };
+        step(&examples[..8])?;
+        let mut at = 0;
+        let mut next = |size: usize| {
+            at = (at + size) % (examples.len() - 8);
+            examples[at..at + size].to_vec()
+        };
+        let baseline = median("baseline: one example a step", None, || step(&next(1)))?;
+        median("train 8 a step", Some(baseline), || step(&next(8)))?;
+        let start = Instant::now();
+        drop(Applied::new(self.model, &trainer.adapter())?);
+        println!("{}", json!({"measured": "apply an adapter", "seconds": seconds(start)}));
+        Ok(())
+    }
+}
+
+fn greedily(max_new_tokens: usize) -> Sampling {
+    Sampling { temperature: 0.0, top_p: 1.0, max_new_tokens }
 }
 
 fn rows(tokenizer: &ChatTokenizer, samples: u64) -> Result<Vec<Row>> {
@@ -180,21 +192,20 @@ fn example(tokenizer: &ChatTokenizer, line: &str) -> Result<Example> {
     Ok(Example { prompt_ids: tokenizer.encode_prompt(json["prompt"].as_str().context("prompt")?)?, completion_ids })
 }
 
-trait Chunks: Iterator<Item = Example> + Sized {
-    /// Batches of `size`, for ever where the iterator is endless.
-    fn collect_chunks(mut self, size: usize) -> impl Iterator<Item = Vec<Example>> {
-        std::iter::from_fn(move || Some(self.by_ref().take(size).collect::<Vec<_>>()).filter(|batch| !batch.is_empty()))
-    }
-}
-
-impl<T: Iterator<Item = Example>> Chunks for T {}
-
 fn seconds(start: Instant) -> f64 {
     rounded(start.elapsed().as_secs_f64())
 }
 
 fn rounded(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
+}
+
+/// CPU time that all processes of this machine have used.
+fn busy_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+    let fields: Vec<f64> = stat.lines().next().unwrap_or_default().split_whitespace().skip(1).map(|f| f.parse().unwrap_or(0.0)).collect();
+    // User, nice and system; then idle and waiting, which are not work.
+    fields.iter().take(3).sum::<f64>() / 100.0
 }
 
 /// CPU time of this process, which other work on the machine disturbs less than it does the clock.

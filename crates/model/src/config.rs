@@ -91,6 +91,16 @@ impl Config {
         Ok(())
     }
 
+    /// Why a sequence that shall grow by `new_tokens` cannot go through the model; none if it can.
+    pub(crate) fn refuse(&self, ids: &[i64], new_tokens: usize) -> Option<String> {
+        let most = self.max_positions;
+        if ids.is_empty() || ids.len() + new_tokens > most as usize {
+            return Some(format!("{} prompt tokens and {new_tokens} new ones; the model takes 1 to {most}", ids.len()));
+        }
+        let foreign = ids.iter().find(|id| !(0..self.vocab_size).contains(*id))?;
+        Some(format!("id {foreign} is outside the vocabulary of {}", self.vocab_size))
+    }
+
     /// Width of the queries: heads × head_dim.
     pub(crate) fn q_size(&self) -> i64 {
         self.heads * self.head_dim
@@ -119,6 +129,13 @@ fn refuse_unknown_forms(json: &Value, architecture: Architecture) -> Result<()> 
     if json["use_sliding_window"].as_bool().unwrap_or(false) {
         return refuse("use_sliding_window", "true".into(), "full attention");
     }
+    // qwen2 and qwen3 carry a window's size that counts only with `use_sliding_window`.
+    if architecture == Architecture::Llama && json["sliding_window"].as_i64().is_some() {
+        return refuse("sliding_window", json["sliding_window"].to_string(), "full attention");
+    }
+    if let Some(part) = json["partial_rotary_factor"].as_f64().filter(|part| *part != 1.0) {
+        return refuse("partial_rotary_factor", part.to_string(), "1");
+    }
     if let Some(kinds) = json["layer_types"].as_array()
         && let Some(other) = kinds.iter().find(|kind| kind.as_str() != Some("full_attention"))
     {
@@ -141,7 +158,9 @@ fn refuse_unknown_forms(json: &Value, architecture: Architecture) -> Result<()> 
 fn rope_theta(json: &Value) -> Result<f64> {
     for key in ["rope_parameters", "rope_scaling"] {
         let kind = ["rope_type", "type"].iter().find_map(|name| json[key][name].as_str());
-        if let Some(kind) = kind.filter(|kind| *kind != "default") {
+        let scaled = json[key].as_object().and_then(|form| form.keys().find(|key| key.contains("factor") || key.ends_with("_attention")));
+        let kind = kind.filter(|kind| *kind != "default").or(scaled.filter(|_| kind.is_none()).map(String::as_str));
+        if let Some(kind) = kind {
             return Err(Error::Unsupported { what: "rope scaling", value: kind.into(), supported: "default" });
         }
     }
@@ -192,6 +211,16 @@ mod tests {
         let named = |result: Result<Config>| result.unwrap_err().to_string();
         assert!(named(with("rope_scaling", json!({"rope_type": "yarn"}))).contains("yarn"));
         assert!(named(with("rope_parameters", json!({"rope_type": "llama3"}))).contains("llama3"));
+        assert!(named(with("rope_scaling", json!({"factor": 2.0}))).contains("factor"));
+        assert!(named(with("rope_parameters", json!({"full_attention": {"rope_theta": 1e4}}))).contains("full_attention"));
+        assert!(named(with("sliding_window", json!(4096))).contains("sliding_window"));
+        assert!(named(with("layer_types", json!(["full_attention", "sliding_attention"]))).contains("sliding_attention"));
+        assert!(named(with("partial_rotary_factor", json!(0.5))).contains("partial_rotary_factor"));
+        assert!(named(with("attention_bias", json!(true))).contains("attention_bias"));
+        assert!(named(with("quantization_config", json!({"quant_method": "gptq"}))).contains("gptq"));
+        let mut qwen = base();
+        (qwen["model_type"], qwen["sliding_window"], qwen["use_sliding_window"]) = (json!("qwen2"), json!(32768), json!(false));
+        assert!(Config::from_json(&qwen).is_ok(), "a window that is off");
         assert!(named(with("use_sliding_window", json!(true))).contains("sliding"));
         assert!(named(with("model_type", json!("mamba"))).contains("mamba"));
         assert!(named(with("hidden_act", json!("gelu"))).contains("gelu"));

@@ -22,6 +22,11 @@ impl Placement {
         if tch::Cuda::is_available() { Self { device: Device::Cuda(0), kind: Kind::BFloat16 } } else { Self::CPU }
     }
 
+    /// Bytes free on the GPU; none on the CPU, or where the driver does not say.
+    pub(crate) fn free_gpu_memory(self) -> Option<u64> {
+        if let Device::Cuda(_) = self.device { free_cuda_memory() } else { None }
+    }
+
     /// True on the CPU, where adapters are merged and small kernels of our own run.
     pub(crate) fn is_cpu(self) -> bool {
         self.device == Device::Cpu
@@ -31,46 +36,10 @@ impl Placement {
     pub fn description(self) -> String {
         let kind = if self.kind == Kind::BFloat16 { "bfloat16" } else { "float32" };
         match self.device {
-            Device::Cpu => format!("cpu {kind}, {} threads", tch::get_num_threads()),
+            Device::Cpu => format!("cpu {kind}, {} threads", crate::lanes::threads()),
             Device::Cuda(index) => format!("cuda:{index} {kind}"),
             other => format!("{other:?} {kind}"),
         }
-    }
-}
-
-/// OpenMP's and MKL's settings for the calling thread alone; `tch::set_num_threads` would change those of the whole process.
-struct ThreadLimits {
-    openmp: unsafe extern "C" fn(i32),
-    mkl: unsafe extern "C" fn(i32) -> i32,
-}
-
-fn thread_limits() -> Option<&'static ThreadLimits> {
-    use libloading::os::unix::Library;
-    static FOUND: OnceLock<Option<ThreadLimits>> = OnceLock::new();
-    let find = || {
-        let this = Library::this();
-        // SAFETY: these are the signatures of `omp_set_num_threads` and `MKL_Set_Num_Threads_Local`.
-        unsafe {
-            Some(ThreadLimits { openmp: *this.get(b"omp_set_num_threads").ok()?, mkl: *this.get(b"MKL_Set_Num_Threads_Local").ok()? })
-        }
-    };
-    FOUND.get_or_init(find).as_ref()
-}
-
-/// Whether [`confine_to_one_thread`] works here.
-pub(crate) fn can_confine_threads() -> bool {
-    thread_limits().is_some()
-}
-
-/// Makes libtorch compute with one thread where the calling thread asks it to; others are left as they are.
-pub(crate) fn confine_to_one_thread() {
-    let Some(limits) = thread_limits() else { return };
-    // libtorch sets a new thread up when it is first asked, which would undo ours.
-    tch::get_num_threads();
-    // SAFETY: both take any positive number and touch nothing but the calling thread's settings.
-    unsafe {
-        (limits.openmp)(1);
-        (limits.mkl)(1);
     }
 }
 
@@ -86,6 +55,21 @@ fn load_cuda() -> bool {
         }
         Err(_) => false,
     }
+}
+
+/// What the driver says about the current context's device, which is libtorch's once it has made its first tensor there.
+fn free_cuda_memory() -> Option<u64> {
+    use libloading::os::unix::{Library, Symbol};
+    type MemGetInfo = unsafe extern "C" fn(*mut usize, *mut usize) -> i32;
+    let (mut free, mut total) = (0_usize, 0_usize);
+    // SAFETY: the driver's library is loaded already where CUDA is in use; the function has had this signature since CUDA 3.2 and writes
+    // two sizes.
+    let status = unsafe {
+        let library = Library::new("libcuda.so.1").ok()?;
+        let ask: Symbol<MemGetInfo> = library.get(b"cuMemGetInfo_v2").ok()?;
+        ask(&raw mut free, &raw mut total)
+    };
+    (status == 0).then_some(free as u64)
 }
 
 /// The folder of the `libtorch_cpu.so` that this process has mapped.

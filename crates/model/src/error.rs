@@ -68,12 +68,6 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the cause is what the caller named (a model, an adapter, a setting), so that trying again will not help.
-    pub fn is_callers(&self) -> bool {
-        let here = matches!(self, Self::Hub { .. } | Self::TooBig { .. } | Self::OutOfMemory { .. } | Self::Torch { .. });
-        !here && !matches!(self, Self::NotFinite { .. } | Self::Diverged { .. } | Self::Cancelled)
-    }
-
     /// Whether the same work may succeed later or elsewhere: the cause lies in a file, a network, this machine's memory or libtorch.
     pub fn retry_may_help(&self) -> bool {
         let file = matches!(self, Self::Read { .. } | Self::Corrupt { .. } | Self::Source { .. } | Self::OtherWeights { .. });

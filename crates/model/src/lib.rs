@@ -13,7 +13,7 @@
 //! let applied = Applied::new(&model, &adapter)?; // drop it to be back at the base
 //! let rows = [Row { prompt_ids: prompt_ids.clone(), seed: 7 }];
 //! let sampling = Sampling { temperature: 0.8, top_p: 0.95, max_new_tokens: 256 };
-//! let request = Request { rows: &rows, sampling, stop: Stop::at_code_end(&tokenizer) };
+//! let request = Request { rows: &rows, sampling, stop: Stop::at_code_end(&tokenizer), share_prefixes: true };
 //! let completions = generate(&model, Some(&applied), &request, &mut |_progress| ControlFlow::Continue(()))?;
 //!
 //! let mut completion_ids = completions[0].ids.clone();
@@ -23,7 +23,7 @@
 //! let mut trainer = Trainer::new(&model, spec, Settings::default(), Start::Fresh { seed: 1 })?;
 //! for batch in plan_batches(&[examples[0].tokens()], 2048, 2, 1) {
 //!     let batch: Vec<Example> = batch.iter().map(|&index| examples[index].clone()).collect();
-//!     println!("{:?}", trainer.step(&batch)?);
+//!     println!("{:?}", trainer.step(&batch, &mut || ControlFlow::Continue(()))?);
 //! }
 //! let trained: Adapter = trainer.adapter(); // .id(), .config_file(), .weights_file()
 //! # Ok(()) }
@@ -36,12 +36,14 @@ mod digest;
 mod error;
 mod forward;
 mod generate;
+mod lanes;
 mod load;
 mod lora;
 mod memory;
 mod model;
 mod resident;
 mod score;
+mod tensors;
 pub mod testing;
 mod train;
 
@@ -49,10 +51,11 @@ pub use chat::{ChatTokenizer, Message};
 pub use config::{Architecture, Config};
 pub use device::Placement;
 pub use error::{Error, Result};
-pub use generate::{Completion, Finish, Progress, Request, Row, Sampling, Stop, Tuning, generate, generate_tuned, last_logits};
-pub use load::{Checkpoint, default_cache};
+pub use generate::{Completion, Finish, Progress, Request, Row, Sampling, Stop, generate, last_logits};
+pub use lanes::{set_threads, threads};
+pub use load::default_cache;
 pub use lora::{Adapter, Applied, LoraSpec, Target};
 pub use model::{Model, load};
 pub use resident::Resident;
-pub use score::{Score, score};
+pub use score::{Scored, score};
 pub use train::{Example, Schedule, Settings, Start, StepReport, Trainer, plan_batches};

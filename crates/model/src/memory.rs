@@ -1,25 +1,40 @@
 //! Whether a model fits into this machine's memory, asked before any of it is read: the kernel would otherwise end the process
-//! in the middle of it without a word. Knows only the CPU's memory.
+//! in the middle of it without a word.
 
 use std::fs;
 
+use tch::{Device, Kind, Tensor};
+
 use crate::{
     config::Config,
+    device::Placement,
     error::{Error, Result},
 };
 
 /// The least that work beside the weights takes: libtorch itself, a small cache, activations.
 const BESIDE: u64 = 400 << 20;
 
-/// Refuses a model whose weights, in kinds of `bytes` bytes, and what works beside them do not fit here.
-pub fn check(config: &Config, bytes: u64) -> Result<()> {
-    available().map_or(Ok(()), |available| fits(config, bytes, available))
+/// Refuses a model whose weights, and what works beside them, do not fit where `placement` says.
+pub fn check(config: &Config, placement: Placement) -> Result<()> {
+    let bytes = placement.kind.elt_size_in_bytes() as u64;
+    let available = match placement.device {
+        Device::Cpu => available(),
+        device => {
+            // The first tensor makes the context that the driver is asked about.
+            let _context = Tensor::zeros([1], (Kind::Float, device));
+            placement.free_gpu_memory()
+        }
+    };
+    refuse_above(config, bytes, available)
 }
 
-fn fits(config: &Config, bytes: u64, available: u64) -> Result<()> {
+fn refuse_above(config: &Config, bytes: u64, available: Option<u64>) -> Result<()> {
     let weights = parameters(config).saturating_mul(bytes);
     let needed = weights.saturating_add(BESIDE);
-    if needed > available { Err(Error::TooBig { weights, needed, available }) } else { Ok(()) }
+    match available {
+        Some(available) if needed > available => Err(Error::TooBig { weights, needed, available }),
+        _ => Ok(()),
+    }
 }
 
 /// Numbers in a model's weights; saturates where the configuration claims more than there can be.
@@ -76,16 +91,8 @@ mod tests {
 
     #[test]
     fn a_model_that_cannot_fit_is_refused_with_both_figures() {
-        assert!(fits(&config(30), 4, 1_000_000_000).is_ok());
-        let message = fits(&config(30), 4, 900_000_000).unwrap_err().to_string();
-        assert!(
-            message.contains("take 0.5 GB") && message.contains("0.9 GB are available") && message.contains("smaller model"),
-            "{message}"
-        );
-    }
-
-    #[test]
-    fn this_machine_has_memory() {
-        assert!(available().is_some_and(|bytes| bytes > 1 << 20));
+        assert!(refuse_above(&config(30), 2, Some(800 << 20)).is_ok() && refuse_above(&config(30), 4, Some(800 << 20)).is_err());
+        let message = refuse_above(&config(30), 4, Some(900_000_000)).unwrap_err().to_string();
+        assert!(message.contains("GB") && message.contains("available") && message.contains("smaller model"), "{message}");
     }
 }

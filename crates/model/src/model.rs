@@ -54,21 +54,6 @@ pub(crate) struct Layer {
 }
 
 impl Layer {
-    fn shallow_clone(&self) -> Self {
-        let optional = |tensor: &Option<Tensor>| tensor.as_ref().map(Tensor::shallow_clone);
-        Self {
-            attention_norm: self.attention_norm.shallow_clone(),
-            mlp_norm: self.mlp_norm.shallow_clone(),
-            qkv: self.qkv.shallow_clone(),
-            qkv_bias: optional(&self.qkv_bias),
-            q_norm: optional(&self.q_norm),
-            k_norm: optional(&self.k_norm),
-            out: self.out.shallow_clone(),
-            gate_up: self.gate_up.shallow_clone(),
-            down: self.down.shallow_clone(),
-        }
-    }
-
     pub(crate) fn weight(&self, fused: Fused) -> &Tensor {
         match fused {
             Fused::Qkv => &self.qkv,
@@ -89,8 +74,8 @@ impl Layer {
 /// Names the file, field, weight or architecture that is missing, damaged or not supported, and what to do.
 pub fn load(source: &str, cache: &Path) -> Result<(Model, ChatTokenizer)> {
     let checkpoint = Checkpoint::open(source, cache)?;
-    let tokenizer = checkpoint.tokenizer()?;
-    Ok((checkpoint.model()?, tokenizer))
+    let tokenizer = ChatTokenizer::new(&checkpoint.tokenizer_parts()?, &checkpoint.config.end_tokens)?;
+    Ok((Model::from_checkpoint(&checkpoint, Placement::detect())?, tokenizer))
 }
 
 impl Model {
@@ -119,25 +104,8 @@ impl Model {
         self.placement.description()
     }
 
-    /// The same weights, not copied, for another thread.
-    pub(crate) fn shallow_clone(&self) -> Self {
-        Self {
-            config: self.config.clone(),
-            placement: self.placement,
-            embedding: self.embedding.shallow_clone(),
-            head: self.head.shallow_clone(),
-            final_norm: self.final_norm.shallow_clone(),
-            layers: self.layers.iter().map(Layer::shallow_clone).collect(),
-            cos: self.cos.shallow_clone(),
-            sin: self.sin.shallow_clone(),
-            base_digest: self.base_digest,
-        }
-    }
-
-    pub(crate) fn from_checkpoint(checkpoint: &Checkpoint, placement: Placement) -> Result<Self> {
-        if placement.device == tch::Device::Cpu {
-            memory::check(&checkpoint.config, 4)?;
-        }
+    fn from_checkpoint(checkpoint: &Checkpoint, placement: Placement) -> Result<Self> {
+        memory::check(&checkpoint.config, placement)?;
         let base_digest = digest::of_files(&checkpoint.files)?;
         guard("loading the weights", "use a smaller model or a machine with more memory", || {
             let _no_grad = tch::no_grad_guard();

@@ -1,6 +1,6 @@
 //! What a value may be, beyond its type. Each rule names the key, the value and the fix.
 
-use super::schema::{Experiment, Method, TARGETS, Train};
+use super::schema::{Experiment, Method, TARGETS};
 use crate::states::Holdout;
 
 /// One value that cannot be used.
@@ -26,7 +26,7 @@ impl Experiment {
         self.check_top(&mut found);
         self.check_problems(&mut found);
         self.check_generate(&mut found);
-        self.train.check_into(&mut found);
+        self.check_train(&mut found);
         self.check_evaluate(&mut found);
         found.0
     }
@@ -95,29 +95,8 @@ impl Experiment {
         c.require(bytes <= RESULT_BYTES, key, value, fix);
     }
 
-    fn check_evaluate(&self, c: &mut Checks) {
-        let e = &self.evaluate;
-        c.range("evaluate.every", e.every, 1, 100_000);
-        c.range("evaluate.samples", e.samples, 0, 1_024);
-        c.float("evaluate.temperature", e.temperature, 0.01, 10.0);
-        c.float("evaluate.top_p", e.top_p, 0.01, 1.0);
-        for &k in e.pass_at.iter().flatten() {
-            let fits = k >= 1 && (e.samples == 0 || k <= e.samples);
-            c.require(fits, "evaluate.pass_at", k, format!("use 1 to `evaluate.samples` = {}", e.samples));
-        }
-    }
-}
-
-impl Train {
-    /// Every value that cannot be used, under its key in an experiment file (`train.rank`).
-    pub fn check(&self) -> Vec<Invalid> {
-        let mut found = Checks::default();
-        self.check_into(&mut found);
-        found.0
-    }
-
-    fn check_into(&self, c: &mut Checks) {
-        let t = self;
+    fn check_train(&self, c: &mut Checks) {
+        let t = &self.train;
         c.range("train.rank", t.rank, 1, 512);
         c.float("train.alpha", t.alpha, 0.001, 4_096.0);
         c.float("train.dropout", t.dropout, 0.0, 0.9);
@@ -133,6 +112,18 @@ impl Train {
             let known = TARGETS.contains(&target.as_str());
             c.require(known, "train.targets", quoted(target), format!("known are {}", TARGETS.join(", ")));
             c.require(!t.targets[..i].contains(target), "train.targets", quoted(target), "name each linear once");
+        }
+    }
+
+    fn check_evaluate(&self, c: &mut Checks) {
+        let e = &self.evaluate;
+        c.range("evaluate.every", e.every, 1, 100_000);
+        c.range("evaluate.samples", e.samples, 0, 1_024);
+        c.float("evaluate.temperature", e.temperature, 0.01, 10.0);
+        c.float("evaluate.top_p", e.top_p, 0.01, 1.0);
+        for &k in e.pass_at.iter().flatten() {
+            let fits = k >= 1 && (e.samples == 0 || k <= e.samples);
+            c.require(fits, "evaluate.pass_at", k, format!("use 1 to `evaluate.samples` = {}", e.samples));
         }
     }
 }

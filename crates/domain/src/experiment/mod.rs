@@ -5,5 +5,5 @@ mod parse;
 mod schema;
 
 pub use check::{Invalid, advise};
-pub use parse::{Error, parse, parse_checked};
+pub use parse::{Error, parse};
 pub use schema::{Evaluate, Experiment, Generate, History, Method, Model, Problems, Schedule, Start, Stop, TARGETS, Train, Verify};

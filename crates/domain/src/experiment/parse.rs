@@ -2,12 +2,11 @@
 
 use std::ops::Range;
 
-use serde::de::DeserializeOwned;
 use toml::de::{DeTable, DeValue};
 
 use super::{Experiment, Invalid};
 
-/// What is wrong with an experiment file (or another that is read the same way), at most one entry per key.
+/// What is wrong with an experiment file, at most one entry per key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Not TOML, an unknown key, or a value of the wrong type.
@@ -20,18 +19,12 @@ pub enum Error {
 
 /// Parses and checks the text of an experiment file.
 pub fn parse(text: &str) -> Result<Experiment, Error> {
-    let mut experiment = parse_checked(text, Experiment::check)?;
-    experiment.evaluate.pass_at = Some(experiment.evaluate.pass_at());
-    Ok(experiment)
-}
-
-/// Parses the text of any TOML file and checks its values: the same errors as an experiment file gives.
-pub fn parse_checked<T: DeserializeOwned>(text: &str, check: impl Fn(&T) -> Vec<Invalid>) -> Result<T, Error> {
     let table = DeTable::parse(text).map_err(|error| syntax(text, None, &error))?;
-    let parsed: T = toml::from_str(text).map_err(|error| syntax(text, Some(table.get_ref()), &error))?;
-    let invalid = check(&parsed);
+    let mut experiment: Experiment = toml::from_str(text).map_err(|error| syntax(text, Some(table.get_ref()), &error))?;
+    let invalid = experiment.check();
     if invalid.is_empty() {
-        return Ok(parsed);
+        experiment.evaluate.pass_at = Some(experiment.evaluate.pass_at());
+        return Ok(experiment);
     }
     Err(Error::Invalid(invalid.into_iter().map(|bad| (line_of_key(text, table.get_ref(), bad.key), bad)).collect()))
 }

@@ -8,6 +8,14 @@ pub(crate) use bytes::character;
 
 pub use tokenizer::ChatTokenizer;
 
+/// One turn of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Such as `system`, `user` or `assistant`; the template says which it knows.
+    pub role: String,
+    pub content: String,
+}
+
 /// What a tokenizer is made from, wherever it was found.
 pub(crate) struct Parts {
     pub tokenizer_json: Vec<u8>,
@@ -16,12 +24,4 @@ pub(crate) struct Parts {
     pub bos_token: Option<String>,
     pub eos_token: Option<String>,
     pub end_tokens: Vec<i64>,
-}
-
-/// One turn of a conversation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
-    /// `system`, `user` or `assistant`.
-    pub role: String,
-    pub content: String,
 }

@@ -3,61 +3,53 @@
 
 use minijinja::{Environment, ErrorKind, Value, context};
 
-use super::Parts;
+use super::{Message, Parts};
 use crate::error::{Error, Result};
-
-/// Around the number that stands for a message's content while a template runs: private-use characters that no template treats specially,
-/// and letters, so that a template which changes case or order is noticed.
-const MARKS: (&str, &str) = ("\u{f8f0}\u{f8f1}message ", " end\u{f8f1}\u{f8f2}");
 
 /// A model's template with the tokens it may name.
 pub(super) struct Template {
-    source: String,
+    text: String,
     bos_token: String,
     eos_token: String,
 }
 
-/// A part of what a template writes.
+/// A piece of a rendered prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Part {
-    /// The template's own text, in which special tokens count.
-    Own(String),
-    /// The content of a message. `trims`: the template strips the white space around it.
-    Content { message: usize, trims: bool },
+pub(super) enum Piece {
+    /// Written by the template: special tokens in it count.
+    Frame(String),
+    /// The content of the message with this index; `trimmed` if the template strips the white space around it.
+    Content { message: usize, trimmed: bool },
 }
 
 impl Template {
-    /// The template of `parts`; `None` without one.
     pub(super) fn new(parts: &Parts) -> Option<Self> {
-        let token = |token: &Option<String>| token.clone().unwrap_or_default();
-        let source = parts.template.clone()?;
-        Some(Self { source, bos_token: token(&parts.bos_token), eos_token: token(&parts.eos_token) })
+        let word = |token: &Option<String>| token.clone().unwrap_or_default();
+        let text = parts.template.clone()?;
+        Some(Self { text, bos_token: word(&parts.bos_token), eos_token: word(&parts.eos_token) })
     }
 
-    /// What the template writes around messages of these roles, up to where the assistant begins. The contents themselves never go
-    /// through it: a template that looks into them sees a placeholder.
-    pub(super) fn lay_out(&self, roles: &[&str]) -> Result<Vec<Part>> {
-        let plain = self.render(roles, "")?;
-        let spaced = self.render(roles, "  ")?;
-        let mut parts = Vec::new();
-        let mut seen = vec![0; roles.len()];
+    /// What the template makes of messages with these roles, up to where the assistant begins.
+    pub(super) fn pieces(&self, messages: &[Message]) -> Result<Vec<Piece>> {
+        let plain = self.render(messages, |index| placeholder(index))?;
+        let spaced = self.render(messages, |index| format!("  {}  ", placeholder(index)))?;
+        let mut pieces = Vec::new();
         let mut rest = plain.as_str();
-        while let Some((before, behind)) = rest.split_once(MARKS.0) {
-            let (number, after) = behind.split_once(MARKS.1).ok_or_else(|| failed("it cuts a message's content".into()))?;
-            let message: usize = number.parse().map_err(|_| failed("it changes a message's content".into()))?;
-            *seen.get_mut(message).ok_or_else(|| failed("it changes a message's content".into()))? += 1;
-            parts.push(Part::Own(before.into()));
-            parts.push(Part::Content { message, trims: !spaced.contains(&format!("  {}", placeholder(message))) });
+        for message in 0..messages.len() {
+            let mark = placeholder(message);
+            let split = rest.split_once(&mark).filter(|(before, after)| !before.contains(MARK) && !after.contains(&mark));
+            let (before, after) = split.ok_or_else(|| {
+                failed(format!("it does not write the text of message {message} ({}) exactly once, in order", messages[message].role))
+            })?;
+            pieces.push(Piece::Frame(before.into()));
+            pieces.push(Piece::Content { message, trimmed: !spaced.contains(&format!("  {mark}")) });
             rest = after;
         }
-        parts.push(Part::Own(rest.into()));
-        match seen.iter().position(|&count| count != 1) {
-            None => Ok(parts),
-            Some(at) => Err(failed(format!("it does not write the content of message {} ({}) exactly once, unchanged", at + 1, roles[at]))),
-        }
+        pieces.push(Piece::Frame(rest.into()));
+        Ok(pieces)
     }
 
-    fn render(&self, roles: &[&str], space: &str) -> Result<String> {
+    fn render(&self, messages: &[Message], content: impl Fn(usize) -> String) -> Result<String> {
         let mut environment = Environment::new();
         environment.set_trim_blocks(true);
         environment.set_lstrip_blocks(true);
@@ -66,20 +58,23 @@ impl Template {
             Err(minijinja::Error::new(ErrorKind::InvalidOperation, reason))
         });
         environment.add_function("strftime_now", |_format: String| "01 Jan 2025");
-        let content = |index| format!("{space}{}{space}", placeholder(index));
-        let messages = roles.iter().enumerate().map(|(index, role)| context! { role => role, content => content(index) });
+        let with = |(index, message): (usize, &Message)| context! { role => message.role, content => content(index) };
         let context = context! {
-            messages => messages.collect::<Vec<_>>(),
+            messages => messages.iter().enumerate().map(with).collect::<Vec<_>>(),
             add_generation_prompt => true,
             bos_token => self.bos_token,
             eos_token => self.eos_token,
         };
-        environment.render_str(&self.source, context).map_err(|error| failed(format!("{error:#}")))
+        environment.render_str(&self.text, context).map_err(|error| failed(format!("{error:#}")))
     }
 }
 
+/// Begins a placeholder: private-use characters that no template treats specially.
+const MARK: &str = "\u{f8f0}\u{f8f1}";
+
+/// Stands for a message's text while a template runs.
 fn placeholder(message: usize) -> String {
-    format!("{}{message}{}", MARKS.0, MARKS.1)
+    format!("{MARK}{message}\u{f8f1}\u{f8f0}")
 }
 
 fn failed(reason: String) -> Error {
@@ -90,30 +85,33 @@ fn failed(reason: String) -> Error {
 mod tests {
     use super::*;
 
-    fn template(source: &str) -> Template {
-        Template { source: source.into(), bos_token: "<s>".into(), eos_token: String::new() }
+    fn template(text: &str) -> Template {
+        Template { text: text.into(), bos_token: "<s>".into(), eos_token: String::new() }
     }
 
-    const CHAT: &str = "{{ bos_token }}{% for m in messages %}<|{{ m['role'] }}|>{{ m.content.strip() if m.role == 'user' else m.content }}<end>\n{% endfor %}\n{% if add_generation_prompt %}<|assistant|>{% endif %}";
+    fn messages(roles: &[&str]) -> Vec<Message> {
+        roles.iter().map(|role| Message { role: (*role).into(), content: "ignored".into() }).collect()
+    }
+
+    const CHAT: &str = "{{ bos_token }}{% for m in messages %}<|{{ m['role'] }}|>{{ m.content.strip() }}<end>\n{% endfor %}\n{% if add_generation_prompt %}<|assistant|>{% endif %}";
 
     #[test]
-    fn the_parts_are_what_surrounds_the_contents() {
-        let own = |text: &str| Part::Own(text.into());
-        let parts = template(CHAT).lay_out(&["user"]).unwrap();
-        assert_eq!(parts, [own("<s><|user|>"), Part::Content { message: 0, trims: true }, own("<end>\n<|assistant|>")]);
-        let parts = template(CHAT).lay_out(&["system", "user"]).unwrap();
-        let contents = [Part::Content { message: 0, trims: false }, Part::Content { message: 1, trims: true }];
-        assert_eq!((&parts[1], &parts[2], &parts[3]), (&contents[0], &own("<end>\n<|user|>"), &contents[1]));
+    fn frames_surround_the_contents() {
+        let frame = |text: &str| Piece::Frame(text.into());
+        let content = |message| Piece::Content { message, trimmed: true };
+        assert_eq!(template(CHAT).pieces(&messages(&["user"])).unwrap(), [frame("<s><|user|>"), content(0), frame("<end>\n<|assistant|>")]);
+        assert_eq!(
+            template(CHAT).pieces(&messages(&["system", "user"])).unwrap(),
+            [frame("<s><|system|>"), content(0), frame("<end>\n<|user|>"), content(1), frame("<end>\n<|assistant|>")]
+        );
     }
 
     #[test]
     fn a_template_that_refuses_says_why() {
-        let error = template("{{ raise_exception('no users here') }}").lay_out(&["user"]).unwrap_err();
+        let error = template("{{ raise_exception('no users here') }}").pieces(&messages(&["user"])).unwrap_err();
         assert!(error.to_string().contains("no users here"), "{error}");
-        for filter in ["reverse", "upper", "title", "length"] {
-            assert!(template(&format!("{{{{ messages[0].content | {filter} }}}}")).lay_out(&["user"]).is_err(), "{filter}");
-        }
-        let error = template("{{ messages[0].content }}").lay_out(&["user", "assistant"]).unwrap_err();
-        assert!(error.to_string().contains("message 2 (assistant)"), "{error}");
+        assert!(template("{{ messages[0].content | length }}").pieces(&messages(&["user"])).is_err());
+        let error = template("{{ messages[1].content }}").pieces(&messages(&["system", "user"])).unwrap_err().to_string();
+        assert!(error.contains("message 0 (system)"), "{error}");
     }
 }

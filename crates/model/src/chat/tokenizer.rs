@@ -6,7 +6,7 @@ use tokenizers::{DecoderWrapper, Tokenizer};
 
 use super::{
     Message, Parts, bytes,
-    template::{Part, Template},
+    template::{Piece, Template},
 };
 use crate::error::{Error, Result};
 
@@ -14,8 +14,8 @@ use crate::error::{Error, Result};
 pub struct ChatTokenizer {
     tokenizer: Tokenizer,
     template: Option<Template>,
-    /// What the template makes of one message of the user.
-    user: Vec<Part>,
+    /// The pieces of a prompt of one user message.
+    frame: Vec<Piece>,
     /// Special tokens, longest first.
     specials: Vec<(String, i64)>,
     bytes: Vec<Vec<u8>>,
@@ -30,7 +30,7 @@ impl ChatTokenizer {
         if !tokenizer.get_decoder().is_some_and(is_byte_level) {
             return Err(Error::Unsupported { what: "tokenizer", value: "without a ByteLevel decoder".into(), supported: "byte-level BPE" });
         }
-        // From here on text is only text; special tokens are put in by `encode_parts`.
+        // From here on text is only text; special tokens are put in by `fill`.
         tokenizer.set_encode_special_tokens(true);
         let mut specials: Vec<(String, i64)> = tokenizer
             .get_added_tokens_decoder()
@@ -40,39 +40,36 @@ impl ChatTokenizer {
             .collect();
         specials.sort_by(|(a, _), (b, _)| b.len().cmp(&a.len()).then(a.cmp(b)));
         let template = Template::new(parts);
-        let user = template.as_ref().map(|template| template.lay_out(&["user"])).transpose()?.unwrap_or_default();
+        let frame = template.as_ref().map_or(Ok(Vec::new()), |template| template.pieces(&[from_user("")]))?;
         let id = |text: &str| tokenizer.token_to_id(text).map(i64::from);
         let turn_end = template.as_ref().and_then(|_| id("<|im_end|>"));
         let eos = parts.eos_token.as_deref().and_then(id);
         let mut end_tokens: BTreeSet<i64> = config_end_tokens.iter().chain(&parts.end_tokens).copied().collect();
         end_tokens.extend(turn_end.into_iter().chain(eos));
         let end_token = turn_end.or(eos).or_else(|| end_tokens.first().copied());
-        Ok(Self { bytes: bytes::table(&tokenizer), tokenizer, template, user, specials, end_tokens, end_token })
+        Ok(Self { bytes: bytes::table(&tokenizer), tokenizer, template, frame, specials, end_tokens, end_token })
     }
 
     /// The ids of a prompt: `user` inside the model's chat template, up to where the assistant begins. Special tokens written in `user`
     /// stay ordinary text. A model without a template gets the text as it is, with the special tokens its tokenizer adds.
     pub fn encode_prompt(&self, user: &str) -> Result<Vec<i64>> {
         if self.template.is_none() {
-            return self.encode(user, true);
+            return self.encode_raw(user);
         }
-        self.encode_parts(&self.user, &[user])
+        self.fill(&self.frame, &[from_user(user)])
     }
 
-    /// The ids of a conversation inside the model's chat template, up to where the assistant begins. Special tokens written in a content
-    /// stay ordinary text.
-    ///
-    /// # Errors
-    /// The model has no template, or its template refuses these roles.
+    /// The ids of a conversation inside the model's chat template, up to where the assistant begins. As for [`Self::encode_prompt`],
+    /// special tokens written in a content stay ordinary text.
     pub fn encode_messages(&self, messages: &[Message]) -> Result<Vec<i64>> {
-        let missing = || Error::Tokenizer { what: "chat template", reason: "the model has none: give a `prompt`".into() };
-        let roles: Vec<&str> = messages.iter().map(|message| message.role.as_str()).collect();
-        let contents: Vec<&str> = messages.iter().map(|message| message.content.as_str()).collect();
-        self.encode_parts(&self.template.as_ref().ok_or_else(missing)?.lay_out(&roles)?, &contents)
+        let Some(template) = &self.template else {
+            return Err(Error::Tokenizer { what: "chat template", reason: "the model has none; give its prompts as text".into() });
+        };
+        self.fill(&template.pieces(messages)?, messages)
     }
 
-    /// The ids of a text that stands alone, with what the tokenizer itself puts around it: a BOS where the model has one.
-    pub fn encode_alone(&self, text: &str) -> Result<Vec<i64>> {
+    /// The ids of plain text with the special tokens that the tokenizer adds by itself, such as a beginning-of-sequence token.
+    pub fn encode_raw(&self, text: &str) -> Result<Vec<i64>> {
         self.encode(text, true)
     }
 
@@ -108,13 +105,14 @@ impl ChatTokenizer {
         }
     }
 
-    fn encode_parts(&self, parts: &[Part], contents: &[&str]) -> Result<Vec<i64>> {
+    /// The ids of `frame` with the contents of `messages` in their places.
+    fn fill(&self, frame: &[Piece], messages: &[Message]) -> Result<Vec<i64>> {
         let mut pieces = Pieces { ids: Vec::new(), text: String::new() };
-        for part in parts {
-            match part {
-                Part::Own(text) => self.add_framed(&mut pieces, text)?,
-                Part::Content { message, trims: true } => pieces.text.push_str(contents[*message].trim()),
-                Part::Content { message, trims: false } => pieces.text.push_str(contents[*message]),
+        for piece in frame {
+            match piece {
+                Piece::Frame(text) => self.add_framed(&mut pieces, text)?,
+                Piece::Content { message, trimmed: true } => pieces.text.push_str(messages[*message].content.trim()),
+                Piece::Content { message, trimmed: false } => pieces.text.push_str(&messages[*message].content),
             }
         }
         self.flush(&mut pieces)?;
@@ -153,6 +151,10 @@ impl ChatTokenizer {
         let encoding = encoding.map_err(|error| Error::Tokenizer { what: "encode text", reason: error.to_string() })?;
         Ok(encoding.get_ids().iter().map(|&id| i64::from(id)).collect())
     }
+}
+
+fn from_user(content: &str) -> Message {
+    Message { role: "user".into(), content: content.into() }
 }
 
 /// A prompt being put together: ids so far, and text that is not encoded yet.

@@ -2,7 +2,6 @@
 
 use tch::Tensor;
 
-use super::skinny;
 use crate::{
     lora::Applied,
     model::{Fused, Model},
@@ -13,16 +12,15 @@ use crate::{
 pub(crate) struct Weights<'a> {
     pub model: &'a Model,
     pub applied: Option<&'a Applied>,
-    /// Whether this thread computes alone, beside others of its kind: then few columns go through [`skinny`].
-    pub one_thread: bool,
 }
 
 /// From this many rows on, the product with the weight on the left is the faster one (measured on two AVX2 cores: at 64 rows
 /// 97–105 GFLOP/s against 66–75, at 8 rows the reverse).
 const COLUMNS_FROM: i64 = 12;
 
-impl Weights<'_> {
-    fn weight(&self, layer: usize, fused: Fused) -> &Tensor {
+impl<'a> Weights<'a> {
+    /// The weight of a product, with the adapter in it where that is merged.
+    pub(crate) fn weight(&self, layer: usize, fused: Fused) -> &'a Tensor {
         let merged = self.applied.and_then(|applied| applied.merged(layer, fused));
         merged.unwrap_or_else(|| self.model.layers[layer].weight(fused))
     }
@@ -38,26 +36,13 @@ impl Weights<'_> {
 
     /// `x [in, rows]` to `[out, rows]`: the layout of decoding.
     pub(crate) fn project_columns(&self, layer: usize, fused: Fused, x: &Tensor) -> Tensor {
-        if !self.one_thread && x.size()[1] < COLUMNS_FROM || self.applied.is_some_and(Applied::is_beside) {
+        if x.size()[1] < COLUMNS_FROM || self.applied.is_some_and(Applied::is_beside) {
             return self.project(layer, fused, &x.transpose(0, 1)).transpose(0, 1).contiguous();
         }
         let weight = self.weight(layer, fused);
-        let alone = self.one_thread.then(|| skinny::product(weight, x)).flatten();
-        if let Some(product) = alone {
-            return match self.model.layers[layer].bias(fused) {
-                Some(bias) => product + bias.unsqueeze(1),
-                None => product,
-            };
-        }
         match self.model.layers[layer].bias(fused) {
             Some(bias) => bias.unsqueeze(1).addmm(weight, x),
             None => weight.mm(x),
         }
-    }
-
-    /// `x [hidden, rows]` to logits `[vocab, rows]`.
-    pub(crate) fn head_columns(&self, x: &Tensor) -> Tensor {
-        let alone = self.one_thread.then(|| skinny::product(&self.model.head, x)).flatten();
-        alone.unwrap_or_else(|| self.model.head.mm(x))
     }
 }

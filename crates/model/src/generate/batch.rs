@@ -1,96 +1,86 @@
 //! The loop over rows: admit, step, draw, retire. Slots `0..n` are always dense; a row that leaves is replaced by the last one.
 
+use std::{collections::HashMap, ops::ControlFlow};
+
 use tch::Tensor;
 
 use super::{
-    Completion, Finish, Request, Tuning,
-    cache::Cache,
+    Completion, Finish, Progress, Request,
+    cache::{Cache, fitting_rows},
     decode::{self, Step},
-    fence::FenceWatch,
-    prefill,
-    prompts::Prompts,
-    sampling::{self, Drawn, Stream},
+    prefill::{self, Prefilled},
+    sampling::{self, Stream},
+    writing::Writing,
 };
 use crate::{
     error::{Error, Result},
     forward::weights::Weights,
 };
 
+/// Rows decoded together: wide enough for full speed on the CPU; part of what results depend on, so fixed.
+pub(super) const WIDTH: usize = 64;
+
 /// A row in work.
 struct Slot {
-    row: usize,
-    stream: Stream,
+    writing: Writing,
     /// Cached tokens.
     length: i64,
-    ids: Vec<i64>,
-    bytes: Vec<u8>,
-    fence: FenceWatch,
-    logprob_sum: f64,
-}
-
-/// What all lanes of a call share.
-#[derive(Clone, Copy)]
-pub(super) struct Share<'a> {
-    pub request: &'a Request<'a>,
-    pub tuning: Tuning,
-    pub prompts: &'a Prompts<'a>,
-    /// Tokens of the longest row.
-    pub capacity: usize,
 }
 
 struct Batch<'a> {
     weights: Weights<'a>,
-    share: Share<'a>,
-    /// The rows of this lane.
-    rows: &'a [usize],
+    request: &'a Request<'a>,
+    prompts: Prompts<'a>,
     cache: Cache,
     width: usize,
     slots: Vec<Slot>,
-    /// Index into `rows`.
-    next: usize,
-    done: Vec<(usize, Completion)>,
+    next_row: usize,
+    done: Vec<Option<Completion>>,
     new_tokens: u64,
-    /// Told (finished rows, new tokens) before every step; may end the work.
-    report: &'a dyn Fn(usize, u64) -> Result<()>,
-    alive: &'a dyn Fn() -> Result<()>,
 }
 
-/// Completes `rows` of the request, `width` at a time.
-pub(super) fn run<'a>(
-    weights: Weights<'a>,
-    share: Share<'a>,
-    rows: &'a [usize],
-    width: usize,
-    report: &'a dyn Fn(usize, u64) -> Result<()>,
-    alive: &'a dyn Fn() -> Result<()>,
-) -> Result<Vec<(usize, Completion)>> {
-    let cache = Cache::new(weights.model, width, share.capacity);
-    let (slots, done) = (Vec::new(), Vec::new());
-    let mut batch = Batch { weights, share, rows, cache, width, slots, next: 0, done, new_tokens: 0, report, alive };
+/// Completions for all rows, at most `most` of them in work at a time.
+pub(super) fn run(
+    weights: Weights<'_>,
+    request: &Request<'_>,
+    most: usize,
+    progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> Result<Vec<Completion>> {
+    let longest = request.rows.iter().map(|row| row.prompt_ids.len()).max().unwrap_or(0);
+    let capacity = longest + request.sampling.max_new_tokens;
+    let width = fitting_rows(weights.model, capacity, most.min(request.rows.len()));
+    let cache = Cache::new(weights.model, width, capacity);
+    let done = request.rows.iter().map(|_| None).collect();
+    let prompts = Prompts::new(request);
+    let mut batch = Batch { weights, request, prompts, cache, width, slots: Vec::new(), next_row: 0, done, new_tokens: 0 };
     loop {
-        batch.fill()?;
+        batch.fill(progress)?;
         if batch.slots.is_empty() {
             break;
         }
-        batch.report()?;
+        batch.report(progress)?;
         batch.step()?;
     }
-    batch.report()?;
-    Ok(batch.done)
+    batch.report(progress)?;
+    Ok(batch.done.into_iter().map(|completion| completion.expect("every row was admitted and has left")).collect())
 }
 
 impl Batch<'_> {
-    fn report(&self) -> Result<()> {
-        (self.report)(self.done.len(), self.new_tokens)
+    fn report(&self, progress: &mut dyn FnMut(Progress) -> ControlFlow<()>) -> Result<()> {
+        let finished_rows = self.next_row - self.slots.len();
+        match progress(Progress { finished_rows, total_rows: self.request.rows.len(), new_tokens: self.new_tokens }) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(Error::Cancelled),
+        }
     }
 
     /// Fills free slots with waiting rows and draws the first token of each.
-    fn fill(&mut self) -> Result<()> {
-        while self.slots.len() < self.width && self.next < self.rows.len() {
+    fn fill(&mut self, progress: &mut dyn FnMut(Progress) -> ControlFlow<()>) -> Result<()> {
+        while self.slots.len() < self.width && self.next_row < self.request.rows.len() {
             let first = self.slots.len();
             let mut logits = Vec::new();
-            while self.slots.len() < self.width && self.next < self.rows.len() {
-                logits.push(self.admit()?);
+            while self.slots.len() < self.width && self.next_row < self.request.rows.len() {
+                logits.push(self.admit(progress)?);
             }
             self.draw(first, &Tensor::stack(&logits, 0))?;
         }
@@ -98,28 +88,25 @@ impl Batch<'_> {
     }
 
     /// Puts the next row into the next slot; gives the logits behind its prompt.
-    fn admit(&mut self) -> Result<Tensor> {
-        let row = self.rows[self.next];
-        let share = self.share.tuning.share_prefixes;
-        let mut compute = |texts: &[&[i64]]| prefill::run(self.weights, texts, share, &mut || self.report());
-        let prompt = self.share.prompts.take(row, &mut compute, self.alive)?;
+    fn admit(&mut self, progress: &mut dyn FnMut(Progress) -> ControlFlow<()>) -> Result<Tensor> {
+        if !self.prompts.is_ready(self.next_row) {
+            let wave = self.prompts.next_wave(self.next_row, self.width);
+            let texts: Vec<&[i64]> = wave.iter().map(|&prompt| self.prompts.distinct[prompt]).collect();
+            let computed = prefill::run(self.weights, &texts, &mut || self.report(progress))?;
+            self.prompts.put(&wave, computed);
+        }
+        let prompt = self.prompts.ready(self.next_row);
         self.cache.admit(self.slots.len(), &prompt.keys);
-        self.slots.push(Slot {
-            row,
-            stream: Stream::new(self.share.request.rows[row].seed),
-            length: prompt.keys.length,
-            ids: Vec::new(),
-            bytes: Vec::new(),
-            fence: FenceWatch::default(),
-            logprob_sum: 0.0,
-        });
-        self.next += 1;
-        Ok(prompt.logits)
+        let logits = prompt.logits.shallow_clone();
+        self.slots.push(Slot { writing: Writing::new(self.request, self.next_row), length: prompt.keys.length });
+        self.prompts.release(self.next_row);
+        self.next_row += 1;
+        Ok(logits)
     }
 
     /// Computes one token for every row in work.
     fn step(&mut self) -> Result<()> {
-        let ids: Vec<i64> = self.slots.iter().map(|slot| *slot.ids.last().expect("admission drew a first token")).collect();
+        let ids: Vec<i64> = self.slots.iter().map(|slot| slot.writing.last_id()).collect();
         let lengths: Vec<i64> = self.slots.iter().map(|slot| slot.length).collect();
         let logits = decode::run(self.weights, &mut self.cache, &Step { ids: &ids, lengths: &lengths });
         for slot in &mut self.slots {
@@ -130,12 +117,12 @@ impl Batch<'_> {
 
     /// Draws a token for the slots from `first` on and retires those that are finished.
     fn draw(&mut self, first: usize, logits: &Tensor) -> Result<()> {
-        let mut streams: Vec<&mut Stream> = self.slots[first..].iter_mut().map(|slot| &mut slot.stream).collect();
-        let drawn = sampling::draw(logits, self.share.request.sampling, &mut streams);
+        let mut streams: Vec<&mut Stream> = self.slots[first..].iter_mut().map(|slot| &mut slot.writing.stream).collect();
+        let drawn = sampling::draw(logits, self.request.sampling, &mut streams);
         self.new_tokens += drawn.len() as u64;
         let mut finished = Vec::new();
         for (at, drawn) in drawn.into_iter().enumerate() {
-            if let Some(finish) = self.append(first + at, drawn)? {
+            if let Some(finish) = self.slots[first + at].writing.append(drawn, self.request)? {
                 finished.push((first + at, finish));
             }
         }
@@ -145,32 +132,71 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Appends a drawn token to a slot; says whether and why it is finished.
-    fn append(&mut self, at: usize, drawn: Drawn) -> Result<Option<Finish>> {
-        let slot = &mut self.slots[at];
-        if !drawn.logprob.is_finite() {
-            return Err(Error::Diverged { row: slot.row });
-        }
-        slot.ids.push(drawn.id);
-        slot.logprob_sum += drawn.logprob;
-        let stop = &self.share.request.stop;
-        if stop.end_tokens.contains(&drawn.id) {
-            return Ok(Some(Finish::End));
-        }
-        let bytes = stop.tokenizer.map_or(&[][..], |tokenizer| tokenizer.token_bytes(drawn.id));
-        slot.bytes.extend_from_slice(bytes);
-        if stop.closing_fence && slot.fence.feed(bytes) {
-            return Ok(Some(Finish::Fence));
-        }
-        Ok((slot.ids.len() == self.share.request.sampling.max_new_tokens).then_some(Finish::Length))
-    }
-
     fn retire(&mut self, at: usize, finish: Finish) {
         let slot = self.slots.swap_remove(at);
         if let Some(moved) = self.slots.get(at) {
             self.cache.copy(self.slots.len(), at, moved.length);
         }
-        let mean_logprob = slot.logprob_sum / slot.ids.len() as f64;
-        self.done.push((slot.row, Completion { ids: slot.ids, bytes: slot.bytes, finish, mean_logprob }));
+        let (row, completion) = slot.writing.finish(finish);
+        self.done[row] = Some(completion);
+    }
+}
+
+/// The distinct prompts of a request, computed in waves and kept while rows need them.
+struct Prompts<'a> {
+    distinct: Vec<&'a [i64]>,
+    /// The distinct prompt of each row.
+    of_row: Vec<usize>,
+    /// Rows that still wait for each prompt.
+    waiting: Vec<usize>,
+    ready: HashMap<usize, Prefilled>,
+}
+
+impl<'a> Prompts<'a> {
+    fn new(request: &'a Request<'a>) -> Self {
+        let mut index: HashMap<&[i64], usize> = HashMap::new();
+        let mut prompts = Self { distinct: Vec::new(), of_row: Vec::new(), waiting: Vec::new(), ready: HashMap::new() };
+        for row in request.rows {
+            let prompt = *index.entry(&row.prompt_ids).or_insert_with(|| {
+                prompts.distinct.push(&row.prompt_ids);
+                prompts.waiting.push(0);
+                prompts.distinct.len() - 1
+            });
+            prompts.of_row.push(prompt);
+            prompts.waiting[prompt] += 1;
+        }
+        prompts
+    }
+
+    fn is_ready(&self, row: usize) -> bool {
+        self.ready.contains_key(&self.of_row[row])
+    }
+
+    fn ready(&self, row: usize) -> &Prefilled {
+        &self.ready[&self.of_row[row]]
+    }
+
+    /// The prompts that rows from `from` on need next and that are not computed yet, at most `count`.
+    fn next_wave(&self, from: usize, count: usize) -> Vec<usize> {
+        let mut wave: Vec<usize> = Vec::new();
+        for &prompt in &self.of_row[from..] {
+            if wave.len() < count && !wave.contains(&prompt) && !self.ready.contains_key(&prompt) {
+                wave.push(prompt);
+            }
+        }
+        wave
+    }
+
+    fn put(&mut self, wave: &[usize], computed: Vec<Prefilled>) {
+        self.ready.extend(wave.iter().copied().zip(computed));
+    }
+
+    /// Notes that `row` has been admitted; a prompt that nobody waits for is dropped.
+    fn release(&mut self, row: usize) {
+        let prompt = self.of_row[row];
+        self.waiting[prompt] -= 1;
+        if self.waiting[prompt] == 0 {
+            self.ready.remove(&prompt);
+        }
     }
 }

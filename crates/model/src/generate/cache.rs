@@ -10,15 +10,18 @@ pub(super) struct Cache {
     pub layers: Vec<(Tensor, Tensor)>,
 }
 
-/// What a cache may take.
+/// What a cache may take on the CPU, and on a GPU that does not say how much is free.
 const CPU_BYTES: usize = 2 << 30;
-const GPU_BYTES: usize = 16 << 30;
+const GPU_BYTES: usize = 4 << 30;
 
-/// How many rows of `capacity` tokens fit into the cache of each of `lanes`, at most `wanted`, at least one. Depends on its arguments alone.
-pub(super) fn fitting_rows(model: &Model, capacity: usize, lanes: usize, wanted: usize) -> usize {
-    let budget = if model.placement.is_cpu() { CPU_BYTES } else { GPU_BYTES };
+/// How many rows of `capacity` tokens fit, at most `wanted`, at least one. On the CPU it depends on the request alone; a GPU's cache may
+/// take half of what is free there.
+pub(super) fn fitting_rows(model: &Model, capacity: usize, wanted: usize) -> usize {
+    let placement = model.placement;
+    let free = || placement.free_gpu_memory().map_or(GPU_BYTES, |free| usize::try_from(free / 2).unwrap_or(usize::MAX));
+    let budget = if placement.is_cpu() { CPU_BYTES } else { free() };
     let per_token = 2 * model.config.layers * model.config.kv_size() as usize * model.placement.kind.elt_size_in_bytes();
-    (budget / (per_token * capacity * lanes)).clamp(1, wanted.max(1))
+    (budget / (per_token * capacity)).clamp(1, wanted.max(1))
 }
 
 impl Cache {

@@ -3,7 +3,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::{attention, cache::Cache};
+use super::cache::Cache;
 use crate::{
     config::Config,
     forward::weights::Weights,
@@ -17,8 +17,7 @@ pub(super) struct Step<'a> {
 }
 
 /// What all layers of a step share.
-struct Shared<'a> {
-    lengths: &'a [i64],
+struct Shared {
     /// `[rows]`
     rows: Tensor,
     /// `[rows]`: where the new key goes.
@@ -40,18 +39,18 @@ pub(super) fn run(weights: Weights<'_>, cache: &mut Cache, step: &Step<'_>) -> T
     for (index, layer) in model.layers.iter().enumerate() {
         let normed = norm(&model.config, &x, &layer.attention_norm);
         let qkv = weights.project_columns(index, Fused::Qkv, &normed);
-        let attended = attend(weights, index, cache, &shared, &qkv);
+        let attended = attend(model, index, cache, &shared, &qkv);
         x += weights.project_columns(index, Fused::Out, &attended);
         let normed = norm(&model.config, &x, &layer.mlp_norm);
         let gate_up = weights.project_columns(index, Fused::GateUp, &normed).chunk(2, 0);
         x += weights.project_columns(index, Fused::Down, &(gate_up[0].silu() * &gate_up[1]));
     }
     let normed = norm(&model.config, &x, &model.final_norm);
-    weights.head_columns(&normed).transpose(0, 1).to_kind(Kind::Float).contiguous()
+    model.head.mm(&normed).transpose(0, 1).to_kind(Kind::Float).contiguous()
 }
 
-impl<'a> Shared<'a> {
-    fn new(model: &Model, step: &Step<'a>) -> Self {
+impl Shared {
+    fn new(model: &Model, step: &Step<'_>) -> Self {
         let placement = model.placement;
         let positions = Tensor::from_slice(step.lengths).to_device(placement.device);
         let rotation = |table: &Tensor| table.index_select(0, &positions).transpose(0, 1).to_kind(placement.kind).contiguous();
@@ -63,7 +62,7 @@ impl<'a> Shared<'a> {
             zeros.masked_fill(&behind, f64::NEG_INFINITY).unsqueeze(1)
         });
         let rows = Tensor::arange(step.ids.len() as i64, (Kind::Int64, placement.device));
-        Self { lengths: step.lengths, rows, cos: rotation(&model.cos), sin: rotation(&model.sin), positions, mask, longest }
+        Self { rows, cos: rotation(&model.cos), sin: rotation(&model.sin), positions, mask, longest }
     }
 }
 
@@ -75,20 +74,13 @@ fn norm(config: &Config, x: &Tensor, weight: &Tensor) -> Tensor {
 }
 
 /// Writes the new keys and values of a layer and attends: `qkv [q + k + v, rows]` to `[heads × head_dim, rows]`.
-fn attend(weights: Weights<'_>, index: usize, cache: &mut Cache, shared: &Shared<'_>, qkv: &Tensor) -> Tensor {
-    let model = weights.model;
+fn attend(model: &Model, index: usize, cache: &mut Cache, shared: &Shared, qkv: &Tensor) -> Tensor {
     let config = &model.config;
     let (rows, width) = (qkv.size()[1], config.head_dim);
     let turned = config.heads + config.kv_heads;
     let qk = rotate(&head_norms(model, index, &qkv.narrow(0, 0, turned * width).view([turned, width, rows])), shared);
     let v = qkv.narrow(0, turned * width, config.kv_size()).view([config.kv_heads, width, rows]);
     let (k_cache, v_cache) = &mut cache.layers[index];
-    if weights.one_thread {
-        let heads = attention::Heads { qk: &qk, v: &v, k_cache, v_cache, lengths: shared.lengths };
-        if let Some(attended) = attention::run(&heads, config) {
-            return attended;
-        }
-    }
     let at = [Some(&shared.rows), None, Some(&shared.positions)];
     let _ = k_cache.index_put_(&at, &qk.narrow(0, config.heads, config.kv_heads).permute([2, 0, 1]), false);
     let _ = v_cache.index_put_(&at, &v.permute([2, 0, 1]), false);
@@ -116,7 +108,7 @@ fn head_norms(model: &Model, index: usize, qk: &Tensor) -> Tensor {
 }
 
 /// Rotates the two halves of every head of `x [heads, head_dim, rows]`.
-fn rotate(x: &Tensor, shared: &Shared<'_>) -> Tensor {
+fn rotate(x: &Tensor, shared: &Shared) -> Tensor {
     let halves = x.chunk(2, 1);
     let (a, b) = (&halves[0], &halves[1]);
     Tensor::cat(&[a * &shared.cos - b * &shared.sin, b * &shared.cos + a * &shared.sin], 1)

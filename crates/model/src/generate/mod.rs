@@ -1,16 +1,16 @@
 //! Sampling completions: a fixed width of rows decoded together, finished ones leaving and waiting ones entering, prompts computed once.
 //! What a row draws depends only on its prompt, its seed and the model, up to float ties; never on when or beside whom it runs.
 
-mod attention;
 mod batch;
 mod cache;
 mod decode;
 mod fence;
-mod lanes;
+#[cfg(target_arch = "x86_64")]
+mod native;
 mod prefill;
 mod prefixes;
-mod prompts;
 mod sampling;
+mod writing;
 
 use std::{collections::BTreeSet, ops::ControlFlow};
 
@@ -20,6 +20,7 @@ use crate::{
     forward::weights::Weights,
     lora::Applied,
     model::Model,
+    tensors,
 };
 
 /// One completion to make.
@@ -63,6 +64,8 @@ pub struct Request<'a> {
     pub rows: &'a [Row],
     pub sampling: Sampling,
     pub stop: Stop<'a>,
+    /// Compute what prompts have in common once; without it every distinct prompt is computed from its first token.
+    pub share_prefixes: bool,
 }
 
 /// Why a completion ended.
@@ -97,21 +100,6 @@ pub struct Progress {
     pub new_tokens: u64,
 }
 
-/// How the work is done; changes results by float ties only. For benchmarks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tuning {
-    /// Threads that decode batches of their own, at most; `None` is one for each thread that libtorch has.
-    pub lanes: Option<usize>,
-    /// Whether what prompts have in common is computed once.
-    pub share_prefixes: bool,
-}
-
-impl Default for Tuning {
-    fn default() -> Self {
-        Self { lanes: None, share_prefixes: true }
-    }
-}
-
 /// Writes a completion for every row of `request`, in its order. `progress` is called at least once per token step and may
 /// end the work.
 ///
@@ -123,22 +111,31 @@ pub fn generate(
     request: &Request<'_>,
     progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Vec<Completion>> {
-    generate_tuned(model, applied, request, Tuning::default(), progress)
+    check(model, request)?;
+    let weights = Weights { model, applied };
+    #[cfg(target_arch = "x86_64")]
+    if let Some(completions) = guard(DOING, FIX, || native::run(&weights, request, progress).transpose())? {
+        return Ok(completions);
+    }
+    halving(batch::WIDTH, &mut |most| {
+        guard(DOING, FIX, || {
+            let _no_grad = tch::no_grad_guard();
+            batch::run(weights, request, most, progress)
+        })
+    })
 }
 
-/// [`generate`] with a [`Tuning`] of the caller's choice.
-///
-/// # Errors
-/// As [`generate`].
-pub fn generate_tuned(
-    model: &Model,
-    applied: Option<&Applied>,
-    request: &Request<'_>,
-    tuning: Tuning,
-    progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-) -> Result<Vec<Completion>> {
-    check(model, request)?;
-    lanes::run(model, applied, request, tuning, progress)
+const DOING: &str = "generating";
+const FIX: &str = "lower max_new_tokens or the prompts' length";
+
+/// Runs `attempt` with at most `most` rows, and again with half as many whenever the device's memory did not suffice.
+fn halving<T>(mut most: usize, attempt: &mut dyn FnMut(usize) -> Result<T>) -> Result<T> {
+    loop {
+        match attempt(most) {
+            Err(Error::OutOfMemory { .. }) if most > 1 => most /= 2,
+            outcome => return outcome,
+        }
+    }
 }
 
 fn check(model: &Model, request: &Request<'_>) -> Result<()> {
@@ -157,16 +154,8 @@ fn check(model: &Model, request: &Request<'_>) -> Result<()> {
         return refuse("stopping at a closing fence needs a tokenizer".into());
     }
     for (index, row) in request.rows.iter().enumerate() {
-        let length = row.prompt_ids.len() + max_new_tokens;
-        if row.prompt_ids.is_empty() || length > model.config.max_positions as usize {
-            return refuse(format!(
-                "row {index}: {} prompt tokens and {max_new_tokens} new ones; the model takes 1 to {}",
-                row.prompt_ids.len(),
-                model.config.max_positions
-            ));
-        }
-        if let Some(id) = row.prompt_ids.iter().find(|id| !(0..model.config.vocab_size).contains(*id)) {
-            return refuse(format!("row {index}: id {id} is outside the vocabulary of {}", model.config.vocab_size));
+        if let Some(reason) = model.config.refuse(&row.prompt_ids, max_new_tokens) {
+            return refuse(format!("row {index}: {reason}"));
         }
     }
     Ok(())
@@ -178,8 +167,48 @@ pub fn last_logits(model: &Model, applied: Option<&Applied>, prompts: &[Vec<i64>
         let _no_grad = tch::no_grad_guard();
         let distinct: BTreeSet<&[i64]> = prompts.iter().map(Vec::as_slice).collect();
         let distinct: Vec<&[i64]> = distinct.into_iter().collect();
-        let computed = prefill::run(Weights { model, applied, one_thread: false }, &distinct, true, &mut || Ok(()))?;
+        let computed = prefill::run(Weights { model, applied }, &distinct, &mut || Ok(()))?;
         let of = |prompt: &Vec<i64>| distinct.binary_search(&prompt.as_slice()).expect("it was put in");
-        Ok(prompts.iter().map(|prompt| sampling::floats(&computed[of(prompt)].logits)).collect())
+        Ok(prompts.iter().map(|prompt| tensors::floats(&computed[of(prompt)].logits)).collect())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{load, testing};
+
+    #[test]
+    fn out_of_memory_halves_the_batch_until_it_fits() {
+        let tried = std::cell::RefCell::new(Vec::new());
+        let mut attempt = |most: usize| {
+            tried.borrow_mut().push(most);
+            if most > 8 { Err(Error::OutOfMemory { doing: DOING, reason: "full".into(), fix: FIX }) } else { Ok(most) }
+        };
+        assert_eq!(halving(64, &mut attempt).unwrap(), 8);
+        assert_eq!(tried.take(), [64, 32, 16, 8]);
+        let never = halving::<()>(2, &mut |_| Err(Error::OutOfMemory { doing: DOING, reason: "full".into(), fix: FIX }));
+        assert!(matches!(never, Err(Error::OutOfMemory { .. })));
+    }
+
+    /// The libtorch engine is what a GPU runs; here it runs on the CPU.
+    #[test]
+    fn both_engines_write_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        testing::write_tiny_model(folder.path(), 1).unwrap();
+        let (model, tokenizer) = load(folder.path().to_str().unwrap(), folder.path()).unwrap();
+        let prompt = |n: usize| tokenizer.encode_prompt(&"count the letters of this ".repeat(1 + n % 4)).unwrap();
+        let rows: Vec<Row> = (0..30).map(|n| Row { prompt_ids: prompt(n), seed: n as u64 }).collect();
+        for (temperature, top_p) in [(0.0, 1.0), (0.8, 1.0), (0.8, 0.9)] {
+            let sampling = Sampling { temperature, top_p, max_new_tokens: 20 };
+            let request = Request { rows: &rows, sampling, stop: Stop::at_code_end(&tokenizer), share_prefixes: true };
+            let ours = generate(&model, None, &request, &mut |_| ControlFlow::Continue(())).unwrap();
+            let weights = Weights { model: &model, applied: None };
+            let theirs = tch::no_grad(|| batch::run(weights, &request, 16, &mut |_| ControlFlow::Continue(()))).unwrap();
+            for (ours, theirs) in ours.iter().zip(&theirs) {
+                assert_eq!((&ours.ids, ours.finish), (&theirs.ids, theirs.finish));
+                assert!((ours.mean_logprob - theirs.mean_logprob).abs() < 1e-4);
+            }
+        }
+    }
 }

@@ -21,20 +21,12 @@ pub(super) struct Prefilled {
     pub logits: Tensor,
 }
 
-impl Prefilled {
-    /// The same tensors, not copied.
-    pub(super) fn shallow_clone(&self) -> Self {
-        let layers = self.keys.layers.iter().map(|(k, v)| (k.shallow_clone(), v.shallow_clone())).collect();
-        Self { keys: Keys { layers, length: self.keys.length }, logits: self.logits.shallow_clone() }
-    }
-}
-
 /// Tokens of one pass: enough for full speed, few enough to keep activations small.
 const PASS_TOKENS: usize = 1024;
 
-/// Computes distinct `prompts`, in their order, or with `share` off any prompts. `alive` is asked before every pass and may end the work.
-pub(super) fn run(weights: Weights<'_>, prompts: &[&[i64]], share: bool, alive: &mut dyn FnMut() -> Result<()>) -> Result<Vec<Prefilled>> {
-    let nodes = if share { prefixes::plan(prompts) } else { prefixes::apart(prompts) };
+/// Computes distinct `prompts`, in their order. `alive` is asked before every pass and may end the work.
+pub(super) fn run(weights: Weights<'_>, prompts: &[&[i64]], alive: &mut dyn FnMut() -> Result<()>) -> Result<Vec<Prefilled>> {
+    let nodes = prefixes::plan(prompts);
     let mut keys: Vec<Option<Keys>> = nodes.iter().map(|_| None).collect();
     let mut last_hidden: Vec<Option<Tensor>> = prompts.iter().map(|_| None).collect();
     let deepest = nodes.iter().map(|node| node.level).max().unwrap_or(0);

@@ -27,9 +27,9 @@ pub(super) fn plan(prompts: &[&[i64]]) -> Vec<Node> {
     plan.nodes
 }
 
-/// One node a prompt: what sharing is measured against.
+/// Every prompt by itself, nothing shared.
 pub(super) fn apart(prompts: &[&[i64]]) -> Vec<Node> {
-    let whole = |(prompt, text): (usize, &&[i64])| Node { parent: None, start: 0, prompt, end: text.len(), ends: true, level: 0 };
+    let whole = |(prompt, ids): (usize, &&[i64])| Node { parent: None, start: 0, prompt, end: ids.len(), ends: true, level: 0 };
     prompts.iter().enumerate().map(whole).collect()
 }
 

@@ -4,9 +4,10 @@ use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
 };
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 use super::Sampling;
+use crate::tensors::{floats, integers};
 
 /// A row's own random numbers.
 pub(super) struct Stream(ChaCha8Rng);
@@ -44,55 +45,86 @@ pub(super) fn draw(logits: &Tensor, sampling: Sampling, streams: &mut [&mut Stre
     ids.into_iter().zip(logprobs).map(|(id, logprob)| Drawn { id, logprob: logprob.into() }).collect()
 }
 
-/// The token whose interval of the cumulative probabilities, in the order of ids, contains `uniform`.
-fn pick(shares: &[f32], top_p: f64, uniform: f64) -> usize {
-    if top_p >= 1.0 {
-        return walk(shares.iter().copied().enumerate(), uniform);
-    }
-    walk(nucleus(shares, top_p).into_iter().map(|id| (id, shares[id])), uniform)
+/// Draws one token from a row of logits on the CPU. `scratch` is room to work in.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn draw_row(
+    simd: super::native::Simd,
+    logits: &[f32],
+    sampling: Sampling,
+    stream: &mut Stream,
+    scratch: &mut Vec<f32>,
+) -> Drawn {
+    use super::native::ops;
+    let most = ops::most(simd, logits);
+    let id = if sampling.temperature == 0.0 {
+        logits.iter().position(|&v| v == most).unwrap_or(0)
+    } else {
+        scratch.resize(logits.len(), 0.0);
+        ops::shares(simd, logits, most, sampling.temperature as f32, scratch);
+        pick(scratch, sampling.top_p, stream.uniform())
+    };
+    Drawn { id: id as i64, logprob: f64::from(logits[id] - most) - ops::sum_of_exp(simd, logits, most).ln() }
 }
 
-/// The smallest set of tokens whose probabilities reach `top_p`, in the order of ids.
+/// The token whose interval of the cumulative `shares` (probabilities up to a factor), in the order of ids, contains `uniform`.
+fn pick(shares: &[f32], top_p: f64, uniform: f64) -> usize {
+    if top_p >= 1.0 {
+        return walk(shares, uniform);
+    }
+    let ids = nucleus(shares, top_p);
+    let kept: Vec<f32> = ids.iter().map(|&id| shares[id]).collect();
+    ids[walk(&kept, uniform)]
+}
+
+/// The smallest set of tokens whose shares reach `top_p` of all, in the order of ids; of equal ones the first.
 fn nucleus(shares: &[f32], top_p: f64) -> Vec<usize> {
-    // Tokens below this floor together hold less than 1 - top_p, so the set is complete without them; half of it allows for rounding.
-    let floor = (0.5 * (1.0 - top_p) / shares.len() as f64) as f32;
-    let mut ids: Vec<usize> = (0..shares.len()).filter(|&id| shares[id] >= floor).collect();
-    ids.sort_by(|&a, &b| shares[b].total_cmp(&shares[a]).then(a.cmp(&b)));
+    let total: f64 = block_sums(shares).sum();
+    // Few tokens hold nearly everything: those below a floor need not be sorted if the others suffice.
+    let above = |floor: f64| (0..shares.len()).filter(|&id| f64::from(shares[id]) >= floor * total).collect::<Vec<usize>>();
+    let suffice = |ids: &[usize]| ids.iter().map(|&id| f64::from(shares[id])).sum::<f64>() >= top_p * total;
+    let mut ids = [1e-3, 1e-5].into_iter().map(above).find(|ids| suffice(ids)).unwrap_or_else(|| above(0.0));
+    ids.sort_unstable_by(|&a, &b| shares[b].total_cmp(&shares[a]).then(a.cmp(&b)));
     let mut sum = 0.0;
     let enough = ids.iter().position(|&id| {
         sum += f64::from(shares[id]);
-        sum >= top_p
+        sum >= top_p * total
     });
     ids.truncate(enough.map_or(ids.len(), |at| at + 1));
     ids.sort_unstable();
     ids
 }
 
-fn walk(shares: impl Iterator<Item = (usize, f32)> + Clone, uniform: f64) -> usize {
-    let total: f64 = shares.clone().map(|(_, share)| f64::from(share)).sum();
-    let (mut sum, mut last) = (0.0, 0);
-    for (id, share) in shares.filter(|(_, share)| *share > 0.0) {
-        sum += f64::from(share);
-        last = id;
-        if sum > uniform * total {
-            break;
+const BLOCK: usize = 256;
+
+/// The sums of blocks of shares, each in sixteen lanes.
+fn block_sums(shares: &[f32]) -> impl Iterator<Item = f64> {
+    shares.chunks(BLOCK).map(|block| {
+        let mut lanes = [0.0_f32; 16];
+        let chunks = block.chunks_exact(16);
+        let rest: f64 = chunks.remainder().iter().map(|&share| f64::from(share)).sum();
+        chunks.for_each(|chunk| lanes.iter_mut().zip(chunk).for_each(|(sum, share)| *sum += share));
+        lanes.iter().map(|&sum| f64::from(sum)).sum::<f64>() + rest
+    })
+}
+
+fn walk(shares: &[f32], uniform: f64) -> usize {
+    let wanted = uniform * block_sums(shares).sum::<f64>();
+    let (mut before, mut last) = (0.0, 0);
+    for (index, block_sum) in block_sums(shares).enumerate() {
+        if before + block_sum > wanted {
+            let mut sum = before;
+            for (id, &share) in shares.iter().enumerate().skip(index * BLOCK).take(BLOCK).filter(|(_, share)| **share > 0.0) {
+                sum += f64::from(share);
+                last = id;
+                if sum > wanted {
+                    return id;
+                }
+            }
         }
+        before += block_sum;
     }
-    last
-}
-
-pub(super) fn floats(tensor: &Tensor) -> Vec<f32> {
-    let tensor = tensor.to_device(Device::Cpu).contiguous();
-    let mut values = vec![0.0; tensor.numel()];
-    tensor.copy_data(&mut values, tensor.numel());
-    values
-}
-
-fn integers(tensor: &Tensor) -> Vec<i64> {
-    let tensor = tensor.to_device(Device::Cpu).contiguous();
-    let mut values = vec![0; tensor.numel()];
-    tensor.copy_data(&mut values, tensor.numel());
-    values
+    // Rounding may leave the very end of the interval to nobody: the last token that has a share takes it.
+    shares.iter().rposition(|&share| share > 0.0).unwrap_or(last)
 }
 
 #[cfg(test)]
@@ -104,13 +136,26 @@ mod tests {
         let shares = [0.25, 0.0, 0.5, 0.25];
         let picks: Vec<usize> = [0.0, 0.24, 0.25, 0.74, 0.75, 0.9999999].iter().map(|&u| pick(&shares, 1.0, u)).collect();
         assert_eq!(picks, [0, 0, 2, 2, 3, 3]);
+        let many: Vec<f32> = (0..1000).map(|n| (n % 7) as f32).collect();
+        let total: f32 = many.iter().sum();
+        for step in 0..997 {
+            let uniform = f64::from(step) / 997.0;
+            let mut left = uniform * f64::from(total);
+            let plain = many.iter().position(|&share| {
+                left -= f64::from(share);
+                left < 0.0
+            });
+            assert_eq!(Some(pick(&many, 1.0, uniform)), plain, "{uniform}");
+        }
     }
 
     #[test]
     fn the_nucleus_is_the_smallest_set_that_reaches_top_p() {
         let shares = [0.1, 0.4, 0.2, 0.3];
-        assert_eq!(nucleus(&shares, 0.4), [1]);
+        assert_eq!(nucleus(&shares, 0.39), [1]);
         assert_eq!(nucleus(&shares, 0.6), [1, 3]);
+        let tiny: Vec<f32> = (0..100_000).map(|n| if n == 77 { 0.5 } else { 5e-6 }).collect();
+        assert_eq!((nucleus(&tiny, 0.4), nucleus(&tiny, 0.75).len()), (vec![77], 50_001));
         assert_eq!(nucleus(&shares, 0.95), [0, 1, 2, 3]);
         assert_eq!((pick(&shares, 0.6, 0.5), pick(&shares, 0.6, 0.6)), (1, 3));
     }

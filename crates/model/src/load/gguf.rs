@@ -73,6 +73,9 @@ impl Gguf {
         };
         let float = |key: &str| if let Some(Meta::Float(value)) = self.meta(&format!("{name}.{key}")) { Some(*value) } else { None };
         self.refuse_rope_scaling(name)?;
+        if let Some(window) = self.integer(&format!("{name}.attention.sliding_window")).filter(|window| *window > 0) {
+            return Err(Error::Unsupported { what: "sliding window", value: window.to_string(), supported: "full attention" });
+        }
         let (hidden_size, heads) = (field("embedding_length")?, field("attention.head_count")?);
         let embedding = self.tensors.get("token_embd.weight").and_then(|entry| entry.shape.first().copied());
         let config = Config {

@@ -15,21 +15,19 @@ use serde_json::Value;
 use tch::Tensor;
 
 use crate::{
-    chat::{ChatTokenizer, Parts},
+    chat::Parts,
     config::{self, Config},
-    device::Placement,
     error::{Error, Result},
-    model::Model,
 };
 
 /// Files beside the weights that decide on prompts, ids and end tokens.
 const TEXT_FILES: [&str; 4] = ["tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json"];
 
-/// A model's files, opened: what [`crate::Model`] and [`crate::ChatTokenizer`] are made from. Cheap: no weight is read yet.
-pub struct Checkpoint {
-    pub(crate) config: Config,
+/// A model's files, opened: what [`crate::Model`] and [`crate::ChatTokenizer`] are made from.
+pub(crate) struct Checkpoint {
+    pub config: Config,
     /// The files that the base digest covers.
-    pub(crate) files: Vec<PathBuf>,
+    pub files: Vec<PathBuf>,
     weights: Weights,
     folder: Option<PathBuf>,
 }
@@ -40,11 +38,8 @@ enum Weights {
 }
 
 impl Checkpoint {
-    /// Opens `source`: a Hugging Face folder, a `.gguf` file, or a hub id, which is first fetched into `cache`.
-    ///
-    /// # Errors
-    /// Names the file or field that is missing, damaged or not supported.
-    pub fn open(source: &str, cache: &Path) -> Result<Self> {
+    /// Opens `source`; a hub id is first fetched into `cache`.
+    pub(crate) fn open(source: &str, cache: &Path) -> Result<Self> {
         let path = Path::new(source);
         if path.is_dir() {
             return Self::open_folder(path);
@@ -96,23 +91,8 @@ impl Checkpoint {
         Ok(tensor)
     }
 
-    /// The sizes of the model.
-    pub fn config(&self) -> &Config {
-        &self.config
-    }
-
-    /// The model's tokenizer.
-    pub fn tokenizer(&self) -> Result<ChatTokenizer> {
-        ChatTokenizer::new(&self.tokenizer_parts()?, &self.config.end_tokens)
-    }
-
-    /// Reads the weights to the best place that this process has.
-    pub fn model(&self) -> Result<Model> {
-        Model::from_checkpoint(self, Placement::detect())
-    }
-
     /// What the tokenizer is made from.
-    fn tokenizer_parts(&self) -> Result<Parts> {
+    pub(crate) fn tokenizer_parts(&self) -> Result<Parts> {
         match (&self.weights, &self.folder) {
             (Weights::Gguf(gguf), _) => gguf_tokenizer::parts(gguf),
             (_, Some(folder)) => folder_parts(folder),

@@ -29,27 +29,27 @@ pub struct Adapter {
 }
 
 impl Adapter {
-    /// Reads a PEFT folder.
+    /// Reads the contents of `adapter_config.json` and `adapter_model.safetensors`.
+    pub fn from_files(config_file: Vec<u8>, weights_file: Vec<u8>) -> Result<Self> {
+        let json: Value =
+            serde_json::from_slice(&config_file).map_err(|e| Error::Adapter(format!("adapter_config.json is not JSON ({e})")))?;
+        let damaged = |reason: String| Error::Adapter(format!("adapter_model.safetensors is damaged ({reason})"));
+        let (_, metadata) = SafeTensors::read_metadata(&weights_file).map_err(|e| damaged(e.to_string()))?;
+        let base = metadata.metadata().as_ref().and_then(|map| map.get("base_digest")).map(|text| text.parse::<Digest>());
+        let base = base.transpose().map_err(|e| damaged(e.to_string()))?;
+        let tensors = SafeTensors::deserialize(&weights_file).map_err(|e| damaged(e.to_string()))?;
+        let spec = read_spec(&json, layers_in(&tensors))?;
+        let weights = read_weights(&tensors, &spec)?;
+        Ok(Self { spec, weights, base, config_file, weights_file })
+    }
+
+    /// Reads both files from `folder`.
     pub fn open(folder: &Path) -> Result<Self> {
         let read = |name: &str| {
             let path = folder.join(name);
             std::fs::read(&path).map_err(|source| Error::Read { path, source })
         };
         Self::from_files(read("adapter_config.json")?, read("adapter_model.safetensors")?)
-    }
-
-    /// Reads the contents of `adapter_config.json` and `adapter_model.safetensors`.
-    pub fn from_files(config_file: Vec<u8>, weights_file: Vec<u8>) -> Result<Self> {
-        let json: Value =
-            serde_json::from_slice(&config_file).map_err(|e| Error::Adapter(format!("adapter_config.json is not JSON ({e})")))?;
-        let spec = read_spec(&json)?;
-        let damaged = |reason: String| Error::Adapter(format!("adapter_model.safetensors is damaged ({reason})"));
-        let (_, metadata) = SafeTensors::read_metadata(&weights_file).map_err(|e| damaged(e.to_string()))?;
-        let base = metadata.metadata().as_ref().and_then(|map| map.get("base_digest")).map(|text| text.parse::<Digest>());
-        let base = base.transpose().map_err(|e| damaged(e.to_string()))?;
-        let tensors = SafeTensors::deserialize(&weights_file).map_err(|e| damaged(e.to_string()))?;
-        let weights = read_weights(&tensors, &spec)?;
-        Ok(Self { spec, weights, base, config_file, weights_file })
     }
 
     /// Makes the files of an adapter for `base`.
@@ -130,7 +130,30 @@ const REFUSED: [&str; 16] = [
     "alora_invocation_tokens",
 ];
 
-fn read_spec(json: &Value) -> Result<LoraSpec> {
+/// The linears that `target_modules` names: a list of names or paths' ends, `all-linear`, or a regular expression over whole paths, which
+/// must choose the same linears in every one of `layers`.
+fn read_targets(value: &Value, layers: usize) -> Result<Vec<Target>> {
+    let refuse = |why: &str| Err(Error::Adapter(format!("target_modules {value} is not supported{why}")));
+    if let Some(list) = value.as_array() {
+        return list.iter().map(|name| name.as_str().unwrap_or_default().parse()).collect();
+    }
+    let Some(text) = value.as_str() else { return refuse("") };
+    if text == "all-linear" {
+        return Ok(Target::ALL.to_vec());
+    }
+    // Python matches the whole path.
+    let Ok(pattern) = regex::Regex::new(&format!("^(?:{text})$")) else { return refuse(" (not a regular expression known here)") };
+    let chosen = |layer: usize, target: &Target| pattern.is_match(&format!("model.layers.{layer}.{}", target.module()));
+    let targets: Vec<Target> = Target::ALL.into_iter().filter(|target| chosen(0, target)).collect();
+    let alike = (0..layers).all(|layer| Target::ALL.iter().all(|target| chosen(layer, target) == targets.contains(target)));
+    match (targets.is_empty(), alike) {
+        (false, true) => Ok(targets),
+        (true, true) => refuse(" (it matches no linear)"),
+        (_, false) => refuse(" (it chooses some layers only)"),
+    }
+}
+
+fn read_spec(json: &Value, layers: usize) -> Result<LoraSpec> {
     let refuse = |what: &str| Err(Error::Adapter(format!("{what} is not supported")));
     if json["peft_type"] != "LORA" {
         return refuse(&format!("peft_type {}", json["peft_type"]));
@@ -147,12 +170,16 @@ fn read_spec(json: &Value) -> Result<LoraSpec> {
     if !matches!(json["bias"].as_str(), None | Some("none")) {
         return refuse(&format!("bias {}", json["bias"]));
     }
-    let Some(targets) = json["target_modules"].as_array() else { return refuse(&format!("target_modules {}", json["target_modules"])) };
-    let targets = targets.iter().map(|name| name.as_str().unwrap_or_default().parse()).collect::<Result<_>>()?;
+    let targets = read_targets(&json["target_modules"], layers)?;
     let field = |name: &str| json[name].as_f64().ok_or_else(|| Error::Adapter(format!("adapter_config.json has no number `{name}`")));
     let spec =
         LoraSpec { rank: field("r")? as i64, alpha: field("lora_alpha")?, dropout: json["lora_dropout"].as_f64().unwrap_or(0.0), targets };
     spec.checked()
+}
+
+/// Layers that the weights speak of: one more than the highest.
+fn layers_in(tensors: &SafeTensors<'_>) -> usize {
+    tensors.names().into_iter().filter_map(|name| parse_name(name).map(|(layer, ..)| layer + 1)).max().unwrap_or(1)
 }
 
 fn write_spec(spec: &LoraSpec) -> Vec<u8> {

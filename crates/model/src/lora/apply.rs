@@ -38,16 +38,6 @@ impl Applied {
         })
     }
 
-    /// The same adapter in use, its tensors not copied, for another thread.
-    pub(crate) fn shallow_clone(&self) -> Self {
-        let beside = self.beside.as_ref().map(|beside| Beside {
-            spec: beside.spec.clone(),
-            config: beside.config.clone(),
-            weights: beside.weights.iter().map(|(&place, (a, b))| (place, (a.shallow_clone(), b.shallow_clone()))).collect(),
-        });
-        Self { merged: self.merged.iter().map(|(&place, weight)| (place, weight.shallow_clone())).collect(), beside }
-    }
-
     fn merge(model: &Model, adapter: &Adapter) -> Self {
         let mut merged = BTreeMap::new();
         for layer in 0..model.config.layers {

@@ -72,7 +72,8 @@ impl FromStr for Target {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self> {
-        Self::ALL.into_iter().find(|target| target.name() == name).ok_or_else(|| Error::Unsupported {
+        // A list may also hold the end of a path, such as `self_attn.q_proj`.
+        Self::ALL.into_iter().find(|target| target.name() == name || target.module() == name).ok_or_else(|| Error::Unsupported {
             what: "LoRA target",
             value: name.into(),
             supported: "q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj",

@@ -32,19 +32,20 @@ impl AdamW {
         Self { steps: 0, moments }
     }
 
-    /// Moves every parameter along its gradient times `clip`.
-    pub(super) fn update(&mut self, parameters: &mut Parameters, settings: &Settings, learning_rate: f64, clip: f64) {
+    /// Moves every parameter along its gradient; `gradients` stand in the order of [`leaves`].
+    pub(super) fn update(&mut self, parameters: &mut Parameters, gradients: &[Tensor], settings: &Settings, learning_rate: f64) {
         let _no_grad = tch::no_grad_guard();
         self.steps += 1;
         let (beta1, beta2) = settings.betas;
         let correct = |beta: f64| 1.0 - beta.powi(i32::try_from(self.steps).unwrap_or(i32::MAX));
         let (step_size, second_scale) = (learning_rate / correct(beta1), correct(beta2).sqrt());
+        let mut gradients = gradients.iter();
         for ((layer, target), (a, b)) in parameters {
             for (is_b, tensor) in [(false, a), (true, b)] {
                 let moments = self.moments.get_mut(&(*layer, *target, is_b)).expect("every parameter has moments");
-                let gradient = tensor.grad() * clip;
+                let gradient = gradients.next().expect("every parameter has a gradient");
                 let _ = tensor.g_mul_scalar_(1.0 - learning_rate * settings.weight_decay);
-                let _ = moments.first.lerp_(&gradient, 1.0 - beta1);
+                let _ = moments.first.lerp_(gradient, 1.0 - beta1);
                 let _ = moments.second.g_mul_scalar_(beta2).g_add_(&(gradient.square() * (1.0 - beta2)));
                 let scale = moments.second.sqrt() / second_scale + settings.eps;
                 let _ = tensor.g_sub_(&(&moments.first / scale * step_size));
@@ -88,10 +89,14 @@ impl AdamW {
     }
 }
 
+/// All parameters, A before B, in the order of layers and targets.
+pub(super) fn leaves(parameters: &Parameters) -> Vec<&Tensor> {
+    places(parameters).map(|(_, tensor)| tensor).collect()
+}
+
 /// The norm of all gradients taken together.
-pub(super) fn global_norm(parameters: &Parameters) -> f64 {
-    let _no_grad = tch::no_grad_guard();
-    let norms: Vec<Tensor> = places(parameters).map(|(_, tensor)| tensor.grad().norm()).collect();
+pub(super) fn global_norm(gradients: &[Tensor]) -> f64 {
+    let norms: Vec<Tensor> = gradients.iter().map(Tensor::norm).collect();
     Tensor::stack(&norms, 0).norm().double_value(&[])
 }
 

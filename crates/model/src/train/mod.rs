@@ -1,13 +1,16 @@
 //! LoRA fine-tuning on completions. Follows peft's LoRA and torch's AdamW; departs from a usual loop in that sequences are packed without
 //! padding, the loss of a step is a sum over its completion tokens divided by their number (not a mean of means), and logits exist only
-//! where a completion token is predicted. Runs of one input on one machine give the same bits.
+//! where a completion token is predicted. A step's parts are computed in lanes and summed in their order, so runs of one input on one machine
+//! give the same bits.
 
 mod adamw;
 mod batches;
+mod dropout;
 mod loss;
+mod parts;
 mod schedule;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::ControlFlow};
 
 use rand_chacha::{
     ChaCha8Rng,
@@ -16,16 +19,15 @@ use rand_chacha::{
 use tch::Tensor;
 
 pub use batches::plan_batches;
-pub(crate) use loss::attend_each;
 pub use schedule::Schedule;
 
 use crate::{
-    digest,
     error::{Error, Result, guard},
     lora::{Adapter, LoraSpec, Target},
     model::Model,
 };
 use adamw::AdamW;
+use loss::Net;
 
 /// What the model shall learn to write behind a prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +60,8 @@ pub struct Settings {
     pub schedule: Schedule,
     /// Tokens that are in memory at once; a step's examples are split into parts of at most this size (or one example).
     pub micro_batch_tokens: usize,
+    /// Keep only the input of every layer and compute the rest again when its gradient is due: less memory, about a third more work.
+    pub checkpointing: bool,
     /// Seed of dropout.
     pub seed: u64,
 }
@@ -74,7 +78,8 @@ impl Default for Settings {
             warmup_steps: 0,
             total_steps: 1,
             schedule: Schedule::Constant,
-            micro_batch_tokens: 512,
+            micro_batch_tokens: 256,
+            checkpointing: false,
             seed: 0,
         }
     }
@@ -134,52 +139,61 @@ impl<'a> Trainer<'a> {
         Ok(Self { model, spec, settings, parameters, optimiser, step: 0 })
     }
 
-    /// One optimiser step over all of `examples`.
+    /// One optimiser step over all of `examples`. `alive` is asked between the parts of a step and may end it.
     ///
     /// # Errors
-    /// [`Error::NotFinite`] names the step and the part of the batch; the parameters are then unchanged.
-    pub fn step(&mut self, examples: &[Example]) -> Result<StepReport> {
+    /// [`Error::NotFinite`] names the step and the examples, [`Error::Cancelled`] follows `alive`; the parameters are then unchanged.
+    pub fn step(&mut self, examples: &[Example], alive: &mut dyn FnMut() -> ControlFlow<()>) -> Result<StepReport> {
         self.check(examples)?;
-        guard("training", "lower train.batch_tokens or the length of completions", || self.run_step(examples))
+        guard("training", "lower train.batch_tokens or the length of completions", || self.run_step(examples, alive))
     }
 
-    fn run_step(&mut self, examples: &[Example]) -> Result<StepReport> {
+    fn run_step(&mut self, examples: &[Example], alive: &mut dyn FnMut() -> ControlFlow<()>) -> Result<StepReport> {
         let step = self.step + 1;
         let completion_tokens: usize = examples.iter().map(|example| example.completion_ids.len()).sum();
-        let mut loss = 0.0;
-        self.zero_grad();
-        for (part, indices) in batches::micro_batches(examples, self.settings.micro_batch_tokens).into_iter().enumerate() {
-            self.seed_dropout(step, part as u64);
-            let members: Vec<&Example> = indices.iter().map(|&index| &examples[index]).collect();
-            let part_loss = loss::sum(self.model, &self.spec, &self.parameters, &members) / completion_tokens as f64;
-            let value = part_loss.double_value(&[]);
-            check_finite("the loss", value, step, &indices)?;
-            part_loss.backward();
-            loss += value;
-        }
-        let grad_norm = adamw::global_norm(&self.parameters);
-        check_finite("the gradient's norm", grad_norm, step, &(0..examples.len()).collect::<Vec<_>>())?;
+        let work = parts::Work {
+            net: self.net(),
+            examples,
+            parts: batches::micro_batches(examples, self.settings.micro_batch_tokens),
+            scale: 1.0 / completion_tokens as f64,
+            step,
+            seed: self.settings.seed,
+        };
+        let sum = parts::run(&work, alive)?;
+        let grad_norm = tch::no_grad(|| adamw::global_norm(&sum.gradients));
+        parts::check_finite("the gradient's norm", grad_norm, step, &(0..examples.len()).collect::<Vec<_>>())?;
         let learning_rate =
             self.settings.learning_rate * self.settings.schedule.factor(step, self.settings.warmup_steps, self.settings.total_steps);
         let clip = (self.settings.max_grad_norm / (grad_norm + 1e-6)).min(1.0);
-        self.optimiser.update(&mut self.parameters, &self.settings, learning_rate, clip);
+        let clipped: Vec<Tensor> = sum.gradients.iter().map(|gradient| gradient * clip).collect();
+        self.optimiser.update(&mut self.parameters, &clipped, &self.settings, learning_rate);
         self.step = step;
-        Ok(StepReport { step, loss, grad_norm, learning_rate, tokens: examples.iter().map(Example::tokens).sum(), completion_tokens })
+        let tokens = examples.iter().map(Example::tokens).sum();
+        Ok(StepReport { step, loss: sum.loss, grad_norm, learning_rate, tokens, completion_tokens })
     }
 
-    /// Mean loss per completion token of `examples` as the adapter is now, without dropout. Nothing is learned from them.
-    pub fn held_out_loss(&self, examples: &[Example]) -> Result<f64> {
+    /// The mean loss over the completion tokens of `examples`, which are not trained on.
+    ///
+    /// # Errors
+    /// As for [`Self::step`].
+    pub fn loss(&self, examples: &[Example], alive: &mut dyn FnMut() -> ControlFlow<()>) -> Result<f64> {
         self.check(examples)?;
-        guard("computing the held-out loss", "give fewer or shorter held-out examples", || {
-            let _no_grad = tch::no_grad_guard();
-            let spec = LoraSpec { dropout: 0.0, ..self.spec.clone() };
-            let tokens: usize = examples.iter().map(|example| example.completion_ids.len()).sum();
-            let parts = batches::micro_batches(examples, self.settings.micro_batch_tokens).into_iter().map(|indices| {
+        guard("computing a loss", "use shorter examples", || {
+            let (mut sum, mut tokens) = (0.0, 0);
+            for indices in batches::micro_batches(examples, self.settings.micro_batch_tokens) {
+                if alive().is_break() {
+                    return Err(Error::Cancelled);
+                }
                 let members: Vec<&Example> = indices.iter().map(|&index| &examples[index]).collect();
-                loss::sum(self.model, &spec, &self.parameters, &members).double_value(&[])
-            });
-            Ok(parts.sum::<f64>() / tokens as f64)
+                sum += self.net().loss(&members);
+                tokens += members.iter().map(|example| example.completion_ids.len()).sum::<usize>();
+            }
+            Ok(sum / tokens as f64)
         })
+    }
+
+    fn net(&self) -> Net<'_> {
+        Net { model: self.model, spec: &self.spec, parameters: &self.parameters, checkpointing: self.settings.checkpointing }
     }
 
     /// The adapter as it is now.
@@ -212,28 +226,6 @@ impl<'a> Trainer<'a> {
         }
         Ok(())
     }
-
-    fn zero_grad(&mut self) {
-        for (a, b) in self.parameters.values_mut() {
-            a.zero_grad();
-            b.zero_grad();
-        }
-    }
-
-    fn seed_dropout(&self, step: u64, part: u64) {
-        if self.spec.dropout > 0.0 {
-            let parts = [self.settings.seed, step, part].map(u64::to_le_bytes);
-            let digest = digest::of_parts(b"groklab dropout 1", &[&parts[0], &parts[1], &parts[2]]);
-            tch::manual_seed(i64::from_le_bytes(digest.0[..8].try_into().expect("a digest has 32 bytes")));
-        }
-    }
-}
-
-fn check_finite(what: &'static str, value: f64, step: u64, indices: &[usize]) -> Result<()> {
-    if value.is_finite() {
-        return Ok(());
-    }
-    Err(Error::NotFinite { what, value, step, examples: indices.iter().map(|&index| index as u64).collect() })
 }
 
 /// Parameters before any training: A uniform within ±1/√in, B zero.

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use groklab_model::{ChatTokenizer, Finish, Model, Request, Row, Sampling, Stop, generate, last_logits, load, testing};
+use groklab_model::{ChatTokenizer, Finish, Message, Model, Request, Row, Sampling, Stop, generate, last_logits, load, testing};
 use serde_json::Value;
 
 use crate::common::{distance, integers};
@@ -24,6 +24,7 @@ fn quickstart() -> (Model, ChatTokenizer) {
 #[test]
 fn the_gguf_tokenises_computes_and_writes_like_transformers() {
     let (model, tokenizer) = quickstart();
+    agrees_on_the_corpus(&tokenizer, "smollm2");
     let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/smollm2-prompts.json");
     let cases: Vec<Value> = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     for case in &cases {
@@ -42,17 +43,60 @@ fn the_gguf_tokenises_computes_and_writes_like_transformers() {
         assert!(far < 1e-3, "{far}");
     }
     let sampling = Sampling { temperature: 0.0, top_p: 1.0, max_new_tokens: 24 };
-    let written =
-        generate(&model, None, &Request { rows: &rows, sampling, stop: Stop::default() }, &mut |_| ControlFlow::Continue(())).unwrap();
+    let written = generate(&model, None, &Request { rows: &rows, sampling, stop: Stop::default(), share_prefixes: true }, &mut |_| {
+        ControlFlow::Continue(())
+    })
+    .unwrap();
     for (completion, case) in written.iter().zip(with_text) {
         assert_eq!(completion.ids, integers(&case["greedy"]));
     }
     let sampling = Sampling { max_new_tokens: 120, ..sampling };
-    let request = Request { rows: &rows[..1], sampling, stop: Stop::at_code_end(&tokenizer) };
+    let request = Request { rows: &rows[..1], sampling, stop: Stop::at_code_end(&tokenizer), share_prefixes: true };
     let whole = generate(&model, None, &request, &mut |_| ControlFlow::Continue(())).unwrap();
     let text = String::from_utf8(whole[0].bytes.clone()).unwrap();
     assert!(text.starts_with("```python\ndef sum_digits(n: int) -> int:\n") && text.ends_with("\n```"), "{text}");
     assert_eq!(whole[0].finish, Finish::Fence);
+}
+
+/// Ids of a corpus of texts and conversations, as transformers gives them; see `tests/interop/make_tokenizers.py`.
+fn agrees_on_the_corpus(tokenizer: &ChatTokenizer, name: &str) {
+    let corpus: Value = serde_json::from_slice(&std::fs::read(tokenizers().join(format!("{name}.json"))).unwrap()).unwrap();
+    let texts = corpus["texts"].as_array().unwrap();
+    assert!(texts.len() > 40);
+    for case in texts {
+        let text = case["text"].as_str().unwrap();
+        assert_eq!(tokenizer.encode_text(text).unwrap(), integers(&case["ids"]), "{name}: {text:?}");
+    }
+    for case in corpus["chats"].as_array().unwrap() {
+        let word = |turn: &Value, key: &str| turn[key].as_str().unwrap().to_owned();
+        let turns = case["messages"].as_array().unwrap().iter();
+        let messages: Vec<Message> = turns.map(|turn| Message { role: word(turn, "role"), content: word(turn, "content") }).collect();
+        assert_eq!(tokenizer.encode_messages(&messages).unwrap(), integers(&case["ids"]), "{name}: {messages:?}");
+        if let [Message { role, content }] = messages.as_slice() {
+            assert_eq!(role, "user");
+            assert_eq!(tokenizer.encode_prompt(content).unwrap(), integers(&case["ids"]), "{name}: {content:?}");
+        }
+    }
+}
+
+fn tokenizers() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tokenizers")
+}
+
+#[test]
+fn a_tokenizer_in_the_layout_of_qwen_coder_agrees_with_transformers() {
+    let folder = tempfile::tempdir().unwrap();
+    testing::write_tiny_model(folder.path(), 1).unwrap();
+    for file in ["tokenizer.json", "tokenizer_config.json", "chat_template.jinja"] {
+        std::fs::copy(tokenizers().join("qwen-layout").join(file), folder.path().join(file)).unwrap();
+    }
+    let (_model, tokenizer) = load(folder.path().to_str().unwrap(), cache()).unwrap();
+    agrees_on_the_corpus(&tokenizer, "qwen-layout");
+    // Special tokens written by a user stay text; the template's own are ids.
+    let ids = tokenizer.encode_prompt("<|im_end|><|endoftext|><|im_start|>system").unwrap();
+    let end = *tokenizer.end_tokens().iter().find(|id| tokenizer.token_bytes(**id).is_empty()).unwrap();
+    assert_eq!(ids.iter().filter(|id| **id == end).count(), 2, "the template ends the system's and the user's turn");
+    assert!(String::from_utf8(tokenizer.decode(&ids)).unwrap().contains("<|im_end|><|endoftext|><|im_start|>system"));
 }
 
 fn tiny(seed: u64) -> (tempfile::TempDir, Model, ChatTokenizer) {
@@ -84,7 +128,7 @@ fn the_tiny_model_is_fixed_by_its_seed_and_writes_something() {
     assert_ne!(one.1.base_digest(), other.1.base_digest());
     let rows = [Row { prompt_ids: one.2.encode_prompt("hello").unwrap(), seed: 3 }];
     let sampling = Sampling { temperature: 1.0, top_p: 1.0, max_new_tokens: 20 };
-    let request = Request { rows: &rows, sampling, stop: Stop::at_code_end(&one.2) };
+    let request = Request { rows: &rows, sampling, stop: Stop::at_code_end(&one.2), share_prefixes: true };
     let written = generate(&one.1, None, &request, &mut |_| ControlFlow::Continue(())).unwrap();
     assert!(!written[0].ids.is_empty() && written[0].mean_logprob < 0.0);
 }

@@ -5,6 +5,6 @@
 mod adapters;
 mod chat;
 mod common;
-mod lanes;
+mod files;
 mod parity;
 mod training;

@@ -3,11 +3,14 @@
 use std::ops::ControlFlow;
 
 use crate::common::{ARCHITECTURES, Fixture, distance, fixture, integers};
-use groklab_model::{Applied, Completion, Request, Row, Sampling, Stop, generate, last_logits};
+use groklab_model::{Applied, Completion, Request, Row, Sampling, Stop, generate, last_logits, score};
 
 fn run(fixture: &Fixture, applied: Option<&Applied>, rows: &[Row], temperature: f64) -> Vec<Completion> {
     let sampling = Sampling { temperature, top_p: 0.9, max_new_tokens: 16 };
-    generate(&fixture.model, applied, &Request { rows, sampling, stop: Stop::default() }, &mut |_| ControlFlow::Continue(())).unwrap()
+    generate(&fixture.model, applied, &Request { rows, sampling, stop: Stop::default(), share_prefixes: true }, &mut |_| {
+        ControlFlow::Continue(())
+    })
+    .unwrap()
 }
 
 fn rows(fixture: &Fixture) -> Vec<Row> {
@@ -56,8 +59,18 @@ fn a_sampled_row_depends_on_its_seed_alone() {
     let together = run(&fixture, None, &rows, 0.8);
     assert_eq!(together, run(&fixture, None, &rows, 0.8));
     for at in [0, 63, 64, 149] {
-        assert_eq!(run(&fixture, None, &rows[at..=at], 0.8)[0].ids, together[at].ids, "row {at}");
+        let alone = &run(&fixture, None, &rows[at..=at], 0.8)[0];
+        assert_eq!(alone.ids, together[at].ids, "row {at}");
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            assert_eq!(alone, &together[at], "row {at}: to the bit");
+        }
     }
+    // Nor on what its prompt shares with others.
+    let sampling = Sampling { temperature: 0.8, top_p: 0.9, max_new_tokens: 16 };
+    let request = Request { rows: &rows, sampling, stop: Stop::default(), share_prefixes: false };
+    let apart = generate(&fixture.model, None, &request, &mut |_| ControlFlow::Continue(())).unwrap();
+    assert!(apart.iter().zip(&together).all(|(a, b)| a.ids == b.ids));
     assert_ne!(together[0].ids, together[6].ids);
     assert_eq!(run(&fixture, None, &[], 0.8), []);
 }
@@ -70,7 +83,9 @@ fn rows_end_at_end_tokens_and_the_others_go_on() {
     let end = free[1].ids[3];
     let stop = Stop { end_tokens: [end].into(), ..Stop::default() };
     let sampling = Sampling { temperature: 0.0, top_p: 1.0, max_new_tokens: 16 };
-    let stopped = generate(&fixture.model, None, &Request { rows: &rows, sampling, stop }, &mut |_| ControlFlow::Continue(())).unwrap();
+    let stopped =
+        generate(&fixture.model, None, &Request { rows: &rows, sampling, stop, share_prefixes: true }, &mut |_| ControlFlow::Continue(()))
+            .unwrap();
     for (stopped, free) in stopped.iter().zip(&free) {
         let want = free.ids.iter().position(|id| *id == end).map_or(16, |at| at + 1);
         assert_eq!(stopped.ids, free.ids[..want]);
@@ -84,18 +99,37 @@ fn a_call_can_be_cancelled_and_refuses_nonsense() {
     let rows = rows(&fixture);
     let sampling = Sampling { temperature: 0.0, top_p: 1.0, max_new_tokens: 16 };
     let mut calls = 0;
-    let request = Request { rows: &rows, sampling, stop: Stop::default() };
+    let request = Request { rows: &rows, sampling, stop: Stop::default(), share_prefixes: true };
     let cancelled = generate(&fixture.model, None, &request, &mut |_| {
         calls += 1;
         if calls < 4 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
     assert_eq!(cancelled.unwrap_err().to_string(), "cancelled");
     let refused = |rows: &[Row], sampling| {
-        generate(&fixture.model, None, &Request { rows, sampling, stop: Stop::default() }, &mut |_| ControlFlow::Continue(()))
-            .unwrap_err()
-            .to_string()
+        generate(&fixture.model, None, &Request { rows, sampling, stop: Stop::default(), share_prefixes: true }, &mut |_| {
+            ControlFlow::Continue(())
+        })
+        .unwrap_err()
+        .to_string()
     };
     assert!(refused(&rows, Sampling { max_new_tokens: 600, ..sampling }).contains("512"));
     assert!(refused(&[Row { prompt_ids: vec![9999], seed: 0 }], sampling).contains("9999"));
     assert!(refused(&rows, Sampling { top_p: 0.0, ..sampling }).contains("top_p"));
+}
+
+#[test]
+fn scores_agree_with_the_reference_and_with_what_was_written() {
+    let fixture = fixture("qwen2");
+    let scored = score(&fixture.model, None, &fixture.rows(), &mut |_| ()).unwrap();
+    let last: Vec<Vec<f32>> = scored.iter().map(|scored| scored.last_logits.clone()).collect();
+    assert!(distance(&last, &fixture.reference["logits"]) < 1e-4);
+    let rows = rows(&fixture);
+    for (row, written) in rows.iter().zip(run(&fixture, None, &rows, 0.8)) {
+        let whole = [row.prompt_ids.clone(), written.ids.clone()].concat();
+        let scored = score(&fixture.model, None, &[whole], &mut |_| ()).unwrap();
+        let tail = &scored[0].logprobs[row.prompt_ids.len() - 1..];
+        let mean = tail.iter().map(|&v| f64::from(v)).sum::<f64>() / tail.len() as f64;
+        assert!((mean - written.mean_logprob).abs() < 1e-4, "{mean} for {}", written.mean_logprob);
+    }
+    assert!(score(&fixture.model, None, &[vec![]], &mut |_| ()).unwrap_err().to_string().contains("sequence 0"));
 }

@@ -1,0 +1,281 @@
+//! The forward pass of the CPU engine: up to 64 tokens of any sequences through all layers. Follows transformers' llama, qwen2 and qwen3 as
+//! `crate::forward` does; departs from it by keeping activations as columns `[features, width]`. It runs on one thread and writes to nothing
+//! but its workspace and the sequences, so several lanes may run it over the same weights.
+
+use tch::Tensor;
+
+use super::{
+    kernel::{GROUP, Into, Simd, WIDEST, product},
+    ops,
+    segment::Segment,
+};
+use crate::{
+    config::Config,
+    forward::weights::Weights,
+    model::{Fused, Layer},
+};
+
+/// A model's weights as plain slices.
+pub(super) struct Net<'a> {
+    pub simd: Simd,
+    pub config: &'a Config,
+    embedding: &'a [f32],
+    head: &'a [f32],
+    final_norm: &'a [f32],
+    cos: &'a [f32],
+    sin: &'a [f32],
+    layers: Vec<LayerView<'a>>,
+}
+
+struct LayerView<'a> {
+    attention_norm: &'a [f32],
+    mlp_norm: &'a [f32],
+    head_norms: Option<(&'a [f32], &'a [f32])>,
+    qkv: &'a [f32],
+    qkv_bias: Option<&'a [f32]>,
+    out: &'a [f32],
+    gate_up: &'a [f32],
+    down: &'a [f32],
+}
+
+/// A token that goes through the model: it is appended to a sequence.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Token {
+    pub id: i64,
+    /// Index into the sequences of the pass.
+    pub sequence: usize,
+}
+
+/// Buffers of a lane, used again by every pass.
+#[derive(Default)]
+pub(super) struct Workspace {
+    x: Vec<f32>,
+    normed: Vec<f32>,
+    qkv: Vec<f32>,
+    head: Vec<f32>,
+    attended: Vec<f32>,
+    gate_up: Vec<f32>,
+    cos: Vec<f32>,
+    sin: Vec<f32>,
+    scores: Vec<f32>,
+    shares: Vec<f32>,
+    query: Vec<f32>,
+    mixed: Vec<f32>,
+}
+
+/// Logits are computed for this many entries of the vocabulary at a time, so that they can be turned into rows within the cache.
+const VOCAB_BLOCK: usize = 384;
+
+impl<'a> Net<'a> {
+    /// The weights as this engine wants them; none if they are not float32 on the CPU.
+    pub(super) fn new(simd: Simd, weights: &Weights<'a>) -> Option<Self> {
+        let model = weights.model;
+        let view = |(index, layer): (usize, &'a Layer)| {
+            let weight = |fused| slice(weights.weight(index, fused));
+            let head_norms = match (&layer.q_norm, &layer.k_norm) {
+                (Some(q), Some(k)) => Some((slice(q)?, slice(k)?)),
+                _ => None,
+            };
+            Some(LayerView {
+                attention_norm: slice(&layer.attention_norm)?,
+                mlp_norm: slice(&layer.mlp_norm)?,
+                head_norms,
+                qkv: weight(Fused::Qkv)?,
+                qkv_bias: match &layer.qkv_bias {
+                    Some(bias) => Some(slice(bias)?),
+                    None => None,
+                },
+                out: weight(Fused::Out)?,
+                gate_up: weight(Fused::GateUp)?,
+                down: weight(Fused::Down)?,
+            })
+        };
+        Some(Self {
+            simd,
+            config: &model.config,
+            embedding: slice(&model.embedding)?,
+            head: slice(&model.head)?,
+            final_norm: slice(&model.final_norm)?,
+            cos: slice(&model.cos)?,
+            sin: slice(&model.sin)?,
+            layers: model.layers.iter().enumerate().map(view).collect::<Option<_>>()?,
+        })
+    }
+
+    /// Appends `tokens`, at most 64, to their `sequences` and puts the logits behind those in `wanted` (indices into `tokens`) into
+    /// `logits [wanted][vocab]`.
+    pub(super) fn run(
+        &self,
+        work: &mut Workspace,
+        tokens: &[Token],
+        sequences: &mut [&mut Segment],
+        wanted: &[usize],
+        logits: &mut Vec<f32>,
+    ) {
+        assert!(tokens.len() <= WIDEST && !tokens.is_empty(), "{} tokens in a pass", tokens.len());
+        let width = tokens.len().next_multiple_of(GROUP);
+        let places: Vec<usize> = tokens
+            .iter()
+            .map(|token| {
+                let place = sequences[token.sequence].end();
+                sequences[token.sequence].grow(1);
+                place
+            })
+            .collect();
+        self.begin(work, tokens, &places, width);
+        for index in 0..self.layers.len() {
+            self.attention(work, index, tokens, &places, sequences, width);
+            self.mlp(work, index, width);
+        }
+        self.logits(work, wanted, width, logits);
+    }
+
+    /// Embeddings and rotations of the tokens as columns.
+    fn begin(&self, work: &mut Workspace, tokens: &[Token], places: &[usize], width: usize) {
+        let (hidden, half) = (self.config.hidden_size as usize, self.config.head_dim as usize / 2);
+        clear(&mut work.x, hidden * width);
+        clear(&mut work.cos, half * width);
+        clear(&mut work.sin, half * width);
+        for (column, (token, &place)) in tokens.iter().zip(places).enumerate() {
+            put_column(&mut work.x, width, column, &self.embedding[token.id as usize * hidden..][..hidden]);
+            put_column(&mut work.cos, width, column, &self.cos[place * half..][..half]);
+            put_column(&mut work.sin, width, column, &self.sin[place * half..][..half]);
+        }
+    }
+
+    fn attention(
+        &self,
+        work: &mut Workspace,
+        index: usize,
+        tokens: &[Token],
+        places: &[usize],
+        sequences: &mut [&mut Segment],
+        width: usize,
+    ) {
+        let (config, layer) = (self.config, &self.layers[index]);
+        clear(&mut work.normed, work.x.len());
+        ops::norm(self.simd, &work.x, layer.attention_norm, config.norm_eps, width, &mut work.normed);
+        clear(&mut work.qkv, (config.q_size() + 2 * config.kv_size()) as usize * width);
+        product(self.simd, layer.qkv, &work.normed, &mut work.qkv, width, Into::Set);
+        if let Some(bias) = layer.qkv_bias {
+            work.qkv.chunks_exact_mut(width).zip(bias).for_each(|(row, bias)| row.iter_mut().for_each(|v| *v += bias));
+        }
+        self.turn(work, layer, width);
+        for (column, (token, &place)) in tokens.iter().zip(places).enumerate() {
+            self.store(work, index, sequences[token.sequence], (column, place), width);
+        }
+        clear(&mut work.attended, config.q_size() as usize * width);
+        for (column, (token, &place)) in tokens.iter().zip(places).enumerate() {
+            self.attend(work, index, sequences[token.sequence], (column, place), width);
+        }
+        product(self.simd, layer.out, &work.attended, &mut work.x, width, Into::Add);
+    }
+
+    /// Norms of heads (qwen3) and rotation of queries and keys.
+    fn turn(&self, work: &mut Workspace, layer: &LayerView<'_>, width: usize) {
+        let (heads, size) = (self.config.heads as usize, self.config.head_dim as usize * width);
+        let turned = heads + self.config.kv_heads as usize;
+        for (index, head) in work.qkv.chunks_exact_mut(size).take(turned).enumerate() {
+            if let Some((q_norm, k_norm)) = layer.head_norms {
+                work.head.clear();
+                work.head.extend_from_slice(head);
+                ops::norm(self.simd, &work.head, if index < heads { q_norm } else { k_norm }, self.config.norm_eps, width, head);
+            }
+            ops::rotate(self.simd, head, &work.cos, &work.sin);
+        }
+    }
+
+    /// Keys and values of one token into its sequence.
+    fn store(&self, work: &Workspace, index: usize, segment: &mut Segment, (column, place): (usize, usize), width: usize) {
+        let (q, kv, dim) = (self.config.q_size() as usize, self.config.kv_size() as usize, self.config.head_dim as usize);
+        for head in 0..self.config.kv_heads as usize {
+            let of = |start: usize| work.qkv[(start + head * dim) * width + column..].iter().step_by(width).take(dim).copied();
+            segment.put(index, head, place, of(q), of(q + kv));
+        }
+    }
+
+    /// Attention of one token over its sequence up to itself.
+    fn attend(&self, work: &mut Workspace, index: usize, segment: &Segment, (column, place): (usize, usize), width: usize) {
+        let (config, dim) = (self.config, self.config.head_dim as usize);
+        let group = (config.heads / config.kv_heads) as usize;
+        let scale = (dim as f32).powf(-0.5);
+        let mut chain = Vec::new();
+        segment.chain(place + 1, &mut chain);
+        clear(&mut work.scores, place + 1 + GROUP);
+        for head in 0..config.heads as usize {
+            let rows = head * dim..(head + 1) * dim;
+            work.query.clear();
+            work.query.extend(rows.clone().map(|row| work.qkv[row * width + column] * scale));
+            let mut seen = 0;
+            for &(segment, tokens) in &chain {
+                let (keys, _) = segment.visible(index, head / group, tokens);
+                ops::score_keys(self.simd, &work.query, keys, &mut work.scores[seen..seen + tokens.next_multiple_of(GROUP)]);
+                seen += tokens;
+            }
+            clear(&mut work.shares, seen);
+            let most = ops::most(self.simd, &work.scores[..seen]);
+            ops::shares(self.simd, &work.scores[..seen], most, 1.0, &mut work.shares);
+            let total = ops::sum(self.simd, &work.shares) as f32;
+            clear(&mut work.mixed, dim);
+            let mut seen = 0;
+            for &(segment, tokens) in &chain {
+                let (_, values) = segment.visible(index, head / group, tokens);
+                ops::add_values(self.simd, &work.shares[seen..seen + tokens], values, &mut work.mixed);
+                seen += tokens;
+            }
+            rows.zip(&work.mixed).for_each(|(row, v)| work.attended[row * width + column] = v / total);
+        }
+    }
+
+    fn mlp(&self, work: &mut Workspace, index: usize, width: usize) {
+        let (config, layer) = (self.config, &self.layers[index]);
+        ops::norm(self.simd, &work.x, layer.mlp_norm, config.norm_eps, width, &mut work.normed);
+        let inner = config.intermediate_size as usize * width;
+        clear(&mut work.gate_up, 2 * inner);
+        product(self.simd, layer.gate_up, &work.normed, &mut work.gate_up, width, Into::Set);
+        ops::gated(self.simd, &mut work.gate_up);
+        product(self.simd, layer.down, &work.gate_up[..inner], &mut work.x, width, Into::Add);
+    }
+
+    /// Logits behind the columns in `wanted`.
+    fn logits(&self, work: &mut Workspace, wanted: &[usize], width: usize, logits: &mut Vec<f32>) {
+        let (hidden, vocab) = (self.config.hidden_size as usize, self.config.vocab_size as usize);
+        logits.clear();
+        if wanted.is_empty() {
+            return;
+        }
+        logits.resize(wanted.len() * vocab, 0.0);
+        let narrow = wanted.len().next_multiple_of(GROUP);
+        let mut last = vec![0.0; hidden * narrow];
+        for (row, last) in work.x.chunks_exact(width).zip(last.chunks_exact_mut(narrow)) {
+            last.iter_mut().zip(wanted).for_each(|(place, &column)| *place = row[column]);
+        }
+        clear(&mut work.normed, last.len());
+        ops::norm(self.simd, &last, self.final_norm, self.config.norm_eps, narrow, &mut work.normed);
+        for first in (0..vocab).step_by(VOCAB_BLOCK) {
+            let count = VOCAB_BLOCK.min(vocab - first);
+            clear(&mut work.gate_up, count * narrow);
+            product(self.simd, &self.head[first * hidden..(first + count) * hidden], &work.normed, &mut work.gate_up, narrow, Into::Set);
+            for (column, row) in logits.chunks_exact_mut(vocab).enumerate() {
+                row[first..first + count].iter_mut().enumerate().for_each(|(at, v)| *v = work.gate_up[at * narrow + column]);
+            }
+        }
+    }
+}
+
+/// The values of a float32 tensor on the CPU, where they lie.
+fn slice(tensor: &Tensor) -> Option<&[f32]> {
+    let plain = tensor.kind() == tch::Kind::Float && tensor.device() == tch::Device::Cpu && tensor.is_contiguous();
+    // SAFETY: a contiguous float32 tensor on the CPU holds `numel` values there for as long as it lives, and nobody writes to weights.
+    plain.then(|| unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast::<f32>(), tensor.numel()) })
+}
+
+/// `count` zeros.
+fn clear(buffer: &mut Vec<f32>, count: usize) {
+    buffer.clear();
+    buffer.resize(count, 0.0);
+}
+
+fn put_column(columns: &mut [f32], width: usize, column: usize, values: &[f32]) {
+    columns[column..].iter_mut().step_by(width).zip(values).for_each(|(place, &value)| *place = value);
+}

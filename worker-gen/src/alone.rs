@@ -1,0 +1,168 @@
+//! `generate` and `score`: the model on lines of standard input, without a coordinator.
+
+use std::{ops::ControlFlow, path::PathBuf, time::Instant};
+
+use groklab_domain::seed;
+use groklab_model::{
+    Adapter, Applied, ChatTokenizer, Completion, Error, Finish, Message, Model, Progress, Request, Row, Sampling, Stop, load, score,
+    set_threads,
+};
+use groklab_runtime::alone::{bar, peak_memory_mb, read_lines, write_line, wrong};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::config::{Generate, Score, Source};
+
+/// A line of `generate`'s input.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Prompt {
+    id: Value,
+    prompt: Option<String>,
+    messages: Option<Vec<Turn>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Turn {
+    role: String,
+    content: String,
+}
+
+/// A line of `score`'s input.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sequence {
+    id: Value,
+    input_ids: Option<Vec<i64>>,
+    text: Option<String>,
+}
+
+/// One of two fields must be there.
+fn exactly_one(a: bool, b: bool, names: &str) -> Result<(), String> {
+    if a == b { Err(format!("exactly one of {names} is wanted")) } else { Ok(()) }
+}
+
+/// Writes completions for the prompts on standard input.
+pub fn generate(args: &Generate) -> anyhow::Result<()> {
+    let prompts: Vec<Prompt> = read_lines(std::io::stdin().lock(), |line: &Prompt| {
+        exactly_one(line.prompt.is_some(), line.messages.is_some(), "`prompt` and `messages`")
+    })?;
+    let loaded = Loaded::new(&args.source)?;
+    let rows = rows(&prompts, args, &loaded.tokenizer)?;
+    let start = Instant::now();
+    let shown = bar(rows.len() as u64, "completions");
+    let mut progress = |now: Progress| {
+        shown.set_position(now.finished_rows as u64);
+        shown.set_message(format!("{:.0} tokens/s", now.new_tokens as f64 / start.elapsed().as_secs_f64()));
+        ControlFlow::Continue(())
+    };
+    let sampling = Sampling { temperature: args.temperature, top_p: args.top_p, max_new_tokens: args.max_new_tokens };
+    let end_tokens = if args.ignore_eos { Default::default() } else { loaded.tokenizer.end_tokens().clone() };
+    let stop = Stop { end_tokens, tokenizer: Some(&loaded.tokenizer), closing_fence: false };
+    let request = Request { rows: &rows, sampling, stop, share_prefixes: !args.no_prefix_sharing };
+    let completions = groklab_model::generate(&loaded.model, loaded.applied.as_ref(), &request, &mut progress).map_err(refusal)?;
+    shown.finish_and_clear();
+    let seconds = start.elapsed().as_secs_f64();
+    let tokens: usize = completions.iter().map(|completion| completion.ids.len()).sum();
+    let samples = args.samples as usize;
+    for (at, completion) in completions.into_iter().enumerate() {
+        write_line(&line(&prompts[at / samples].id, at % samples, completion))?;
+    }
+    loaded.summary(json!({"prompts": prompts.len(), "completions": rows.len(), "tokens": tokens, "seconds": seconds,
+                          "tokens_per_second": tokens as f64 / seconds}));
+    Ok(())
+}
+
+/// All samples of a prompt stand together. A row's seed depends on the id and the sample alone, not on the prompt's place.
+fn rows(prompts: &[Prompt], args: &Generate, tokenizer: &ChatTokenizer) -> anyhow::Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for prompt in prompts {
+        let encoded = match (&prompt.prompt, &prompt.messages) {
+            (Some(text), _) => tokenizer.encode_prompt(text),
+            (None, turns) => tokenizer.encode_messages(&turns.iter().flatten().map(message).collect::<Vec<_>>()),
+        };
+        let prompt_ids = encoded.map_err(|error| wrong(format!("prompt {}: {error}", prompt.id)))?;
+        let id = prompt.id.to_string();
+        rows.extend((0..args.samples).map(|sample| Row {
+            prompt_ids: prompt_ids.clone(),
+            seed: seed::derive(args.seed, &[b"generate", id.as_bytes(), &sample.to_le_bytes()]),
+        }));
+    }
+    Ok(rows)
+}
+
+fn message(turn: &Turn) -> Message {
+    Message { role: turn.role.clone(), content: turn.content.clone() }
+}
+
+fn line(id: &Value, sample: usize, completion: Completion) -> Value {
+    json!({
+        "id": id, "sample": sample, "text": String::from_utf8_lossy(&completion.bytes), "tokens": completion.ids.len(),
+        "finish": if completion.finish == Finish::Length { "length" } else { "stop" },
+        "mean_logprob": completion.mean_logprob, "token_ids": completion.ids,
+    })
+}
+
+/// Writes the log-probabilities of the sequences on standard input.
+pub fn score_lines(args: &Score) -> anyhow::Result<()> {
+    let lines: Vec<Sequence> = read_lines(std::io::stdin().lock(), |line: &Sequence| {
+        exactly_one(line.input_ids.is_some(), line.text.is_some(), "`input_ids` and `text`")
+    })?;
+    let loaded = Loaded::new(&args.source)?;
+    let ids = |line: &Sequence| match (&line.input_ids, &line.text) {
+        (Some(ids), _) => Ok(ids.clone()),
+        (None, text) => loaded.tokenizer.encode_raw(text.as_deref().unwrap_or_default()),
+    };
+    let sequences = lines.iter().map(ids).collect::<Result<Vec<_>, _>>().map_err(wrong)?;
+    let start = Instant::now();
+    let shown = bar(sequences.len() as u64, "sequences");
+    let mut done = |count: usize| shown.set_position(count as u64);
+    let scored = score(&loaded.model, loaded.applied.as_ref(), &sequences, &mut done).map_err(refusal)?;
+    shown.finish_and_clear();
+    let (seconds, tokens) = (start.elapsed().as_secs_f64(), sequences.iter().map(Vec::len).sum::<usize>());
+    for (line, scored) in lines.iter().zip(scored) {
+        let mut out = json!({"id": line.id, "logprobs": scored.logprobs});
+        if args.logits {
+            out["last_logits"] = json!(scored.last_logits);
+        }
+        write_line(&out)?;
+    }
+    loaded
+        .summary(json!({"sequences": sequences.len(), "tokens": tokens, "seconds": seconds, "tokens_per_second": tokens as f64 / seconds}));
+    Ok(())
+}
+
+/// What the command line names, in memory.
+struct Loaded {
+    model: Model,
+    tokenizer: ChatTokenizer,
+    applied: Option<Applied>,
+    load_seconds: f64,
+}
+
+impl Loaded {
+    fn new(source: &Source) -> anyhow::Result<Self> {
+        if let Some(threads) = source.threads {
+            set_threads(threads.get());
+        }
+        let start = Instant::now();
+        let (model, tokenizer) = load(&source.model, &source.models)?;
+        let adapter = source.adapter.as_ref().map(|folder: &PathBuf| Adapter::open(folder)).transpose()?;
+        let applied = adapter.map(|adapter| Applied::new(&model, &adapter)).transpose()?;
+        Ok(Self { model, tokenizer, applied, load_seconds: start.elapsed().as_secs_f64() })
+    }
+
+    /// One line on standard error.
+    fn summary(&self, mut figures: Value) {
+        figures["load_seconds"] = json!(self.load_seconds);
+        figures["peak_memory_mb"] = json!(peak_memory_mb());
+        figures["device"] = json!(self.model.device_description());
+        eprintln!("{figures}");
+    }
+}
+
+/// A request that makes no sense is the caller's error.
+fn refusal(error: Error) -> anyhow::Error {
+    if matches!(error, Error::Request(_)) { wrong(error) } else { error.into() }
+}

@@ -1,0 +1,110 @@
+//! `generate` and `score` from end to end: the built program on a tiny model.
+
+#![expect(clippy::unwrap_used, reason = "a test's helpers may fail the test")]
+
+use std::{
+    io::Write,
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+use serde_json::{Value, json};
+
+fn tiny() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    groklab_model::testing::write_tiny_model(folder.path(), 1).unwrap();
+    folder
+}
+
+fn run(model: &Path, command: &str, arguments: &[&str], input: &str) -> Output {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_worker-gen"));
+    program.arg(command).arg("--model").arg(model).args(arguments);
+    let mut child = program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn lines(bytes: &[u8]) -> Vec<Value> {
+    String::from_utf8(bytes.to_vec()).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn prompts(count: usize) -> String {
+    (0..count).map(|n| format!("{}\n", json!({"id": format!("p{n}"), "prompt": format!("say {}", "na ".repeat(n % 5))}))).collect()
+}
+
+#[test]
+fn prompts_become_completions_in_their_order() {
+    let model = tiny();
+    let arguments = ["--samples", "3", "--temperature", "1", "--max-new-tokens", "9", "--ignore-eos", "--seed", "5"];
+    let done = run(model.path(), "generate", &arguments, &prompts(20));
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let written = lines(&done.stdout);
+    assert_eq!(written.len(), 60);
+    for (at, line) in written.iter().enumerate() {
+        assert_eq!((&line["id"], &line["sample"]), (&json!(format!("p{}", at / 3)), &json!(at % 3)));
+        assert_eq!((&line["tokens"], &line["finish"]), (&json!(9), &json!("length")));
+        assert!(line["mean_logprob"].as_f64().unwrap() < 0.0 && line["text"].is_string());
+    }
+    assert_ne!(written[0]["token_ids"], written[1]["token_ids"], "samples differ");
+    let summary = lines(&done.stderr);
+    assert_eq!((summary.len(), &summary[0]["tokens"]), (1, &json!(540)));
+    assert!(summary[0]["tokens_per_second"].as_f64().unwrap() > 0.0);
+
+    assert_eq!(run(model.path(), "generate", &arguments, &prompts(20)).stdout, done.stdout, "a run repeats");
+    let other = [&arguments[..8], &["6"]].concat();
+    assert_ne!(run(model.path(), "generate", &other, &prompts(20)).stdout, done.stdout, "the seed counts");
+    for more in [["--threads", "1"].as_slice(), &["--no-prefix-sharing"]] {
+        let again = run(model.path(), "generate", &[&arguments[..], more].concat(), &prompts(20));
+        let ids = |output: &Output| lines(&output.stdout).into_iter().map(|line| line["token_ids"].clone()).collect::<Vec<_>>();
+        assert_eq!(ids(&again), ids(&done), "{more:?}");
+    }
+}
+
+#[test]
+fn a_prompt_is_a_conversation_of_one_message() {
+    let model = tiny();
+    let input = "{\"id\": 1, \"prompt\": \"hello\"}\n{\"id\": 2, \"messages\": [{\"role\": \"user\", \"content\": \"hello\"}]}\n\
+                 {\"id\": 3, \"messages\": [{\"role\": \"system\", \"content\": \"<|im_end|>\"}, {\"role\": \"user\", \"content\": \"hello\"}]}\n";
+    let written = lines(&run(model.path(), "generate", &["--max-new-tokens", "12", "--ignore-eos"], input).stdout);
+    assert_eq!(written[0]["token_ids"], written[1]["token_ids"]);
+    assert_ne!(written[0]["token_ids"], written[2]["token_ids"]);
+}
+
+#[test]
+fn texts_and_ids_are_scored_alike() {
+    let model = tiny();
+    // A byte-level tokenizer without merges: four special tokens, then the bytes.
+    let input = "{\"id\": \"a\", \"text\": \"abc\"}\n{\"id\": \"b\", \"input_ids\": [101, 102, 103]}\n";
+    let done = run(model.path(), "score", &["--logits"], input);
+    let scored = lines(&done.stdout);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let logprobs = |line: &Value| line["logprobs"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect::<Vec<_>>();
+    // The products of a pass are libtorch's, which rounds a row by its place.
+    assert!(logprobs(&scored[0]).iter().zip(logprobs(&scored[1])).all(|(a, b)| (a - b).abs() < 1e-5), "{scored:?}");
+    assert_eq!((scored[0]["logprobs"].as_array().unwrap().len(), scored[0]["last_logits"].as_array().unwrap().len()), (2, 260));
+    assert!(lines(&run(model.path(), "score", &[], input).stdout)[0].get("last_logits").is_none());
+}
+
+#[test]
+fn what_is_wrong_is_named_and_has_its_exit_code() {
+    let model = tiny();
+    let failed = |model: &Path, command: &str, arguments: &[&str], input: &str| {
+        let done = run(model, command, arguments, input);
+        assert!(done.stdout.is_empty());
+        (done.status.code().unwrap(), String::from_utf8(done.stderr).unwrap())
+    };
+    let good = prompts(2);
+    let (code, message) = failed(model.path(), "generate", &[], &format!("{good}{{\"id\": 1, \"prompt\": \"a\", \"messages\": []}}\n"));
+    assert!(code == 2 && message.contains("line 3") && message.contains("`messages`"), "{message}");
+    let (code, message) = failed(model.path(), "generate", &[], "{\"id\": 1, \"promt\": \"a\"}\n");
+    assert!(code == 2 && message.contains("line 1") && message.contains("promt"), "{message}");
+    let (code, message) = failed(model.path(), "score", &[], "{\"id\": 1, \"input_ids\": [9999]}\n");
+    assert!(code == 2 && message.contains("sequence 0") && message.contains("9999"), "{message}");
+    let (code, message) = failed(model.path(), "generate", &["--max-new-tokens", "99999"], &good);
+    assert!(code == 2 && message.contains("99999"), "{message}");
+    assert_eq!(failed(model.path(), "generate", &["--samples", "0"], &good).0, 2);
+    let (code, message) = failed(Path::new("/no/such/model"), "generate", &[], &good);
+    assert!(code == 1 && message.contains("/no/such/model"), "{message}");
+    let (code, message) = failed(model.path(), "generate", &["--adapter", "/no/adapter"], &good);
+    assert!(code == 1 && message.contains("/no/adapter"), "{message}");
+}

@@ -1,0 +1,217 @@
+//! `fit`: trains an adapter on a file of examples, without a coordinator.
+
+use std::{
+    fs,
+    io::BufReader,
+    ops::ControlFlow,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use groklab_domain::{experiment, seed};
+use groklab_model::{
+    Adapter, ChatTokenizer, Error, Example, LoraSpec, Settings, Start, StepReport, Trainer, load, plan_batches, set_threads,
+};
+use groklab_runtime::alone::{bar, peak_memory_mb, read_lines, write_line, wrong};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::{config::Fit, settings::Table, train::schedule};
+
+const OPTIMISER: &str = "optimiser.safetensors";
+
+/// A line of the data: text, or ids of which the first `prompt_length` are not learnt.
+#[derive(Deserialize)]
+struct Line {
+    prompt: Option<String>,
+    completion: Option<String>,
+    input_ids: Option<Vec<i64>>,
+    prompt_length: Option<usize>,
+}
+
+impl Line {
+    fn check(&self) -> Result<(), String> {
+        match (&self.prompt, &self.completion, &self.input_ids, self.prompt_length) {
+            (Some(_), Some(_), None, None) => Ok(()),
+            (None, None, Some(ids), Some(length)) if (1..ids.len()).contains(&length) => Ok(()),
+            (None, None, Some(ids), Some(length)) => {
+                Err(format!("`prompt_length` {length} leaves no prompt or no completion of {} ids", ids.len()))
+            }
+            _ => Err("`prompt` and `completion`, or `input_ids` and `prompt_length`, are wanted".into()),
+        }
+    }
+
+    fn example(self, tokenizer: &ChatTokenizer) -> Result<Example, Error> {
+        if let (Some(mut ids), Some(length)) = (self.input_ids, self.prompt_length) {
+            let completion_ids = ids.split_off(length);
+            return Ok(Example { prompt_ids: ids, completion_ids });
+        }
+        let mut completion_ids = tokenizer.encode_text(&self.completion.unwrap_or_default())?;
+        tokenizer.close(&mut completion_ids);
+        Ok(Example { prompt_ids: tokenizer.encode_prompt(&self.prompt.unwrap_or_default())?, completion_ids })
+    }
+}
+
+/// Trains as the command line and its configuration say.
+pub fn fit(args: &Fit) -> anyhow::Result<()> {
+    if let Some(threads) = args.threads {
+        set_threads(threads.get());
+    }
+    let table = Table::read(args.config.as_deref())?;
+    let lines = lines(&args.data)?;
+    let held_out = args.held_out.as_deref().map(lines_of).transpose()?.unwrap_or_default();
+    let (model, tokenizer) = load(&args.model, &args.models)?;
+    let examples = examples(lines, &tokenizer, &args.data)?;
+    let held_out = examples_of(held_out, &tokenizer, args.held_out.as_deref())?;
+    let batches = plan(&examples, &table);
+    let train = &table.train;
+    let settings = settings(&table, batches.len() as u64);
+    let init = args.init_adapter.as_deref().map(Adapter::open).transpose()?;
+    let spec = spec(&table, init.as_ref())?;
+    let state = match (&args.init_adapter, train.start) {
+        (Some(folder), experiment::Start::Continue) => Some(read(&folder.join(OPTIMISER))?),
+        _ => None,
+    };
+    let start = match &init {
+        Some(adapter) => Start::From { adapter, optimiser: state.as_deref() },
+        None => Start::Fresh { seed: table.seed },
+    };
+    let mut trainer = Trainer::new(&model, spec, settings, start)?;
+    let run = Run { examples: &examples, held_out: &held_out, batches: &batches };
+    let outcome = run.steps(&mut trainer);
+    // Also after a failed step: the parameters are then those of the last good one.
+    save(&trainer, &args.out)?;
+    outcome.with_context(|| format!("stopped; the adapter of the last good step is in `{}`", args.out.display()))
+}
+
+struct Run<'a> {
+    examples: &'a [Example],
+    held_out: &'a [Example],
+    batches: &'a [Vec<usize>],
+}
+
+impl Run<'_> {
+    fn steps(&self, trainer: &mut Trainer<'_>) -> anyhow::Result<()> {
+        let shown = bar(self.batches.len() as u64, "steps");
+        self.held_out_line(trainer, 0)?;
+        for batch in self.batches {
+            let start = Instant::now();
+            let members: Vec<Example> = batch.iter().map(|&index| self.examples[index].clone()).collect();
+            let stepped = trainer.step(&members, &mut || ControlFlow::Continue(()));
+            let report = stepped.map_err(|error| named(error, batch))?;
+            shown.inc(1);
+            shown.set_message(format!("loss {:.4}", report.loss));
+            write_line(&step_line(&report, start.elapsed(), batch.len()))?;
+        }
+        self.held_out_line(trainer, self.batches.len())?;
+        shown.finish_and_clear();
+        Ok(())
+    }
+
+    fn held_out_line(&self, trainer: &Trainer<'_>, step: usize) -> anyhow::Result<()> {
+        if self.held_out.is_empty() {
+            return Ok(());
+        }
+        let loss = trainer.loss(self.held_out, &mut || ControlFlow::Continue(()))?;
+        write_line(&json!({"step": step, "held_out_loss": loss}))
+    }
+}
+
+/// The error of a step whose examples are counted from 1 as lines of the file, not within their batch.
+fn named(error: Error, batch: &[usize]) -> Error {
+    let Error::NotFinite { what, value, step, examples } = error else { return error };
+    let examples = examples.into_iter().filter_map(|at| batch.get(at as usize)).map(|&index| index as u64 + 1).collect();
+    Error::NotFinite { what, value, step, examples }
+}
+
+fn step_line(report: &StepReport, took: Duration, examples: usize) -> serde_json::Value {
+    json!({
+        "step": report.step, "loss": report.loss, "grad_norm": report.grad_norm, "learning_rate": report.learning_rate,
+        "examples": examples, "tokens": report.tokens, "tokens_per_second": report.tokens as f64 / took.as_secs_f64(),
+        "peak_memory_mb": peak_memory_mb(),
+    })
+}
+
+/// Indices of the examples of every step.
+fn plan(examples: &[Example], table: &Table) -> Vec<Vec<usize>> {
+    let epochs = table.train.epochs as usize;
+    if let Some(size) = table.batch_size {
+        // As the peers do: in file order, over and over.
+        let steps = table.steps.unwrap_or(epochs * examples.len().div_ceil(size));
+        return (0..steps).map(|step| (0..size.min(examples.len())).map(|at| (step * size + at) % examples.len()).collect()).collect();
+    }
+    let lengths: Vec<usize> = examples.iter().map(Example::tokens).collect();
+    let order = seed::derive(table.seed, &[b"order"]);
+    let of = |epochs: u32| plan_batches(&lengths, table.train.batch_tokens as usize, epochs, order);
+    let Some(steps) = table.steps else { return of(table.train.epochs) };
+    // Shuffles of later epochs do not change those of earlier ones.
+    let enough = (0..).map(|doublings| of(1 << doublings)).find(|batches| batches.len() >= steps);
+    let mut batches = enough.expect("every epoch has at least one batch");
+    batches.truncate(steps);
+    batches
+}
+
+/// The shape that the configuration names; where it names none, that of the adapter to start from.
+fn spec(table: &Table, init: Option<&Adapter>) -> anyhow::Result<LoraSpec> {
+    let train = &table.train;
+    if let Some(adapter) = init.filter(|_| !table.names_shape) {
+        return Ok(LoraSpec { dropout: train.dropout, ..adapter.spec().clone() });
+    }
+    let targets = train.targets.iter().map(|name| name.parse()).collect::<Result<_, Error>>().map_err(wrong)?;
+    Ok(LoraSpec { rank: i64::from(train.rank), alpha: train.alpha, dropout: train.dropout, targets })
+}
+
+fn settings(table: &Table, total_steps: u64) -> Settings {
+    let train = &table.train;
+    let defaults = Settings::default();
+    Settings {
+        learning_rate: train.learning_rate,
+        betas: table.betas.map_or(defaults.betas, |[first, second]| (first, second)),
+        eps: table.eps.unwrap_or(defaults.eps),
+        weight_decay: train.weight_decay,
+        max_grad_norm: train.max_grad_norm,
+        warmup_steps: u64::from(train.warmup_steps),
+        total_steps,
+        schedule: schedule(train.schedule),
+        micro_batch_tokens: table.micro_batch_tokens.unwrap_or(defaults.micro_batch_tokens),
+        checkpointing: table.gradient_checkpointing,
+        seed: table.seed,
+    }
+}
+
+fn lines(path: &Path) -> anyhow::Result<Vec<Line>> {
+    let lines = lines_of(path)?;
+    if lines.is_empty() { Err(wrong(format!("`{}` has no examples", path.display()))) } else { Ok(lines) }
+}
+
+fn lines_of(path: &Path) -> anyhow::Result<Vec<Line>> {
+    let file = fs::File::open(path).with_context(|| format!("open `{}`", path.display()))?;
+    read_lines(BufReader::new(file), Line::check).with_context(|| format!("`{}`", path.display()))
+}
+
+fn examples(lines: Vec<Line>, tokenizer: &ChatTokenizer, path: &Path) -> anyhow::Result<Vec<Example>> {
+    examples_of(lines, tokenizer, Some(path))
+}
+
+fn examples_of(lines: Vec<Line>, tokenizer: &ChatTokenizer, path: Option<&Path>) -> anyhow::Result<Vec<Example>> {
+    let named = |error: Error| wrong(format!("`{}`: {error}", path.unwrap_or(Path::new("")).display()));
+    lines.into_iter().map(|line| line.example(tokenizer).map_err(named)).collect()
+}
+
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("read `{}`", path.display()))
+}
+
+/// Writes the adapter's two files and the optimiser's state into `folder`.
+fn save(trainer: &Trainer<'_>, folder: &Path) -> anyhow::Result<()> {
+    let adapter = trainer.adapter();
+    let put = |name: &str, bytes: &[u8]| {
+        let path = folder.join(name);
+        fs::write(&path, bytes).with_context(|| format!("write `{}`", path.display()))
+    };
+    fs::create_dir_all(folder).with_context(|| format!("make the folder `{}`", folder.display()))?;
+    put("adapter_config.json", adapter.config_file())?;
+    put("adapter_model.safetensors", adapter.weights_file())?;
+    put(OPTIMISER, &trainer.optimiser_state())
+}

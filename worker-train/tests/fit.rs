@@ -1,0 +1,137 @@
+//! `fit` from end to end: the built program on a tiny model.
+
+#![expect(clippy::unwrap_used, reason = "a test's helpers may fail the test")]
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+use groklab_model::Adapter;
+use serde_json::{Value, json};
+
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    /// A tiny model, and a few examples in both forms.
+    fn new() -> Self {
+        let folder = Self(tempfile::tempdir().unwrap());
+        groklab_model::testing::write_tiny_model(&folder.at("model"), 1).unwrap();
+        let text = |n: usize| json!({"prompt": format!("double {n}"), "completion": format!("{}", 2 * n)});
+        let ids = |n: i64| json!({"input_ids": [100, 101, 102 + n, 103, 104, 2], "prompt_length": 3});
+        let lines = (0..6).map(text).chain((0..4).map(ids)).map(|line| format!("{line}\n"));
+        folder.put("data.jsonl", &lines.collect::<String>());
+        folder
+    }
+
+    fn at(&self, name: &str) -> std::path::PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn put(&self, name: &str, text: &str) {
+        fs::write(self.at(name), text).unwrap();
+    }
+
+    fn fit(&self, config: &str, out: &str, more: &[&str]) -> Output {
+        self.put("train.toml", config);
+        let mut program = Command::new(env!("CARGO_BIN_EXE_worker-train"));
+        program.arg("fit").arg("--model").arg(self.at("model")).arg("--data").arg(self.at("data.jsonl"));
+        program.arg("--out").arg(self.at(out)).arg("--config").arg(self.at("train.toml"));
+        program.current_dir(self.0.path()).args(more).output().unwrap()
+    }
+}
+
+fn lines(output: &Output) -> Vec<Value> {
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn steps(output: &Output) -> Vec<f64> {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    lines(output).iter().filter_map(|line| line["loss"].as_f64()).collect()
+}
+
+fn weights(folder: &Path) -> Vec<u8> {
+    fs::read(folder.join("adapter_model.safetensors")).unwrap()
+}
+
+const CONFIG: &str = "batch_size = 4\nsteps = 6\nrank = 4\nlearning_rate = 0.01\nseed = 3\ndropout = 0.1\n";
+
+#[test]
+fn the_loss_falls_and_a_run_repeats_bit_for_bit() {
+    let folder = Folder::new();
+    let done = folder.fit(CONFIG, "one", &["--held-out", "data.jsonl"]);
+    let losses = steps(&done);
+    assert!(losses.len() == 6 && losses[5] < losses[0], "{losses:?}");
+    let all = lines(&done);
+    let held_out: Vec<f64> = all.iter().filter_map(|line| line["held_out_loss"].as_f64()).collect();
+    assert!(held_out.len() == 2 && held_out[1] < held_out[0], "{held_out:?}");
+    let step = &all[1];
+    for field in ["step", "loss", "grad_norm", "tokens_per_second", "peak_memory_mb"] {
+        assert!(step[field].as_f64().is_some_and(|value| value > 0.0), "{field} in {step}");
+    }
+    assert_eq!(steps(&folder.fit(CONFIG, "two", &[])), losses);
+    assert_eq!(weights(&folder.at("one")), weights(&folder.at("two")));
+    assert!(Adapter::open(&folder.at("one")).is_ok_and(|adapter| adapter.spec().rank == 4));
+    // With another number of threads sums are rounded otherwise.
+    let alone = steps(&folder.fit(CONFIG, "alone", &["--threads", "1"]));
+    assert!(alone.iter().zip(&losses).all(|(a, b)| (a - b).abs() < 1e-3), "{alone:?} {losses:?}");
+    assert_ne!(steps(&folder.fit(&CONFIG.replace("seed = 3", "seed = 4"), "three", &[])), losses);
+}
+
+#[test]
+fn a_run_continues_where_another_ended() {
+    let folder = Folder::new();
+    let config = "batch_size = 10\nrank = 4\nlearning_rate = 0.01\n";
+    steps(&folder.fit(&format!("{config}steps = 4"), "whole", &[]));
+    steps(&folder.fit(&format!("{config}steps = 2"), "half", &[]));
+    let from_half = ["--init-adapter", "half"];
+    steps(&folder.fit(&format!("{config}steps = 2\nstart = \"continue\""), "rest", &from_half));
+    assert_eq!(weights(&folder.at("rest")), weights(&folder.at("whole")));
+    steps(&folder.fit(&format!("{config}steps = 2"), "restarted", &from_half));
+    assert_ne!(weights(&folder.at("restarted")), weights(&folder.at("whole")), "without the optimiser's state");
+    // The shape is the adapter's where the configuration names none.
+    steps(&folder.fit("steps = 1", "shaped", &from_half));
+    let wrong = folder.fit("steps = 1\nrank = 8", "no", &from_half);
+    assert!(!wrong.status.success() && String::from_utf8_lossy(&wrong.stderr).contains("rank: 8"));
+}
+
+#[test]
+fn batches_by_tokens_cover_every_epoch() {
+    let folder = Folder::new();
+    let done =
+        folder.fit("batch_tokens = 40\nepochs = 2\nschedule = \"cosine\"\nwarmup_steps = 2\ngradient_checkpointing = true", "out", &[]);
+    let examples: u64 = lines(&done).iter().map(|line| line["examples"].as_u64().unwrap()).sum();
+    assert_eq!(examples, 20);
+    let rates: Vec<f64> = lines(&done).iter().map(|line| line["learning_rate"].as_f64().unwrap()).collect();
+    assert!(rates[0] < rates[1] && rates[rates.len() - 1] < rates[2], "{rates:?}");
+}
+
+#[test]
+fn a_loss_that_explodes_names_its_lines_and_keeps_the_last_good_adapter() {
+    let folder = Folder::new();
+    let done = folder.fit("batch_size = 4\nsteps = 9\nrank = 4\nlearning_rate = 1e30", "out", &[]);
+    let message = String::from_utf8(done.stderr.clone()).unwrap();
+    assert_eq!(done.status.code(), Some(1));
+    assert!(message.contains("step") && message.contains("examples [") && message.contains("learning rate"), "{message}");
+    assert!(!lines(&done).is_empty() && Adapter::open(&folder.at("out")).is_ok(), "{message}");
+}
+
+#[test]
+fn what_is_wrong_is_named_and_has_exit_code_2() {
+    let folder = Folder::new();
+    let refused = |config: &str| {
+        let done = folder.fit(config, "out", &[]);
+        assert_eq!(done.status.code(), Some(2));
+        String::from_utf8(done.stderr).unwrap()
+    };
+    assert!(refused("lerning_rate = 1").contains("lerning_rate"));
+    assert!(refused("targets = [\"lm_head\"]").contains("lm_head"));
+    folder.put("data.jsonl", "{\"prompt\": \"a\", \"completion\": \"b\"}\n{\"prompt\": \"a\"}\n");
+    assert!(refused("").contains("line 2"));
+    folder.put("data.jsonl", "{\"input_ids\": [5, 6], \"prompt_length\": 2}\n");
+    assert!(refused("").contains("line 1: `prompt_length` 2"));
+    folder.put("data.jsonl", "");
+    assert!(refused("").contains("no examples"));
+}
