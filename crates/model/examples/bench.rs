@@ -24,12 +24,12 @@ fn main() -> Result<()> {
     let (model, tokenizer) = load(&source, Path::new("/nonexistent"))?;
     println!("{}", json!({"load_seconds": seconds(start), "device": model.device_description(), "base": model.base_digest()}));
     let bench = Bench { model: &model, tokenizer: &tokenizer };
-    let parts: [(&str, fn(&Bench<'_>) -> Result<()>); 5] = [
-        ("generate", Bench::greedy),
-        ("sample", Bench::sampled),
-        ("train", Bench::train),
-        ("batches", Bench::batches),
-        ("lengths", Bench::lengths),
+    let parts: [(&str, Part); 5] = [
+        ("generate", |bench| bench.greedy()),
+        ("sample", |bench| bench.sampled()),
+        ("train", |bench| bench.train()),
+        ("batches", |bench| bench.batches()),
+        ("lengths", |bench| bench.lengths()),
     ];
     for (_, part) in parts.iter().filter(|(name, _)| what.is_empty() || what == *name) {
         part(&bench)?;
@@ -37,6 +37,8 @@ fn main() -> Result<()> {
     println!("{}", json!({"peak_memory_mb": peak_memory_mb()}));
     Ok(())
 }
+
+type Part = fn(&Bench<'_>) -> Result<()>;
 
 struct Bench<'a> {
     model: &'a Model,

@@ -31,16 +31,15 @@ impl Template {
 
     /// What the template makes of messages with these roles, up to where the assistant begins.
     pub(super) fn pieces(&self, messages: &[Message]) -> Result<Vec<Piece>> {
-        let plain = self.render(messages, |index| placeholder(index))?;
+        let plain = self.render(messages, placeholder)?;
         let spaced = self.render(messages, |index| format!("  {}  ", placeholder(index)))?;
         let mut pieces = Vec::new();
         let mut rest = plain.as_str();
-        for message in 0..messages.len() {
+        for (message, Message { role, .. }) in messages.iter().enumerate() {
             let mark = placeholder(message);
             let split = rest.split_once(&mark).filter(|(before, after)| !before.contains(MARK) && !after.contains(&mark));
-            let (before, after) = split.ok_or_else(|| {
-                failed(format!("it does not write the text of message {message} ({}) exactly once, in order", messages[message].role))
-            })?;
+            let (before, after) =
+                split.ok_or_else(|| failed(format!("it does not write the text of message {message} ({role}) exactly once, in order")))?;
             pieces.push(Piece::Frame(before.into()));
             pieces.push(Piece::Content { message, trimmed: !spaced.contains(&format!("  {mark}")) });
             rest = after;

@@ -47,10 +47,13 @@ struct State {
     waiting: Vec<usize>,
 }
 
+/// Keys and values of a node and, where a prompt ends with it, the logits behind.
+type Ready = (Arc<Segment>, Option<Arc<Vec<f32>>>);
+
 enum Computed {
     Missing,
     ByALane,
-    Ready(Arc<Segment>, Option<Arc<Vec<f32>>>),
+    Ready(Ready),
     /// No row waits for it any more.
     Dropped,
 }
@@ -103,7 +106,7 @@ impl<'a> Prompts<'a> {
             let computed = self.compute(net, work, &members, parents.into_iter().map(|ready| ready.map(|(segment, _)| segment)).collect());
             let mut state = self.lock();
             for (&node, (segment, logits)) in members.iter().zip(computed) {
-                state.computed[node] = Computed::Ready(Arc::new(segment), logits.map(Arc::new));
+                state.computed[node] = Computed::Ready((Arc::new(segment), logits.map(Arc::new)));
             }
             self.changed.notify_all();
         }
@@ -154,14 +157,14 @@ impl<'a> Prompts<'a> {
     }
 
     /// Waits until `node` is computed.
-    fn ready(&self, node: usize) -> Result<(Arc<Segment>, Option<Arc<Vec<f32>>>)> {
+    fn ready(&self, node: usize) -> Result<Ready> {
         let mut state = self.lock();
         loop {
             if self.is_stopped() {
                 return Err(Error::Cancelled);
             }
-            if let Computed::Ready(segment, logits) = &state.computed[node] {
-                return Ok((segment.clone(), logits.clone()));
+            if let Computed::Ready(ready) = &state.computed[node] {
+                return Ok(ready.clone());
             }
             let waited = self.changed.wait_timeout(state, Duration::from_millis(100));
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
