@@ -66,8 +66,9 @@ impl Failure {
 
     /// What the coordinator at `url` answered to `what`.
     pub fn from_status(what: impl Into<String>, status: &Status, url: &str) -> Self {
-        // A status that the transport made has a source.
-        let broken = status.code() == Code::Unknown && std::error::Error::source(status).is_some();
+        // A status that the transport made has a source; what a server of another kind sends may come as any of these codes.
+        let broken =
+            matches!(status.code(), Code::Unknown | Code::Internal | Code::Cancelled) && std::error::Error::source(status).is_some();
         let exit = if broken { Exit::Unreachable } else { exit_of(status.code()) };
         let failure = Self::new(exit, what).because(reason(status));
         match failure.exit {
