@@ -180,6 +180,12 @@ fn services_that_cannot_start_say_why() {
         Bad { command: &ftp, env: &[], code: 2, says: &["`ftp://127.0.0.1:1`", "http://HOST:PORT"] },
         Bad { command: &short, env: &[], code: 2, says: &["`short` has 3 characters"] },
         Bad { command: &no_nsjail, env: &[], code: 1, says: &["/nowhere/nsjail", "make setup"] },
+        Bad {
+            command: &["worker-verify", "--nsjail", "/nowhere/nsjail", "check"],
+            env: &[("RUST_BACKTRACE", "1")],
+            code: 1,
+            says: &["/nowhere/nsjail", "make setup"],
+        },
         Bad { command: &no_python, env: &[], code: 1, says: &["/nowhere/python3"] },
         Bad { command: &["worker-gen", "work", "--coordinator", "nonsense"], env: &[], code: 2, says: &["`nonsense`"] },
         Bad { command: &["worker-train", "work", "--grace-seconds", "soon"], env: &[], code: 2, says: &["soon", "--grace-seconds"] },

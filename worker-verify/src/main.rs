@@ -22,8 +22,14 @@ use groklab_worker_verify::{
 
 use crate::config::{Cli, Command, Programs};
 
-fn main() -> anyhow::Result<ExitCode> {
-    let cli = Cli::parse();
+fn main() -> ExitCode {
+    run(Cli::parse()).unwrap_or_else(|error| {
+        eprintln!("worker-verify: error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Doctor => doctor(&cli.programs),
         Command::Work { worker, threads } => {

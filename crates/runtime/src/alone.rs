@@ -23,7 +23,7 @@ pub struct Wrong(pub String);
 pub fn run(name: &'static str, command: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
     let Err(error) = command() else { return ExitCode::SUCCESS };
     eprintln!("{name}: error: {error:#}");
-    if error.downcast_ref::<Wrong>().is_some() { ExitCode::from(2) } else { ExitCode::FAILURE }
+    if error.downcast_ref::<Wrong>().is_some() { ExitCode::from(crate::process::USAGE) } else { ExitCode::FAILURE }
 }
 
 /// Reads a value from each line of `input`; empty lines are passed over. `check` may refuse one.
