@@ -53,14 +53,21 @@ impl From<sqlx::Error> for Error {
             return Self::Conflict(format!("stored already: {constraint}"));
         }
         let away = matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_));
-        let transient = error.as_database_error().and_then(|db| db.code()).is_some_and(|code| is_transient(&code));
-        if away || transient {
-            let what = if away { "the database does not answer" } else { "the database is busy, stopping or starting" };
+        let code = error.as_database_error().and_then(|db| db.code()).unwrap_or_default();
+        if away || is_transient(&code) {
+            let what = match &*code {
+                _ if away => "the database does not answer",
+                DISK_FULL => "the database's disk is full: make room there, and everything goes on by itself",
+                _ => "the database is busy, stopping or starting",
+            };
             return Self::Busy { what: what.to_owned(), source: Some(error) };
         }
         Self::internal("the database refused", error)
     }
 }
+
+/// SQLSTATE of a write for which there was no room.
+const DISK_FULL: &str = "53100";
 
 /// Whether what failed with this SQLSTATE may succeed later as it is: a deadlock (40P01), a serialization failure (40001), a lock that
 /// was not to be had (55P03), no room for connections, memory or data (class 53), a server or database that stops, crashed, starts or

@@ -4,6 +4,7 @@
 mod access;
 mod blobs;
 mod config;
+mod connections;
 mod error;
 mod nudge;
 pub mod postgres;

@@ -109,13 +109,30 @@ enum Answer {
     SetOrGetLimit,
 }
 
-/// The policy as one program for the kernel: a search tree over ranges of numbers with the same answer. It is the same for every
-/// candidate, and short to walk: the kernel tries every number when a program is installed.
-pub fn program() -> Vec<u8> {
+/// What the zygote, and a child on its way to a candidate, must be able to call.
+const OWN: Calls = calls! {
+    sendmsg SYS_sendmsg, sendto SYS_sendto, recvmsg SYS_recvmsg, getsockname SYS_getsockname, getsockopt SYS_getsockopt,
+    unshare SYS_unshare, setns SYS_setns, mount SYS_mount, pidfd_open SYS_pidfd_open, setrlimit SYS_setrlimit,
+    prlimit64 SYS_prlimit64, capset SYS_capset, prctl SYS_prctl,
+};
+
+/// The policy as two programs for the kernel, of whose answers the stricter counts: the zygote installs the first, which leaves open
+/// what is its own, once for all its children; a child closes that with the second, short one.
+pub fn programs() -> [Vec<u8>; 2] {
+    let (mut first, mut second) = (table(), BTreeMap::new());
+    for (_, number) in OWN {
+        let number = numbered(*number);
+        second.insert(number, first.insert(number, Answer::Allow).unwrap_or(UNKNOWN));
+    }
+    [program(&first, UNKNOWN), program(&second, Answer::Allow)]
+}
+
+/// A search tree over ranges of numbers with the same answer: short to walk, for the kernel tries every number when it is installed.
+fn program(table: &BTreeMap<u32, Answer>, otherwise: Answer) -> Vec<u8> {
     let load = |offset| step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, offset);
     let mut code = vec![load(ARCHITECTURE), step(libc::BPF_JMP | libc::BPF_JEQ, 1, 0, X86_64), ret(libc::SECCOMP_RET_KILL_PROCESS)];
     code.push(load(NUMBER));
-    code.extend(tree(&ranges()));
+    code.extend(tree(&ranges(table, otherwise)));
     assert!(code.len() <= 4096, "the kernel takes at most 4096 instructions");
     code.iter().flat_map(bytes).collect()
 }
@@ -127,17 +144,24 @@ const ARGUMENTS: u32 = 16;
 /// `AUDIT_ARCH_X86_64`
 const X86_64: u32 = 0xC000_003E;
 
-/// The first number of each range, and its answer up to the next range.
-fn ranges() -> Vec<(u32, Answer)> {
+fn numbered(number: i64) -> u32 {
+    u32::try_from(number).expect("numbers are small")
+}
+
+/// The answers to the calls that are named.
+fn table() -> BTreeMap<u32, Answer> {
     let named = |calls: Calls, answer| calls.iter().map(move |(_, number)| (*number, answer));
     let special = [(libc::SYS_clone, Answer::Clone), (libc::SYS_setrlimit, Answer::SetLimit), (libc::SYS_prlimit64, Answer::SetOrGetLimit)];
     let all = named(FORBIDDEN, Answer::Kill).chain(named(REFUSED, Answer::Errno(libc::EPERM))).chain(named(ALLOWED, Answer::Allow));
-    let mut ranges = BTreeMap::from([(0, UNKNOWN)]);
-    let numbers: BTreeMap<u32, Answer> =
-        all.chain(special).map(|(number, answer)| (u32::try_from(number).expect("numbers are small"), answer)).collect();
-    for (number, answer) in &numbers {
+    all.chain(special).map(|(number, answer)| (numbered(number), answer)).collect()
+}
+
+/// The first number of each range, and its answer up to the next range.
+fn ranges(table: &BTreeMap<u32, Answer>, otherwise: Answer) -> Vec<(u32, Answer)> {
+    let mut ranges = BTreeMap::from([(0, otherwise)]);
+    for (number, answer) in table {
         ranges.insert(*number, *answer);
-        ranges.insert(number + 1, numbers.get(&(number + 1)).copied().unwrap_or(UNKNOWN));
+        ranges.insert(number + 1, table.get(&(number + 1)).copied().unwrap_or(otherwise));
     }
     let mut ranges: Vec<_> = ranges.into_iter().collect();
     ranges.dedup_by_key(|(_, answer)| *answer);
@@ -196,9 +220,14 @@ fn bytes(step: &libc::sock_filter) -> [u8; 8] {
 mod tests {
     use super::*;
 
-    /// What the kernel would answer: runs the program on one call.
+    /// What the kernel would answer a candidate: the stricter of both programs' answers, which in the kernel's order is the lower one.
     fn run(number: u32, arguments: [u64; 3]) -> u32 {
-        let program = program();
+        let [first, second] = programs().map(|program| answer(&program, number, arguments));
+        if first.cast_signed() <= second.cast_signed() { first } else { second }
+    }
+
+    /// Runs one program on one call.
+    fn answer(program: &[u8], number: u32, arguments: [u64; 3]) -> u32 {
         let word = |at: u32| match at {
             NUMBER => number,
             ARCHITECTURE => X86_64,
@@ -239,6 +268,16 @@ mod tests {
                 _ => ENOSYS,
             };
             assert_eq!(run(u32::try_from(number).unwrap(), [0; 3]), want, "{number}");
+        }
+    }
+
+    #[test]
+    fn the_first_program_alone_lets_the_zygote_work_and_nothing_more() {
+        let [first, _] = programs();
+        for number in 0..1000 {
+            let own = OWN.iter().any(|(_, known)| *known == i64::from(number));
+            let want = if own { ALLOW } else { run(number, [0; 3]) };
+            assert_eq!(answer(&first, number, [0; 3]), want, "{number}");
         }
     }
 

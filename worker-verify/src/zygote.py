@@ -2,8 +2,9 @@
 `zygote.rs` is its other end and describes the messages. It holds no candidate's source, arguments or nonce: those go from the
 worker straight to the child, which closes everything else first. What a child does to its memory dies with it.
 
-Descriptor 0 holds the seccomp filter's program, the first argument names the control socket. Nothing here may leave traces in the heap
-from run to run: a child's addresses, and so the order of its sets, must not depend on how many ran before it."""
+Descriptor 0 holds two seccomp programs, the zygote's and a child's, behind the length of the first; the first argument names the
+control socket. Nothing here may leave traces in the heap from run to run: a child's addresses, and so the order of its sets,
+must not depend on how many ran before it."""
 
 import _socket, ctypes, gc, resource
 
@@ -42,10 +43,12 @@ class Filter(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("code", ctypes.c_void_p)]
 
 
-def read_filter():
-    """The filter's program, and the buffer that it points to."""
-    code = ctypes.create_string_buffer(data := read_rest(0), len(data))
-    return Filter(len(data) // 8, ctypes.addressof(code)), code
+def read_filters():
+    """The zygote's program and a child's, each with the buffer that it points to."""
+    data = read_rest(0)
+    end = 4 + struct.unpack("<I", data[:4])[0]
+    codes = [ctypes.create_string_buffer(part, len(part)) for part in (data[4:end], data[end:])]
+    return [(Filter(len(code) // 8, ctypes.addressof(code)), code) for code in codes]
 
 
 def settle():
@@ -70,7 +73,7 @@ def make_child(program, kernel):
             resource.setrlimit(kind, (limit, limit))
 
     def lower():
-        """Gives up everything: from here on nothing is ours any more but what the filter permits."""
+        """Gives up everything: from here on nothing is ours any more but what the filters permit."""
         syscall(SYS_CAPSET, at_header, at_none, 0)
         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         prctl(PR_SET_SECCOMP, 2, at_program, 0, 0)
@@ -142,7 +145,9 @@ def zygote():
     for capability in range(LAST_CAPABILITY + 1):
         prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
     control = _socket.socket(fileno=int(sys.argv[1]))
-    child, kept = make_child(read_filter(), kernel)
+    own, last = read_filters()
+    prctl(PR_SET_SECCOMP, 2, ctypes.addressof(own[0]), 0, 0)
+    child, kept = make_child(last, kernel)
     gc.disable()
     gc.collect()
     gc.freeze()

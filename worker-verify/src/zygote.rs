@@ -224,7 +224,9 @@ impl Zygote {
 impl Jail {
     fn start(sandbox: &Nsjail, control: &OwnedFd, output: OwnedFd, log: &File, group: &Group) -> Result<Self, InfrastructureError> {
         let system = |what: &'static str| move |error: io::Error| InfrastructureError::System(what, error);
-        let input = process::sealed_file(&policy::program()).map_err(system("make the file of the filter"))?;
+        let [first, second] = policy::programs();
+        let length = u32::try_from(first.len()).expect("a program is short").to_le_bytes();
+        let filters = process::sealed_file(&[&length, &*first, &*second].concat()).map_err(system("make the file of the filters"))?;
         let errors = output.try_clone().map_err(system("make the output pipe"))?;
         let (control, fds) = (control.as_raw_fd(), Descriptors { passed: CONTROL, log: log.as_raw_fd() });
         let entrances: Vec<RawFd> = group.entrances.iter().map(|file| file.as_raw_fd()).collect();
@@ -233,7 +235,7 @@ impl Jail {
         }
         let mut command = Command::new(sandbox.path());
         command.args(arguments::zygote_arguments(&sandbox.python, PROGRAM, fds)).env_clear().process_group(0);
-        command.stdin(Stdio::from(input)).stdout(Stdio::from(output)).stderr(Stdio::from(errors));
+        command.stdin(Stdio::from(filters)).stdout(Stdio::from(output)).stderr(Stdio::from(errors));
         let prepare = move || {
             process::inherit_as(control, CONTROL)?;
             process::inherit(fds.log)?;

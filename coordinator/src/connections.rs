@@ -1,0 +1,101 @@
+//! How many connections are open at once: one more is closed as soon as it was accepted, and its client tries again later.
+
+use std::{
+    future, io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use futures::{Stream, StreamExt as _};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+use tonic::transport::server::Connected;
+
+/// A connection that gives its place back when it is dropped.
+#[derive(Debug)]
+pub struct Connection {
+    stream: TcpStream,
+    _place: OwnedSemaphorePermit,
+}
+
+/// The accepted connections, at most `most` of them at once.
+pub fn limited(accepted: impl Stream<Item = io::Result<TcpStream>>, most: usize) -> impl Stream<Item = io::Result<Connection>> {
+    let places = Arc::new(Semaphore::new(most));
+    let mut full = false;
+    accepted.filter_map(move |stream| {
+        let place = places.clone().try_acquire_owned();
+        // Said once, not for every connection of a flood.
+        if place.is_err() && !full {
+            tracing::warn!(most, "as many connections are open as are allowed: more are closed at once");
+        }
+        full = place.is_err();
+        future::ready(place.ok().map(|_place| stream.map(|stream| Connection { stream, _place })))
+    })
+}
+
+impl Connected for Connection {
+    type ConnectInfo = <TcpStream as Connected>::ConnectInfo;
+
+    fn connect_info(&self) -> Self::ConnectInfo {
+        self.stream.connect_info()
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, into)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, parts: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{io::AsyncReadExt as _, net::TcpListener};
+    use tonic::transport::server::TcpIncoming;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn one_too_many_is_closed_and_a_place_given_back_is_used_again() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut open = Box::pin(limited(TcpIncoming::from(listener), 1));
+        let _first_client = TcpStream::connect(address).await.unwrap();
+        let first = open.next().await.unwrap().unwrap();
+        let mut refused = TcpStream::connect(address).await.unwrap();
+        let read = async { refused.read(&mut [0]).await.unwrap() };
+        tokio::select! {
+            read = read => assert_eq!(read, 0),
+            admitted = open.next() => panic!("{admitted:?}"),
+        }
+        drop(first);
+        let client = TcpStream::connect(address).await.unwrap();
+        let admitted = open.next().await.unwrap().unwrap();
+        assert_eq!(admitted.stream.peer_addr().unwrap(), client.local_addr().unwrap());
+    }
+}
