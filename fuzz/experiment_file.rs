@@ -1,6 +1,5 @@
 //! Fuzz target: whatever stands in an experiment file, reading it ends in an experiment that may run or in an error that says where.
 //! `cargo test` runs it on random edits of a good file; `make fuzz` lets coverage guide it.
-#![expect(clippy::unwrap_used, reason = "a test: a failure is a panic with its place")]
 
 use groklab_domain::experiment::{self, Error};
 
@@ -51,8 +50,8 @@ fn check(text: &str) {
         Ok(parsed) => {
             assert!(parsed.check().is_empty(), "what is accepted may run");
             // What is stored and sent is this JSON.
-            let json = serde_json::to_string(&parsed).unwrap();
-            assert_eq!(serde_json::from_str::<experiment::Experiment>(&json).unwrap(), parsed);
+            let json = serde_json::to_string(&parsed).expect("an experiment is JSON");
+            assert_eq!(serde_json::from_str::<experiment::Experiment>(&json).expect("what was written can be read"), parsed);
         }
         Err(Error::Syntax { line, message }) => {
             assert!((1..=1 + text.matches('\n').count()).contains(&line), "line {line}");

@@ -1,6 +1,5 @@
 //! Fuzz target: whatever bytes come over the wire, decoding and converting them ends in a message or an error, never in a panic.
 //! `cargo test` runs it on random bytes; `make fuzz` lets coverage guide it.
-#![expect(clippy::unwrap_used, reason = "a test: a failure is a panic with its place")]
 
 use groklab_domain::Verification;
 use groklab_proto::{
@@ -14,7 +13,7 @@ fn decode<M: Message + Default>(bytes: &[u8]) -> Option<M> {
     let message = M::decode(bytes).ok()?;
     // A number that is not one equals nothing, so the bytes are compared.
     let again = message.encode_to_vec();
-    assert_eq!(M::decode(again.as_slice()).unwrap().encode_to_vec(), again);
+    assert_eq!(M::decode(again.as_slice()).expect("what was written can be read").encode_to_vec(), again);
     Some(message)
 }
 
@@ -51,7 +50,7 @@ fn convert(complete: &v1::CompleteRequest) {
         }
         Some(v1::complete_request::Result::Train(result)) => {
             if let Some(Ok(adapter)) = result.adapter.as_ref().map(AdapterRef::try_from) {
-                assert_eq!(AdapterRef::try_from(&v1::Adapter::from(adapter)).unwrap(), adapter);
+                assert_eq!(AdapterRef::try_from(&v1::Adapter::from(adapter)).expect("what was parsed can be parsed again"), adapter);
             }
         }
         _ => {}
@@ -63,8 +62,9 @@ fn any_text_is_a_value_or_an_error() {
     bolero::check!().for_each(|bytes: &[u8]| {
         let text = String::from_utf8_lossy(bytes);
         if let Ok(parsed) = value("v", &text) {
-            let again = serde_json::to_string(&parsed).unwrap();
-            assert_eq!(serde_json::to_string(&value("v", &again).unwrap()).unwrap(), again);
+            let written = |value| serde_json::to_string(value).expect("a value is JSON");
+            let again = written(&parsed);
+            assert_eq!(written(&value("v", &again).expect("what was written can be read")), again);
         }
     });
 }

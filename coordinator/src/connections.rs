@@ -1,19 +1,28 @@
-//! How many connections are open at once: one more is closed as soon as it was accepted, and its client tries again later.
+//! How many connections are open at once: one more is closed as soon as it was accepted, and its client tries again later. Descriptors
+//! never run out this way, for a server that can't accept for want of one would end.
 
 use std::{
-    future, io,
+    io,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
+use anyhow::Context as _;
 use futures::{Stream, StreamExt as _};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tonic::transport::server::Connected;
+
+/// Connections at once where there are descriptors enough; a process has one.
+const MOST: usize = 4096;
+/// How long nothing is accepted after accepting has failed: what was in the way may be gone by then.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A connection that gives its place back when it is dropped.
 #[derive(Debug)]
@@ -22,18 +31,35 @@ pub struct Connection {
     _place: OwnedSemaphorePermit,
 }
 
+/// How many connections may be open: half of the descriptors that this process may have, after asking for as many as are wanted.
+pub fn most() -> anyhow::Result<usize> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).context("read the limit on open files")?;
+    let wanted = soft.max(hard.min(2 * MOST as u64));
+    setrlimit(Resource::RLIMIT_NOFILE, wanted, hard).context("raise the limit on open files")?;
+    Ok(MOST.min(usize::try_from(wanted / 2).unwrap_or(MOST)))
+}
+
 /// The accepted connections, at most `most` of them at once.
 pub fn limited(accepted: impl Stream<Item = io::Result<TcpStream>>, most: usize) -> impl Stream<Item = io::Result<Connection>> {
     let places = Arc::new(Semaphore::new(most));
     let mut full = false;
-    accepted.filter_map(move |stream| {
+    accepted.filter_map(move |accepted| {
         let place = places.clone().try_acquire_owned();
         // Said once, not for every connection of a flood.
         if place.is_err() && !full {
             tracing::warn!(most, "as many connections are open as are allowed: more are closed at once");
         }
         full = place.is_err();
-        future::ready(place.ok().map(|_place| stream.map(|stream| Connection { stream, _place })))
+        async {
+            match accepted {
+                Ok(stream) => place.ok().map(|_place| Ok(Connection { stream, _place })),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(PAUSE).await;
+                    None
+                }
+            }
+        }
     })
 }
 
@@ -79,6 +105,24 @@ mod tests {
     use tonic::transport::server::TcpIncoming;
 
     use super::*;
+
+    #[tokio::test]
+    async fn accepting_goes_on_after_it_has_failed() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let failed = futures::stream::iter([Err(io::Error::from_raw_os_error(nix::libc::EMFILE))]);
+        let mut open = Box::pin(limited(failed.chain(TcpIncoming::from(listener)), 1));
+        let client = TcpStream::connect(address).await.unwrap();
+        let admitted = open.next().await.unwrap().unwrap();
+        assert_eq!(admitted.stream.peer_addr().unwrap(), client.local_addr().unwrap());
+    }
+
+    #[test]
+    fn there_is_a_descriptor_for_every_connection_and_one_to_spare() {
+        let most = most().unwrap();
+        let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        assert!(most > 0 && most as u64 <= soft / 2, "{most} of {soft}");
+    }
 
     #[tokio::test]
     async fn one_too_many_is_closed_and_a_place_given_back_is_used_again() {

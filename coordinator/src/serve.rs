@@ -47,8 +47,6 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Calls at once on one connection; a worker has one or two.
 const STREAMS: u32 = 1024;
 const HEADER_BYTES: u32 = 16 << 10;
-/// Connections at once; a process has one.
-const CONNECTIONS: usize = 4096;
 
 /// Serves until `stop` is cancelled, then stops in order. Fails if it cannot start, or if a part it cannot do without ends.
 pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
@@ -198,7 +196,7 @@ async fn grpc(
         .add_service(InterceptedService::new(workers, guard(Role::Worker)))
         .add_service(InterceptedService::new(artifacts, guard(Role::Worker)))
         .serve_with_incoming_shutdown(
-            connections::limited(TcpIncoming::from(listener).with_nodelay(Some(true)), CONNECTIONS),
+            connections::limited(TcpIncoming::from(listener).with_nodelay(Some(true)), connections::most()?),
             stop.cancelled_owned(),
         )
         .await

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use nix::libc;
+
 /// System calls by the names that nsjail knows them by, with their numbers.
 type Calls = &'static [(&'static str, i64)];
 

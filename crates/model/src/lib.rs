@@ -9,7 +9,7 @@
 //! let (model, tokenizer) = load("model.gguf", Path::new("cache"))?;
 //! let prompt_ids = tokenizer.encode_prompt("Write a Python function that adds two numbers.")?;
 //!
-//! let adapter = Adapter::from_files(std::fs::read("adapter_config.json").unwrap(), std::fs::read("adapter_model.safetensors").unwrap())?;
+//! let adapter = Adapter::open(Path::new("adapter"))?;
 //! let applied = Applied::new(&model, &adapter)?; // drop it to be back at the base
 //! let rows = [Row { prompt_ids: prompt_ids.clone(), seed: 7 }];
 //! let sampling = Sampling { temperature: 0.8, top_p: 0.95, max_new_tokens: 256 };
