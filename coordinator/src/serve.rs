@@ -34,7 +34,7 @@ use crate::{
     nudge::Nudge,
     postgres,
     scheduler::{self, Scheduler},
-    service::{Service, Shared, Turns},
+    service::{Service, Shared},
     store::Store,
 };
 
@@ -111,15 +111,7 @@ async fn serve(config: &Config, listener: TcpListener, options: PgConnectOptions
     group.spawn("sweep", OnFailure::Stop, scheduler.clone().sweep(group.stop()));
     group.spawn("collect", OnFailure::Log, scheduler.collect(group.stop()));
     group.spawn("listen", OnFailure::Stop, scheduler::listen(store.clone(), nudge.clone(), group.stop()));
-    let service = Arc::new(Service {
-        store: store.clone(),
-        blobs,
-        nudge,
-        lease: config.lease,
-        attempts: config.attempts,
-        turns: Turns::default(),
-        stop: group.stop(),
-    });
+    let service = Arc::new(Service::start(store.clone(), blobs, nudge, config.lease, config.attempts, &mut group));
     group.spawn("grpc", OnFailure::Stop, grpc(server, service, access, listener, group.stop()));
 
     if let Some(path) = &config.address_file {

@@ -17,10 +17,12 @@ use crate::{
         event::{self, Level},
         experiment::{self, Experiment},
         iteration,
-        job::{self, Batch, Spec},
+        job::{self, Batch, New, Spec},
         problem, verdict,
     },
 };
+
+const JOBS_PER_STATEMENT: usize = 1000;
 
 pub async fn start(db: &mut PgConnection, experiment: &Experiment) -> Result<()> {
     experiment::set_state(db, experiment, ExperimentState::Running, "").await?;
@@ -35,8 +37,10 @@ pub async fn plan(db: &mut PgConnection, experiment: &Experiment) -> Result<()> 
     let roll_out = i < experiment.last_iteration && experiment.config.train.method == Method::Rft;
     let traceparent = trace::traceparent();
     iteration::insert(db, experiment.id, i).await?;
-    for spec in generate_jobs(&experiment.config, i, &problems, due(experiment), roll_out) {
-        job::insert(db, experiment.id, &spec, &traceparent).await?;
+    let specs = generate_jobs(&experiment.config, i, &problems, due(experiment), roll_out);
+    let jobs: Vec<New<'_>> = specs.into_iter().map(|spec| New { experiment: experiment.id, spec, traceparent: &traceparent }).collect();
+    for page in jobs.chunks(JOBS_PER_STATEMENT) {
+        job::insert(db, page).await?;
     }
     event::insert(db, experiment.id, Level::Info, &format!("iteration {i} began")).await
 }
@@ -45,7 +49,7 @@ pub async fn plan(db: &mut PgConnection, experiment: &Experiment) -> Result<()> 
 pub async fn train(db: &mut PgConnection, experiment: &Experiment) -> Result<()> {
     let spec =
         Spec { iteration: experiment.iteration, purpose: Purpose::Train, kind: JobKind::Train, chunk: 0, part: 0, batch: Batch::default() };
-    job::insert(db, experiment.id, &spec, &trace::traceparent()).await
+    job::insert(db, &[New { experiment: experiment.id, spec, traceparent: &trace::traceparent() }]).await
 }
 
 /// Stores the iteration's line and goes on to the next. Without training the adapter is carried over.

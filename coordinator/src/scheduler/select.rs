@@ -52,16 +52,15 @@ pub async fn select(db: &mut PgConnection, blobs: &Blobs, experiment: &Experimen
 
 /// JSON lines, ordered by problem and sample.
 async fn lines(db: &mut PgConnection, experiment: &Experiment, selected: &[&Correct]) -> Result<Vec<u8>> {
-    let ordinals: Vec<u32> = selected.iter().map(|rollout| rollout.problem).collect();
-    let problems = problem::some(db, experiment.id, &ordinals).await?;
-    let prompts: HashMap<u32, &str> = problems.iter().map(|problem| (problem.ordinal, problem.prompt.as_str())).collect();
+    let keys: Vec<problem::Key> = selected.iter().map(|rollout| (experiment.id, rollout.problem)).collect();
+    let problems = problem::some(db, &keys).await?;
     let mut out = Vec::new();
     for page in selected.chunks(1000) {
         let ids: Vec<i64> = page.iter().map(|rollout| rollout.rollout_id).collect();
         let tokens: HashMap<i64, Vec<u32>> = rollout::tokens(db, &ids).await?.into_iter().collect();
         for rollout in page {
             let lost = || Error::broken(format!("rollout {} has no tokens or no problem", rollout.rollout_id));
-            let prompt = prompts.get(&rollout.problem).ok_or_else(lost)?;
+            let prompt = problems.get(&(experiment.id, rollout.problem)).ok_or_else(lost)?.prompt.as_str();
             let completion = tokens.get(&rollout.rollout_id).ok_or_else(lost)?;
             let example = Example { problem: rollout.problem, sample: rollout.sample, prompt, completion };
             serde_json::to_writer(&mut out, &example).map_err(|error| Error::internal("write a training example", error))?;

@@ -1,9 +1,9 @@
-//! From a claimed job to the message a worker gets: everything it needs and nothing that grows with the experiment.
+//! From claimed jobs to the messages workers get: everything it needs and nothing that grows with the experiment.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
-use groklab_domain::{JobKind, Purpose, experiment::Start, seed};
-use groklab_proto::v1;
+use groklab_domain::{ExperimentId, JobKind, Purpose, experiment::Start, seed};
+use groklab_proto::{convert::AdapterRef, v1};
 use sqlx::PgConnection;
 
 use crate::{
@@ -13,25 +13,35 @@ use crate::{
         experiment::{self, Experiment},
         iteration,
         job::Job,
-        problem, rollout,
+        problem::{self, Problem},
+        rollout::{self, Written},
     },
 };
 
-pub async fn job(db: &mut PgConnection, job: &Job) -> Result<v1::Job> {
-    let experiment = experiment::get(db, job.experiment).await?;
-    let work = match job.spec.kind {
-        JobKind::Generate => v1::job::Work::Generate(generate(db, &experiment, job).await?),
-        JobKind::Verify => v1::job::Work::Verify(verify(db, &experiment, job).await?),
-        JobKind::Train => v1::job::Work::Train(train(db, &experiment, job).await?),
-    };
-    Ok(v1::Job {
-        job_id: job.id.to_string(),
-        fence: job.fence.0,
-        experiment_id: job.experiment.to_string(),
-        attempt: u32::try_from(job.fence.0).unwrap_or(u32::MAX),
-        traceparent: job.traceparent.clone(),
-        work: Some(work),
-    })
+/// The messages of these jobs, in their order.
+pub async fn jobs(db: &mut PgConnection, jobs: &[Job]) -> Result<Vec<v1::Job>> {
+    if jobs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let stored = Stored::read(db, jobs).await?;
+    let mut wire = Vec::with_capacity(jobs.len());
+    for (place, job) in jobs.iter().enumerate() {
+        let experiment = stored.experiment(job)?;
+        let work = match job.spec.kind {
+            JobKind::Generate => v1::job::Work::Generate(stored.generate(experiment, job)?),
+            JobKind::Verify => v1::job::Work::Verify(stored.verify(experiment, job, place)?),
+            JobKind::Train => v1::job::Work::Train(train(db, experiment, job).await?),
+        };
+        wire.push(v1::Job {
+            job_id: job.id.to_string(),
+            fence: job.fence.0,
+            experiment_id: job.experiment.to_string(),
+            attempt: u32::try_from(job.fence.0).unwrap_or(u32::MAX),
+            traceparent: job.traceparent.clone(),
+            work: Some(work),
+        });
+    }
+    Ok(wire)
 }
 
 fn base(experiment: &Experiment) -> v1::BaseModel {
@@ -39,50 +49,94 @@ fn base(experiment: &Experiment) -> v1::BaseModel {
     v1::BaseModel { source: experiment.config.model.source.clone(), digest }
 }
 
-async fn generate(db: &mut PgConnection, experiment: &Experiment, job: &Job) -> Result<v1::GenerateJob> {
-    let (config, spec) = (&experiment.config, &job.spec);
-    let (temperature, top_p) = match spec.purpose {
-        Purpose::Train => (config.generate.temperature, config.generate.top_p),
-        Purpose::Eval if spec.batch.first_sample == 0 => (0.0, 1.0),
-        Purpose::Eval => (config.evaluate.temperature, config.evaluate.top_p),
-    };
-    let problems = problem::some(db, experiment.id, &spec.batch.problems).await?;
-    let prompts = problems.into_iter().map(|problem| {
-        let seed = |sample| seed::rollout(config.seed, spec.purpose, spec.iteration, problem.ordinal, sample);
-        let samples = spec.batch.sample_range().map(|sample| v1::Sample { sample, seed: seed(sample) }).collect();
-        v1::Prompt { problem: problem.ordinal, text: problem.prompt, samples }
-    });
-    Ok(v1::GenerateJob {
-        base: Some(base(experiment)),
-        adapter: adapter::get(db, experiment.id, spec.iteration).await?.map(|adapter| adapter.adapter.into()),
-        temperature,
-        top_p,
-        max_new_tokens: config.generate.max_new_tokens,
-        prompts: prompts.collect(),
-    })
+/// What the messages of several jobs are made of, read once for all of them.
+struct Stored {
+    experiments: HashMap<ExperimentId, Experiment>,
+    adapters: HashMap<(ExperimentId, u32), AdapterRef>,
+    problems: HashMap<problem::Key, Problem>,
+    cases: HashMap<problem::Key, Vec<problem::Case>>,
+    /// By the job's place.
+    written: Vec<Vec<Written>>,
 }
 
-async fn verify(db: &mut PgConnection, experiment: &Experiment, job: &Job) -> Result<v1::VerifyJob> {
-    let spec = &job.spec;
-    let mut cases: BTreeMap<u32, Vec<v1::Case>> = BTreeMap::new();
-    for case in problem::cases(db, experiment.id, &spec.batch.problems).await? {
-        let wire = v1::Case { args_json: case.args, expected_json: case.expected, visible: case.visible };
-        cases.entry(case.ordinal).or_default().push(wire);
+impl Stored {
+    async fn read(db: &mut PgConnection, jobs: &[Job]) -> Result<Self> {
+        let of = |kind: JobKind| jobs.iter().filter(move |job| job.spec.kind == kind);
+        let ids: Vec<ExperimentId> = jobs.iter().map(|job| job.experiment).collect();
+        let mut stored = Self {
+            experiments: experiment::some(db, &ids).await?,
+            adapters: HashMap::new(),
+            problems: HashMap::new(),
+            cases: HashMap::new(),
+            written: Vec::new(),
+        };
+        let keys = |jobs: &[&Job]| -> Vec<problem::Key> {
+            jobs.iter().flat_map(|job| job.spec.batch.problems.iter().map(|&ordinal| (job.experiment, ordinal))).collect()
+        };
+        let all: Vec<&Job> = jobs.iter().collect();
+        stored.problems = problem::some(db, &keys(&all)).await?;
+        if of(JobKind::Generate).next().is_some() {
+            let iterations: Vec<_> = of(JobKind::Generate).map(|job| (job.experiment, job.spec.iteration)).collect();
+            stored.adapters = adapter::some(db, &iterations).await?;
+        }
+        let verify: Vec<&Job> = of(JobKind::Verify).collect();
+        if !verify.is_empty() {
+            stored.cases = problem::cases(db, &keys(&verify)).await?;
+            stored.written = rollout::written(db, &all).await?;
+        }
+        Ok(stored)
     }
-    let problems = problem::some(db, experiment.id, &spec.batch.problems).await?;
-    let problems = problems.into_iter().map(|problem| v1::VerifyProblem {
-        problem: problem.ordinal,
-        entry: problem.entry,
-        cases: cases.remove(&problem.ordinal).unwrap_or_default(),
-    });
-    let written = rollout::written(db, experiment.id, spec.iteration, spec.purpose, &spec.batch).await?;
-    let candidates = written.into_iter().map(|w| v1::Candidate { problem: w.problem, sample: w.sample, text: w.text });
-    Ok(v1::VerifyJob {
-        cpu_seconds: experiment.config.verify.cpu_seconds,
-        memory_mb: experiment.config.verify.memory_mb,
-        problems: problems.collect(),
-        candidates: candidates.collect(),
-    })
+
+    fn experiment(&self, job: &Job) -> Result<&Experiment> {
+        self.experiments.get(&job.experiment).ok_or_else(|| Error::missing("experiment", job.experiment))
+    }
+
+    fn problems(&self, job: &Job) -> Result<Vec<&Problem>> {
+        let key = |&ordinal| (job.experiment, ordinal);
+        let missing = |ordinal| Error::broken(format!("job {} names problem {ordinal}, which is not there", job.id));
+        job.spec.batch.problems.iter().map(|ordinal| self.problems.get(&key(ordinal)).ok_or_else(|| missing(ordinal))).collect()
+    }
+
+    fn generate(&self, experiment: &Experiment, job: &Job) -> Result<v1::GenerateJob> {
+        let (config, spec) = (&experiment.config, &job.spec);
+        let (temperature, top_p) = match spec.purpose {
+            Purpose::Train => (config.generate.temperature, config.generate.top_p),
+            Purpose::Eval if spec.batch.first_sample == 0 => (0.0, 1.0),
+            Purpose::Eval => (config.evaluate.temperature, config.evaluate.top_p),
+        };
+        let prompts = self.problems(job)?.into_iter().map(|problem| {
+            let seed = |sample| seed::rollout(config.seed, spec.purpose, spec.iteration, problem.ordinal, sample);
+            let samples = spec.batch.sample_range().map(|sample| v1::Sample { sample, seed: seed(sample) }).collect();
+            v1::Prompt { problem: problem.ordinal, text: problem.prompt.clone(), samples }
+        });
+        Ok(v1::GenerateJob {
+            base: Some(base(experiment)),
+            adapter: self.adapters.get(&(job.experiment, spec.iteration)).copied().map(Into::into),
+            temperature,
+            top_p,
+            max_new_tokens: config.generate.max_new_tokens,
+            prompts: prompts.collect(),
+        })
+    }
+
+    fn verify(&self, experiment: &Experiment, job: &Job, place: usize) -> Result<v1::VerifyJob> {
+        let cases = |ordinal| self.cases.get(&(job.experiment, ordinal)).map(Vec::as_slice).unwrap_or_default();
+        let case =
+            |case: &problem::Case| v1::Case { args_json: case.args.clone(), expected_json: case.expected.clone(), visible: case.visible };
+        let problems = self.problems(job)?.into_iter().map(|problem| v1::VerifyProblem {
+            problem: problem.ordinal,
+            entry: problem.entry.clone(),
+            cases: cases(problem.ordinal).iter().map(case).collect(),
+        });
+        let written = self.written.get(place).map(Vec::as_slice).unwrap_or_default();
+        let candidates = written.iter().map(|w| v1::Candidate { problem: w.problem, sample: w.sample, text: w.text.clone() });
+        Ok(v1::VerifyJob {
+            cpu_seconds: experiment.config.verify.cpu_seconds,
+            memory_mb: experiment.config.verify.memory_mb,
+            problems: problems.collect(),
+            candidates: candidates.collect(),
+        })
+    }
 }
 
 async fn train(db: &mut PgConnection, experiment: &Experiment, job: &Job) -> Result<v1::TrainJob> {

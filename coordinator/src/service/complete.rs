@@ -1,35 +1,55 @@
-//! Taking a job's results: fence first, then the results, then what follows from them, all in one transaction.
+//! Taking jobs' results: fence first, then the results, then what follows from them, for all calls that wait in one transaction. Results
+//! are checked before anything is written, so that refusing some leaves the others alone.
 
-use groklab_domain::{Digest, Fault, JobKind};
+use std::collections::{HashMap, HashSet};
+
+use groklab_domain::{Digest, ExperimentId, Fault, JobKind};
 use groklab_proto::{
-    convert::Claim,
+    convert::{AdapterRef, Claim},
     v1::{self, complete_request::Result as Wire},
 };
+use prost::Message as _;
 use sqlx::PgConnection;
 
-use super::{Service, results};
+use super::{
+    Service,
+    group_commit::Commit,
+    results::{self, Refused, Trained},
+};
 use crate::{
     error::{Error, Result},
+    nudge::Nudge,
     store::{
+        Store,
         adapter::{self, Adapter},
-        artifact, experiment, iteration,
-        job::{self, Job, Spec},
-        lease::{self, Completion},
-        rollout, verdict,
+        artifact,
+        experiment::{self, Experiment},
+        iteration,
+        job::{self, Job, New, Spec},
+        lease::{self, Standing},
+        rollout::{self, Rollout},
+        verdict::{self, Judged},
     },
 };
 
-/// Why results were not stored.
-enum Refusal {
-    /// They are not this job's; the attempt has failed.
-    Results(String),
-    Error(Error),
+/// A worker that is done with a job.
+#[derive(Debug)]
+pub struct Done {
+    claim: Claim,
+    /// The work's own time.
+    seconds: f64,
+    result: Option<Wire>,
 }
 
-impl From<Error> for Refusal {
-    fn from(error: Error) -> Self {
-        Self::Error(error)
-    }
+/// What became of it.
+#[derive(Debug)]
+pub enum Taken {
+    /// Stored, now or by an earlier call of the same attempt.
+    Stored,
+    /// The job has moved on and nothing was stored.
+    Stale,
+    /// They are not this job's results: nothing was stored.
+    Refused(Refused),
 }
 
 impl Service {
@@ -39,89 +59,218 @@ impl Service {
         if !(request.seconds.is_finite() && request.seconds >= 0.0) {
             return Err(Error::Caller(format!("field `seconds` = {}", request.seconds)));
         }
-        let mut tx = self.store.begin().await?;
-        // Whoever may write the experiment's row locks it before any job's.
-        let experiment = job::experiment(&mut tx, claim.job).await?;
-        experiment::lock_unless_base_fixed(&mut tx, experiment).await?;
-        let job = match lease::complete(&mut tx, claim, request.seconds).await? {
-            Completion::Won(job) => job,
-            Completion::Repeated => return Ok(true),
-            Completion::Stale => return Ok(false),
-        };
-        match store_results(&mut tx, &job, request.result).await {
-            Ok(()) => {}
-            Err(Refusal::Error(error)) => return Err(error),
-            Err(Refusal::Results(why)) => {
-                tx.rollback().await?;
+        let bytes = request.encoded_len();
+        match self.completions.ask(Done { claim, seconds: request.seconds, result: request.result }, bytes).await? {
+            Taken::Stored => Ok(true),
+            Taken::Stale => Ok(false),
+            Taken::Refused(why) => {
                 self.fail_job(claim, Fault::Infrastructure, &format!("results refused: {why}")).await?;
-                return Err(Error::Conflict(format!("results of job {} refused: {why}", claim.job)));
+                Err(Error::Conflict(format!("results of job {} refused: {why}", claim.job)))
             }
         }
-        let more = job::any_ready(&mut tx, job.experiment).await?;
+    }
+}
+
+/// Takes results.
+#[derive(Debug)]
+pub struct Completions {
+    pub store: Store,
+    pub nudge: Nudge,
+}
+
+impl Commit for Completions {
+    type Call = Done;
+    type Answer = Taken;
+
+    async fn commit(&self, calls: &[Done]) -> Result<Vec<Result<Taken>>> {
+        let claims: Vec<Claim> = calls.iter().map(|call| call.claim).collect();
+        let mut jobs = HashSet::new();
+        if !claims.iter().all(|claim| jobs.insert(claim.job)) {
+            return Err(Error::broken("results of one job twice in a transaction"));
+        }
+        let mut tx = self.store.begin().await?;
+        // Whoever may write an experiment's row locks it before any job's.
+        let ids = job::experiments(&mut tx, &claims.iter().map(|claim| claim.job).collect::<Vec<_>>()).await?;
+        experiment::lock_unless_base_fixed(&mut tx, &ids).await?;
+        let standings = lease::standings(&mut tx, &claims).await?;
+        let mut held = Vec::new();
+        let mut answers: Vec<Result<Taken>> = Vec::with_capacity(calls.len());
+        for (call, standing) in calls.iter().zip(standings) {
+            answers.push(standing.map(|standing| match standing {
+                Standing::Holds(job) => {
+                    held.push((answers.len(), *job, call));
+                    Taken::Stored
+                }
+                Standing::Done => Taken::Stored,
+                Standing::Stale => Taken::Stale,
+            }));
+        }
+        let mut check = Check::read(&mut tx, &ids, held.iter().map(|(_, job, _)| job)).await?;
+        let mut accepted = Accepted::default();
+        for (place, job, call) in &held {
+            match check.results(&mut tx, job, call.result.clone()).await? {
+                Ok(checked) => accepted.add(job, call.seconds, checked),
+                Err(why) => answers[*place] = Ok(Taken::Refused(why)),
+            }
+        }
+        accepted.store(&mut tx, &check.fixed).await?;
+        let more = job::all_have_ready(&mut tx, &ids).await?;
         tx.commit().await?;
-        tracing::info!(experiment.id = %job.experiment, job.id = %job.id, lease.fence = job.fence.0, worker.id = %claim.worker,
-            kind = %job.spec.kind, seconds = request.seconds, "job done");
-        // While there is work to hand out, the loop may look by its own clock: to look is to count all jobs of an iteration.
-        if job.spec.kind == JobKind::Generate {
-            self.nudge.work(JobKind::Verify);
+        self.tell(&accepted, more);
+        Ok(answers)
+    }
+}
+
+impl Completions {
+    fn tell(&self, accepted: &Accepted<'_>, more: bool) {
+        for (job, seconds) in &accepted.done {
+            let worker = job.worker.map(|worker| worker.to_string()).unwrap_or_default();
+            tracing::info!(experiment.id = %job.experiment, job.id = %job.id, lease.fence = job.fence.0, worker.id = worker,
+                kind = %job.spec.kind, seconds, "job done");
+            // While there is work to hand out, the loop may look by its own clock: to look is to count all jobs of an iteration.
+            if job.spec.kind == JobKind::Generate {
+                self.nudge.work(JobKind::Verify);
+            }
         }
         if !more {
             self.nudge.state();
         }
-        Ok(true)
     }
 }
 
-async fn store_results(db: &mut PgConnection, job: &Job, result: Option<Wire>) -> Result<(), Refusal> {
-    match (job.spec.kind, result) {
-        (JobKind::Generate, Some(Wire::Generate(result))) => generated(db, job, result).await,
-        (JobKind::Verify, Some(Wire::Verify(result))) => judged(db, job, result).await,
-        (JobKind::Train, Some(Wire::Train(result))) => trained(db, job, result).await,
-        (kind, _) => Err(Refusal::Results(format!("not the results of a {kind} job"))),
+/// Results that are the job's.
+enum Checked {
+    Generated(Vec<Rollout>),
+    Judged(Vec<Judged>),
+    Trained(Trained),
+}
+
+/// What results are checked against, read once for all of them.
+struct Check {
+    experiments: HashMap<ExperimentId, Experiment>,
+    adapters: HashMap<(ExperimentId, u32), AdapterRef>,
+    /// The ids of the rollouts that are judged, in order.
+    rollouts: HashMap<groklab_domain::JobId, Vec<i64>>,
+    /// Base models' digests that these results fix.
+    fixed: Vec<(ExperimentId, Digest)>,
+}
+
+impl Check {
+    async fn read(db: &mut PgConnection, ids: &[ExperimentId], jobs: impl Iterator<Item = &Job> + Clone) -> Result<Self> {
+        let of = |kind: JobKind| jobs.clone().filter(move |job| job.spec.kind == kind);
+        let iterations: Vec<_> = of(JobKind::Generate).map(|job| (job.experiment, job.spec.iteration)).collect();
+        let verify: Vec<&Job> = of(JobKind::Verify).collect();
+        let rollouts = if verify.is_empty() { Vec::new() } else { rollout::ids(db, &verify).await? };
+        Ok(Self {
+            experiments: experiment::some(db, ids).await?,
+            adapters: if iterations.is_empty() { HashMap::new() } else { adapter::some(db, &iterations).await? },
+            rollouts: verify.iter().map(|job| job.id).zip(rollouts).collect(),
+            fixed: Vec::new(),
+        })
     }
-}
 
-/// Stores rollouts and makes the one job that verifies them.
-async fn generated(db: &mut PgConnection, job: &Job, result: v1::GenerateResult) -> Result<(), Refusal> {
-    let experiment = experiment::get(db, job.experiment).await?;
-    let adapter = adapter::get(db, job.experiment, job.spec.iteration).await?.map(|adapter| adapter.adapter.id);
-    let (base, rollouts) = results::generated(result, &job.spec.batch, adapter, &experiment.config).map_err(Refusal::Results)?;
-    same_base(db, job, base).await?;
-    rollout::insert(db, job, &rollouts).await?;
-    let next = Spec { kind: JobKind::Verify, ..job.spec.clone() };
-    Ok(job::insert(db, job.experiment, &next, &job.traceparent).await?)
-}
+    async fn results(&mut self, db: &mut PgConnection, job: &Job, result: Option<Wire>) -> Result<Result<Checked, Refused>> {
+        let trains_on = match job.spec.kind {
+            JobKind::Train => iteration::get(db, job.experiment, job.spec.iteration).await?.and_then(|it| it.selected).unwrap_or(0),
+            _ => 0,
+        };
+        let checked = self.parse(job, result, trains_on);
+        let Ok(Checked::Trained(trained)) = &checked else { return Ok(checked) };
+        for digest in [Some(trained.adapter.config), Some(trained.adapter.weights), trained.optimiser].into_iter().flatten() {
+            if artifact::size(db, digest).await?.is_none() {
+                return Ok(Err(format!("artifact {digest} is not stored")));
+            }
+        }
+        Ok(checked)
+    }
 
-async fn judged(db: &mut PgConnection, job: &Job, result: v1::VerifyResult) -> Result<(), Refusal> {
-    let experiment = experiment::get(db, job.experiment).await?;
-    let written = rollout::written(db, job.experiment, job.spec.iteration, job.spec.purpose, &job.spec.batch).await?;
-    let judged = results::judged(result, &job.spec.batch, &written, &experiment.config).map_err(Refusal::Results)?;
-    Ok(verdict::insert(db, job.id, &judged).await?)
-}
-
-/// Stores the next iteration's adapter, whose files must be there already.
-async fn trained(db: &mut PgConnection, job: &Job, result: v1::TrainResult) -> Result<(), Refusal> {
-    let (id, i) = (job.experiment, job.spec.iteration);
-    let selected = iteration::get(db, id, i).await?.and_then(|it| it.selected).unwrap_or(0);
-    let trained = results::trained(result, selected).map_err(Refusal::Results)?;
-    for digest in [Some(trained.adapter.config), Some(trained.adapter.weights), trained.optimiser].into_iter().flatten() {
-        if artifact::size(db, digest).await?.is_none() {
-            return Err(Refusal::Results(format!("artifact {digest} is not stored")));
+    fn parse(&mut self, job: &Job, result: Option<Wire>, trains_on: u32) -> Result<Checked, Refused> {
+        let (id, batch) = (job.experiment, &job.spec.batch);
+        let config = &self.experiments.get(&id).ok_or("its experiment is gone")?.config;
+        match (job.spec.kind, result) {
+            (JobKind::Generate, Some(Wire::Generate(result))) => {
+                let adapter = self.adapters.get(&(id, job.spec.iteration)).map(|adapter| adapter.id);
+                let (base, rollouts) = results::generated(result, batch, adapter, config)?;
+                self.same_base(id, base)?;
+                Ok(Checked::Generated(rollouts))
+            }
+            (JobKind::Verify, Some(Wire::Verify(result))) => {
+                let ids = self.rollouts.get(&job.id).map(Vec::as_slice).unwrap_or_default();
+                results::judged(result, batch, ids, config).map(Checked::Judged)
+            }
+            (JobKind::Train, Some(Wire::Train(result))) => {
+                let trained = results::trained(result, trains_on)?;
+                self.same_base(id, trained.base)?;
+                Ok(Checked::Trained(trained))
+            }
+            (kind, _) => Err(format!("not the results of a {kind} job")),
         }
     }
-    same_base(db, job, trained.base).await?;
+
+    /// The first result of an experiment fixes the base model; no other is taken after it.
+    fn same_base(&mut self, id: ExperimentId, base: Digest) -> Result<(), Refused> {
+        let experiment = self.experiments.get_mut(&id).ok_or("its experiment is gone")?;
+        let fixed = *experiment.base_digest.get_or_insert_with(|| {
+            self.fixed.push((id, base));
+            base
+        });
+        if fixed == base { Ok(()) } else { Err(format!("made with base model {base}, the experiment's is {fixed}")) }
+    }
+}
+
+/// What is stored together.
+#[derive(Default)]
+struct Accepted<'a> {
+    done: Vec<(&'a Job, f64)>,
+    generated: Vec<(&'a Job, Vec<Rollout>)>,
+    judged: Vec<(&'a Job, Vec<Judged>)>,
+    trained: Vec<(&'a Job, Trained)>,
+}
+
+impl<'a> Accepted<'a> {
+    fn add(&mut self, job: &'a Job, seconds: f64, checked: Checked) {
+        self.done.push((job, seconds));
+        match checked {
+            Checked::Generated(rollouts) => self.generated.push((job, rollouts)),
+            Checked::Judged(judged) => self.judged.push((job, judged)),
+            Checked::Trained(trained) => self.trained.push((job, trained)),
+        }
+    }
+
+    async fn store(&self, db: &mut PgConnection, fixed: &[(ExperimentId, Digest)]) -> Result<()> {
+        if self.done.is_empty() {
+            return Ok(());
+        }
+        for &(experiment, base) in fixed {
+            experiment::fix_base_digest(db, experiment, base).await?;
+        }
+        lease::complete(db, &self.done).await?;
+        if !self.generated.is_empty() {
+            rollout::insert(db, &self.generated).await?;
+            // A generate job is followed by the one job that verifies its rollouts.
+            let next = |job: &'a Job| New {
+                experiment: job.experiment,
+                spec: Spec { kind: JobKind::Verify, ..job.spec.clone() },
+                traceparent: &job.traceparent,
+            };
+            job::insert(db, &self.generated.iter().map(|(job, _)| next(job)).collect::<Vec<_>>()).await?;
+        }
+        if !self.judged.is_empty() {
+            verdict::insert(db, &self.judged).await?;
+        }
+        for (job, trained) in &self.trained {
+            store_trained(db, job, trained).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Stores the next iteration's adapter, whose files are there already.
+async fn store_trained(db: &mut PgConnection, job: &Job, trained: &Trained) -> Result<()> {
+    let (id, i) = (job.experiment, job.spec.iteration);
     let next = Adapter { iteration: i + 1, adapter: trained.adapter, optimiser: trained.optimiser, trained: true };
     adapter::insert(db, id, &next).await?;
     iteration::insert_steps(db, id, i, &trained.steps).await?;
     iteration::set_trained(db, id, i, trained.examples, trained.tokens).await?;
-    Ok(lease::set_units(db, job.id, trained.steps.len() as u64).await?)
-}
-
-/// The first result of an experiment fixes the base model; no other is taken after it.
-async fn same_base(db: &mut PgConnection, job: &Job, base: Digest) -> Result<(), Refusal> {
-    let fixed = experiment::fix_base_digest(db, job.experiment, base).await?;
-    if fixed == base {
-        return Ok(());
-    }
-    Err(Refusal::Results(format!("made with base model {base}, the experiment's is {fixed}")))
+    lease::set_units(db, job.id, trained.steps.len() as u64).await
 }

@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use groklab_domain::{ExperimentState, Fault, JobId, JobKind, WorkerId};
+use groklab_domain::{ExperimentState, Fault, JobId, WorkerId};
 use groklab_proto::{convert::Claim, limits::LEASE_POLL_SECONDS, v1};
 use tokio::time::{Instant, timeout_at};
 
-use super::{Service, assemble};
+use super::{Service, claims::Wanted};
 use crate::{
     error::{Error, Result},
     scheduler::retry,
     store::{
         event::{self, Level},
         experiment, job,
-        lease::{self, Held, Turn},
+        lease::{self, Held},
         worker::{self, Registration},
     },
 };
@@ -22,16 +22,8 @@ use crate::{
 const LOOK: Duration = Duration::from_secs(2);
 /// The longest reason that is kept, in bytes.
 const LONGEST_REASON: usize = 4096;
-
-/// What a worker asks for.
-#[derive(Debug)]
-pub struct Wanted {
-    pub worker: WorkerId,
-    pub kind: JobKind,
-    pub capacity: u32,
-    /// What it works on already.
-    pub held: Vec<JobId>,
-}
+/// What a job's message may take in memory: usual ones take a tenth of it, few as much as a message may.
+const JOB_BYTES: usize = 1 << 20;
 
 impl Service {
     pub async fn register_worker(&self, registration: &Registration) -> Result<()> {
@@ -48,7 +40,7 @@ impl Service {
             let nudged = self.nudge.on_work(wanted.kind);
             tokio::pin!(nudged);
             nudged.as_mut().enable();
-            let jobs = self.claim(wanted).await?;
+            let jobs = self.claims[wanted.kind as usize].ask(wanted.clone(), JOB_BYTES * wanted.capacity as usize).await?;
             let now = Instant::now();
             if !jobs.is_empty() || now >= deadline || wanted.capacity == 0 || self.stop.is_cancelled() {
                 return Ok(jobs);
@@ -61,36 +53,10 @@ impl Service {
         }
     }
 
-    /// In one transaction: a job whose message cannot be made is not leased.
-    async fn claim(&self, wanted: &Wanted) -> Result<Vec<v1::Job>> {
-        let mut tx = self.store.begin().await?;
-        let kind = worker::seen(&mut tx, wanted.worker).await?;
-        if kind != wanted.kind {
-            return Err(Error::Caller(format!("worker {} registered for {kind} and asks for {}", wanted.worker, wanted.kind)));
-        }
-        let mut jobs = lease::regive(&mut tx, wanted.worker, &wanted.held, wanted.capacity, self.lease).await?;
-        let room = wanted.capacity.saturating_sub(u32::try_from(jobs.len()).unwrap_or(u32::MAX));
-        if room > 0 {
-            let served = self.turns.served(wanted.kind);
-            let turn = Turn { kind: wanted.kind, capacity: room, lease: self.lease, served: &served };
-            jobs.extend(lease::claim(&mut tx, wanted.worker, &turn).await?);
-        }
-        let mut wire = Vec::with_capacity(jobs.len());
-        for job in &jobs {
-            wire.push(assemble::job(&mut tx, job).await?);
-        }
-        tx.commit().await?;
-        for job in jobs {
-            self.turns.serve(wanted.kind, job.experiment);
-            tracing::info!(experiment.id = %job.experiment, job.id = %job.id, lease.fence = job.fence.0, worker.id = %wanted.worker, kind = %job.spec.kind, "job leased");
-        }
-        Ok(wire)
-    }
-
     /// Extends leases; returns the jobs to drop.
     pub async fn extend_leases(&self, worker: WorkerId, held: &[Held]) -> Result<Vec<JobId>> {
         let mut db = self.store.connection().await?;
-        worker::seen(&mut db, worker).await?;
+        worker::seen(&mut db, &[worker]).await?.remove(&worker).ok_or_else(|| Error::missing("worker", worker))?;
         lease::extend(&mut db, worker, held, self.lease).await
     }
 

@@ -1,6 +1,6 @@
 //! The lines of metrics, problem files and rollouts.jsonl, a page at a time: no message grows with the experiment.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use groklab_domain::{ExperimentId, Split};
@@ -109,7 +109,7 @@ fn stored(text: &str) -> Result<Json> {
     serde_json::from_str(text).map_err(|error| Error::internal("read a stored case", error))
 }
 
-fn problem_line(problem: &Problem, cases: Vec<problem::Case>) -> Result<String> {
+fn problem_line(problem: &Problem, cases: &[problem::Case]) -> Result<String> {
     let cases =
         cases.iter().map(|case| Ok(CaseLine { args: stored(&case.args)?, expected: stored(&case.expected)?, visible: case.visible }));
     json(&ProblemLine {
@@ -172,12 +172,10 @@ pub async fn problems(service: Arc<Service>, id: ExperimentId, split: Option<Spl
 
 async fn problem_page(service: &Service, id: ExperimentId, ordinals: &[u32]) -> Result<Vec<String>> {
     let mut db = service.store.connection().await?;
-    let mut cases: BTreeMap<u32, Vec<problem::Case>> = BTreeMap::new();
-    for case in problem::cases(&mut db, id, ordinals).await? {
-        cases.entry(case.ordinal).or_default().push(case);
-    }
-    let problems = problem::some(&mut db, id, ordinals).await?;
-    problems.iter().map(|problem| problem_line(problem, cases.remove(&problem.ordinal).unwrap_or_default())).collect()
+    let keys: Vec<problem::Key> = ordinals.iter().map(|&ordinal| (id, ordinal)).collect();
+    let (problems, cases) = (problem::some(&mut db, &keys).await?, problem::cases(&mut db, &keys).await?);
+    let none = Vec::new();
+    keys.iter().filter_map(|key| Some(problem_line(problems.get(key)?, cases.get(key).unwrap_or(&none)))).collect()
 }
 
 /// The lines of the rollouts that pass the filter, in order.

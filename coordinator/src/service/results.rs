@@ -12,7 +12,7 @@ use groklab_proto::{
 use crate::store::{
     iteration::Step,
     job::Batch,
-    rollout::{Rollout, Written},
+    rollout::Rollout,
     verdict::{Failure, Judged},
 };
 
@@ -74,13 +74,13 @@ fn rollout(wire: v1::Rollout, config: &Experiment) -> Result<Rollout, Refused> {
     })
 }
 
-/// The verdicts on `written`, in order. An infrastructure error among them refuses them all: the job is tried again.
-pub fn judged(wire: v1::VerifyResult, batch: &Batch, written: &[Written], config: &Experiment) -> Result<Vec<Judged>, Refused> {
+/// The verdicts on the rollouts with these `ids`, in order. An infrastructure error among them refuses them all: the job is tried again.
+pub fn judged(wire: v1::VerifyResult, batch: &Batch, ids: &[i64], config: &Experiment) -> Result<Vec<Judged>, Refused> {
     let verdicts = covering(batch, wire.verdicts, |v| (v.problem, v.sample))?;
-    if verdicts.len() != written.len() {
-        return Err(format!("{} verdicts on {} rollouts", verdicts.len(), written.len()));
+    if verdicts.len() != ids.len() {
+        return Err(format!("{} verdicts on {} rollouts", verdicts.len(), ids.len()));
     }
-    verdicts.into_iter().zip(written).map(|(wire, written)| verdict(wire, written.rollout_id, config)).collect()
+    verdicts.into_iter().zip(ids).map(|(wire, id)| verdict(wire, *id, config)).collect()
 }
 
 fn verdict(wire: v1::RolloutVerdict, rollout_id: i64, config: &Experiment) -> Result<Judged, Refused> {

@@ -10,7 +10,7 @@ use groklab_proto::{
 };
 use tonic::{Request, Response, Status};
 
-use super::{Service, lease::Wanted};
+use super::{Service, claims::Wanted};
 use crate::store::{lease::Held, worker::Registration};
 
 /// What a worker may ask for or hold at once.

@@ -1,8 +1,11 @@
 //! Adapters: the one each iteration starts from. Iteration 0 has none.
 
+use std::collections::HashMap;
+
 use groklab_domain::{Digest, ExperimentId};
 use groklab_proto::convert::AdapterRef;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::{optional_word, word};
 use crate::error::Result;
@@ -38,6 +41,25 @@ pub async fn insert(db: &mut PgConnection, experiment: ExperimentId, adapter: &A
 pub async fn get(db: &mut PgConnection, experiment: ExperimentId, iteration: u32) -> Result<Option<Adapter>> {
     let all = between(db, experiment, iteration, iteration).await?;
     Ok(all.first().copied())
+}
+
+/// The adapters that iterations start from; none for those that start from the untrained model.
+pub async fn some(db: &mut PgConnection, iterations: &[(ExperimentId, u32)]) -> Result<HashMap<(ExperimentId, u32), AdapterRef>> {
+    let (experiments, numbers): (Vec<Uuid>, Vec<i32>) = iterations.iter().map(|(id, i)| (id.0, i.cast_signed())).unzip();
+    let rows = sqlx::query!(
+        r#"select distinct experiment_id as "experiment_id!", iteration as "iteration!", adapter_id, config_digest, weights_digest
+         from unnest($1::uuid[], $2::int[]) as asked (experiment_id, iteration) join adapter using (experiment_id, iteration)"#,
+        &experiments,
+        &numbers
+    )
+    .fetch_all(db)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let adapter = AdapterRef { id: word(&row.adapter_id)?, config: word(&row.config_digest)?, weights: word(&row.weights_digest)? };
+            Ok(((ExperimentId(row.experiment_id), row.iteration.cast_unsigned()), adapter))
+        })
+        .collect()
 }
 
 /// Adapters in order of iteration.

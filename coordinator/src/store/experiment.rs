@@ -1,5 +1,7 @@
 //! Experiments: their configuration, state and place in the loop.
 
+use std::collections::HashMap;
+
 use groklab_domain::{Digest, ExperimentId, ExperimentState, experiment};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -89,17 +91,23 @@ pub async fn id_by_key(db: &mut PgConnection, key: &str) -> Result<Option<Experi
 }
 
 pub async fn get(db: &mut PgConnection, id: ExperimentId) -> Result<Experiment> {
-    let row = sqlx::query_as!(
+    some(db, &[id]).await?.remove(&id).ok_or_else(|| Error::missing("experiment", id))
+}
+
+/// Those of these experiments that there are.
+pub async fn some(db: &mut PgConnection, ids: &[ExperimentId]) -> Result<HashMap<ExperimentId, Experiment>> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let rows = sqlx::query_as!(
         Row,
         r#"select experiment_id, name, config, state, reason, iteration, last_iteration, base_digest,
                   (extract(epoch from created_at) * 1000)::bigint as "created_unix_ms!",
                   (extract(epoch from updated_at) * 1000)::bigint as "updated_unix_ms!"
-           from experiment where experiment_id = $1"#,
-        id.0
+           from experiment where experiment_id = any($1)"#,
+        &ids
     )
-    .fetch_optional(db)
+    .fetch_all(db)
     .await?;
-    row.ok_or_else(|| Error::missing("experiment", id))?.try_into()
+    rows.into_iter().map(|row| Experiment::try_from(row).map(|experiment| (experiment.id, experiment))).collect()
 }
 
 /// The experiment's row, held until the transaction ends; None while another coordinator holds it. New rows that refer to it
@@ -207,28 +215,23 @@ pub async fn set_last_iteration(db: &mut PgConnection, id: ExperimentId, iterati
     Ok(())
 }
 
-/// Holds the row where the digest of the base model's weights is not fixed yet; where it is, nothing has to be held.
-pub async fn lock_unless_base_fixed(db: &mut PgConnection, id: ExperimentId) -> Result<()> {
-    let fixed = sqlx::query_scalar!("select base_digest from experiment where experiment_id = $1", id.0).fetch_one(&mut *db).await?;
-    if fixed.is_none() {
-        lock_wait(db, id).await?;
-    }
+/// Holds, in the order of their ids, the rows of those experiments whose base model's digest is not fixed yet; where it is, nothing has to
+/// be held.
+pub async fn lock_unless_base_fixed(db: &mut PgConnection, ids: &[ExperimentId]) -> Result<()> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    sqlx::query_scalar!(
+        "select 1 from experiment where experiment_id = any($1) and base_digest is null order by experiment_id for no key update",
+        &ids
+    )
+    .fetch_all(db)
+    .await?;
     Ok(())
 }
 
-/// The digest of the base model's weights: fixes it to `digest` where it is not fixed yet, and returns what it is. The caller has
-/// called [`lock_unless_base_fixed`] before it changed any job.
-pub async fn fix_base_digest(db: &mut PgConnection, id: ExperimentId, digest: Digest) -> Result<Digest> {
-    let fixed = sqlx::query_scalar!("select base_digest from experiment where experiment_id = $1", id.0).fetch_one(&mut *db).await?;
-    if let Some(fixed) = fixed {
-        return word(&fixed);
-    }
-    let fixed = sqlx::query_scalar!(
-        r#"update experiment set base_digest = coalesce(base_digest, $2) where experiment_id = $1 returning base_digest as "base_digest!""#,
-        id.0,
-        digest.to_string()
-    )
-    .fetch_one(db)
-    .await?;
-    word(&fixed)
+/// Fixes the digest of the base model's weights. The caller holds the row and has seen that it is not fixed.
+pub async fn fix_base_digest(db: &mut PgConnection, id: ExperimentId, digest: Digest) -> Result<()> {
+    sqlx::query!("update experiment set base_digest = $2 where experiment_id = $1 and base_digest is null", id.0, digest.to_string())
+        .execute(db)
+        .await?;
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Jobs: made by the reconciler or by what came before them, counted by phase, ended. Claims are next door, in `lease`.
 
-use groklab_domain::{ExperimentId, Fence, JobId, JobKind, Purpose};
+use groklab_domain::{ExperimentId, Fence, JobId, JobKind, Purpose, WorkerId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -50,6 +50,8 @@ pub struct Job {
     pub experiment: ExperimentId,
     pub spec: Spec,
     pub fence: Fence,
+    /// None once it has been given up.
+    pub worker: Option<WorkerId>,
     pub traceparent: String,
 }
 
@@ -65,8 +67,31 @@ pub(super) struct Row {
     pub first_sample: i32,
     pub samples: i32,
     pub fence: i64,
+    pub worker_id: Option<Uuid>,
     pub traceparent: String,
 }
+
+/// The job's part of a row that has more columns.
+macro_rules! job_row {
+    ($row:ident) => {
+        crate::store::job::Row {
+            job_id: $row.job_id,
+            experiment_id: $row.experiment_id,
+            iteration: $row.iteration,
+            purpose: $row.purpose,
+            kind: $row.kind,
+            chunk: $row.chunk,
+            part: $row.part,
+            problems: $row.problems,
+            first_sample: $row.first_sample,
+            samples: $row.samples,
+            fence: $row.fence,
+            worker_id: $row.worker_id,
+            traceparent: $row.traceparent,
+        }
+    };
+}
+pub(super) use job_row;
 
 impl TryFrom<Row> for Job {
     type Error = Error;
@@ -87,30 +112,46 @@ impl TryFrom<Row> for Job {
             experiment: ExperimentId(row.experiment_id),
             spec,
             fence: Fence(row.fence),
+            worker: row.worker_id.map(WorkerId),
             traceparent: row.traceparent,
         })
     }
 }
 
-/// Makes a ready job; one that is there already stays as it is.
-pub async fn insert(db: &mut PgConnection, experiment: ExperimentId, spec: &Spec, traceparent: &str) -> Result<()> {
-    sqlx::query!(
-        "insert into job (job_id, experiment_id, iteration, purpose, kind, chunk, part, problems, first_sample, samples, state,
-                          units_total, traceparent)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'ready', $11, $12)
-         on conflict (experiment_id, iteration, purpose, kind, chunk, part) do nothing",
-        JobId::new().0,
-        experiment.0,
-        spec.iteration.cast_signed(),
-        spec.purpose.as_str(),
-        spec.kind.as_str(),
-        spec.chunk.cast_signed(),
-        spec.part.cast_signed(),
-        &ints(&spec.batch.problems),
-        spec.batch.first_sample.cast_signed(),
-        spec.batch.samples.cast_signed(),
-        i64::try_from(spec.batch.len()).unwrap_or(i64::MAX),
-        traceparent
+/// A job to be made.
+#[derive(Debug, Clone)]
+pub struct New<'a> {
+    pub experiment: ExperimentId,
+    pub spec: Spec,
+    pub traceparent: &'a str,
+}
+
+/// Makes ready jobs; one that is there already stays as it is.
+pub async fn insert(db: &mut PgConnection, jobs: &[New<'_>]) -> Result<()> {
+    let column = |number: fn(&Spec) -> u32| ints(&jobs.iter().map(|new| number(&new.spec)).collect::<Vec<_>>());
+    let ids: Vec<Uuid> = jobs.iter().map(|_| JobId::new().0).collect();
+    let experiments: Vec<Uuid> = jobs.iter().map(|new| new.experiment.0).collect();
+    let purposes: Vec<&str> = jobs.iter().map(|new| new.spec.purpose.as_str()).collect();
+    let kinds: Vec<&str> = jobs.iter().map(|new| new.spec.kind.as_str()).collect();
+    let lengths = column(|spec| u32::try_from(spec.batch.problems.len()).unwrap_or(u32::MAX >> 1));
+    let problems: Vec<i32> = jobs.iter().flat_map(|new| ints(&new.spec.batch.problems)).collect();
+    let units: Vec<i64> = jobs.iter().map(|new| i64::try_from(new.spec.batch.len()).unwrap_or(i64::MAX)).collect();
+    let traceparents: Vec<&str> = jobs.iter().map(|new| new.traceparent).collect();
+    sqlx::query_file!(
+        "src/store/sql/job/insert.sql",
+        &ids,
+        &experiments,
+        &column(|spec| spec.iteration),
+        &purposes as &[&str],
+        &kinds as &[&str],
+        &column(|spec| spec.chunk),
+        &column(|spec| spec.part),
+        &lengths,
+        &problems,
+        &column(|spec| spec.batch.first_sample),
+        &column(|spec| spec.batch.samples),
+        &units,
+        &traceparents as &[&str]
     )
     .execute(db)
     .await?;
@@ -121,6 +162,13 @@ pub async fn insert(db: &mut PgConnection, experiment: ExperimentId, spec: &Spec
 pub async fn experiment(db: &mut PgConnection, job: JobId) -> Result<ExperimentId> {
     let id = sqlx::query_scalar!("select experiment_id from job where job_id = $1", job.0).fetch_optional(db).await?;
     id.map(ExperimentId).ok_or_else(|| Error::missing("job", job))
+}
+
+/// The experiments that these jobs belong to, each once, read without locking anything.
+pub async fn experiments(db: &mut PgConnection, jobs: &[JobId]) -> Result<Vec<ExperimentId>> {
+    let ids: Vec<Uuid> = jobs.iter().map(|job| job.0).collect();
+    let ids = sqlx::query_scalar!("select distinct experiment_id from job where job_id = any($1)", &ids).fetch_all(db).await?;
+    Ok(ids.into_iter().map(ExperimentId).collect())
 }
 
 /// How many jobs of one kind and purpose an iteration has.
@@ -135,11 +183,15 @@ pub struct Count {
     pub units_total: u64,
 }
 
-/// Whether a job of the experiment waits to be claimed: then none of its phases that a worker could wait for is over.
-pub async fn any_ready(db: &mut PgConnection, experiment: ExperimentId) -> Result<bool> {
-    let found =
-        sqlx::query_scalar!(r#"select exists(select 1 from job where experiment_id = $1 and state = 'ready') as "found!""#, experiment.0);
-    Ok(found.fetch_one(db).await?)
+/// Whether each of these experiments has a job that waits to be claimed: where one has none, a phase that workers wait for may be over.
+pub async fn all_have_ready(db: &mut PgConnection, experiments: &[ExperimentId]) -> Result<bool> {
+    let ids: Vec<Uuid> = experiments.iter().map(|experiment| experiment.0).collect();
+    let all = sqlx::query_scalar!(
+        r#"select coalesce(bool_and(exists(select 1 from job where job.experiment_id = one.id and state = 'ready')), true) as "all!"
+           from unnest($1::uuid[]) as one (id)"#,
+        &ids
+    );
+    Ok(all.fetch_one(db).await?)
 }
 
 /// Counts an iteration's jobs in one statement, so that a job and the one that follows it are never both missed.
@@ -225,9 +277,9 @@ pub async fn split(db: &mut PgConnection, job: &Job) -> Result<()> {
     sqlx::query!("update job set state = 'split', fence = fence + 1 where job_id = $1 and state = 'ready'", job.id.0)
         .execute(&mut *db)
         .await?;
-    for (part, (problem, sample)) in (1..).zip(job.spec.batch.rollouts()) {
+    let parts = (1..).zip(job.spec.batch.rollouts()).map(|(part, (problem, sample))| {
         let batch = Batch { problems: vec![problem], first_sample: sample, samples: 1 };
-        insert(db, job.experiment, &Spec { part, batch, ..job.spec.clone() }, &job.traceparent).await?;
-    }
-    Ok(())
+        New { experiment: job.experiment, spec: Spec { part, batch, ..job.spec.clone() }, traceparent: &job.traceparent }
+    });
+    insert(db, &parts.collect::<Vec<_>>()).await
 }

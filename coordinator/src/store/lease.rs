@@ -1,6 +1,6 @@
 //! Claims on jobs. The database's clock decides expiry; every write names the fence it was given.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use groklab_domain::{AttemptOutcome, ExperimentId, Fault, Fence, JobId, JobKind, WorkerId};
 use groklab_proto::convert::Claim;
@@ -8,8 +8,8 @@ use sqlx::{PgConnection, postgres::types::PgInterval};
 use uuid::Uuid;
 
 use super::{
-    attempt,
-    job::{Job, Row},
+    attempt, ints,
+    job::{Job, Row, job_row},
 };
 use crate::error::{Error, Result};
 
@@ -23,14 +23,14 @@ pub struct Held {
     pub units_total: u64,
 }
 
-/// What a result meets.
+/// Where a claim stands, while its job's row is held.
 #[derive(Debug)]
-pub enum Completion {
-    /// The job is done now; its results are to be stored in the same transaction.
-    Won(Box<Job>),
+pub enum Standing {
+    /// Its results may be stored.
+    Holds(Box<Job>),
     /// This attempt's results are stored already.
-    Repeated,
-    /// The job has moved on: a newer fence, or cancelled.
+    Done,
+    /// The job has moved on: a newer fence, another worker, or cancelled.
     Stale,
 }
 
@@ -38,32 +38,57 @@ fn interval(duration: Duration) -> Result<PgInterval> {
     PgInterval::try_from(duration).map_err(|error| Error::Internal { what: "lease length".to_owned(), source: Some(error) })
 }
 
-/// What a worker may be given, and whose turn it is.
-#[derive(Debug)]
-pub struct Turn<'a> {
-    pub kind: JobKind,
+/// A worker that asks for jobs.
+#[derive(Debug, Clone, Copy)]
+pub struct Asking<'a> {
+    pub worker: WorkerId,
     pub capacity: u32,
-    pub lease: Duration,
-    /// Experiments that were served, the latest last.
-    pub served: &'a [ExperimentId],
+    /// What it works on already.
+    pub held: &'a [JobId],
 }
 
-/// Claims ready jobs, of the experiments with the fewest leased jobs first, then of those not served for the longest, and in the order
-/// the jobs were made.
-pub async fn claim(db: &mut PgConnection, worker: WorkerId, turn: &Turn<'_>) -> Result<Vec<Job>> {
-    let (kind, capacity, lease) = (turn.kind.as_str(), i64::from(turn.capacity), interval(turn.lease)?);
-    let served: Vec<Uuid> = turn.served.iter().map(|experiment| experiment.0).collect();
-    let rows = sqlx::query_file_as!(Row, "src/store/sql/lease/claim.sql", kind, capacity, worker.0, lease, &served).fetch_all(db).await?;
-    rows.into_iter().map(TryInto::try_into).collect()
+/// A running experiment as those see it who hand out its jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Open {
+    pub experiment: ExperimentId,
+    pub leased: u32,
+    /// Jobs that may be claimed now, counted up to what was asked for.
+    pub ready: u32,
 }
 
-/// Jobs leased to this worker that it does not know of, at most `capacity`: the answer to its claim was lost. Their leases begin again.
-pub async fn regive(db: &mut PgConnection, worker: WorkerId, held: &[JobId], capacity: u32, lease: Duration) -> Result<Vec<Job>> {
-    let held: Vec<Uuid> = held.iter().map(|job| job.0).collect();
-    let rows = sqlx::query_file_as!(Row, "src/store/sql/lease/regive.sql", worker.0, &held, interval(lease)?, i64::from(capacity))
-        .fetch_all(db)
-        .await?;
-    rows.into_iter().map(TryInto::try_into).collect()
+/// The running experiments that have ready jobs of a kind, oldest first.
+pub async fn open(db: &mut PgConnection, kind: JobKind, most: u32) -> Result<Vec<Open>> {
+    let rows = sqlx::query_file!("src/store/sql/lease/open.sql", kind.as_str(), i64::from(most)).fetch_all(db).await?;
+    let small = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
+    Ok(rows
+        .into_iter()
+        .map(|row| Open { experiment: ExperimentId(row.experiment_id), leased: small(row.leased), ready: small(row.ready) })
+        .collect())
+}
+
+/// Claims so many ready jobs of each experiment, in the order they were made, one for each of `workers`; fewer where somebody else was quicker.
+pub async fn claim(
+    db: &mut PgConnection,
+    kind: JobKind,
+    shares: &[(ExperimentId, u32)],
+    workers: &[WorkerId],
+    lease: Duration,
+) -> Result<Vec<Job>> {
+    let (experiments, jobs): (Vec<Uuid>, Vec<u32>) = shares.iter().map(|(experiment, jobs)| (experiment.0, *jobs)).unzip();
+    let workers: Vec<Uuid> = workers.iter().map(|worker| worker.0).collect();
+    let rows =
+        sqlx::query_file_as!(Row, "src/store/sql/lease/claim.sql", kind.as_str(), &experiments, &ints(&jobs), &workers, interval(lease)?);
+    rows.fetch_all(db).await?.into_iter().map(TryInto::try_into).collect()
+}
+
+/// Jobs leased to these workers that they do not know of, at most `capacity` each: the answer to a claim was lost. Their leases begin again.
+pub async fn regive(db: &mut PgConnection, asking: &[Asking<'_>], lease: Duration) -> Result<Vec<Job>> {
+    let workers: Vec<Uuid> = asking.iter().map(|asking| asking.worker.0).collect();
+    let capacities: Vec<u32> = asking.iter().map(|asking| asking.capacity).collect();
+    let known = asking.iter().flat_map(|asking| asking.held.iter().map(|job| (asking.worker.0, job.0)));
+    let (holders, held): (Vec<Uuid>, Vec<Uuid>) = known.unzip();
+    let rows = sqlx::query_file_as!(Row, "src/store/sql/lease/regive.sql", &workers, &ints(&capacities), &holders, &held, interval(lease)?);
+    rows.fetch_all(db).await?.into_iter().map(TryInto::try_into).collect()
 }
 
 /// Extends the leases of `held`, also those that expired and that nobody else has claimed. Returns the jobs to drop.
@@ -78,28 +103,41 @@ pub async fn extend(db: &mut PgConnection, worker: WorkerId, held: &[Held], leas
     Ok(jobs.into_iter().filter(|job| !kept.contains(&Some(*job))).map(JobId).collect())
 }
 
-/// Marks the job done where the claim still stands. A late holder whom nobody has replaced may still finish.
-pub async fn complete(db: &mut PgConnection, claim: Claim, seconds: f64) -> Result<Completion> {
-    let row = sqlx::query_as!(
-        Row,
-        "update job set state = 'done', seconds = $4, finished_at = now(), leased_until = null
-         where job_id = $1 and fence = $2 and worker_id = $3 and state in ('leased', 'ready')
-         returning job_id, experiment_id, iteration, purpose, kind, chunk, part, problems, first_sample, samples, fence, traceparent",
-        claim.job.0,
-        claim.fence.0,
-        claim.worker.0,
-        seconds
+/// Where each claim stands; the jobs' rows are held until the transaction ends, in the order of their ids. The caller has locked their
+/// experiments' rows, where it locks those. A claim on a job that is not there is `Missing`.
+pub async fn standings(db: &mut PgConnection, claims: &[Claim]) -> Result<Vec<Result<Standing>>> {
+    let ids: Vec<Uuid> = claims.iter().map(|claim| claim.job.0).collect();
+    let rows = sqlx::query!(
+        "select job_id, experiment_id, iteration, purpose, kind, chunk, part, problems, first_sample, samples, fence, worker_id, traceparent, state
+         from job where job_id = any($1) order by job_id for no key update",
+        &ids
     )
-    .fetch_optional(&mut *db)
+    .fetch_all(db)
     .await?;
-    if let Some(row) = row {
-        attempt::end(db, claim.job, claim.fence, AttemptOutcome::Done, "").await?;
-        return Ok(Completion::Won(Box::new(row.try_into()?)));
+    let mut jobs = HashMap::new();
+    for row in rows {
+        jobs.insert(JobId(row.job_id), (row.state.clone(), Job::try_from(job_row!(row))?));
     }
-    let row = sqlx::query!("select state, fence from job where job_id = $1", claim.job.0).fetch_optional(db).await?;
-    let row = row.ok_or_else(|| Error::missing("job", claim.job))?;
-    let repeated = row.state == "done" && row.fence == claim.fence.0;
-    Ok(if repeated { Completion::Repeated } else { Completion::Stale })
+    let standing = |claim: &Claim| {
+        let (state, job) = jobs.get(&claim.job).ok_or_else(|| Error::missing("job", claim.job))?;
+        let current = job.fence == claim.fence;
+        Ok(match state.as_str() {
+            "leased" | "ready" if current && job.worker == Some(claim.worker) => Standing::Holds(Box::new(job.clone())),
+            "done" if current => Standing::Done,
+            _ => Standing::Stale,
+        })
+    };
+    Ok(claims.iter().map(standing).collect())
+}
+
+/// Marks jobs done after so many seconds of work, with their attempts. The caller holds the jobs' rows and has seen that their claims
+/// stand; a late holder whom nobody has replaced may still finish.
+pub async fn complete(db: &mut PgConnection, done: &[(&Job, f64)]) -> Result<()> {
+    let ids: Vec<Uuid> = done.iter().map(|(job, _)| job.id.0).collect();
+    let fences: Vec<i64> = done.iter().map(|(job, _)| job.fence.0).collect();
+    let seconds: Vec<f64> = done.iter().map(|(_, seconds)| *seconds).collect();
+    let changed = sqlx::query_file!("src/store/sql/lease/complete.sql", &ids, &fences, &seconds).execute(db).await?.rows_affected();
+    if changed == done.len() as u64 { Ok(()) } else { Err(Error::broken(format!("{changed} of {} held jobs completed", done.len()))) }
 }
 
 /// How many units a done job had, where that was not known before.
@@ -128,6 +166,7 @@ struct ReturnedRow {
     first_sample: i32,
     samples: i32,
     fence: i64,
+    worker_id: Option<Uuid>,
     traceparent: String,
     losses: i32,
     failures: i32,
@@ -137,21 +176,8 @@ impl TryFrom<ReturnedRow> for Returned {
     type Error = Error;
 
     fn try_from(row: ReturnedRow) -> Result<Self> {
-        let job = Row {
-            job_id: row.job_id,
-            experiment_id: row.experiment_id,
-            iteration: row.iteration,
-            purpose: row.purpose,
-            kind: row.kind,
-            chunk: row.chunk,
-            part: row.part,
-            problems: row.problems,
-            first_sample: row.first_sample,
-            samples: row.samples,
-            fence: row.fence,
-            traceparent: row.traceparent,
-        };
-        Ok(Self { job: job.try_into()?, losses: row.losses.cast_unsigned(), failures: row.failures.cast_unsigned() })
+        let (losses, failures) = (row.losses.cast_unsigned(), row.failures.cast_unsigned());
+        Ok(Self { job: job_row!(row).try_into()?, losses, failures })
     }
 }
 

@@ -1,7 +1,10 @@
 //! Problems and their cases. Values stay in their JSON form here; a repeated case is refused by the table itself.
 
+use std::collections::{BTreeSet, HashMap};
+
 use groklab_domain::{Digest, ExperimentId, Split};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::{ints, word};
 use crate::error::Result;
@@ -101,19 +104,29 @@ pub async fn headings(db: &mut PgConnection, experiment: ExperimentId) -> Result
         .collect()
 }
 
-/// The problems with these ordinals, in order.
-pub async fn some(db: &mut PgConnection, experiment: ExperimentId, ordinals: &[u32]) -> Result<Vec<Problem>> {
+/// An experiment and the ordinal of one of its problems.
+pub type Key = (ExperimentId, u32);
+
+/// The keys' columns, each key once.
+fn columns(keys: &[Key]) -> (Vec<Uuid>, Vec<i32>) {
+    let keys: BTreeSet<(Uuid, u32)> = keys.iter().map(|(experiment, ordinal)| (experiment.0, *ordinal)).collect();
+    keys.into_iter().map(|(experiment, ordinal)| (experiment, ordinal.cast_signed())).unzip()
+}
+
+/// Problems, of several experiments if need be.
+pub async fn some(db: &mut PgConnection, keys: &[Key]) -> Result<HashMap<Key, Problem>> {
+    let (experiments, ordinals) = columns(keys);
     let rows = sqlx::query!(
-        "select ordinal, split, family, rule, difficulty, prompt, entry, signature
-         from problem where experiment_id = $1 and ordinal = any($2) order by ordinal",
-        experiment.0,
-        &ints(ordinals)
+        r#"select experiment_id as "experiment_id!", ordinal as "ordinal!", split, family, rule, difficulty, prompt, entry, signature
+         from unnest($1::uuid[], $2::int[]) as asked (experiment_id, ordinal) join problem using (experiment_id, ordinal)"#,
+        &experiments,
+        &ordinals
     )
     .fetch_all(db)
     .await?;
     rows.into_iter()
         .map(|row| {
-            Ok(Problem {
+            let problem = Problem {
                 ordinal: row.ordinal.cast_unsigned(),
                 split: word(&row.split)?,
                 family: row.family,
@@ -122,31 +135,35 @@ pub async fn some(db: &mut PgConnection, experiment: ExperimentId, ordinals: &[u
                 prompt: row.prompt,
                 entry: row.entry,
                 signature: row.signature,
-            })
+            };
+            Ok(((ExperimentId(row.experiment_id), problem.ordinal), problem))
         })
         .collect()
 }
 
-/// The cases of these problems, in order of problem and position.
-pub async fn cases(db: &mut PgConnection, experiment: ExperimentId, ordinals: &[u32]) -> Result<Vec<Case>> {
+/// The cases of problems, each problem's in order.
+pub async fn cases(db: &mut PgConnection, keys: &[Key]) -> Result<HashMap<Key, Vec<Case>>> {
+    let (experiments, ordinals) = columns(keys);
     let rows = sqlx::query!(
-        "select ordinal, position, canonical, args, expected, visible
-         from problem_case where experiment_id = $1 and ordinal = any($2) order by ordinal, position",
-        experiment.0,
-        &ints(ordinals)
+        r#"select experiment_id as "experiment_id!", ordinal as "ordinal!", position, canonical, args, expected, visible
+         from unnest($1::uuid[], $2::int[]) as asked (experiment_id, ordinal) join problem_case using (experiment_id, ordinal)
+         order by experiment_id, ordinal, position"#,
+        &experiments,
+        &ordinals
     )
     .fetch_all(db)
     .await?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(Case {
-                ordinal: row.ordinal.cast_unsigned(),
-                position: row.position.cast_unsigned(),
-                canonical: word(&row.canonical)?,
-                args: row.args,
-                expected: row.expected,
-                visible: row.visible,
-            })
-        })
-        .collect()
+    let mut cases: HashMap<Key, Vec<Case>> = HashMap::new();
+    for row in rows {
+        let case = Case {
+            ordinal: row.ordinal.cast_unsigned(),
+            position: row.position.cast_unsigned(),
+            canonical: word(&row.canonical)?,
+            args: row.args,
+            expected: row.expected,
+            visible: row.visible,
+        };
+        cases.entry((ExperimentId(row.experiment_id), case.ordinal)).or_default().push(case);
+    }
+    Ok(cases)
 }

@@ -2,12 +2,10 @@
 
 use groklab_domain::{ExperimentId, Finish, Purpose, Split};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::ints;
-use crate::{
-    error::Result,
-    store::job::{Batch, Job},
-};
+use crate::{error::Result, store::job::Job};
 
 #[derive(Debug, Clone)]
 pub struct Rollout {
@@ -20,24 +18,31 @@ pub struct Rollout {
     pub mean_logprob: f64,
 }
 
-pub async fn insert(db: &mut PgConnection, job: &Job, rollouts: &[Rollout]) -> Result<()> {
-    let column = |number: fn(&Rollout) -> u32| ints(&rollouts.iter().map(number).collect::<Vec<_>>());
-    let tokens: Vec<Vec<u8>> = rollouts.iter().map(|r| tokens_to_bytes(&r.token_ids)).collect();
-    let texts: Vec<Vec<u8>> = rollouts.iter().map(|r| r.text.clone()).collect();
-    let finishes: Vec<String> = rollouts.iter().map(|r| r.finish.to_string()).collect();
-    let logprobs: Vec<f64> = rollouts.iter().map(|r| r.mean_logprob).collect();
+/// Stores the rollouts of generate jobs.
+pub async fn insert(db: &mut PgConnection, made: &[(&Job, Vec<Rollout>)]) -> Result<()> {
+    let rows = || made.iter().flat_map(|(job, rollouts)| rollouts.iter().map(move |rollout| (*job, rollout)));
+    let column = |number: fn(&Rollout) -> u32| ints(&rows().map(|(_, rollout)| number(rollout)).collect::<Vec<_>>());
+    let experiments: Vec<Uuid> = rows().map(|(job, _)| job.experiment.0).collect();
+    let iterations: Vec<i32> = rows().map(|(job, _)| job.spec.iteration.cast_signed()).collect();
+    let purposes: Vec<&str> = rows().map(|(job, _)| job.spec.purpose.as_str()).collect();
+    let jobs: Vec<Uuid> = rows().map(|(job, _)| job.id.0).collect();
+    let tokens: Vec<Vec<u8>> = rows().map(|(_, r)| tokens_to_bytes(&r.token_ids)).collect();
+    let texts: Vec<&[u8]> = rows().map(|(_, r)| r.text.as_slice()).collect();
+    let finishes: Vec<&str> = rows().map(|(_, r)| r.finish.as_str()).collect();
+    let logprobs: Vec<f64> = rows().map(|(_, r)| r.mean_logprob).collect();
     sqlx::query!(
         "insert into rollout (experiment_id, iteration, purpose, job_id, problem, sample, tokens, text, finish, prompt_tokens, mean_logprob)
-         select $1, $2, $3, $4, * from unnest($5::int[], $6::int[], $7::bytea[], $8::bytea[], $9::text[], $10::int[], $11::float8[])",
-        job.experiment.0,
-        job.spec.iteration.cast_signed(),
-        job.spec.purpose.as_str(),
-        job.id.0,
+         select * from unnest($1::uuid[], $2::int[], $3::text[], $4::uuid[], $5::int[], $6::int[], $7::bytea[], $8::bytea[], $9::text[],
+                              $10::int[], $11::float8[])",
+        &experiments,
+        &iterations,
+        &purposes as &[&str],
+        &jobs,
         &column(|r| r.problem),
         &column(|r| r.sample),
         &tokens,
-        &texts,
-        &finishes,
+        &texts as &[&[u8]],
+        &finishes as &[&str],
         &column(|r| r.prompt_tokens),
         &logprobs
     )
@@ -49,43 +54,81 @@ pub async fn insert(db: &mut PgConnection, job: &Job, rollouts: &[Rollout]) -> R
 /// A completion that waits for its verdict.
 #[derive(Debug, Clone)]
 pub struct Written {
-    pub rollout_id: i64,
     pub problem: u32,
     pub sample: u32,
     pub text: Vec<u8>,
 }
 
-/// The completions of a batch, in order of problem and sample.
-pub async fn written(
-    db: &mut PgConnection,
-    experiment: ExperimentId,
-    iteration: u32,
-    purpose: Purpose,
-    batch: &Batch,
-) -> Result<Vec<Written>> {
-    let samples = batch.sample_range();
-    let rows = sqlx::query!(
-        "select rollout_id, problem, sample, text from rollout
-         where experiment_id = $1 and iteration = $2 and purpose = $3 and problem = any($4) and sample >= $5 and sample < $6
-         order by problem, sample",
-        experiment.0,
-        iteration.cast_signed(),
-        purpose.as_str(),
-        &ints(&batch.problems),
-        samples.start.cast_signed(),
-        samples.end.cast_signed()
-    )
-    .fetch_all(db)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| Written {
-            rollout_id: row.rollout_id,
-            problem: row.problem.cast_unsigned(),
-            sample: row.sample.cast_unsigned(),
-            text: row.text,
-        })
-        .collect())
+/// The completions that these jobs are about, each job's in order of problem and sample.
+pub async fn written(db: &mut PgConnection, jobs: &[&Job]) -> Result<Vec<Vec<Written>>> {
+    let mut written: Vec<Vec<Written>> = jobs.iter().map(|_| Vec::new()).collect();
+    let about = About::new(jobs);
+    let rows = sqlx::query_file!(
+        "src/store/sql/rollout/written.sql",
+        &about.places,
+        &about.experiments,
+        &about.iterations,
+        &about.purposes,
+        &about.problems,
+        &about.first,
+        &about.end
+    );
+    for row in rows.fetch_all(db).await? {
+        let (problem, sample) = (row.problem.cast_unsigned(), row.sample.cast_unsigned());
+        written[row.place as usize].push(Written { problem, sample, text: row.text });
+    }
+    Ok(written)
+}
+
+/// The ids of the completions that these jobs are about, each job's in order of problem and sample.
+pub async fn ids(db: &mut PgConnection, jobs: &[&Job]) -> Result<Vec<Vec<i64>>> {
+    let mut ids: Vec<Vec<i64>> = jobs.iter().map(|_| Vec::new()).collect();
+    let about = About::new(jobs);
+    let rows = sqlx::query_file!(
+        "src/store/sql/rollout/ids.sql",
+        &about.places,
+        &about.experiments,
+        &about.iterations,
+        &about.purposes,
+        &about.problems,
+        &about.first,
+        &about.end
+    );
+    for row in rows.fetch_all(db).await? {
+        ids[row.place as usize].push(row.rollout_id);
+    }
+    Ok(ids)
+}
+
+/// What jobs are about, by column: a row for each problem of each job, which `places` counts.
+#[derive(Default)]
+struct About {
+    places: Vec<i32>,
+    experiments: Vec<Uuid>,
+    iterations: Vec<i32>,
+    purposes: Vec<String>,
+    problems: Vec<i32>,
+    first: Vec<i32>,
+    end: Vec<i32>,
+}
+
+impl About {
+    fn new(jobs: &[&Job]) -> Self {
+        let mut about = Self::default();
+        for (place, job) in (0..).zip(jobs) {
+            for problem in &job.spec.batch.problems {
+                let samples = job.spec.batch.sample_range();
+                about.places.push(place);
+                about.experiments.push(job.experiment.0);
+                about.iterations.push(job.spec.iteration.cast_signed());
+                about.purposes.push(job.spec.purpose.to_string());
+                about.problems.push(problem.cast_signed());
+                about.first.push(samples.start.cast_signed());
+                about.end.push(samples.end.cast_signed());
+            }
+        }
+        about
+    }
 }
 
 /// A correct training rollout that the model ended itself.

@@ -1,10 +1,11 @@
 //! Verdicts: inserted beside rollouts, never updated. What a phase needs of them is read once, at its close.
 
-use groklab_domain::{ExperimentId, JobId, Purpose, Tally, Verification};
+use groklab_domain::{ExperimentId, Purpose, Tally, Verification};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::{ints, word};
-use crate::error::Result;
+use crate::{error::Result, store::job::Job};
 
 /// The first case that did not pass: its place, and what was returned and expected, escaped.
 #[derive(Debug, Clone)]
@@ -28,9 +29,11 @@ pub struct Judged {
 }
 
 /// Stores verdicts, none of which may be an infrastructure error: the table refuses those.
-pub async fn insert(db: &mut PgConnection, job: JobId, judged: &[Judged]) -> Result<()> {
+pub async fn insert(db: &mut PgConnection, made: &[(&Job, Vec<Judged>)]) -> Result<()> {
+    let jobs: Vec<Uuid> = made.iter().flat_map(|(job, judged)| judged.iter().map(|_| job.id.0)).collect();
+    let judged: Vec<&Judged> = made.iter().flat_map(|(_, judged)| judged).collect();
     let ids: Vec<i64> = judged.iter().map(|j| j.rollout_id).collect();
-    let verdicts: Vec<String> = judged.iter().map(|j| j.verification.verdict.to_string()).collect();
+    let verdicts: Vec<&str> = judged.iter().map(|j| j.verification.verdict.as_str()).collect();
     let tally = |tally: fn(&Verification) -> Tally| {
         let tallies = judged.iter().map(|j| tally(&j.verification));
         let (passed, total): (Vec<u32>, Vec<u32>) = tallies.map(|t| (t.passed, t.total)).unzip();
@@ -44,19 +47,19 @@ pub async fn insert(db: &mut PgConnection, job: JobId, judged: &[Judged]) -> Res
     let got: Vec<Option<String>> = judged.iter().map(|j| j.first_failure.as_ref().map(|f| text(&f.got))).collect();
     let expected: Vec<Option<String>> = judged.iter().map(|j| j.first_failure.as_ref().map(|f| text(&f.expected))).collect();
     let errors: Vec<String> = judged.iter().map(|j| text(&j.error)).collect();
-    let codes: Vec<Vec<u8>> = judged.iter().map(|j| j.code.clone()).collect();
+    let codes: Vec<&[u8]> = judged.iter().map(|j| j.code.as_slice()).collect();
     let cpu: Vec<f64> = judged.iter().map(|j| j.cpu_ms).collect();
     let wall: Vec<f64> = judged.iter().map(|j| j.wall_ms).collect();
     let memory: Vec<i64> = judged.iter().map(|j| j.peak_memory_kb.cast_signed()).collect();
     sqlx::query!(
         "insert into verdict (job_id, rollout_id, verdict, visible_passed, visible_total, hidden_passed, hidden_total, correct, shortcut,
                               failed_case, got, expected, error, code, cpu_ms, wall_ms, peak_memory_kb)
-         select $1, * from unnest($2::bigint[], $3::text[], $4::int[], $5::int[], $6::int[], $7::int[], $8::bool[], $9::bool[],
-                                  $10::int[], $11::text[], $12::text[], $13::text[], $14::bytea[], $15::float8[], $16::float8[],
-                                  $17::bigint[])",
-        job.0,
+         select * from unnest($1::uuid[], $2::bigint[], $3::text[], $4::int[], $5::int[], $6::int[], $7::int[], $8::bool[], $9::bool[],
+                              $10::int[], $11::text[], $12::text[], $13::text[], $14::bytea[], $15::float8[], $16::float8[],
+                              $17::bigint[])",
+        &jobs,
         &ids,
-        &verdicts,
+        &verdicts as &[&str],
         &visible_passed,
         &visible_total,
         &hidden_passed,
@@ -67,7 +70,7 @@ pub async fn insert(db: &mut PgConnection, job: JobId, judged: &[Judged]) -> Res
         &got as &[Option<String>],
         &expected as &[Option<String>],
         &errors,
-        &codes,
+        &codes as &[&[u8]],
         &cpu,
         &wall,
         &memory

@@ -1,9 +1,10 @@
 //! Workers: who registered, and when each was last heard of.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use groklab_domain::{JobKind, WorkerId};
 use sqlx::{PgConnection, postgres::types::PgInterval};
+use uuid::Uuid;
 
 use super::word;
 use crate::error::{Error, Result};
@@ -62,16 +63,11 @@ pub async fn register(db: &mut PgConnection, worker: &Registration) -> Result<()
     Ok(())
 }
 
-/// Notes a sign of life, every few seconds: a call that writes nothing else need not write. `Missing` where the worker never registered.
-pub async fn seen(db: &mut PgConnection, worker: WorkerId) -> Result<JobKind> {
-    let kind = sqlx::query_scalar!(
-        "with touched as (update worker set seen_at = now() where worker_id = $1 and seen_at < now() - interval '3 s')
-         select kind from worker where worker_id = $1",
-        worker.0
-    )
-    .fetch_optional(db)
-    .await?;
-    word(&kind.ok_or_else(|| Error::missing("worker", worker))?)
+/// Notes signs of life, every few seconds: a call that writes nothing else need not write. Returns the kinds of those that have registered.
+pub async fn seen(db: &mut PgConnection, workers: &[WorkerId]) -> Result<HashMap<WorkerId, JobKind>> {
+    let ids: Vec<Uuid> = workers.iter().map(|worker| worker.0).collect();
+    let rows = sqlx::query_file!("src/store/sql/worker/seen.sql", &ids).fetch_all(db).await?;
+    rows.into_iter().map(|row| Ok((WorkerId(row.worker_id), word(&row.kind)?))).collect()
 }
 
 /// Workers heard of within a day, by kind and host. One is alive if it was heard of within `silence`.

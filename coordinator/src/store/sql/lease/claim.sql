@@ -1,25 +1,19 @@
--- $1 kind, $2 capacity, $3 worker, $4 lease, $5 experiments in the order in which they were served last. Fair: experiments with the fewest
--- leased jobs of the kind come first, then those not served for the longest; within one, jobs go out in the order they were made. `lateral` lets the partial index job_ready serve each experiment without reading the others' jobs.
-with open as materialized (
-    select e.experiment_id, e.created_at,
-           (select count(*) from job l where l.experiment_id = e.experiment_id and l.kind = $1 and l.state = 'leased') as leased
-    from experiment e
-    where e.state = 'running'
-), pick as (
-    select ready.job_id
-    from (select * from open order by leased, array_position($5::uuid[], experiment_id) nulls first, created_at) o
+-- $1 kind, $2 experiments, $3 how many jobs of each, $4 workers, one for each job, $5 lease. Within an experiment jobs go out in the order
+-- they were made; `lateral` lets the partial index job_ready serve each experiment without reading the others' jobs.
+with pick as (
+    select ready.job_id, row_number() over (order by ready.rank) as place
+    from unnest($2::uuid[], $3::int[]) as share (experiment_id, jobs)
     cross join lateral (
-        select job_id from job j
-        where j.experiment_id = o.experiment_id and j.kind = $1 and j.state = 'ready' and j.not_before <= now()
+        select job_id, rank from job j
+        where j.experiment_id = share.experiment_id and j.kind = $1 and j.state = 'ready' and j.not_before <= now()
         order by j.rank
-        limit $2
-        for update skip locked
+        limit share.jobs
+        for no key update skip locked
     ) ready
-    limit $2
 ), won as (
     update job
-    set state = 'leased', fence = fence + 1, worker_id = $3, leased_until = now() + $4::interval, units_done = 0
-    from pick
+    set state = 'leased', fence = fence + 1, worker_id = slot.worker_id, leased_until = now() + $5::interval, units_done = 0
+    from pick join unnest($4::uuid[]) with ordinality as slot (worker_id, place) using (place)
     where job.job_id = pick.job_id
     returning job.*
 ), recorded as (
@@ -27,6 +21,6 @@ with open as materialized (
 )
 select job_id as "job_id!", experiment_id as "experiment_id!", iteration as "iteration!", purpose as "purpose!", kind as "kind!",
        chunk as "chunk!", part as "part!", problems as "problems!", first_sample as "first_sample!", samples as "samples!",
-       fence as "fence!", traceparent as "traceparent!"
+       fence as "fence!", worker_id, traceparent as "traceparent!"
 from won
 order by rank

@@ -3,5 +3,5 @@ update job
 set state = 'ready', worker_id = null, leased_until = null, units_done = 0, failures = failures + $4::int,
     not_before = now() + $4::int * interval '0.5 s' * least(120, power(2, losses + failures))
 where job_id = $1 and fence = $2 and worker_id = $3 and state in ('leased', 'ready')
-returning job_id, experiment_id, iteration, purpose, kind, chunk, part, problems, first_sample, samples, fence, traceparent,
+returning job_id, experiment_id, iteration, purpose, kind, chunk, part, problems, first_sample, samples, fence, worker_id, traceparent,
           losses, failures

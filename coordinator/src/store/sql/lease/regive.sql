@@ -1,11 +1,21 @@
--- $1 worker, $2 jobs it knows of, $3 lease, $4 capacity. A job that another call works on at the moment is left for the next time.
-update job
-set leased_until = now() + $3::interval
-where job_id in (
-    select job_id from job
-    where worker_id = $1 and state = 'leased' and job_id <> all($2::uuid[])
-    order by rank
-    limit $4
-    for update skip locked
+-- $1 workers, $2 how many jobs each takes, $3 and $4 jobs that they know of: the worker and the job; $5 lease. A job that another call works
+-- on at the moment is left for the next time.
+with unknown as (
+    select job.job_id
+    from unnest($1::uuid[], $2::int[]) as asking (worker_id, capacity)
+    cross join lateral (
+        select job_id from job j
+        where j.worker_id = asking.worker_id and j.state = 'leased'
+          and not exists (
+              select from unnest($3::uuid[], $4::uuid[]) as known (worker_id, job_id)
+              where known.worker_id = j.worker_id and known.job_id = j.job_id)
+        order by j.rank
+        limit asking.capacity
+        for no key update skip locked
+    ) job
 )
-returning job_id, experiment_id, iteration, purpose, kind, chunk, part, problems, first_sample, samples, fence, traceparent
+update job
+set leased_until = now() + $5::interval
+from unknown
+where job.job_id = unknown.job_id
+returning job.job_id, experiment_id, iteration, purpose, kind, chunk, part, problems, first_sample, samples, fence, worker_id, traceparent

@@ -15,5 +15,5 @@ with expired as (
 )
 select job_id as "job_id!", experiment_id as "experiment_id!", iteration as "iteration!", purpose as "purpose!", kind as "kind!",
        chunk as "chunk!", part as "part!", problems as "problems!", first_sample as "first_sample!", samples as "samples!",
-       fence as "fence!", traceparent as "traceparent!", losses as "losses!", failures as "failures!"
+       fence as "fence!", worker_id, traceparent as "traceparent!", losses as "losses!", failures as "failures!"
 from lost

@@ -1,0 +1,14 @@
+-- $1 kind, $2 how many ready jobs to count at most.
+select experiment_id as "experiment_id!", leased as "leased!", ready as "ready!"
+from experiment e
+cross join lateral (
+    select count(*) as ready from (
+        select from job j
+        where j.experiment_id = e.experiment_id and j.kind = $1 and j.state = 'ready' and j.not_before <= now()
+        limit $2) counted
+) claimable
+cross join lateral (
+    select count(*) as leased from job l where l.experiment_id = e.experiment_id and l.kind = $1 and l.state = 'leased'
+) held
+where e.state = 'running' and ready > 0
+order by e.created_at
