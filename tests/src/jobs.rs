@@ -4,7 +4,7 @@ use std::{thread, time::Duration};
 
 use nix::sys::signal::Signal;
 
-use crate::{Stack, wait::until};
+use crate::{Stack, processes::Stuck, wait::until};
 
 /// How long a message that was sent may take to be stored.
 const SETTLE: Duration = Duration::from_millis(300);
@@ -17,27 +17,37 @@ pub struct Held {
 }
 
 impl Stack {
+    /// The oldest leased job of `kind` of the experiment `name`.
+    pub fn leased(&self, name: &str, kind: &str) -> Option<Held> {
+        let query =
+            format!("select job_id, fence from job where EXPERIMENT and kind = '{kind}' and state = 'leased' order by rank limit 1");
+        let row = self.of(name, &query)?.first()?.clone();
+        let (job, fence) = row.split_once('|')?;
+        Some(Held { job: job.to_owned(), fence: fence.parse().ok()? })
+    }
+
     /// Waits until a job of `kind` of the experiment `name` is leased, and freezes `worker`, which must be the only one of its kind.
     pub fn freeze(&self, name: &str, kind: &str, worker: usize) -> Held {
-        let leased = || {
-            let row = self.of(
-                name,
-                &format!("select job_id, fence from job where EXPERIMENT and kind = '{kind}' and state = 'leased' order by rank limit 1"),
-            );
-            let row = row?.first()?.clone();
-            let (job, fence) = row.split_once('|')?;
-            Some(Held { job: job.to_owned(), fence: fence.parse().ok()? })
-        };
         until(&format!("a {kind} job of `{name}` to be leased"), Duration::from_secs(180), || {
-            let before = leased()?;
+            let before = self.leased(name, kind)?;
             self.workers[worker].signal(Signal::SIGSTOP);
             // It may have ended between the look and the signal, its result may still be on its way.
             thread::sleep(SETTLE);
-            let held = leased().filter(|held| *held == before);
+            let held = self.leased(name, kind).filter(|held| *held == before);
             if held.is_none() {
                 self.workers[worker].signal(Signal::SIGCONT);
             }
             held
+        })
+    }
+
+    /// The same, but of the worker only the thread that computes stands still, until the second value is dropped.
+    pub fn stick(&self, name: &str, kind: &str, worker: usize) -> (Held, Stuck) {
+        until(&format!("a {kind} job of `{name}` to be leased"), Duration::from_secs(180), || {
+            let before = self.leased(name, kind)?;
+            let stuck = Stuck::new(self.workers[worker].id(), "compute");
+            thread::sleep(SETTLE);
+            self.leased(name, kind).filter(|held| *held == before).map(|held| (held, stuck))
         })
     }
 

@@ -1,6 +1,43 @@
-//! Looking for processes that outlive what started them.
+//! Looking for processes that outlive what started them, and holding one of their threads.
 
 use std::{collections::BTreeMap, fs};
+
+use nix::{
+    sys::{
+        ptrace,
+        wait::{WaitPidFlag, waitpid},
+    },
+    unistd::Pid,
+};
+
+/// A thread of another process that stands still, as one does in a call that does not return, while the process' other threads go on.
+/// It goes on when this is dropped, which must be by the thread that made it.
+#[derive(Debug)]
+pub struct Stuck(Pid);
+
+impl Stuck {
+    /// Stops the thread called `name`.
+    ///
+    /// # Panics
+    /// When there is no such thread, or it may not be traced.
+    pub fn new(process: u32, name: &str) -> Self {
+        let threads = fs::read_dir(format!("/proc/{process}/task")).unwrap().flatten();
+        let called = |folder: &fs::DirEntry| fs::read_to_string(folder.path().join("comm")).is_ok_and(|comm| comm.trim() == name);
+        let folder = threads.filter(called).next().unwrap_or_else(|| panic!("process {process} has no thread `{name}`"));
+        let thread = Pid::from_raw(folder.file_name().to_str().unwrap().parse().unwrap());
+        ptrace::seize(thread, ptrace::Options::empty()).unwrap();
+        ptrace::interrupt(thread).unwrap();
+        waitpid(thread, Some(WaitPidFlag::__WALL)).unwrap();
+        Self(thread)
+    }
+}
+
+impl Drop for Stuck {
+    fn drop(&mut self) {
+        // Fails only when the process has gone.
+        let _ = ptrace::detach(self.0, None);
+    }
+}
 
 /// Every process below `root`, by its id and start time (a reused id is another process).
 pub fn descendants(root: u32) -> Vec<(u32, String)> {

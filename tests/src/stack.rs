@@ -46,6 +46,11 @@ impl Process {
     /// SIGKILL, and the same command once more.
     pub fn kill_and_restart(&mut self) {
         self.kill();
+        self.start_again();
+    }
+
+    /// The same command once more, after it has ended.
+    pub fn start_again(&mut self) {
         self.child = self.command.spawn().unwrap();
     }
 

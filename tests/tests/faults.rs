@@ -152,3 +152,46 @@ fn a_database_that_is_away_for_half_a_minute_changes_nothing() {
     assert_eq!(Results::of(&stack.export("away")), alone);
     assert!(stack.coordinator.running() && stack.workers.iter_mut().all(groklab_tests::Process::running), "{}", stack.logs());
 }
+
+#[test]
+fn a_full_disk_of_the_database_holds_everything_up_and_loses_nothing() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("skipped: only root may mount the small disk that this test fills");
+        return;
+    }
+    let (mut stack, alone) = after_one_run();
+    // Its Postgres moves to a small disk.
+    assert!(stack.coordinator.stop(Duration::from_secs(60)).success());
+    let folder = stack.dir.path().join("data/postgres");
+    let aside = stack.dir.path().join("aside");
+    fs::rename(&folder, &aside).unwrap();
+    fs::create_dir(&folder).unwrap();
+    let shell = |command: &str, args: &[&str]| assert!(Command::new(command).args(args).status().unwrap().success(), "{command} {args:?}");
+    let (small, all) = (folder.to_str().unwrap(), format!("{}/.", aside.display()));
+    shell("mount", &["-t", "tmpfs", "-o", "size=200m,mode=0700", "tmpfs", small]);
+    let mounted = Mounted(folder.clone());
+    shell("cp", &["--archive", &all, small]);
+    stack.coordinator.start_again();
+    stack.wait_until_served();
+
+    let filler = folder.join("filler");
+    let full = fs::write(&filler, vec![0; 400 << 20]).unwrap_err();
+    assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+    let file = stack.file("full.toml", &experiment("full", 1, "rft"));
+    let refused = stack.grokctl(&["submit", file.to_str().unwrap()]);
+    let error = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(4), "{error}");
+    until(&format!("the log to name the disk: {}", stack.logs()), Duration::from_secs(60), || {
+        let log = stack.coordinator.log();
+        (log.contains("disk is full") || log.contains("No space left on device")).then_some(())
+    });
+    fs::remove_file(&filler).unwrap();
+    stack.wait_until_served();
+    stack.submit(&experiment("full", 1, "rft"));
+    stack.grokctl_ok(&["watch", "full"]);
+    stack.assert_accounts("full", 28 * 5 * 2 + 16 * 4);
+    assert_eq!(Results::of(&stack.export("full")), alone);
+    assert_eq!(Results::of(&stack.export("alone")), alone, "earlier results are what they were");
+    assert!(stack.coordinator.stop(Duration::from_secs(60)).success());
+    drop(mounted);
+}

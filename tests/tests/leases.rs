@@ -1,6 +1,6 @@
 //! Leases: who slept too long changes nothing, who works keeps its lease, and what kills its worker every time is given up.
 
-use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt, thread, time::Duration};
 
 use groklab_tests::files::{Results, experiment};
 use groklab_tests::{Stack, root, wait::until};
@@ -59,6 +59,37 @@ fn work_that_takes_longer_than_the_lease_keeps_it() {
         "select count(*), min(outcome), min(seconds) > 4 from attempt join job using (job_id) where EXPERIMENT and kind = 'train'";
     assert_eq!(stack.one("long", attempts), "1|done|t", "one attempt, of more than two leases' length");
     assert_eq!(stack.one("long", "select count(*) from job where EXPERIMENT and losses > 0"), "0");
+}
+
+#[test]
+fn one_call_that_takes_longer_than_the_lease_keeps_it() {
+    let stack = stack(&["--lease-seconds", "2"]);
+    for (kind, worker) in [("generate", GENERATE), ("train", TRAIN)] {
+        stack.submit(&experiment(kind, 1, "rft"));
+        let (held, stuck) = stack.stick(kind, kind, worker);
+        // The call itself is what takes the time: more than three leases.
+        thread::sleep(Duration::from_secs(7));
+        assert_eq!(stack.leased(kind, kind).as_ref(), Some(&held), "nobody else has it");
+        drop(stuck);
+        stack.grokctl_ok(&["watch", kind]);
+        assert_eq!(stack.attempts(&held.job), ["done"]);
+        stack.assert_accounts(kind, 28 * 5 * 2 + 16 * 4);
+    }
+}
+
+#[test]
+fn a_call_that_never_returns_loses_its_lease() {
+    let mut stack = Stack::coordinator(&["--lease-seconds", "2"]);
+    for name in ["worker-verify", "worker-gen", "worker-train"] {
+        stack.add_worker(name, &["--stall-seconds", "3"], &[]);
+    }
+    stack.submit(&experiment("stuck", 1, "rft"));
+    let (held, stuck) = stack.stick("stuck", "train", TRAIN);
+    stack.add_worker("worker-train", &[], &[]);
+    stack.grokctl_ok(&["watch", "stuck"]);
+    drop(stuck);
+    stack.assert_lost_and_done(&held.job);
+    stack.assert_accounts("stuck", 28 * 5 * 2 + 16 * 4);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use groklab_domain::{Digest, ExperimentId, Fault, JobKind};
+use groklab_domain::{Digest, ExperimentId, Fault, JobId, JobKind};
 use groklab_proto::{
     convert::{AdapterRef, Claim},
     v1::{self, complete_request::Result as Wire},
@@ -84,14 +84,13 @@ impl Commit for Completions {
 
     async fn commit(&self, calls: &[Done]) -> Result<Vec<Result<Taken>>> {
         let claims: Vec<Claim> = calls.iter().map(|call| call.claim).collect();
-        let mut jobs = HashSet::new();
-        if !claims.iter().all(|claim| jobs.insert(claim.job)) {
+        let jobs: HashSet<JobId> = claims.iter().map(|claim| claim.job).collect();
+        if jobs.len() < calls.len() {
             return Err(Error::broken("results of one job twice in a transaction"));
         }
         let mut tx = self.store.begin().await?;
-        // Whoever may write an experiment's row locks it before any job's.
-        let ids = job::experiments(&mut tx, &claims.iter().map(|claim| claim.job).collect::<Vec<_>>()).await?;
-        experiment::lock_unless_base_fixed(&mut tx, &ids).await?;
+        let experiments = experiments(&mut tx, jobs).await?;
+        let ids: Vec<ExperimentId> = experiments.keys().copied().collect();
         let standings = lease::standings(&mut tx, &claims).await?;
         let mut held = Vec::new();
         let mut answers: Vec<Result<Taken>> = Vec::with_capacity(calls.len());
@@ -105,7 +104,7 @@ impl Commit for Completions {
                 Standing::Stale => Taken::Stale,
             }));
         }
-        let mut check = Check::read(&mut tx, &ids, held.iter().map(|(_, job, _)| job)).await?;
+        let mut check = Check::read(&mut tx, experiments, held.iter().map(|(_, job, _)| job)).await?;
         let mut accepted = Accepted::default();
         for (place, job, call) in &held {
             match check.results(&mut tx, job, call.result.clone()).await? {
@@ -119,6 +118,17 @@ impl Commit for Completions {
         self.tell(&accepted, more);
         Ok(answers)
     }
+}
+
+/// The jobs' experiments. Whoever may write an experiment's row locks it before any job's; here that is where its base model's digest is
+/// not fixed yet.
+async fn experiments(db: &mut PgConnection, jobs: HashSet<JobId>) -> Result<HashMap<ExperimentId, Experiment>> {
+    let mut experiments = experiment::of_jobs(db, &jobs.into_iter().collect::<Vec<_>>()).await?;
+    let open: Vec<ExperimentId> = experiments.values().filter(|one| one.base_digest.is_none()).map(|one| one.id).collect();
+    if !open.is_empty() {
+        experiments.extend(experiment::lock_all(db, &open).await?);
+    }
+    Ok(experiments)
 }
 
 impl Completions {
@@ -150,19 +160,23 @@ struct Check {
     experiments: HashMap<ExperimentId, Experiment>,
     adapters: HashMap<(ExperimentId, u32), AdapterRef>,
     /// The ids of the rollouts that are judged, in order.
-    rollouts: HashMap<groklab_domain::JobId, Vec<i64>>,
+    rollouts: HashMap<JobId, Vec<i64>>,
     /// Base models' digests that these results fix.
     fixed: Vec<(ExperimentId, Digest)>,
 }
 
 impl Check {
-    async fn read(db: &mut PgConnection, ids: &[ExperimentId], jobs: impl Iterator<Item = &Job> + Clone) -> Result<Self> {
+    async fn read(
+        db: &mut PgConnection,
+        experiments: HashMap<ExperimentId, Experiment>,
+        jobs: impl Iterator<Item = &Job> + Clone,
+    ) -> Result<Self> {
         let of = |kind: JobKind| jobs.clone().filter(move |job| job.spec.kind == kind);
         let iterations: Vec<_> = of(JobKind::Generate).map(|job| (job.experiment, job.spec.iteration)).collect();
         let verify: Vec<&Job> = of(JobKind::Verify).collect();
         let rollouts = if verify.is_empty() { Vec::new() } else { rollout::ids(db, &verify).await? };
         Ok(Self {
-            experiments: experiment::some(db, ids).await?,
+            experiments,
             adapters: if iterations.is_empty() { HashMap::new() } else { adapter::some(db, &iterations).await? },
             rollouts: verify.iter().map(|job| job.id).zip(rollouts).collect(),
             fixed: Vec::new(),

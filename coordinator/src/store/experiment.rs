@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use groklab_domain::{Digest, ExperimentId, ExperimentState, experiment};
+use groklab_domain::{Digest, ExperimentId, ExperimentState, JobId, experiment};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -94,6 +94,26 @@ pub async fn get(db: &mut PgConnection, id: ExperimentId) -> Result<Experiment> 
     some(db, &[id]).await?.remove(&id).ok_or_else(|| Error::missing("experiment", id))
 }
 
+/// The experiments that these jobs belong to, read without locking anything: who changes jobs locks their experiments' rows first.
+pub async fn of_jobs(db: &mut PgConnection, jobs: &[JobId]) -> Result<HashMap<ExperimentId, Experiment>> {
+    let ids: Vec<Uuid> = jobs.iter().map(|job| job.0).collect();
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select experiment_id, name, config, state, reason, iteration, last_iteration, base_digest,
+                  (extract(epoch from created_at) * 1000)::bigint as "created_unix_ms!",
+                  (extract(epoch from updated_at) * 1000)::bigint as "updated_unix_ms!"
+           from experiment where experiment_id in (select experiment_id from job where job_id = any($1))"#,
+        &ids
+    )
+    .fetch_all(db)
+    .await?;
+    by_id(rows)
+}
+
+fn by_id(rows: Vec<Row>) -> Result<HashMap<ExperimentId, Experiment>> {
+    rows.into_iter().map(|row| Experiment::try_from(row).map(|experiment| (experiment.id, experiment))).collect()
+}
+
 /// Those of these experiments that there are.
 pub async fn some(db: &mut PgConnection, ids: &[ExperimentId]) -> Result<HashMap<ExperimentId, Experiment>> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
@@ -107,7 +127,7 @@ pub async fn some(db: &mut PgConnection, ids: &[ExperimentId]) -> Result<HashMap
     )
     .fetch_all(db)
     .await?;
-    rows.into_iter().map(|row| Experiment::try_from(row).map(|experiment| (experiment.id, experiment))).collect()
+    by_id(rows)
 }
 
 /// The experiment's row, held until the transaction ends; None while another coordinator holds it. New rows that refer to it
@@ -215,17 +235,13 @@ pub async fn set_last_iteration(db: &mut PgConnection, id: ExperimentId, iterati
     Ok(())
 }
 
-/// Holds, in the order of their ids, the rows of those experiments whose base model's digest is not fixed yet; where it is, nothing has to
-/// be held.
-pub async fn lock_unless_base_fixed(db: &mut PgConnection, ids: &[ExperimentId]) -> Result<()> {
-    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-    sqlx::query_scalar!(
-        "select 1 from experiment where experiment_id = any($1) and base_digest is null order by experiment_id for no key update",
-        &ids
-    )
-    .fetch_all(db)
-    .await?;
-    Ok(())
+/// These experiments' rows, held until the transaction ends, locked in the order of their ids.
+pub async fn lock_all(db: &mut PgConnection, ids: &[ExperimentId]) -> Result<HashMap<ExperimentId, Experiment>> {
+    let uuids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    sqlx::query_scalar!("select 1 from experiment where experiment_id = any($1) order by experiment_id for no key update", &uuids)
+        .fetch_all(&mut *db)
+        .await?;
+    some(db, ids).await
 }
 
 /// Fixes the digest of the base model's weights. The caller holds the row and has seen that it is not fixed.

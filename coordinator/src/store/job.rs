@@ -164,13 +164,6 @@ pub async fn experiment(db: &mut PgConnection, job: JobId) -> Result<ExperimentI
     id.map(ExperimentId).ok_or_else(|| Error::missing("job", job))
 }
 
-/// The experiments that these jobs belong to, each once, read without locking anything.
-pub async fn experiments(db: &mut PgConnection, jobs: &[JobId]) -> Result<Vec<ExperimentId>> {
-    let ids: Vec<Uuid> = jobs.iter().map(|job| job.0).collect();
-    let ids = sqlx::query_scalar!("select distinct experiment_id from job where job_id = any($1)", &ids).fetch_all(db).await?;
-    Ok(ids.into_iter().map(ExperimentId).collect())
-}
-
 /// How many jobs of one kind and purpose an iteration has.
 #[derive(Debug, Clone)]
 pub struct Count {

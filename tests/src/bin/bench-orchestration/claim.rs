@@ -1,4 +1,4 @@
-//! The plan of the claim at the size that the ingest has left, prepared and generic as the coordinator uses it; shown twice, for the first
+//! The plans of the claim's two statements at the size that the ingest has left, prepared and generic as the coordinator uses it; shown twice, for the first
 //! execution plans.
 
 use std::fs;
@@ -6,6 +6,9 @@ use std::fs;
 use groklab_domain::WorkerId;
 
 use crate::Bench;
+
+/// Jobs that one transaction hands out.
+const JOBS: usize = 64;
 
 pub async fn run(bench: &mut Bench) {
     bench.submit("claimed", 2000, 4, 0).await;
@@ -19,10 +22,21 @@ pub async fn run(bench: &mut Bench) {
     let insert =
         format!("insert into worker (worker_id, kind, host, device, threads, version) values ('{worker}', 'generate', '', '', 1, '')");
     bench.stack.sql(&insert).unwrap();
-    let claim = fs::read_to_string(groklab_tests::root().join("coordinator/src/store/sql/lease/claim.sql")).unwrap();
-    let claim: String = claim.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n");
-    let prepare = format!("set plan_cache_mode = force_generic_plan; prepare claim(text, bigint, uuid, interval, uuid[]) as {claim}");
-    let explain = format!("explain (analyze, buffers, costs off) execute claim('generate', 1, '{worker}', '30 s', '{{}}')");
+    let claimed = "(select experiment_id from experiment where name = 'claimed')";
+    explain(bench, "open", "text, bigint", &format!("'generate', {JOBS}"));
+    let workers = format!("array_fill('{worker}'::uuid, array[{JOBS}])");
+    let values = format!("'generate', array[{claimed}], array[{JOBS}], {workers}, '30 s'");
+    explain(bench, "claim", "text, uuid[], int[], uuid[], interval", &values);
+}
+
+/// Prints the plan of a statement of the coordinator with these values.
+fn explain(bench: &Bench, name: &str, types: &str, values: &str) {
+    let path = groklab_tests::root().join(format!("coordinator/src/store/sql/lease/{name}.sql"));
+    let text = fs::read_to_string(path).unwrap();
+    let statement: String = text.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n");
+    let prepare = format!("set plan_cache_mode = force_generic_plan; prepare {name}({types}) as {statement}");
+    let explain = format!("explain (analyze, buffers, costs off) execute {name}({values})");
+    println!("{name}.sql");
     for line in bench.stack.sql(&format!("{prepare}; begin; {explain}; {explain}; rollback")).unwrap() {
         println!("  {line}");
     }
