@@ -34,8 +34,10 @@ impl Stuck {
 
 impl Drop for Stuck {
     fn drop(&mut self) {
-        // Fails only when the process has gone.
-        let _ = ptrace::detach(self.0, None);
+        // One that has gone has to be taken note of, or its process never ends.
+        if ptrace::detach(self.0, None).is_err() {
+            let _ = waitpid(self.0, Some(WaitPidFlag::__WALL));
+        }
     }
 }
 

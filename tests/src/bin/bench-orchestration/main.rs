@@ -34,7 +34,7 @@ impl Bench {
     }
 }
 
-/// `--rollouts N` for the ingest, `--seconds N` for each number of workers.
+/// `--rollouts N` for the ingest, `--seconds N` for each number of workers, `--workers N` for that number alone.
 fn flag(name: &str, default: u64) -> u64 {
     let args: Vec<String> = std::env::args().collect();
     let at = args.iter().position(|arg| arg == name);
@@ -46,7 +46,11 @@ async fn main() {
     let stack = Stack::coordinator(&["--lease-seconds", "600"]);
     let experiments = ExperimentsClient::connect(stack.address.clone()).await.unwrap();
     let mut bench = Bench { stack, experiments };
-    throughput::run(&mut bench, flag("--seconds", 10)).await;
+    let workers = match flag("--workers", 0) {
+        0 => vec![1, 10, 100, 1000],
+        some => vec![some as usize],
+    };
+    throughput::run(&mut bench, &workers, flag("--seconds", 10)).await;
     ingest::run(&mut bench, flag("--rollouts", 1_000_000)).await;
     claim::run(&mut bench).await;
 }
