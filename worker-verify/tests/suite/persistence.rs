@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::common::{NSJAIL, expect, nullary, paths, run_in, submission};
+use crate::common::{NSJAIL, expect, nullary, paths, run_in, running_candidate, submission};
 use groklab_domain::{Value, Verdict};
 use groklab_worker_verify::{Case, Sandbox, Submission, Warm, cgroup, pool::verify_all, verify};
 
@@ -259,28 +259,16 @@ fn a_running_child_has_no_capabilities_and_namespaces_of_its_own() {
         let sleeper = submission("import time\ntime.sleep(60)");
         let (warm, stop) = (&warm, &stop);
         scope.spawn(move || verify(warm, &sleeper, stop));
-        let since = Instant::now();
-        let child = loop {
-            let children = std::fs::read_to_string(format!("/proc/{zygote}/task/{zygote}/children")).unwrap();
-            let status = |pid: &str| std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-            // The zygote's and its own: from then on it is a candidate.
-            let filtered = children.split_whitespace().find(|pid| status(pid).contains("Seccomp_filters:\t2"));
-            match filtered {
-                Some(pid) => break pid.to_owned(),
-                None => assert!(since.elapsed() < Duration::from_secs(10), "no child with both filters: {children}"),
-            }
-            thread::sleep(Duration::from_millis(2));
-        };
+        let child = running_candidate(zygote);
         let status = std::fs::read_to_string(format!("/proc/{child}/status")).unwrap();
-        let namespace = |pid: &str, kind: &str| std::fs::read_link(format!("/proc/{pid}/ns/{kind}")).unwrap();
+        let own = std::process::id().cast_signed();
+        let namespace = |pid: i32, kind: &str| std::fs::read_link(format!("/proc/{pid}/ns/{kind}")).unwrap();
         let shared: Vec<&str> = ["pid", "mnt", "ipc", "uts", "user", "net"]
             .into_iter()
-            .filter(|kind| namespace(&child, kind) == namespace(&zygote.to_string(), kind))
+            .filter(|kind| namespace(child, kind) == namespace(zygote, kind))
             .collect();
-        let ours: Vec<&str> = ["pid", "mnt", "ipc", "uts", "user", "net"]
-            .into_iter()
-            .filter(|kind| namespace(&child, kind) == namespace("self", kind))
-            .collect();
+        let ours: Vec<&str> =
+            ["pid", "mnt", "ipc", "uts", "user", "net"].into_iter().filter(|kind| namespace(child, kind) == namespace(own, kind)).collect();
         stop.store(true, Ordering::Relaxed);
         for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
             assert!(status.contains(&format!("{set}:\t0000000000000000")), "{set}: {status}");
