@@ -2,7 +2,7 @@
 //! with its number, and the rest goes on. What has arrived is answered without waiting for more.
 
 use std::{
-    io::{self, BufRead, Write},
+    io::{self, BufRead, Read as _, Write},
     num::NonZero,
     sync::{
         atomic::AtomicBool,
@@ -16,13 +16,24 @@ use groklab_domain::{Value, Verdict};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    integers,
     pool::verify_all,
     sandbox::{Limits, Sandbox},
+    seen::{shorten, write_value},
     verify::{Case, Outcome, Submission},
 };
 
 /// Most lines verified at a time, and most read ahead.
 const BATCH: usize = 256;
+/// A batch takes no further line once it has so many bytes.
+const BATCH_BYTES: usize = 64 << 20;
+/// Longest line that is read, bytes.
+const MAX_LINE: usize = 256 << 20;
+/// Most cases of one candidate: the shortest answers to many more would not fit into what is accepted from one run.
+const MAX_CASES: usize = 100_000;
+/// Deepest nesting and largest encoding of a value that `runner.py` sends, with room for what is around it.
+const MAX_DEPTH: usize = 63;
+const MAX_ANSWER: usize = (1 << 20) - 64;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -37,9 +48,9 @@ struct Line {
     entry: String,
     cases: Vec<LineCase>,
     #[serde(default)]
-    timeout_ms: Option<u64>,
+    timeout_ms: Option<Value>,
     #[serde(default)]
-    memory_mb: Option<u64>,
+    memory_mb: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -100,7 +111,11 @@ pub fn check(
     let lines = read_ahead(input)?;
     while let Ok(first) = lines.recv() {
         // Only what is there already: whoever writes a line and waits for its answer gets it.
-        let batch: Vec<NumberedLine> = std::iter::once(first).chain(lines.try_iter()).take(BATCH).collect::<io::Result<_>>()?;
+        let mut batch = vec![first?];
+        while batch.len() < BATCH && batch.iter().map(|(_, line)| line.len()).sum::<usize>() < BATCH_BYTES {
+            let Ok(line) = lines.try_recv() else { break };
+            batch.push(line?);
+        }
         check_batch(sandbox, threads, &batch, &mut printer)?;
     }
     Ok(printer.summary)
@@ -111,18 +126,34 @@ type NumberedLine = (usize, Vec<u8>);
 
 /// Reads lines on a thread of its own, at most a batch ahead. The thread ends with the input, or after one more line once
 /// nobody listens; it is not waited for, as a read can't be broken off.
-fn read_ahead(input: impl BufRead + Send + 'static) -> io::Result<Receiver<io::Result<NumberedLine>>> {
+fn read_ahead(mut input: impl BufRead + Send + 'static) -> io::Result<Receiver<io::Result<NumberedLine>>> {
     let (sender, receiver) = sync_channel(BATCH);
     let read = move || {
-        for (index, line) in input.split(b'\n').enumerate() {
+        for number in 1.. {
+            let line = read_line(&mut input).transpose();
+            let Some(line) = line else { break };
             let failed = line.is_err();
-            if sender.send(line.map(|line| (index + 1, line))).is_err() || failed {
+            if sender.send(line.map(|line| (number, line))).is_err() || failed {
                 break;
             }
         }
     };
     thread::Builder::new().name("read-lines".to_owned()).spawn(read)?;
     Ok(receiver)
+}
+
+/// The next line without its end; of one that is too long only one byte more than is allowed. Nothing at the end of the input.
+fn read_line(input: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    if input.by_ref().take(MAX_LINE as u64 + 1).read_until(b'\n', &mut line)? == 0 {
+        return Ok(None);
+    }
+    if line.last() == Some(&b'\n') {
+        line.pop();
+    } else if line.len() > MAX_LINE {
+        input.skip_until(b'\n')?;
+    }
+    Ok(Some(line))
 }
 
 fn check_batch<W: Write>(
@@ -156,7 +187,10 @@ fn check_batch<W: Write>(
 }
 
 fn parse(line: &[u8]) -> Result<(String, Submission), String> {
-    let line: Line = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    if line.len() > MAX_LINE {
+        return Err(format!("the line is longer than {} MiB", MAX_LINE >> 20));
+    }
+    let line: Line = serde_json::from_slice(&integers::tagged(line)).map_err(|error| error.to_string())?;
     let (text, is_code) = match (line.code, line.text) {
         (Some(code), None) => (code, true),
         (None, Some(text)) => (text, false),
@@ -164,13 +198,62 @@ fn parse(line: &[u8]) -> Result<(String, Submission), String> {
     };
     let defaults = Limits::default();
     let limits = Limits {
-        cpu: line.timeout_ms.map_or(defaults.cpu, Duration::from_millis),
-        memory_bytes: line.memory_mb.map_or(defaults.memory_bytes, |mb| mb.saturating_mul(1 << 20)),
+        cpu: whole("timeout_ms", line.timeout_ms)?.map_or(defaults.cpu, Duration::from_millis),
+        memory_bytes: whole("memory_mb", line.memory_mb)?.map_or(defaults.memory_bytes, |mb| mb.saturating_mul(1 << 20)),
         ..defaults
     };
     limits.check().map_err(|error| error.to_string())?;
+    if line.cases.len() > MAX_CASES {
+        return Err(format!("{} cases are more than {MAX_CASES}", line.cases.len()));
+    }
+    for case in &line.cases {
+        case.args.iter().chain([&case.expected]).try_for_each(|value| check_value(value, 0))?;
+        check_answer(&case.expected)?;
+    }
     let cases = line.cases.into_iter().map(|case| Case { args: case.args, expected: case.expected, visible: false }).collect();
     Ok((line.id, Submission { text: text.into_bytes(), is_code, entry: line.entry, cases, limits }))
+}
+
+/// A limit as it was written, if it was.
+fn whole(name: &str, value: Option<Value>) -> Result<Option<u64>, String> {
+    match value {
+        None | Some(Value::None) => Ok(None),
+        Some(Value::Int(n)) if u64::try_from(&n).is_ok() => Ok(u64::try_from(&n).ok()),
+        Some(other) => Err(format!("{name}: `{}` is not a whole number from 0 to {}", shorten(&other.python(), 40), u64::MAX)),
+    }
+}
+
+/// Whether the runner can make this value, or show it: Python has no dictionaries with keys that can be changed.
+fn check_value(value: &Value, depth: usize) -> Result<(), String> {
+    if depth > MAX_DEPTH {
+        return Err(format!("a value nests deeper than {MAX_DEPTH}"));
+    }
+    match value {
+        Value::List(items) | Value::Tuple(items) => items.iter().try_for_each(|item| check_value(item, depth + 1)),
+        Value::Dict(pairs) => pairs.iter().try_for_each(|(key, value)| match key {
+            key if is_hashable(key) => check_value(key, depth + 1).and_then(|()| check_value(value, depth + 1)),
+            key => Err(format!("`{}` can't be a key of a dictionary", shorten(&key.python(), 40))),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a candidate could return it at all.
+fn check_answer(expected: &Value) -> Result<(), String> {
+    let mut bytes = Vec::new();
+    write_value(expected, &mut bytes);
+    if bytes.len() > MAX_ANSWER {
+        return Err(format!("an expected value of {} bytes is larger than the {MAX_ANSWER} that can be returned", bytes.len()));
+    }
+    Ok(())
+}
+
+fn is_hashable(key: &Value) -> bool {
+    match key {
+        Value::List(_) | Value::Dict(_) => false,
+        Value::Tuple(items) => items.iter().all(is_hashable),
+        _ => true,
+    }
 }
 
 struct Printer<W> {

@@ -9,6 +9,7 @@ pub mod doctor;
 pub mod extract;
 pub mod fake;
 pub mod frame;
+mod integers;
 pub mod isolation;
 pub mod locate;
 pub mod metrics;
