@@ -195,6 +195,18 @@ def solve():
     }
 }
 
+/// Whoever opens a file with a lease on it waits for the holder. On a file of one's own, which the standard library may be.
+#[test]
+fn leases_that_make_others_wait() {
+    let code = "
+import fcntl
+file = open('/tmp/own', 'w+')
+def solve():
+    try: fcntl.fcntl(file, 1024, fcntl.F_WRLCK)
+    except PermissionError: return 'refused'";
+    assert_eq!(crate::common::returns(code, Value::str("refused")).verdict, Verdict::Passed);
+}
+
 /// Every call that would show or touch a neighbour through shared kernel objects.
 #[test]
 fn shared_kernel_objects() {
