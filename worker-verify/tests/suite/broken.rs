@@ -79,7 +79,7 @@ fn no_verdict(outcome: &Outcome, why: &str) {
 }
 
 fn end(pid: i32) {
-    kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+    kill(Pid::from_raw(pid), Signal::SIGKILL).expect("it is there");
 }
 
 /// Starts a candidate that would be given its right answers after its limit, and does `harm` to its jail, its zygote or itself.
@@ -90,7 +90,7 @@ fn harmed(warm: &Warm, harm: impl FnOnce(i32, i32, i32)) -> Outcome {
     thread::scope(|scope| {
         let run = scope.spawn(|| run_in(warm, &sleeper));
         harm(jail, zygote, running_candidate(zygote));
-        run.join().unwrap()
+        run.join().expect("it does not panic")
     })
 }
 
@@ -126,8 +126,8 @@ fn a_zygote_that_is_stopped_under_a_candidate_is_given_up() {
 
 /// A folder that candidates' user can look into, and not below `/tmp`, which is another one in the jail.
 fn open_folder() -> tempfile::TempDir {
-    let folder = tempfile::tempdir_in("/var/tmp").unwrap();
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let folder = tempfile::tempdir_in("/var/tmp").expect("a folder can be made");
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("it is ours");
     folder
 }
 

@@ -53,12 +53,16 @@ fn check(lines: &[Vec<u8>]) -> Vec<Json> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .unwrap();
-    let (mut input, lines) = (child.stdin.take().unwrap(), lines.join(&b'\n'));
-    let writing = std::thread::spawn(move || input.write_all(&lines).unwrap());
-    let done = child.wait_with_output().unwrap();
-    writing.join().unwrap();
-    String::from_utf8(done.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        .expect("the program is built");
+    let (mut input, lines) = (child.stdin.take().expect("it is piped"), lines.join(&b'\n'));
+    let writing = std::thread::spawn(move || input.write_all(&lines).expect("it reads all"));
+    let done = child.wait_with_output().expect("it ends");
+    writing.join().expect("it does not panic");
+    String::from_utf8(done.stdout)
+        .expect("answers are text")
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("an answer is JSON"))
+        .collect()
 }
 
 fn line(change: impl FnOnce(&mut Json)) -> Vec<u8> {

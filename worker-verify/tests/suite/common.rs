@@ -86,3 +86,14 @@ pub fn running_candidate(zygote: i32) -> i32 {
         thread::sleep(Duration::from_millis(2));
     }
 }
+
+/// `name: code => verdicts;` where the candidate's task is `solve(x) == x + 1`. Each is tried on both paths.
+macro_rules! attacks {
+    ($($name:ident: $code:expr => $($verdict:ident)|+;)+) => {
+        $(mod $name {
+            use groklab_domain::Verdict;
+            #[test] fn warm() { crate::common::expect_in(&*crate::common::WARM, $code, &[$(Verdict::$verdict),+]); }
+            #[test] fn cold() { crate::common::expect_in(&*crate::common::NSJAIL, $code, &[$(Verdict::$verdict),+]); }
+        })+
+    };
+}
