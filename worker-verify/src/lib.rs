@@ -11,6 +11,7 @@ pub mod fake;
 pub mod frame;
 mod integers;
 pub mod isolation;
+mod line;
 pub mod locate;
 pub mod metrics;
 pub mod nsjail;
