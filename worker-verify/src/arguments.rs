@@ -43,18 +43,19 @@ pub fn zygote_arguments(python: &Interpreter, program: &str, fds: Descriptors) -
     list.pair("--cap", "CAP_SYS_ADMIN").pair("--cap", "CAP_SETPCAP");
     // What every child mounts its own scratch folder over.
     list.pair("--mount", format!("none:{SCRATCH}:tmpfs:size=4096,nr_inodes=1"));
-    for limit in ["as", "cpu", "fsize", "nproc"] {
+    for limit in ["as", "cpu", "nproc"] {
         list.pair(&format!("--rlimit_{limit}"), "hard");
     }
-    list.pair("--rlimit_nofile", MAX_FILES).pair("--rlimit_core", "hard").pair("--rlimit_stack", STACK_BYTES >> 20);
-    list.pair("--time_limit", 0).pair("--nice_level", 0);
+    constant_resources(&mut list);
+    // Symbols are looked up once, not in every child; the zygote takes this out of its environment.
+    list.pair("--time_limit", 0).pair("--env", "LD_BIND_NOW=1");
     interpreter(list, python, program, fds)
 }
 
-/// What a zygote sets for one child: CPU seconds, address space, file size, processes, files, stack, locked memory and message
-/// queues, in the order of `zygote.py`; the size of core files is what nsjail got from `process::forbid_core_files`. The zygote itself counts as a process of the same user.
-pub fn child_limits(limits: &Limits) -> [u64; 8] {
-    [cpu_seconds(limits), limits.memory_bytes, SCRATCH_BYTES, MAX_PROCESSES + 1, MAX_FILES, STACK_BYTES, 0, 0]
+/// What a zygote sets for one child: CPU seconds, address space and processes, in the order of `zygote.py`. The other limits a
+/// child inherits. The zygote itself counts as a process of the same user.
+pub fn child_limits(limits: &Limits) -> [u64; 3] {
+    [cpu_seconds(limits), limits.memory_bytes, MAX_PROCESSES + 1]
 }
 
 /// The options of the scratch folder's tmpfs.
@@ -95,9 +96,15 @@ fn cpu_seconds(limits: &Limits) -> u64 {
 
 fn resources(list: &mut Arguments, limits: &Limits) {
     list.pair("--rlimit_as", limits.memory_bytes.div_ceil(1 << 20)).pair("--rlimit_cpu", cpu_seconds(limits));
-    list.pair("--rlimit_fsize", SCRATCH_BYTES >> 20).pair("--rlimit_nofile", MAX_FILES).pair("--rlimit_nproc", MAX_PROCESSES);
-    list.pair("--rlimit_core", "hard").pair("--rlimit_stack", STACK_BYTES >> 20).pair("--rlimit_memlock", 0).pair("--rlimit_msgqueue", 0);
-    list.pair("--time_limit", limits.wall().as_secs() + 60).pair("--nice_level", 0);
+    list.pair("--rlimit_nproc", MAX_PROCESSES).pair("--time_limit", limits.wall().as_secs() + 60);
+    constant_resources(list);
+}
+
+/// What is the same for every candidate, and harms no zygote. The size of core files is what nsjail got from
+/// `process::forbid_core_files`.
+fn constant_resources(list: &mut Arguments) {
+    list.pair("--rlimit_fsize", SCRATCH_BYTES >> 20).pair("--rlimit_nofile", MAX_FILES).pair("--rlimit_stack", STACK_BYTES >> 20);
+    list.pair("--rlimit_core", "hard").pair("--rlimit_memlock", 0).pair("--rlimit_msgqueue", 0).pair("--nice_level", 0);
 }
 
 struct Arguments(Vec<OsString>);

@@ -2,7 +2,7 @@
 //! with its number, and the rest goes on. What has arrived is answered without waiting for more.
 
 use std::{
-    io::{self, BufRead, Write},
+    io::{self, BufRead, Read as _, Write},
     num::NonZero,
     sync::{
         atomic::AtomicBool,
@@ -12,42 +12,20 @@ use std::{
     time::Duration,
 };
 
-use groklab_domain::{Value, Verdict};
-use serde::{Deserialize, Serialize};
+use groklab_domain::Verdict;
+use serde::Serialize;
 
 use crate::{
+    line::{self, MAX_LINE},
     pool::verify_all,
-    sandbox::{Limits, Sandbox},
-    verify::{Case, Outcome, Submission},
+    sandbox::Sandbox,
+    verify::Outcome,
 };
 
 /// Most lines verified at a time, and most read ahead.
 const BATCH: usize = 256;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Line {
-    id: String,
-    /// Code as it stands.
-    #[serde(default)]
-    code: Option<String>,
-    /// Or a text with code in it.
-    #[serde(default)]
-    text: Option<String>,
-    entry: String,
-    cases: Vec<LineCase>,
-    #[serde(default)]
-    timeout_ms: Option<u64>,
-    #[serde(default)]
-    memory_mb: Option<u64>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LineCase {
-    args: Vec<Value>,
-    expected: Value,
-}
+/// A batch takes no further line once it has so many bytes.
+const BATCH_BYTES: usize = 64 << 20;
 
 #[derive(Serialize)]
 struct Answer<'a> {
@@ -100,7 +78,11 @@ pub fn check(
     let lines = read_ahead(input)?;
     while let Ok(first) = lines.recv() {
         // Only what is there already: whoever writes a line and waits for its answer gets it.
-        let batch: Vec<NumberedLine> = std::iter::once(first).chain(lines.try_iter()).take(BATCH).collect::<io::Result<_>>()?;
+        let mut batch = vec![first?];
+        while batch.len() < BATCH && batch.iter().map(|(_, line)| line.len()).sum::<usize>() < BATCH_BYTES {
+            let Ok(line) = lines.try_recv() else { break };
+            batch.push(line?);
+        }
         check_batch(sandbox, threads, &batch, &mut printer)?;
     }
     Ok(printer.summary)
@@ -111,18 +93,34 @@ type NumberedLine = (usize, Vec<u8>);
 
 /// Reads lines on a thread of its own, at most a batch ahead. The thread ends with the input, or after one more line once
 /// nobody listens; it is not waited for, as a read can't be broken off.
-fn read_ahead(input: impl BufRead + Send + 'static) -> io::Result<Receiver<io::Result<NumberedLine>>> {
+fn read_ahead(mut input: impl BufRead + Send + 'static) -> io::Result<Receiver<io::Result<NumberedLine>>> {
     let (sender, receiver) = sync_channel(BATCH);
     let read = move || {
-        for (index, line) in input.split(b'\n').enumerate() {
+        for number in 1.. {
+            let line = read_line(&mut input).transpose();
+            let Some(line) = line else { break };
             let failed = line.is_err();
-            if sender.send(line.map(|line| (index + 1, line))).is_err() || failed {
+            if sender.send(line.map(|line| (number, line))).is_err() || failed {
                 break;
             }
         }
     };
     thread::Builder::new().name("read-lines".to_owned()).spawn(read)?;
     Ok(receiver)
+}
+
+/// The next line without its end; of one that is too long only one byte more than is allowed. Nothing at the end of the input.
+fn read_line(input: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    if input.by_ref().take(MAX_LINE as u64 + 1).read_until(b'\n', &mut line)? == 0 {
+        return Ok(None);
+    }
+    if line.last() == Some(&b'\n') {
+        line.pop();
+    } else if line.len() > MAX_LINE {
+        input.skip_until(b'\n')?;
+    }
+    Ok(Some(line))
 }
 
 fn check_batch<W: Write>(
@@ -135,7 +133,7 @@ fn check_batch<W: Write>(
     let mut lines = Vec::new();
     for (number, line) in batch.iter().filter(|(_, line)| !line.trim_ascii().is_empty()) {
         lines.push(
-            parse(line)
+            line::parse(line)
                 .map(|(id, submission)| {
                     submissions.push(submission);
                     id
@@ -153,24 +151,6 @@ fn check_batch<W: Write>(
         }
     }
     printer.output.flush()
-}
-
-fn parse(line: &[u8]) -> Result<(String, Submission), String> {
-    let line: Line = serde_json::from_slice(line).map_err(|error| error.to_string())?;
-    let (text, is_code) = match (line.code, line.text) {
-        (Some(code), None) => (code, true),
-        (None, Some(text)) => (text, false),
-        _ => return Err("exactly one of `code` and `text` is needed".to_owned()),
-    };
-    let defaults = Limits::default();
-    let limits = Limits {
-        cpu: line.timeout_ms.map_or(defaults.cpu, Duration::from_millis),
-        memory_bytes: line.memory_mb.map_or(defaults.memory_bytes, |mb| mb.saturating_mul(1 << 20)),
-        ..defaults
-    };
-    limits.check().map_err(|error| error.to_string())?;
-    let cases = line.cases.into_iter().map(|case| Case { args: case.args, expected: case.expected, visible: false }).collect();
-    Ok((line.id, Submission { text: text.into_bytes(), is_code, entry: line.entry, cases, limits }))
 }
 
 struct Printer<W> {
@@ -227,6 +207,7 @@ fn milliseconds(time: Duration) -> f64 {
 mod tests {
     use super::*;
     use crate::fake::{Fake, Step};
+    use groklab_domain::Value;
     use std::{io::BufReader, os::unix::net::UnixStream};
 
     #[test]

@@ -2,4 +2,4 @@
 descriptor for frames is the argument."""
 
 sys.stdin = io.StringIO("")
-serve(int(sys.argv[1]), 0)
+make_server()(int(sys.argv[1]), 0)

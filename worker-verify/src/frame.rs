@@ -72,24 +72,32 @@ pub enum Flaw {
     Malformed,
 }
 
-/// Everything one run wrote: the frames up to the first flaw, and that flaw.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Stream {
-    pub frames: Vec<Frame>,
-    pub flaw: Option<Flaw>,
+/// Decodes everything that one run wrote, a frame at a time: 8 MiB of hostile frames hold values that would take hundreds. Ends with
+/// the first flaw.
+pub struct Frames<'a> {
+    nonce: &'a Nonce,
+    reader: Reader<'a>,
 }
 
-/// Decodes a whole stream.
-pub fn decode(nonce: &Nonce, bytes: &[u8]) -> Stream {
-    let mut frames = Vec::new();
-    let mut reader = Reader::new(bytes);
-    while !reader.is_empty() {
-        match next_frame(nonce, &mut reader) {
-            Ok(frame) => frames.push(frame),
-            Err(flaw) => return Stream { frames, flaw: Some(flaw) },
-        }
+impl<'a> Frames<'a> {
+    pub fn new(nonce: &'a Nonce, bytes: &'a [u8]) -> Self {
+        Self { nonce, reader: Reader::new(bytes) }
     }
-    Stream { frames, flaw: None }
+}
+
+impl Iterator for Frames<'_> {
+    type Item = Result<Frame, Flaw>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.reader.is_empty() {
+            return None;
+        }
+        let frame = next_frame(self.nonce, &mut self.reader);
+        if frame.is_err() {
+            self.reader = Reader::new(&[]);
+        }
+        Some(frame)
+    }
 }
 
 /// The first frame, once it is complete and is `Ready`: the CPU time the runner had used before the candidate's first step.
@@ -205,20 +213,26 @@ mod tests {
         [NONCE.as_slice(), &length, body].concat()
     }
 
+    /// The frames up to the first flaw, and that flaw.
+    fn decode(nonce: &Nonce, bytes: &[u8]) -> (Vec<Frame>, Option<Flaw>) {
+        let (mut read, mut flaw) = (Vec::new(), None);
+        Frames::new(nonce, bytes).for_each(|frame| frame.map_or_else(|found| flaw = Some(found), |frame| read.push(frame)));
+        (read, flaw)
+    }
+
     #[test]
     fn reads_the_simple_kinds() {
         let bytes = [framed(b"R\x01\0\0\0\0\0\0\0"), framed(b"A"), framed(b"B\x07\0\0\0"), framed(b"Z")].concat();
         let ready = Frame::Ready { cpu: Duration::from_nanos(1) };
-        let stream = decode(&NONCE, &bytes);
-        assert_eq!(stream, Stream { frames: vec![ready, Frame::Missing, Frame::TooLarge { case: 7 }, Frame::End], flaw: None });
+        assert_eq!(decode(&NONCE, &bytes), (vec![ready, Frame::Missing, Frame::TooLarge { case: 7 }, Frame::End], None));
     }
 
     #[test]
     fn names_the_flaw() {
-        assert_eq!(decode(&NONCE, &framed(b"Z")[..9]).flaw, Some(Flaw::CutOff));
-        assert_eq!(decode(b"87654321", &framed(b"Z")).flaw, Some(Flaw::Foreign));
-        assert_eq!(decode(&NONCE, &framed(b"Zz")).flaw, Some(Flaw::Malformed));
-        assert_eq!(decode(&NONCE, &[NONCE.as_slice(), &[255; 4]].concat()).flaw, Some(Flaw::TooLong));
+        assert_eq!(decode(&NONCE, &framed(b"Z")[..9]).1, Some(Flaw::CutOff));
+        assert_eq!(decode(b"87654321", &framed(b"Z")).1, Some(Flaw::Foreign));
+        assert_eq!(decode(&NONCE, &framed(b"Zz")).1, Some(Flaw::Malformed));
+        assert_eq!(decode(&NONCE, &[NONCE.as_slice(), &[255; 4]].concat()).1, Some(Flaw::TooLong));
     }
 
     proptest! {
@@ -243,8 +257,8 @@ mod tests {
             let before = place / framed(b"B\0\0\0\0").len();
             if cut { bytes.truncate(place) } else { bytes[place] ^= flip }
             let damaged = decode(&NONCE, &bytes);
-            prop_assert_eq!(&damaged.frames[..before], &whole.frames[..before]);
-            prop_assert!(damaged.frames.len() <= whole.frames.len());
+            prop_assert_eq!(&damaged.0[..before], &whole.0[..before]);
+            prop_assert!(damaged.0.len() <= whole.0.len());
         }
     }
 }

@@ -39,7 +39,7 @@ const REFUSED: Calls = calls! {
     msgrcv SYS_msgrcv, msgctl SYS_msgctl, mq_open SYS_mq_open,
 };
 
-/// Permitted. `clone`, `setrlimit` and `prlimit64` are so with conditions.
+/// Permitted. `clone`, `fcntl`, `setrlimit` and `prlimit64` are so with conditions.
 const ALLOWED: Calls = calls! {
     read SYS_read, write SYS_write, readv SYS_readv, writev SYS_writev, pread64 SYS_pread64, pwrite64 SYS_pwrite64, open SYS_open,
     openat SYS_openat, creat SYS_creat, close SYS_close, close_range SYS_close_range, lseek SYS_lseek, newstat SYS_stat,
@@ -51,7 +51,7 @@ const ALLOWED: Calls = calls! {
     fchmod SYS_fchmod, fchmodat SYS_fchmodat, chown SYS_chown, fchown SYS_fchown, lchown SYS_lchown, fchownat SYS_fchownat,
     umask SYS_umask, truncate SYS_truncate, ftruncate SYS_ftruncate, fallocate SYS_fallocate, fsync SYS_fsync, fdatasync SYS_fdatasync,
     flock SYS_flock, utime SYS_utime, utimes SYS_utimes, utimensat SYS_utimensat, futimesat SYS_futimesat,
-    copy_file_range SYS_copy_file_range, sendfile64 SYS_sendfile, fcntl SYS_fcntl, ioctl SYS_ioctl, dup SYS_dup, dup2 SYS_dup2,
+    copy_file_range SYS_copy_file_range, sendfile64 SYS_sendfile, ioctl SYS_ioctl, dup SYS_dup, dup2 SYS_dup2,
     dup3 SYS_dup3, pipe SYS_pipe, pipe2 SYS_pipe2, poll SYS_poll, ppoll SYS_ppoll, select SYS_select, pselect6 SYS_pselect6,
     epoll_create SYS_epoll_create, epoll_create1 SYS_epoll_create1, epoll_ctl SYS_epoll_ctl, epoll_wait SYS_epoll_wait,
     epoll_pwait SYS_epoll_pwait, eventfd SYS_eventfd, eventfd2 SYS_eventfd2, mmap SYS_mmap, munmap SYS_munmap, mprotect SYS_mprotect,
@@ -71,6 +71,10 @@ const ALLOWED: Calls = calls! {
     execveat SYS_execveat, wait4 SYS_wait4, waitid SYS_waitid, exit SYS_exit, exit_group SYS_exit_group,
 };
 
+/// `fcntl`'s F_SETLEASE, refused: whoever opens a file with a lease on it waits for its holder, for up to a minute. A candidate could
+/// take one on the interpreter's own files where these belong to its user.
+const SET_LEASE: u32 = 1024;
+
 /// Flags of `clone` that make a namespace: `forbidden`.
 const NAMESPACE_FLAGS: [u32; 7] = [0x2_0000, 0x200_0000, 0x400_0000, 0x800_0000, 0x1000_0000, 0x2000_0000, 0x4000_0000];
 
@@ -81,10 +85,12 @@ pub fn text() -> String {
     format!(
         "POLICY candidate {{
             KILL_PROCESS {{ {}, clone {{ (clone_flags & {flags}) != 0 }} }},
-            ERRNO({}) {{ {}, setrlimit {{ resource == 0 }}, prlimit64 {{ resource == 0 && new_rlim != 0 }} }},
+            ERRNO({}) {{
+                {}, setrlimit {{ resource == 0 }}, prlimit64 {{ resource == 0 && new_rlim != 0 }}, fcntl {{ cmd == {SET_LEASE} }}
+            }},
             ALLOW {{
                 {}, clone {{ (clone_flags & {flags}) == 0 }},
-                setrlimit {{ resource != 0 }}, prlimit64 {{ resource != 0 || new_rlim == 0 }}
+                setrlimit {{ resource != 0 }}, prlimit64 {{ resource != 0 || new_rlim == 0 }}, fcntl {{ cmd != {SET_LEASE} }}
             }}
         }}
         USE candidate DEFAULT ERRNO({})",
@@ -104,6 +110,8 @@ enum Answer {
     Kill,
     /// `clone`: killed if it makes a namespace.
     Clone,
+    /// `fcntl`: refused for leases.
+    Control,
     /// `setrlimit`: refused for CPU time.
     SetLimit,
     /// `prlimit64`: refused for setting CPU time.
@@ -152,7 +160,12 @@ fn numbered(number: i64) -> u32 {
 /// The answers to the calls that are named.
 fn table() -> BTreeMap<u32, Answer> {
     let named = |calls: Calls, answer| calls.iter().map(move |(_, number)| (*number, answer));
-    let special = [(libc::SYS_clone, Answer::Clone), (libc::SYS_setrlimit, Answer::SetLimit), (libc::SYS_prlimit64, Answer::SetOrGetLimit)];
+    let special = [
+        (libc::SYS_clone, Answer::Clone),
+        (libc::SYS_fcntl, Answer::Control),
+        (libc::SYS_setrlimit, Answer::SetLimit),
+        (libc::SYS_prlimit64, Answer::SetOrGetLimit),
+    ];
     let all = named(FORBIDDEN, Answer::Kill).chain(named(REFUSED, Answer::Errno(libc::EPERM))).chain(named(ALLOWED, Answer::Allow));
     all.chain(special).map(|(number, answer)| (numbered(number), answer)).collect()
 }
@@ -196,6 +209,8 @@ fn leaf(answer: Answer) -> Vec<libc::sock_filter> {
         Answer::Errno(number) => vec![errno(number)],
         Answer::Kill => vec![kill],
         Answer::Clone => vec![argument(0, 0), step(libc::BPF_JMP | libc::BPF_JSET, 0, 1, flags), kill, allow],
+        // The command has 32 bits.
+        Answer::Control => vec![argument(1, 0), step(libc::BPF_JMP | libc::BPF_JEQ, 0, 1, SET_LEASE), errno(libc::EPERM), allow],
         Answer::SetLimit => vec![argument(0, 0), if_zero(0, 1), errno(libc::EPERM), allow],
         // Refused if the resource is CPU time and either half of the pointer to the new limit is not null.
         Answer::SetOrGetLimit => {
@@ -259,7 +274,7 @@ mod tests {
 
     #[test]
     fn every_number_gets_the_answer_of_the_table() {
-        let special = [libc::SYS_clone, libc::SYS_setrlimit, libc::SYS_prlimit64];
+        let special = [libc::SYS_clone, libc::SYS_fcntl, libc::SYS_setrlimit, libc::SYS_prlimit64];
         let has = |calls: Calls, number: i64| calls.iter().any(|(_, known)| *known == number);
         for number in (0..1000).chain(0x4000_0000..0x4000_0400).chain([i64::from(u32::MAX)]).filter(|n| !special.contains(n)) {
             let want = match number {
@@ -285,6 +300,10 @@ mod tests {
     #[test]
     fn arguments_decide_where_they_must() {
         assert_eq!((run(56, [17, 0, 0]), run(56, [0x1000_0011, 0, 0]), run(56, [0x2_0000 | 1 << 40, 0, 0])), (ALLOW, KILL, KILL));
+        assert_eq!(
+            (run(72, [3, 1024, 1]), run(72, [3, 1 << 32 | 1024, 1]), run(72, [3, 1025, 0]), run(72, [3, 4, 2048])),
+            (EPERM, EPERM, ALLOW, ALLOW)
+        );
         assert_eq!((run(160, [0, 1, 0]), run(160, [1 << 32, 1, 0]), run(160, [7, 1, 0])), (EPERM, EPERM, ALLOW));
         assert_eq!(
             (run(302, [0, 0, 1]), run(302, [0, 1 << 32, 1 << 32]), run(302, [0, 0, 0]), run(302, [0, 7, 1])),

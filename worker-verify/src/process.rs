@@ -3,8 +3,11 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Read as _, Seek as _, Write as _},
-    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+    io::{self, Read as _},
+    os::{
+        fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+        unix::fs::FileExt as _,
+    },
     time::Duration,
 };
 
@@ -16,11 +19,21 @@ use nix::{
 
 /// An anonymous file with this content, at its beginning, that nobody can change.
 pub fn sealed_file(content: &[u8]) -> io::Result<File> {
-    let mut file = File::from(memfd_create(c"request", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?);
-    file.write_all(content)?;
-    file.rewind()?;
-    fcntl(&file, FcntlArg::F_ADD_SEALS(SealFlag::all()))?;
+    let file = empty_file()?;
+    seal(&file, content)?;
     Ok(file)
+}
+
+/// An anonymous empty file, to be filled by [`seal`].
+pub fn empty_file() -> io::Result<File> {
+    Ok(File::from(memfd_create(c"request", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?))
+}
+
+/// Writes the file's content, which nobody can change from then on. Its position stays where it is.
+pub fn seal(file: &File, content: &[u8]) -> io::Result<()> {
+    file.write_all_at(content, 0)?;
+    fcntl(file, FcntlArg::F_ADD_SEALS(SealFlag::all()))?;
+    Ok(())
 }
 
 /// An anonymous empty file to write to.
@@ -166,13 +179,6 @@ pub fn forbid_core_files() {
     let limit = libc::rlimit { rlim_cur: 1, rlim_max: 1 };
     // SAFETY: the pointer is to a live local.
     unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const limit) };
-}
-
-/// The process behind a pidfd, by its number in our own pid namespace.
-pub fn pid_of(pidfd: &OwnedFd) -> io::Result<i32> {
-    let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd()))?;
-    let pid = info.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
-    pid.filter(|pid| *pid > 0).ok_or_else(|| io::Error::other("the pidfd names no process"))
 }
 
 /// Lets the kernel choose this process first when memory runs out. One that is gone needs nothing.

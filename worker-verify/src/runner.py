@@ -126,88 +126,93 @@ def read_rest(source):
     return b"".join(parts)
 
 
-def serve(fd, source):
-    """Reads the request from `source`, writes frames to `fd`, never returns."""
+def make_server():
     decode, (put, fault) = make_decoder(), make_encoder()
-    unpack_u32, pack_u32 = struct.Struct("<I").unpack_from, struct.Struct("<I").pack
+    unpack_u32, pack_u32, pack_u64 = struct.Struct("<I").unpack_from, struct.Struct("<I").pack, struct.Struct("<Q").pack
     write, leave, getpid, len_, bytearray_, range_ = os.write, os._exit, os.getpid, len, bytearray, range
     too_large, base_exception, memory_error, callable_ = TooLarge, BaseException, MemoryError, callable
-    nonce, me = os.read(source, 8), os.getpid()
 
-    def load():
-        data, at, blobs = read_rest(source), 0, []
-        while at < len_(data):
-            size = unpack_u32(data, at)[0]
-            at += 4 + size
-            blobs.append(data[at - size:at])
-        entry, code, count, *cases = blobs
-        assert len_(cases) == unpack_u32(count, 0)[0]
-        for case in cases:
-            decode(case, 0)
-        return entry.decode(), code, cases
 
-    def send(body):
-        if getpid() != me:
+    def serve(fd, source):
+        """Reads the request from `source`, writes frames to `fd`, never returns."""
+        nonce, me = os.read(source, 8), getpid()
+
+        def load():
+            data, at, blobs = read_rest(source), 0, []
+            while at < len_(data):
+                size = unpack_u32(data, at)[0]
+                at += 4 + size
+                blobs.append(data[at - size:at])
+            entry, code, count, *cases = blobs
+            assert len_(cases) == unpack_u32(count, 0)[0]
+            for case in cases:
+                decode(case, 0)
+            return entry.decode(), code, cases
+
+        def send(body):
+            if getpid() != me:
+                leave(0)
+            frame = nonce + pack_u32(len_(body)) + body
+            while frame:
+                frame = frame[write(fd, frame):]
+
+        def ready():
+            send(b"R" + pack_u64(time.process_time_ns()))
+
+        def finish(body):
+            send(body)
+            send(b"Z")
             leave(0)
-        frame = nonce + pack_u32(len_(body)) + body
-        while frame:
-            frame = frame[write(fd, frame):]
 
-    def ready():
-        send(b"R" + struct.pack("<Q", time.process_time_ns()))
+        def one(function, case, head):
+            try:
+                if seed is not None:
+                    seed(0)
+                out = bytearray_(b"V" + head)
+                put(out, function(*decode(case, 0)[0]), 0)
+                return out
+            except too_large:
+                return b"B" + head
+            except base_exception as error:
+                return b"E" + head + fault(error)
 
-    def finish(body):
-        send(body)
-        send(b"Z")
-        leave(0)
+        def run():
+            module = type(sys)("candidate")
+            sys.modules["candidate"] = module
+            names = module.__dict__
+            ready()
+            try:
+                program = compile(code, "<candidate>", "exec", dont_inherit=True)
+            except base_exception as error:
+                finish(b"S" + fault(error))
+            try:
+                if seed is not None:
+                    seed(0)
+                exec(program, names)
+            except base_exception as error:
+                finish(b"X" + fault(error))
+            function = names.get(entry)
+            if not callable_(function):
+                finish(b"A")
+            for index in range_(len_(cases)):
+                send(one(function, cases[index], pack_u32(index)))
+            send(b"Z")
+            leave(0)
 
-    def one(function, case, head):
         try:
-            if seed is not None:
-                seed(0)
-            out = bytearray_(b"V" + head)
-            put(out, function(*decode(case, 0)[0]), 0)
-            return out
-        except too_large:
-            return b"B" + head
-        except base_exception as error:
-            return b"E" + head + fault(error)
-
-    def run():
-        module = type(sys)("candidate")
-        sys.modules["candidate"] = module
-        names = module.__dict__
-        ready()
+            entry, code, cases = load()
+        except memory_error:
+            ready()
+            leave(77)
+        seed = None
+        if b"random" in code:
+            import random
+            seed = random.seed
         try:
-            program = compile(code, "<candidate>", "exec", dont_inherit=True)
-        except base_exception as error:
-            finish(b"S" + fault(error))
-        try:
-            if seed is not None:
-                seed(0)
-            exec(program, names)
-        except base_exception as error:
-            finish(b"X" + fault(error))
-        function = names.get(entry)
-        if not callable_(function):
-            finish(b"A")
-        for index in range_(len_(cases)):
-            send(one(function, cases[index], pack_u32(index)))
-        send(b"Z")
-        leave(0)
+            run()
+        except memory_error:
+            leave(77)
+        except base_exception:
+            leave(78)
 
-    try:
-        entry, code, cases = load()
-    except memory_error:
-        ready()
-        leave(77)
-    seed = None
-    if b"random" in code:
-        import random
-        seed = random.seed
-    try:
-        run()
-    except memory_error:
-        leave(77)
-    except base_exception:
-        leave(78)
+    return serve

@@ -4,6 +4,8 @@
 //! A value is a tag and its content: `N` · `T` · `F` · `I` two's complement · `D` eight bytes · `U` utf-8 · `G` text with lone
 //! surrogates · `L`, `P`, `M` a count and the items (pairs) of a list, tuple, dict · `O` type name and repr of anything else.
 
+use std::collections::HashMap;
+
 use groklab_domain::Value;
 use num_bigint::BigInt;
 
@@ -27,15 +29,28 @@ pub enum Seen {
     Dict(Vec<(Seen, Seen)>),
     /// Any other type, subclasses of the above among them.
     Other {
-        type_name: String,
-        repr: String,
+        type_name: Box<str>,
+        repr: Box<str>,
     },
 }
+
+/// From so many pairs on, those of a dictionary are looked up instead of searched for.
+const LARGE: usize = 16;
 
 impl Seen {
     /// Whether this is, by exact type, the expected value.
     pub fn answers(&self, expected: &Value) -> bool {
-        self.to_value().is_some_and(|value| value.answers(expected))
+        match (self, expected) {
+            (Self::List(seen), Value::List(wanted)) | (Self::Tuple(seen), Value::Tuple(wanted)) => {
+                seen.len() == wanted.len() && seen.iter().zip(wanted).all(|(seen, wanted)| seen.answers(wanted))
+            }
+            (Self::Dict(seen), Value::Dict(wanted)) if seen.len() != wanted.len() => false,
+            (Self::Dict(seen), Value::Dict(wanted)) if seen.len() > LARGE && !wanted.iter().any(|(key, _)| has_float(key)) => {
+                answers_by_key(seen, wanted)
+            }
+            (Self::List(_) | Self::Tuple(_), _) => false,
+            _ => self.to_value().is_some_and(|value| value.answers(expected)),
+        }
     }
 
     /// The value, unless something in it is no [`Value`].
@@ -111,9 +126,30 @@ impl Seen {
             b'L' => Self::List(read_items(reader, depth)?),
             b'P' => Self::Tuple(read_items(reader, depth)?),
             b'M' => Self::Dict(read_pairs(reader, depth)?),
-            b'O' => Self::Other { type_name: reader.text()?, repr: reader.text()? },
+            b'O' => Self::Other { type_name: reader.text()?.into(), repr: reader.text()?.into() },
             _ => return Err(Flaw::Malformed),
         })
+    }
+}
+
+/// What [`Value::answers`] says of two dictionaries of the same size without floats among the keys, in time that does not grow with
+/// the square of it.
+fn answers_by_key(seen: &[(Seen, Seen)], wanted: &[(Value, Value)]) -> bool {
+    let encoded = |key: &Value| {
+        let mut bytes = Vec::new();
+        write_value(key, &mut bytes);
+        bytes
+    };
+    let by_key: Option<HashMap<Vec<u8>, &Seen>> = seen.iter().map(|(key, value)| Some((encoded(&key.to_value()?), value))).collect();
+    by_key.is_some_and(|by_key| wanted.iter().all(|(key, want)| by_key.get(&encoded(key)).is_some_and(|value| value.answers(want))))
+}
+
+fn has_float(value: &Value) -> bool {
+    match value {
+        Value::Float(_) => true,
+        Value::List(items) | Value::Tuple(items) => items.iter().any(has_float),
+        Value::Dict(pairs) => pairs.iter().any(|(key, value)| has_float(key) || has_float(value)),
+        Value::None | Value::Bool(_) | Value::Int(_) | Value::Str(_) => false,
     }
 }
 
@@ -225,11 +261,29 @@ mod tests {
             prop_assert_eq!(seen.to_value().unwrap(), value);
             prop_assert!(seen.describe(40).chars().count() <= 40 * 12);
         }
+
+        /// Comparing what was seen is comparing the values, whatever is compared with what.
+        #[test]
+        fn answers_as_the_values_do(value in any_value(), other in any_value(), count in 0..40i64, turn in 0..40usize, change: bool) {
+            let mut pairs: Vec<_> = (0..count).map(|n| (Value::int(n), Value::Tuple(vec![value.clone(), Value::int(n)]))).collect();
+            let wanted = Value::Dict(pairs.clone());
+            let turn = turn.min(pairs.len());
+            pairs.rotate_left(turn);
+            if change && let Some((_, last)) = pairs.last_mut() {
+                *last = other.clone();
+            }
+            for (got, wanted) in [(&value, &value), (&value, &other), (&Value::Dict(pairs), &wanted)] {
+                let mut bytes = Vec::new();
+                write_value(got, &mut bytes);
+                let seen = Seen::read(&mut Reader::new(&bytes)).unwrap();
+                prop_assert_eq!(seen.answers(wanted), got.answers(wanted));
+            }
+        }
     }
 
     #[test]
     fn others_answer_nothing() {
-        let forged = Seen::List(vec![Seen::Other { type_name: "int".to_owned(), repr: String::new() }]);
+        let forged = Seen::List(vec![Seen::Other { type_name: "int".into(), repr: "".into() }]);
         assert!(!forged.answers(&Value::List(vec![Value::int(1)])));
         assert_eq!(forged.describe(40), "[<int>]");
     }

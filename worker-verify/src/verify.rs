@@ -32,7 +32,7 @@ use groklab_domain::{Tally, Value, Verdict, Verification};
 
 use crate::{
     extract::{Candidate, extract},
-    frame::{self, Fault, Frame, Stream},
+    frame::{Fault, Flaw, Frame, Frames},
     metrics::METRICS,
     sandbox::{Ended, InfrastructureError, Limits, Raw, Request, Sandbox},
     seen::shorten,
@@ -161,24 +161,17 @@ fn confirm(second: &dyn Sandbox, request: &Request<'_>, cases: &[Case], first: O
 }
 
 fn judge(raw: &Raw, cases: &[Case], is_bare: bool) -> Outcome {
-    let stream = frame::decode(&raw.nonce, &raw.results);
-    let answers = answers_in_order(&stream.frames, cases.len());
-    let passed: Vec<bool> = answers.iter().zip(cases).map(|(frame, case)| passes(frame, case)).collect();
-    let failed = passed.iter().position(|passed| !passed);
-    let (verdict, error) = disturbance(raw, &stream, is_bare)
-        .or_else(|| incomplete(raw, &stream, cases.len()))
-        .or_else(|| failed.map(|case| case_verdict(answers[case])))
+    let story = Story::read(raw, cases);
+    let (verdict, error) = disturbance(raw, &story, is_bare)
+        .or_else(|| incomplete(raw, &story, cases.len()))
+        .or_else(|| story.failed.as_ref().map(|failed| failed.reason.clone()))
         .unwrap_or((Verdict::Passed, None));
-    let [visible, hidden] = tallies(cases, &passed);
+    let [visible, hidden] = tallies(cases, &story.passed);
     Outcome {
         verdict,
         visible,
         hidden,
-        first_failure: if matches!(verdict, Verdict::Passed | Verdict::InfrastructureError) {
-            None
-        } else {
-            first_failure(&answers, failed, cases)
-        },
+        first_failure: if matches!(verdict, Verdict::Passed | Verdict::InfrastructureError) { None } else { story.first_failure(cases) },
         error: error.map(|text| shorten(&text, SHOWN)),
         cpu: raw.cpu,
         wall: raw.wall,
@@ -186,13 +179,80 @@ fn judge(raw: &Raw, cases: &[Case], is_bare: bool) -> Outcome {
     }
 }
 
-/// The answers to cases 0, 1, … for as long as they come in order right after the first frame.
-fn answers_in_order(frames: &[Frame], count: usize) -> Vec<&Frame> {
-    let number = |frame: &Frame| match frame {
+/// What the frames of a run say. Of the values themselves nothing is kept.
+#[derive(Default)]
+struct Story {
+    /// The second frame, if it says that there will be no answers.
+    opening: Option<Frame>,
+    /// Whether the answers to cases 0, 1, … are right, for as long as they come in order right after the first frame.
+    passed: Vec<bool>,
+    /// The first answer of these that is not.
+    failed: Option<Failed>,
+    /// Well-formed frames in all.
+    frames: usize,
+    /// Whether the last of them was `End`.
+    ended: bool,
+    flaw: Option<Flaw>,
+}
+
+struct Failed {
+    case: usize,
+    reason: Reason,
+    got: String,
+}
+
+impl Story {
+    fn read(raw: &Raw, cases: &[Case]) -> Self {
+        let mut story = Self::default();
+        let mut in_order = true;
+        for frame in Frames::new(&raw.nonce, &raw.results) {
+            match frame {
+                Ok(frame) => in_order = story.add(frame, cases, in_order),
+                Err(flaw) => story.flaw = Some(flaw),
+            }
+        }
+        story
+    }
+
+    /// Takes the next frame; the answer is whether the one after it can still be an answer in order.
+    fn add(&mut self, frame: Frame, cases: &[Case], in_order: bool) -> bool {
+        self.frames += 1;
+        self.ended = frame == Frame::End;
+        if self.frames == 1 {
+            return true;
+        }
+        let place = self.passed.len();
+        match cases.get(place) {
+            Some(case) if in_order && case_of(&frame) == Some(place) => {
+                self.passed.push(passes(&frame, case));
+                if !self.passed[place] && self.failed.is_none() {
+                    self.failed = Some(Failed { case: place, reason: case_verdict(&frame), got: got(&frame) });
+                }
+                true
+            }
+            _ => {
+                if self.frames == 2 {
+                    self.opening = Some(frame);
+                }
+                false
+            }
+        }
+    }
+
+    /// The first case that failed, or else the first that was not answered.
+    fn first_failure(self, cases: &[Case]) -> Option<Failure> {
+        let (case, got) = self.failed.map_or((self.passed.len(), None), |failed| (failed.case, Some(failed.got)));
+        let expected = shorten(&cases.get(case)?.expected.python(), SHOWN);
+        Some(Failure { case, got, expected })
+    }
+}
+
+/// The case that the frame is an answer to.
+fn case_of(frame: &Frame) -> Option<usize> {
+    match frame {
         Frame::Returned { case, .. } | Frame::Raised { case, .. } | Frame::TooLarge { case } => Some(*case as usize),
         _ => None,
-    };
-    frames.iter().skip(1).take(count).enumerate().take_while(|(i, frame)| number(frame) == Some(*i)).map(|(_, frame)| frame).collect()
+    }
 }
 
 fn passes(frame: &Frame, case: &Case) -> bool {
@@ -202,7 +262,7 @@ fn passes(frame: &Frame, case: &Case) -> bool {
 type Reason = (Verdict, Option<String>);
 
 /// What ended the run before its cases could decide.
-fn disturbance(raw: &Raw, stream: &Stream, is_bare: bool) -> Option<Reason> {
+fn disturbance(raw: &Raw, story: &Story, is_bare: bool) -> Option<Reason> {
     let why = |text: &str| Some(text.to_owned());
     match raw.ended {
         Ended::Cancelled => return Some((Verdict::InfrastructureError, why("cancelled"))),
@@ -214,7 +274,7 @@ fn disturbance(raw: &Raw, stream: &Stream, is_bare: bool) -> Option<Reason> {
         Ended::Exited(MEMORY_EXIT) => return Some((Verdict::OutOfMemory, None)),
         Ended::Exited(_) | Ended::Signalled(_) => {}
     }
-    match stream.frames.get(1)? {
+    match story.opening.as_ref()? {
         Frame::Syntax(fault) if is_bare => Some((Verdict::NoCode, Some(fault.text()))),
         Frame::Syntax(fault) => Some((Verdict::SyntaxError, Some(fault.text()))),
         Frame::Load(fault) => Some(raised(fault)),
@@ -224,10 +284,10 @@ fn disturbance(raw: &Raw, stream: &Stream, is_bare: bool) -> Option<Reason> {
 }
 
 /// Anything but exactly the expected frames and a clean end.
-fn incomplete(raw: &Raw, stream: &Stream, count: usize) -> Option<Reason> {
-    let got = answers_in_order(&stream.frames, count).len();
-    let whole = stream.flaw.is_none() && got == count && stream.frames.len() == count + 2 && stream.frames.last() == Some(&Frame::End);
-    let text = match (raw.ended, stream.flaw) {
+fn incomplete(raw: &Raw, story: &Story, count: usize) -> Option<Reason> {
+    let got = story.passed.len();
+    let whole = story.flaw.is_none() && got == count && story.frames == count + 2 && story.ended;
+    let text = match (raw.ended, story.flaw) {
         (Ended::Exited(0), None) if whole => return None,
         (_, Some(flaw)) => format!("its results were tampered with: {flaw}"),
         (Ended::Signalled(signal), _) => format!("ended by signal {signal} after {got} of {count} cases"),
@@ -250,16 +310,13 @@ fn raised(fault: &Fault) -> Reason {
     (verdict, Some(fault.text()))
 }
 
-/// The first case that failed, or else the first that was not answered.
-fn first_failure(answers: &[&Frame], failed: Option<usize>, cases: &[Case]) -> Option<Failure> {
-    let case = failed.unwrap_or(answers.len());
-    let expected = shorten(&cases.get(case)?.expected.python(), SHOWN);
-    let got = answers.get(case).map(|frame| match frame {
+/// What the frame says was returned or raised, shortened.
+fn got(frame: &Frame) -> String {
+    match frame {
         Frame::Returned { value, .. } => value.describe(SHOWN),
         Frame::Raised { fault, .. } => shorten(&fault.text(), SHOWN),
         _ => "a value too large to show".to_owned(),
-    });
-    Some(Failure { case, got, expected })
+    }
 }
 
 /// Visible and hidden, from the cases and the leading part of them that was answered.

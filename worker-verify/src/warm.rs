@@ -51,7 +51,7 @@ impl Warm {
     }
 
     /// The process ids of the idle zygotes' jails and of the zygotes.
-    pub fn pids(&self) -> Vec<(i32, Option<i32>)> {
+    pub fn pids(&self) -> Vec<(i32, i32)> {
         lock(&self.idle).iter().map(Zygote::pids).collect()
     }
 

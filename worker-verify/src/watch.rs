@@ -148,7 +148,8 @@ impl Watch {
         (left / 2).clamp(Duration::from_millis(5), Duration::from_millis(50))
     }
 
-    fn read_output(&mut self, limit: u64) -> io::Result<()> {
+    /// Reads the output that is there, but not more than `limit` in all.
+    pub fn read_output(&mut self, limit: u64) -> io::Result<()> {
         self.output.open = process::drain(&mut self.output.pipe, |chunk| {
             let keep = chunk.len().min(KEPT_OUTPUT.saturating_sub(self.kept_output.len()));
             self.kept_output.extend(&chunk[..keep]);

@@ -1,17 +1,17 @@
 //! One zygote: a warm interpreter in a jail of its own that forks a child per candidate. `zygote.py` is its other end.
 //! Starts it, has it run one candidate at a time, and ends it; says afterwards whether it may be used again.
 //!
-//! On the control socket, a message each way a packet: the zygote says `H` when it is up; an order is eight limits (u64) and the
-//! scratch folder's options (64 bytes) with three descriptors (the child's private socket, result pipe, output pipe); the
-//! answers to it are `P` with the child's pidfd, and when the child has ended its wait status (i32), user and system time in
-//! microseconds and largest resident size in KiB (u64 each). The request goes to the child alone, as a descriptor on its
-//! private socket, once its limits hold.
+//! On the control socket, a message each way a packet: the zygote says `H` when it is up; an order is three limits (u64) and the
+//! scratch folder's options (64 bytes) with four descriptors (the request file, the child's private socket, result pipe, output
+//! pipe); the answer to it comes when the child has ended: its wait status (i32), user and system time in microseconds and largest
+//! resident size in KiB (u64 each). On its private socket the child says `P` once its limits hold and nothing but these four
+//! descriptors is open; only then is the request written, and the answer `G` lets the child read it.
 
 use std::{
     fs::File,
-    io::{self, IoSlice, IoSliceMut},
+    io::{self, IoSlice},
     os::{
-        fd::{AsFd as _, AsRawFd as _, FromRawFd as _, OwnedFd, RawFd},
+        fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd, RawFd},
         unix::process::CommandExt as _,
     },
     process::{Command, Stdio},
@@ -20,9 +20,9 @@ use std::{
 };
 
 use nix::{
-    cmsg_space, libc,
+    libc,
     poll::{PollFd, PollFlags, PollTimeout, poll},
-    sys::socket::{AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg, sendmsg, socketpair},
+    sys::socket::{AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, sendmsg, socketpair},
 };
 
 use crate::{
@@ -34,7 +34,7 @@ use crate::{
     watch::{Clock, KEPT_OUTPUT, START_LIMIT, Watch},
 };
 
-const PROGRAM: &str = concat!(include_str!("runner.py"), "\n", include_str!("zygote.py"));
+const PROGRAM: &str = concat!(include_str!("runner.py"), "\n", include_str!("prepare.py"), "\n", include_str!("zygote.py"));
 /// The control socket's number in the jail: always the same, as everything must be that a zygote's heap could depend on. So high
 /// that nothing else has it.
 const CONTROL: RawFd = 999;
@@ -47,6 +47,8 @@ pub struct Zygote {
     output: File,
     log: File,
     jail: Jail,
+    /// The zygote's process id.
+    pid: i32,
     group: Group,
     pub runs: u32,
     /// Whether everything so far went as it must.
@@ -76,17 +78,18 @@ impl Zygote {
         let group = cgroups.create().map_err(system("make a control group"))?;
         let jail = Jail::start(sandbox, &theirs, writer, &log, &group)?;
         drop(theirs);
-        let mut zygote = Self { control, output, log, jail, group, runs: 0, sound: true };
+        let mut zygote = Self { control, output, log, jail, pid: 0, group, runs: 0, sound: true };
         zygote.greet()?;
         zygote.rehearse()?;
         Ok(zygote)
     }
 
     fn greet(&mut self) -> Result<(), InfrastructureError> {
-        match self.answer(START_LIMIT) {
-            Ok((message, _)) if message == b"H" => Ok(()),
-            _ => Err(InfrastructureError::Zygote(self.explanation())),
+        match (self.answer(START_LIMIT), &process::children(self.jail.pid)[..]) {
+            (Ok(message), [pid]) if message == b"H" => self.pid = *pid,
+            _ => return Err(InfrastructureError::Zygote(self.explanation())),
         }
+        Ok(())
     }
 
     /// A run of nothing: it shows that children can be made here, and leaves the zygote's heap as every later run finds it.
@@ -114,23 +117,44 @@ impl Zygote {
         let system = |what: &'static str| move |error: io::Error| InfrastructureError::System(what, error);
         self.group.begin(request.limits.memory_bytes).map_err(system("limit the control group"))?;
         let nonce = nsjail::new_nonce();
-        let file = process::sealed_file(&request.encode(&nonce)).map_err(system("make the request file"))?;
-        let (watch, writers) = Watch::new(nonce).map_err(system("make the pipes"))?;
+        let file = process::empty_file().map_err(system("make the request file"))?;
+        let (mut watch, writers) = Watch::new(nonce).map_err(system("make the pipes"))?;
         let (private, theirs) = packets().map_err(system("make the private socket"))?;
-        let fds = [theirs.as_raw_fd(), writers.results.as_raw_fd(), writers.output.as_raw_fd()];
+        let fds = [file.as_raw_fd(), theirs.as_raw_fd(), writers.results.as_raw_fd(), writers.output.as_raw_fd()];
         send(&self.control, &order(request), &fds).map_err(|_| InfrastructureError::Zygote(self.explanation()))?;
         drop((theirs, writers));
-        let child = match self.answer(START_LIMIT) {
-            Ok((message, Some(child))) if message == b"P" => child,
-            _ => return Err(InfrastructureError::Zygote(self.explanation())),
-        };
-        let pid = process::pid_of(&child).map_err(system("find the child"))?;
+        if !self.is_ready(&private) {
+            let _ = watch.read_output(KEPT_OUTPUT as u64);
+            let log = format!("{} {}", String::from_utf8_lossy(&watch.kept_output), self.explanation());
+            return Err(InfrastructureError::Zygote(log));
+        }
+        let (pid, child) = self.child().map_err(system("find the child"))?;
         // A candidate that eats all memory must go first, not the zygote or the worker.
         process::prefer_for_killing(pid);
-        let run = Run { watch, child, pid };
+        process::seal(&file, &request.encode(&nonce)).map_err(system("write the request file"))?;
         // A child that has failed by now is seen as ended before it began.
-        let _ = send(&private, b"G", &[file.as_raw_fd()]);
-        Ok(run)
+        let _ = nix::unistd::write(&private, b"G");
+        Ok(Run { watch, child, pid })
+    }
+
+    /// Waits until the child is ready, or there is none.
+    fn is_ready(&self, private: &OwnedFd) -> bool {
+        let [of_child, of_zygote] = wait([private.as_fd(), self.control.as_fd()], START_LIMIT).unwrap_or_default();
+        let mut message = [0];
+        // The zygote has nothing to say before the child has ended.
+        of_child && !of_zygote && nix::unistd::read(private, &mut message) == Ok(1) && message == *b"P"
+    }
+
+    /// The child, of which there is one at a time: its process id and a pidfd.
+    fn child(&self) -> io::Result<(i32, OwnedFd)> {
+        let only = || match process::children(self.pid)[..] {
+            [pid] => Ok(pid),
+            _ => Err(io::Error::other("the zygote does not have one child")),
+        };
+        let pid = only()?;
+        let pidfd = process::pidfd(pid)?;
+        // It was still the child when the pidfd was there, so the number had not gone to another process before.
+        if only()? == pid { Ok((pid, pidfd)) } else { Err(io::Error::other("the zygote has another child")) }
     }
 
     fn finish(&mut self, run: &mut Run, request: &Request<'_>) -> Result<Raw, InfrastructureError> {
@@ -140,7 +164,7 @@ impl Zygote {
         if stopped.is_some() {
             process::signal(&run.child, libc::SIGKILL);
         }
-        let end = self.answer(GRACE).ok().and_then(|(message, _)| End::read(&message));
+        let end = self.answer(GRACE).ok().and_then(|message| End::read(&message));
         let end = end.ok_or_else(|| InfrastructureError::Zygote(self.explanation()))?;
         let Some(began) = run.watch.began else {
             return self.never_began(run, stopped.unwrap_or(end.ended));
@@ -184,18 +208,11 @@ impl Zygote {
         }
     }
 
-    /// The zygote's next message, and the descriptor that came with it.
-    fn answer(&self, limit: Duration) -> io::Result<(Vec<u8>, Option<OwnedFd>)> {
-        let since = Instant::now();
-        loop {
-            let left = limit.saturating_sub(since.elapsed());
-            let mut fds = [PollFd::new(self.control.as_fd(), PollFlags::POLLIN)];
-            match poll(&mut fds, PollTimeout::try_from(left).expect("limits are below a minute")) {
-                Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
-                Ok(_) => return receive(&self.control),
-                Err(nix::errno::Errno::EINTR) => {}
-                Err(error) => return Err(error.into()),
-            }
+    /// The zygote's next message; an empty one if it is gone.
+    fn answer(&self, limit: Duration) -> io::Result<Vec<u8>> {
+        match wait([self.control.as_fd()], limit)? {
+            [true] => receive(&self.control),
+            [false] => Err(io::ErrorKind::TimedOut.into()),
         }
     }
 
@@ -216,8 +233,8 @@ impl Zygote {
     }
 
     /// nsjail's process id, and the zygote's.
-    pub fn pids(&self) -> (i32, Option<i32>) {
-        (self.jail.pid, process::children(self.jail.pid).first().copied())
+    pub fn pids(&self) -> (i32, i32) {
+        (self.jail.pid, self.pid)
     }
 }
 
@@ -318,14 +335,22 @@ fn send(socket: &OwnedFd, message: &[u8], fds: &[RawFd]) -> io::Result<()> {
     Ok(())
 }
 
-fn receive(socket: &OwnedFd) -> io::Result<(Vec<u8>, Option<OwnedFd>)> {
+fn receive(socket: &OwnedFd) -> io::Result<Vec<u8>> {
     let mut bytes = [0; 64];
-    let mut space = cmsg_space!(RawFd);
-    let mut parts = [IoSliceMut::new(&mut bytes)];
-    let message = recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC)?;
-    let fds = message.cmsgs()?.find_map(|part| if let ControlMessageOwned::ScmRights(fds) = part { fds.first().copied() } else { None });
-    let length = message.bytes;
-    // SAFETY: the kernel has just made this descriptor for us; nobody else owns it.
-    let fd = fds.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
-    Ok((bytes[..length].to_vec(), fd))
+    let length = nix::unistd::read(socket, &mut bytes)?;
+    Ok(bytes[..length].to_vec())
+}
+
+/// Waits at most `limit` until at least one of the descriptors is readable, and says which are.
+fn wait<const N: usize>(sources: [BorrowedFd<'_>; N], limit: Duration) -> io::Result<[bool; N]> {
+    let since = Instant::now();
+    loop {
+        let left = PollTimeout::try_from(limit.saturating_sub(since.elapsed())).expect("limits are below a minute");
+        let mut fds = sources.map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+        match poll(&mut fds, left) {
+            Ok(_) => return Ok(fds.map(|fd| fd.any().unwrap_or(false))),
+            Err(nix::errno::Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
 }

@@ -45,7 +45,7 @@ pub fn soak(
     for part in 0..parts {
         let samples = soaking(part * count / parts, (part + 1) * count / parts - part * count / parts);
         judge(&warm, &samples, threads, &mut found);
-        let zygotes = warm.pids().into_iter().flat_map(|(jail, zygote)| [Some(jail), zygote]).flatten();
+        let zygotes = warm.pids().into_iter().flat_map(|(jail, zygote)| [jail, zygote]);
         let memory = (resident(std::process::id().cast_signed()), zygotes.map(resident).sum());
         found.memory.push(memory);
         let (own, theirs) = memory;

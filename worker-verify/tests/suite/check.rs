@@ -45,6 +45,97 @@ fn check_answers_every_line_in_order() {
     assert_eq!(answers.len(), 4);
 }
 
+/// Runs `check --json` on these lines; its answers.
+fn check(lines: &[Vec<u8>]) -> Vec<Json> {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_worker-verify"))
+        .args(["check", "--json"])
+        .env("GROKLAB_NSJAIL", NSJAIL.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program is built");
+    let (mut input, lines) = (child.stdin.take().expect("it is piped"), lines.join(&b'\n'));
+    let writing = std::thread::spawn(move || input.write_all(&lines).expect("it reads all"));
+    let done = child.wait_with_output().expect("it ends");
+    writing.join().expect("it does not panic");
+    String::from_utf8(done.stdout)
+        .expect("answers are text")
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("an answer is JSON"))
+        .collect()
+}
+
+fn line(change: impl FnOnce(&mut Json)) -> Vec<u8> {
+    let mut line = json!({"id": "a", "code": "def solve(x): return x + 1", "entry": "solve", "cases": [{"args": [1], "expected": 2}]});
+    change(&mut line);
+    line.to_string().into_bytes()
+}
+
+#[test]
+fn every_line_that_can_not_be_meant_gets_its_reason() {
+    let deep = |levels: usize| (0..levels).fold(json!(1), |inner, _| json!([inner]));
+    let bad: Vec<(Vec<u8>, &str)> = vec![
+        (line(|l| l["timeout_ms"] = json!(0)), "CPU time limit 0ns is not within 10 ms to 1 h"),
+        (line(|l| l["timeout_ms"] = json!(u64::MAX)), "is not within 10 ms to 1 h"),
+        (line(|l| l["timeout_ms"] = json!(-1)), "timeout_ms: `-1` is not a whole number"),
+        (line(|l| l["timeout_ms"] = json!(1.5)), "timeout_ms: `1.5` is not a whole number"),
+        (
+            b"{\"id\": \"a\", \"code\": \"\", \"entry\": \"f\", \"cases\": [], \"memory_mb\": 99999999999999999999999}".to_vec(),
+            "memory_mb: `999",
+        ),
+        (line(|l| l["memory_mb"] = json!(1)), "memory limit 1 MiB is not within 64 MiB to 64 GiB"),
+        (line(|l| l["memory_mb"] = json!(u64::MAX)), "is not within 64 MiB to 64 GiB"),
+        (line(|l| l["id"] = json!(3)), "expected a string"),
+        (line(|l| l["text"] = json!("x")), "exactly one of `code` and `text`"),
+        (line(|l| l["colour"] = json!("red")), "unknown field `colour`"),
+        (line(|l| drop(l.as_object_mut().unwrap().remove("entry"))), "missing field `entry`"),
+        (line(|l| l["cases"] = json!([{"args": 1, "expected": 2}])), "expected a sequence"),
+        (line(|l| l["cases"] = json!([{"args": [{"$dict": [[[1], 2]]}], "expected": 2}])), "`[1]` can't be a key of a dictionary"),
+        (line(|l| l["cases"] = json!([{"args": [1], "expected": {"$dict": [[{"$tuple": [{}]}, 2]]}}])), "`({},)` can't be a key"),
+        (line(|l| l["cases"] = json!([{"args": [1], "expected": deep(70)}])), "a value nests deeper than 63"),
+        (line(|l| l["cases"] = json!([{"args": [1], "expected": "x".repeat(1 << 20)}])), "larger than the"),
+        (line(|l| l["cases"] = json!(vec![json!({"args": [1], "expected": 2}); 100_001])), "100001 cases are more than 100000"),
+        (b"{\"id\": \"a\", \"id\": \"b\"}".to_vec(), "duplicate field `id`"),
+        (b"{\"id\": \"\xff\"}".to_vec(), "invalid unicode"),
+        (b"{\"id\": \"a\", \"cases\": [{\"args\": [NaN]}]}".to_vec(), "expected value"),
+        (b"{\"id\": \"a\", \"cases\": [{\"args\": [1e999]}]}".to_vec(), "number out of range"),
+        ([b"{\"id\": \"a\", \"cases\": ".as_slice(), &b"[".repeat(100_000)].concat(), "recursion limit"),
+        (b"not json".to_vec(), "expected"),
+        ([line(|_| ()), line(|_| ())].concat(), "trailing characters"),
+    ];
+    let lines: Vec<Vec<u8>> = bad.iter().flat_map(|(bad, _)| [bad.clone(), line(|_| ())]).collect();
+    let answers = check(&lines);
+    assert_eq!(answers.len(), lines.len());
+    for (number, (pair, (_, reason))) in answers.chunks(2).zip(&bad).enumerate() {
+        assert_eq!(pair[0]["line"], 2 * number + 1, "{}", pair[0]);
+        assert!(pair[0]["error"].as_str().unwrap().contains(reason), "{} is not: {reason}", pair[0]);
+        assert_eq!(pair[1]["verdict"], "passed", "the rest goes on: {}", pair[1]);
+    }
+}
+
+#[test]
+fn extreme_lines_that_can_be_meant_are_judged() {
+    let same =
+        |value: Json| line(|l| (l["code"], l["cases"]) = (json!("def solve(x): return x"), json!([{"args": [value], "expected": value}])));
+    let deep = (0..60).fold(json!(1), |inner, _| json!([inner]));
+    let big = format!("1{}", "0".repeat(400));
+    let whole =
+        String::from_utf8(line(|_| ())).unwrap().replace("[1]", &format!("[{big}]")).replace(":2}", &format!(":{}1}}", &big[..400]));
+    let lines = vec![
+        line(|l| l["cases"] = json!([])),
+        line(|l| l["cases"] = json!(vec![json!({"args": [1], "expected": 2}); 50_000])),
+        line(|l| (l["timeout_ms"], l["memory_mb"]) = (json!(3_600_000), json!(65_536))),
+        line(|l| (l["timeout_ms"], l["memory_mb"]) = (json!(null), json!(64))),
+        same(deep),
+        same(json!("x".repeat(900_000))),
+        same(json!({"$dict": (0..40_000).map(|n| json!([n, n])).collect::<Vec<_>>()})),
+        whole.into_bytes(),
+    ];
+    for (answer, line) in check(&lines).iter().zip(&lines) {
+        assert_eq!(answer["verdict"], "passed", "{answer} to {}", String::from_utf8_lossy(&line[..line.len().min(200)]));
+    }
+}
+
 #[test]
 fn hostile_neighbours_change_no_honest_verdict() {
     const HONEST: &str = "def solve(x): return sum(1 for _ in range(200_000)) * 0 + x + 1";

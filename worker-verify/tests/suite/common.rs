@@ -3,7 +3,8 @@
 use std::{
     path::PathBuf,
     sync::{LazyLock, atomic::AtomicBool},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use groklab_domain::{Value, Verdict};
@@ -70,4 +71,29 @@ pub fn expect_in(sandbox: &dyn Sandbox, code: &str, verdicts: &[Verdict]) -> Out
 pub fn expect(code: &str, verdicts: &[Verdict]) -> Outcome {
     expect_in(&*NSJAIL, code, verdicts);
     expect_in(&*WARM, code, verdicts)
+}
+
+/// Waits for the zygote to have a child under both filters, its own and the candidate's: from then on it is a candidate.
+pub fn running_candidate(zygote: i32) -> i32 {
+    let since = Instant::now();
+    loop {
+        let children = std::fs::read_to_string(format!("/proc/{zygote}/task/{zygote}/children")).expect("the zygote lives");
+        let status = |pid: &str| std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        if let Some(pid) = children.split_whitespace().find(|pid| status(pid).contains("Seccomp_filters:\t2")) {
+            return pid.parse().expect("process ids are numbers");
+        }
+        assert!(since.elapsed() < Duration::from_secs(10), "no child with both filters: {children}");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// `name: code => verdicts;` where the candidate's task is `solve(x) == x + 1`. Each is tried on both paths.
+macro_rules! attacks {
+    ($($name:ident: $code:expr => $($verdict:ident)|+;)+) => {
+        $(mod $name {
+            use groklab_domain::Verdict;
+            #[test] fn warm() { crate::common::expect_in(&*crate::common::WARM, $code, &[$(Verdict::$verdict),+]); }
+            #[test] fn cold() { crate::common::expect_in(&*crate::common::NSJAIL, $code, &[$(Verdict::$verdict),+]); }
+        })+
+    };
 }

@@ -1,10 +1,13 @@
 //! Everything that runs real candidates in the real sandbox, as one binary.
 
+#[macro_use]
+mod common;
+
 mod attacks;
 mod broken;
 mod check;
-mod common;
 mod contract;
+mod exhaustion;
 mod long;
 mod persistence;
 mod verdicts;

@@ -105,3 +105,121 @@ fn a_small_memory_limit_is_the_candidates_problem() {
     assert_eq!(verdict("def solve(x): return x + 1"), Verdict::Passed);
     assert_eq!(verdict("def solve(x): return len(bytearray(60 << 20))"), Verdict::OutOfMemory);
 }
+
+/// Whatever can be called by the entry's name is called; what it returns counts, and nothing else.
+#[test]
+fn kinds_of_functions() {
+    let kinds = [
+        ("solve = lambda x: x + 1", Verdict::Passed),
+        ("import functools, operator\nsolve = functools.partial(operator.add, 1)", Verdict::Passed),
+        ("class solve:\n    def __new__(cls, x): return x + 1", Verdict::Passed),
+        ("class C:\n    def __call__(self, x): return x + 1\nsolve = C()", Verdict::Passed),
+        ("class C:\n    @classmethod\n    def add(cls, x): return x + 1\nsolve = C.add", Verdict::Passed),
+        ("solve = (1).__add__", Verdict::Passed),
+        ("def solve(x):\n    globals().pop('solve', 0)\n    return x + 1", Verdict::Passed),
+        ("def solve(x):\n    globals()['solve'] = lambda x: 0\n    return x + 1", Verdict::Passed),
+        ("def solve(*args, seen=[], **more):\n    seen.append(args)\n    return args[0] + 1", Verdict::Passed),
+        ("def solve(x):\n    yield x + 1", Verdict::WrongAnswer),
+        ("async def solve(x): return x + 1", Verdict::WrongAnswer),
+        ("def solve(x): return lambda: x + 1", Verdict::WrongAnswer),
+        ("def solve(x, y): return x + 1", Verdict::RuntimeError),
+        ("if False:\n    def solve(x): return x + 1", Verdict::MissingFunction),
+    ];
+    for (code, verdict) in kinds {
+        expect(code, &[verdict]);
+    }
+}
+
+/// What is returned counts by exact type, to the last item.
+#[test]
+fn kinds_of_values() {
+    let one = || Value::List(vec![Value::int(1)]);
+    let floats = |x: f64| Value::List(vec![Value::Float(x)]);
+    let pairs = |keys: [i64; 2]| Value::Dict(keys.iter().map(|key| (Value::int(*key), Value::str("v"))).collect());
+    let kinds = [
+        ("[1]", one(), true),
+        ("(1,)", one(), false),
+        ("[True]", one(), false),
+        ("[1.0]", one(), false),
+        ("type('L', (list,), {})([1])", one(), false),
+        ("__import__('collections').namedtuple('P', 'a')(1)", Value::Tuple(vec![Value::int(1)]), false),
+        ("__import__('array').array('q', [1])", one(), false),
+        ("range(1, 2)", one(), false),
+        ("{1}", one(), false),
+        ("b'a'", Value::str("a"), false),
+        ("'a\\0b'", Value::str("a\0b"), true),
+        ("type('S', (str,), {})('a')", Value::str("a"), false),
+        ("[-0.0]", floats(0.0), true),
+        ("[float('inf')]", floats(f64::INFINITY), true),
+        ("[float('nan')]", floats(f64::NAN), false),
+        ("[1 + 0j]", floats(1.0), false),
+        ("{2: 'v', 1: 'v'}", pairs([1, 2]), true),
+        ("{1: 'v', True: 'w', 2: 'v'}", pairs([1, 2]), false),
+        ("{1: 'v', 2.0: 'v'}", pairs([1, 2]), false),
+        ("__import__('collections').OrderedDict({1: 'v', 2: 'v'})", pairs([1, 2]), false),
+        ("[shared, shared] if (shared := [1]) else 0", Value::List(vec![one(), one()]), true),
+        ("None", Value::Bool(false), false),
+        ("NotImplemented", Value::None, false),
+        ("...", Value::None, false),
+        ("10 ** 400", Value::Int(num_bigint::BigInt::from(10).pow(400)), true),
+    ];
+    for (expression, expected, passes) in kinds {
+        let outcome = returns(&format!("def solve(): return {expression}"), expected);
+        assert_eq!(outcome.verdict, if passes { Verdict::Passed } else { Verdict::WrongAnswer }, "{expression}: {outcome:#?}");
+    }
+}
+
+/// What one call does to its argument is gone by the next, and never reaches what is expected.
+#[test]
+fn arguments_are_made_anew_for_every_call() {
+    let list = |items: &[i64]| Value::List(items.iter().map(|n| Value::int(*n)).collect());
+    let case = |expected| groklab_worker_verify::Case { args: vec![list(&[1])], expected, visible: false };
+    let code = "kept = []\ndef solve(x):\n    x.append(2)\n    kept.append(x)\n    return x";
+    let outcome = run_both(&Submission { cases: vec![case(list(&[1, 2])), case(list(&[1, 2])), case(list(&[1, 2]))], ..submission(code) });
+    assert_eq!(outcome.verdict, Verdict::Passed, "{outcome:#?}");
+}
+
+#[test]
+fn forms_of_source() {
+    let forms: [(&[u8], Verdict); 13] = [
+        ("\u{feff}def solve(x): return x + 1".as_bytes(), Verdict::Passed),
+        (b"\x0cdef solve(x): return x + 1\n\x0c", Verdict::Passed),
+        (b"def solve(x):\r    y = x\r\n    return y + 1\n", Verdict::Passed),
+        (b"# -*- coding: latin-1 -*-\nd = '\xe4'\ndef solve(x): return x + len(d)", Verdict::Passed),
+        (b"from __future__ import annotations\ndef solve(x: never) -> never: return x + 1", Verdict::Passed),
+        (b"if __name__ == '__main__': raise SystemExit\ndef solve(x): return x + 1", Verdict::Passed),
+        (b"x = 1\nfrom __future__ import annotations\ndef solve(x): return x + 1", Verdict::SyntaxError),
+        (b"# coding: rot13\nqrs fbyir(k): erghea k+1", Verdict::SyntaxError),
+        (b"# coding: never\ndef solve(x): return x + 1", Verdict::SyntaxError),
+        (b"def solve(x):\n\ty = x\n        return y + 1", Verdict::SyntaxError),
+        (b"def solve(x): return x + 1\n\0", Verdict::SyntaxError),
+        (b"\xfe\xff\0d\0e\0f", Verdict::SyntaxError),
+        (b"", Verdict::MissingFunction),
+    ];
+    for (source, verdict) in forms {
+        let outcome = run_both(&Submission { text: source.to_vec(), ..submission("") });
+        assert_eq!(outcome.verdict, verdict, "{}: {outcome:#?}", source.escape_ascii());
+    }
+}
+
+#[test]
+fn forms_of_answers() {
+    let right = "def solve(x): return x + 1\n";
+    let wrong = "def solve(x): return x\n";
+    let answers = [
+        (format!("```python\n{right}```\n```python\n{wrong}```"), Verdict::Passed),
+        (format!("```\n{wrong}```\n```PY\n{right}```"), Verdict::Passed),
+        (format!("~~~python3\n{right}~~~"), Verdict::Passed),
+        (format!("````python\n# ```\n{right}````"), Verdict::Passed),
+        (format!("1. Like so:\n   ```python\n{right}   ```\n"), Verdict::Passed),
+        (format!("```python\r\n{}```\r\n", right.replace('\n', "\r\n")), Verdict::Passed),
+        (format!("```python\n{right}"), Verdict::Passed),
+        (format!("```python {{.numberLines}}\n{right}```"), Verdict::Passed),
+        (format!("```json\n{{}}\n```\n~~~\n{right}~~~"), Verdict::MissingFunction),
+        (format!("```python\n```\n{right}"), Verdict::MissingFunction),
+        ("``` ```".to_owned(), Verdict::NoCode),
+    ];
+    for (answer, verdict) in answers {
+        assert_eq!(text(answer.as_bytes()), verdict, "{answer}");
+    }
+}
