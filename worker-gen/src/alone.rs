@@ -4,8 +4,8 @@ use std::{ops::ControlFlow, path::PathBuf, time::Instant};
 
 use groklab_domain::seed;
 use groklab_model::{
-    Adapter, Applied, ChatTokenizer, Completion, Error, Finish, Message, Model, Progress, Request, Row, Sampling, Stop, load, score,
-    set_threads,
+    Adapter, Applied, ChatTokenizer, Completion, Error, Finish, Message, Model, Placement, Progress, Request, Row, Sampling, Stop, load,
+    score, set_threads,
 };
 use groklab_runtime::alone::{bar, peak_memory_mb, read_lines, write_line, wrong};
 use serde::Deserialize;
@@ -147,7 +147,7 @@ impl Loaded {
             set_threads(threads.get());
         }
         let start = Instant::now();
-        let (model, tokenizer) = load(&source.model, &source.models)?;
+        let (model, tokenizer) = load(&source.model, &source.models, Placement::of(source.device)?)?;
         let adapter = source.adapter.as_ref().map(|folder: &PathBuf| Adapter::open(folder)).transpose()?;
         let applied = adapter.map(|adapter| Applied::new(&model, &adapter)).transpose()?;
         Ok(Self { model, tokenizer, applied, load_seconds: start.elapsed().as_secs_f64() })

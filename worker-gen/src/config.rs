@@ -2,6 +2,7 @@
 
 use std::{num::NonZeroUsize, path::PathBuf};
 
+use groklab_model::DeviceSetting;
 use groklab_runtime::alone::EXIT_CODES;
 
 /// Samples completions from a language model, for a Groklab coordinator or alone.
@@ -36,6 +37,9 @@ pub enum Command {
 pub struct Work {
     #[command(flatten)]
     pub worker: groklab_worker::Args,
+    /// Where to compute: auto (the first GPU where there is one), cpu, cuda or cuda:N.
+    #[arg(long, env = "GROKLAB_DEVICE", default_value_t)]
+    pub device: DeviceSetting,
     /// Folder in which models fetched by their hub id are kept; by default the one that other Hugging Face software uses.
     #[arg(long, env = "GROKLAB_MODELS", default_value_os_t = groklab_model::default_cache())]
     pub models: PathBuf,
@@ -53,6 +57,9 @@ pub struct Source {
     /// Threads to compute with; by default one per core.
     #[arg(long)]
     pub threads: Option<NonZeroUsize>,
+    /// Where to compute: auto (the first GPU where there is one), cpu, cuda or cuda:N.
+    #[arg(long, env = "GROKLAB_DEVICE", default_value_t)]
+    pub device: DeviceSetting,
     /// Folder in which models fetched by their hub id are kept.
     #[arg(long, env = "GROKLAB_MODELS", default_value_os_t = groklab_model::default_cache())]
     pub models: PathBuf,

@@ -11,13 +11,17 @@ use std::{
 use anyhow::Context;
 use groklab_domain::{experiment, seed};
 use groklab_model::{
-    Adapter, ChatTokenizer, Error, Example, LoraSpec, Settings, Start, StepReport, Trainer, load, plan_batches, set_threads,
+    Adapter, ChatTokenizer, Error, Example, LoraSpec, Placement, Settings, Start, StepReport, Trainer, load, plan_batches, set_threads,
 };
 use groklab_runtime::alone::{bar, peak_memory_mb, read_lines, write_line, wrong};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{config::Fit, settings::Table, train::schedule};
+use crate::{
+    config::Fit,
+    settings::{self, Table},
+    train::named,
+};
 
 const OPTIMISER: &str = "optimiser.safetensors";
 
@@ -61,7 +65,7 @@ pub fn fit(args: &Fit) -> anyhow::Result<()> {
     let table = Table::read(args.config.as_deref())?;
     let lines = lines(&args.data)?;
     let held_out = args.held_out.as_deref().map(lines_of).transpose()?.unwrap_or_default();
-    let (model, tokenizer) = load(&args.model, &args.models)?;
+    let (model, tokenizer) = load(&args.model, &args.models, Placement::of(args.device)?)?;
     let examples = examples(lines, &tokenizer, &args.data)?;
     let held_out = examples_of(held_out, &tokenizer, args.held_out.as_deref())?;
     let batches = plan(&examples, &table);
@@ -118,13 +122,6 @@ impl Run<'_> {
     }
 }
 
-/// The error of a step whose examples are counted from 1 as lines of the file, not within their batch.
-fn named(error: Error, batch: &[usize]) -> Error {
-    let Error::NotFinite { what, value, step, examples } = error else { return error };
-    let examples = examples.into_iter().filter_map(|at| batch.get(at as usize)).map(|&index| index as u64 + 1).collect();
-    Error::NotFinite { what, value, step, examples }
-}
-
 fn step_line(report: &StepReport, took: Duration, examples: usize) -> serde_json::Value {
     json!({
         "step": report.step, "loss": report.loss, "grad_norm": report.grad_norm, "learning_rate": report.learning_rate,
@@ -163,20 +160,12 @@ fn spec(table: &Table, init: Option<&Adapter>) -> anyhow::Result<LoraSpec> {
 }
 
 fn settings(table: &Table, total_steps: u64) -> Settings {
-    let train = &table.train;
-    let defaults = Settings::default();
+    let defaults = settings::of(&table.train, total_steps, table.seed);
     Settings {
-        learning_rate: train.learning_rate,
         betas: table.betas.map_or(defaults.betas, |[first, second]| (first, second)),
         eps: table.eps.unwrap_or(defaults.eps),
-        weight_decay: train.weight_decay,
-        max_grad_norm: train.max_grad_norm,
-        warmup_steps: u64::from(train.warmup_steps),
-        total_steps,
-        schedule: schedule(train.schedule),
         micro_batch_tokens: table.micro_batch_tokens.unwrap_or(defaults.micro_batch_tokens),
-        checkpointing: table.gradient_checkpointing,
-        seed: table.seed,
+        ..defaults
     }
 }
 

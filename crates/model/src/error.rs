@@ -52,6 +52,9 @@ pub enum Error {
     /// The caller's hook asked to stop.
     #[error("cancelled")]
     Cancelled,
+    /// The GPU that was asked for is not here.
+    #[error("no CUDA device {index}: {found} can be used here (it takes a driver and libtorch's CUDA libraries); use --device cpu or auto")]
+    NoDevice { index: usize, found: usize },
     /// The device ran out of memory.
     #[error("out of memory while {doing} ({reason}); {fix}")]
     OutOfMemory { doing: &'static str, reason: String, fix: &'static str },
