@@ -73,7 +73,7 @@ pub struct Generate {
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub samples: u32,
     /// 0 is greedy.
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
     pub temperature: f64,
     /// Draw from the smallest set of tokens with at least this probability.
     #[arg(long, default_value_t = 1.0)]

@@ -82,6 +82,12 @@ pub fn fit(args: &Fit) -> anyhow::Result<()> {
         None => Start::Fresh { seed: table.seed },
     };
     let mut trainer = Trainer::new(&model, spec, settings, start)?;
+    trainer.check(&examples).map_err(|error| unfit(error, &args.data))?;
+    if let Some(path) = args.held_out.as_deref().filter(|_| !held_out.is_empty()) {
+        trainer.check(&held_out).map_err(|error| unfit(error, path))?;
+    }
+    // Before hours are spent on what could not be kept.
+    fs::create_dir_all(&args.out).with_context(|| format!("make the folder `{}`", args.out.display()))?;
     let run = Run { examples: &examples, held_out: &held_out, batches: &batches };
     let outcome = run.steps(&mut trainer);
     // Also after a failed step: the parameters are then those of the last good one.
@@ -188,6 +194,14 @@ fn examples_of(lines: Vec<Line>, tokenizer: &ChatTokenizer, path: Option<&Path>)
     lines.into_iter().map(|line| line.example(tokenizer).map_err(named)).collect()
 }
 
+/// An example that cannot be trained on is the caller's error, named by its place in the file.
+fn unfit(error: Error, path: &Path) -> anyhow::Error {
+    match error {
+        Error::Row { row, reason } => wrong(format!("`{}`: example {}: {reason}", path.display(), row + 1)),
+        error => error.into(),
+    }
+}
+
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("read `{}`", path.display()))
 }
@@ -199,7 +213,6 @@ fn save(trainer: &Trainer<'_>, folder: &Path) -> anyhow::Result<()> {
         let path = folder.join(name);
         fs::write(&path, bytes).with_context(|| format!("write `{}`", path.display()))
     };
-    fs::create_dir_all(folder).with_context(|| format!("make the folder `{}`", folder.display()))?;
     put("adapter_config.json", adapter.config_file())?;
     put("adapter_model.safetensors", adapter.weights_file())?;
     put(OPTIMISER, &trainer.optimiser_state())

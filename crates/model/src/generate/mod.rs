@@ -105,7 +105,7 @@ pub struct Progress {
 /// end the work.
 ///
 /// # Errors
-/// [`Error::Request`] for a request without sense, [`Error::Cancelled`] when `progress` breaks, [`Error::OutOfMemory`].
+/// [`Error::Request`] and [`Error::Row`] for a request without sense, [`Error::Cancelled`] when `progress` breaks, [`Error::OutOfMemory`].
 pub fn generate(
     model: &Model,
     applied: Option<&Applied>,
@@ -146,7 +146,7 @@ fn check(model: &Model, request: &Request<'_>) -> Result<()> {
     }
     for (index, row) in request.rows.iter().enumerate() {
         if let Some(reason) = model.config.refuse(&row.prompt_ids, max_new_tokens) {
-            return refuse(format!("row {index}: {reason}"));
+            return Err(Error::Row { row: index, reason });
         }
     }
     Ok(())

@@ -232,23 +232,21 @@ impl<'a> Trainer<'a> {
         self.optimiser.to_bytes()
     }
 
-    fn check(&self, examples: &[Example]) -> Result<()> {
-        let config = &self.model.config;
+    /// Refuses examples that cannot be trained on; [`Self::step`] does so too.
+    ///
+    /// # Errors
+    /// [`Error::Row`] for one without a prompt or completion, too long for the model, or with a foreign id.
+    pub fn check(&self, examples: &[Example]) -> Result<()> {
         if examples.is_empty() {
             return Err(Error::Request("a training step without examples".into()));
         }
-        for (index, example) in examples.iter().enumerate() {
-            let mut ids = example.prompt_ids.iter().chain(&example.completion_ids);
-            let foreign = ids.find(|id| !(0..config.vocab_size).contains(*id));
-            let long = example.tokens() > config.max_positions as usize;
-            if long || foreign.is_some() || example.prompt_ids.is_empty() || example.completion_ids.is_empty() {
-                let sizes = (example.prompt_ids.len(), example.completion_ids.len());
-                return Err(Error::Request(format!(
-                    "training example {index} has (prompt, completion) lengths {sizes:?} and foreign id {foreign:?}"
-                )));
-            }
-        }
-        Ok(())
+        let reason = |example: &Example| match (example.prompt_ids.is_empty(), example.completion_ids.is_empty()) {
+            (true, _) => Some("its prompt has no tokens".into()),
+            (_, true) => Some("its completion has no tokens".into()),
+            _ => self.model.config.refuse(&[example.prompt_ids.as_slice(), &example.completion_ids].concat(), 0),
+        };
+        let refused = examples.iter().enumerate().find_map(|(row, example)| reason(example).map(|reason| Error::Row { row, reason }));
+        refused.map_or(Ok(()), Err)
     }
 }
 

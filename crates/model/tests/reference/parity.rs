@@ -134,7 +134,7 @@ fn scores_agree_with_the_reference_and_with_what_was_written() {
         let mean = tail.iter().map(|&v| f64::from(v)).sum::<f64>() / tail.len() as f64;
         assert!((mean - written.mean_logprob).abs() < 1e-4, "{mean} for {}", written.mean_logprob);
     }
-    assert!(score(&fixture.model, None, &[vec![]], &mut |_| ()).unwrap_err().to_string().contains("sequence 0"));
+    assert!(score(&fixture.model, None, &[vec![]], &mut |_| ()).unwrap_err().to_string().contains("row 0: it has no tokens"));
 }
 
 /// What a GPU computes with, on the CPU: bfloat16 weights, adapters beside them, libtorch's engine, training in float32 adapters.
