@@ -23,8 +23,8 @@ bench-verify: setup
 	$(CARGO) build --locked -p groklab-worker-verify
 	$(BIN)/worker-verify bench
 
-# About eight minutes on two idle cores; one JSON line per measurement, with its ratio to a baseline of the same run. BENCH may name one of
-# generate, sample, train, batches, lengths.
+# About twelve minutes on two idle cores; one JSON line per measurement, with its ratio to a baseline of the same run. BENCH may name one of
+# load, generate, sample, train, batches, lengths.
 bench-model: setup
 	$(CARGO) build --locked --workspace --example bench
 	OMP_WAIT_POLICY=passive GOMP_SPINCOUNT=0 $(BIN)/examples/bench .groklab/models/smollm2-135m-instruct.gguf $(BENCH)

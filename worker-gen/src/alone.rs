@@ -4,8 +4,8 @@ use std::{ops::ControlFlow, path::PathBuf, time::Instant};
 
 use groklab_domain::seed;
 use groklab_model::{
-    Adapter, Applied, ChatTokenizer, Completion, Error, Finish, Message, Model, Progress, Request, Row, Sampling, Stop, load, score,
-    set_threads,
+    Adapter, Applied, ChatTokenizer, Completion, Error, Finish, Message, Model, Placement, Progress, Request, Row, Sampling, Stop, load,
+    score, set_threads,
 };
 use groklab_runtime::alone::{bar, peak_memory_mb, read_lines, write_line, wrong};
 use serde::Deserialize;
@@ -46,7 +46,8 @@ fn exactly_one(a: bool, b: bool, names: &str) -> Result<(), String> {
 /// Writes completions for the prompts on standard input.
 pub fn generate(args: &Generate) -> anyhow::Result<()> {
     let prompts: Vec<Prompt> = read_lines(std::io::stdin().lock(), |line: &Prompt| {
-        exactly_one(line.prompt.is_some(), line.messages.is_some(), "`prompt` and `messages`")
+        exactly_one(line.prompt.is_some(), line.messages.is_some(), "`prompt` and `messages`")?;
+        if line.messages.as_ref().is_some_and(Vec::is_empty) { Err("`messages` is empty".into()) } else { Ok(()) }
     })?;
     let loaded = Loaded::new(&args.source)?;
     let rows = rows(&prompts, args, &loaded.tokenizer)?;
@@ -61,11 +62,12 @@ pub fn generate(args: &Generate) -> anyhow::Result<()> {
     let end_tokens = if args.ignore_eos { Default::default() } else { loaded.tokenizer.end_tokens().clone() };
     let stop = Stop { end_tokens, tokenizer: Some(&loaded.tokenizer), closing_fence: false };
     let request = Request { rows: &rows, sampling, stop, share_prefixes: !args.no_prefix_sharing };
-    let completions = groklab_model::generate(&loaded.model, loaded.applied.as_ref(), &request, &mut progress).map_err(refusal)?;
+    let samples = args.samples as usize;
+    let written = groklab_model::generate(&loaded.model, loaded.applied.as_ref(), &request, &mut progress);
     shown.finish_and_clear();
+    let completions = written.map_err(|error| refusal(error, |row| format!("prompt {}", prompts[row / samples].id)))?;
     let seconds = start.elapsed().as_secs_f64();
     let tokens: usize = completions.iter().map(|completion| completion.ids.len()).sum();
-    let samples = args.samples as usize;
     for (at, completion) in completions.into_iter().enumerate() {
         write_line(&line(&prompts[at / samples].id, at % samples, completion))?;
     }
@@ -118,8 +120,9 @@ pub fn score_lines(args: &Score) -> anyhow::Result<()> {
     let start = Instant::now();
     let shown = bar(sequences.len() as u64, "sequences");
     let mut done = |count: usize| shown.set_position(count as u64);
-    let scored = score(&loaded.model, loaded.applied.as_ref(), &sequences, &mut done).map_err(refusal)?;
+    let scored = score(&loaded.model, loaded.applied.as_ref(), &sequences, &mut done);
     shown.finish_and_clear();
+    let scored = scored.map_err(|error| refusal(error, |row| format!("text {}", lines[row].id)))?;
     let (seconds, tokens) = (start.elapsed().as_secs_f64(), sequences.iter().map(Vec::len).sum::<usize>());
     for (line, scored) in lines.iter().zip(scored) {
         let mut out = json!({"id": line.id, "logprobs": scored.logprobs});
@@ -147,7 +150,7 @@ impl Loaded {
             set_threads(threads.get());
         }
         let start = Instant::now();
-        let (model, tokenizer) = load(&source.model, &source.models)?;
+        let (model, tokenizer) = load(&source.model, &source.models, Placement::of(source.device)?)?;
         let adapter = source.adapter.as_ref().map(|folder: &PathBuf| Adapter::open(folder)).transpose()?;
         let applied = adapter.map(|adapter| Applied::new(&model, &adapter)).transpose()?;
         Ok(Self { model, tokenizer, applied, load_seconds: start.elapsed().as_secs_f64() })
@@ -162,7 +165,11 @@ impl Loaded {
     }
 }
 
-/// A request that makes no sense is the caller's error.
-fn refusal(error: Error) -> anyhow::Error {
-    if matches!(error, Error::Request(_)) { wrong(error) } else { error.into() }
+/// A request that makes no sense is the caller's error; `name` says which line a row came from.
+fn refusal(error: Error, name: impl Fn(usize) -> String) -> anyhow::Error {
+    match error {
+        Error::Request(reason) => wrong(reason),
+        Error::Row { row, reason } => wrong(format!("{}: {reason}", name(row))),
+        error => error.into(),
+    }
 }

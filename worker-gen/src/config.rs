@@ -2,6 +2,7 @@
 
 use std::{num::NonZeroUsize, path::PathBuf};
 
+use groklab_model::DeviceSetting;
 use groklab_runtime::alone::EXIT_CODES;
 
 /// Samples completions from a language model, for a Groklab coordinator or alone.
@@ -36,6 +37,9 @@ pub enum Command {
 pub struct Work {
     #[command(flatten)]
     pub worker: groklab_worker::Args,
+    /// Where to compute: auto (the first GPU where there is one), cpu, cuda or cuda:N.
+    #[arg(long, env = "GROKLAB_DEVICE", default_value_t)]
+    pub device: DeviceSetting,
     /// Folder in which models fetched by their hub id are kept; by default the one that other Hugging Face software uses.
     #[arg(long, env = "GROKLAB_MODELS", default_value_os_t = groklab_model::default_cache())]
     pub models: PathBuf,
@@ -53,6 +57,9 @@ pub struct Source {
     /// Threads to compute with; by default one per core.
     #[arg(long)]
     pub threads: Option<NonZeroUsize>,
+    /// Where to compute: auto (the first GPU where there is one), cpu, cuda or cuda:N.
+    #[arg(long, env = "GROKLAB_DEVICE", default_value_t)]
+    pub device: DeviceSetting,
     /// Folder in which models fetched by their hub id are kept.
     #[arg(long, env = "GROKLAB_MODELS", default_value_os_t = groklab_model::default_cache())]
     pub models: PathBuf,
@@ -66,7 +73,7 @@ pub struct Generate {
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub samples: u32,
     /// 0 is greedy.
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
     pub temperature: f64,
     /// Draw from the smallest set of tokens with at least this probability.
     #[arg(long, default_value_t = 1.0)]

@@ -2,6 +2,7 @@
 
 use std::{num::NonZeroUsize, path::PathBuf};
 
+use groklab_model::DeviceSetting;
 use groklab_runtime::alone::EXIT_CODES;
 
 /// Trains LoRA adapters, for a Groklab coordinator or alone.
@@ -30,6 +31,9 @@ pub enum Command {
 pub struct Work {
     #[command(flatten)]
     pub worker: groklab_worker::Args,
+    /// Where to compute: auto (the first GPU where there is one), cpu, cuda or cuda:N.
+    #[arg(long, env = "GROKLAB_DEVICE", default_value_t)]
+    pub device: DeviceSetting,
     /// Folder in which models fetched by their hub id are kept; by default the one that other Hugging Face software uses.
     #[arg(long, env = "GROKLAB_MODELS", default_value_os_t = groklab_model::default_cache())]
     pub models: PathBuf,
@@ -50,7 +54,7 @@ pub struct Fit {
     #[arg(long, value_name = "DIR")]
     pub init_adapter: Option<PathBuf>,
     /// A TOML file with the keys of an experiment's [train] and: betas, eps, steps, batch_size, micro_batch_tokens,
-    /// gradient_checkpointing, seed.
+    /// seed.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Examples that are not trained on; their loss is printed before the first and behind the last step.
@@ -59,6 +63,9 @@ pub struct Fit {
     /// Threads to compute with; by default one per core.
     #[arg(long)]
     pub threads: Option<NonZeroUsize>,
+    /// Where to compute: auto (the first GPU where there is one), cpu, cuda or cuda:N.
+    #[arg(long, env = "GROKLAB_DEVICE", default_value_t)]
+    pub device: DeviceSetting,
     /// Folder in which models fetched by their hub id are kept.
     #[arg(long, env = "GROKLAB_MODELS", default_value_os_t = groklab_model::default_cache())]
     pub models: PathBuf,

@@ -11,13 +11,17 @@ use std::{
 use anyhow::Context;
 use groklab_domain::{experiment, seed};
 use groklab_model::{
-    Adapter, ChatTokenizer, Error, Example, LoraSpec, Settings, Start, StepReport, Trainer, load, plan_batches, set_threads,
+    Adapter, ChatTokenizer, Error, Example, LoraSpec, Placement, Settings, Start, StepReport, Trainer, load, plan_batches, set_threads,
 };
 use groklab_runtime::alone::{bar, peak_memory_mb, read_lines, write_line, wrong};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{config::Fit, settings::Table, train::schedule};
+use crate::{
+    config::Fit,
+    settings::{self, Table},
+    train::named,
+};
 
 const OPTIMISER: &str = "optimiser.safetensors";
 
@@ -61,7 +65,7 @@ pub fn fit(args: &Fit) -> anyhow::Result<()> {
     let table = Table::read(args.config.as_deref())?;
     let lines = lines(&args.data)?;
     let held_out = args.held_out.as_deref().map(lines_of).transpose()?.unwrap_or_default();
-    let (model, tokenizer) = load(&args.model, &args.models)?;
+    let (model, tokenizer) = load(&args.model, &args.models, Placement::of(args.device)?)?;
     let examples = examples(lines, &tokenizer, &args.data)?;
     let held_out = examples_of(held_out, &tokenizer, args.held_out.as_deref())?;
     let batches = plan(&examples, &table);
@@ -78,6 +82,12 @@ pub fn fit(args: &Fit) -> anyhow::Result<()> {
         None => Start::Fresh { seed: table.seed },
     };
     let mut trainer = Trainer::new(&model, spec, settings, start)?;
+    trainer.check(&examples).map_err(|error| unfit(error, &args.data))?;
+    if let Some(path) = args.held_out.as_deref().filter(|_| !held_out.is_empty()) {
+        trainer.check(&held_out).map_err(|error| unfit(error, path))?;
+    }
+    // Before hours are spent on what could not be kept.
+    fs::create_dir_all(&args.out).with_context(|| format!("make the folder `{}`", args.out.display()))?;
     let run = Run { examples: &examples, held_out: &held_out, batches: &batches };
     let outcome = run.steps(&mut trainer);
     // Also after a failed step: the parameters are then those of the last good one.
@@ -118,13 +128,6 @@ impl Run<'_> {
     }
 }
 
-/// The error of a step whose examples are counted from 1 as lines of the file, not within their batch.
-fn named(error: Error, batch: &[usize]) -> Error {
-    let Error::NotFinite { what, value, step, examples } = error else { return error };
-    let examples = examples.into_iter().filter_map(|at| batch.get(at as usize)).map(|&index| index as u64 + 1).collect();
-    Error::NotFinite { what, value, step, examples }
-}
-
 fn step_line(report: &StepReport, took: Duration, examples: usize) -> serde_json::Value {
     json!({
         "step": report.step, "loss": report.loss, "grad_norm": report.grad_norm, "learning_rate": report.learning_rate,
@@ -163,20 +166,12 @@ fn spec(table: &Table, init: Option<&Adapter>) -> anyhow::Result<LoraSpec> {
 }
 
 fn settings(table: &Table, total_steps: u64) -> Settings {
-    let train = &table.train;
-    let defaults = Settings::default();
+    let defaults = settings::of(&table.train, total_steps, table.seed);
     Settings {
-        learning_rate: train.learning_rate,
         betas: table.betas.map_or(defaults.betas, |[first, second]| (first, second)),
         eps: table.eps.unwrap_or(defaults.eps),
-        weight_decay: train.weight_decay,
-        max_grad_norm: train.max_grad_norm,
-        warmup_steps: u64::from(train.warmup_steps),
-        total_steps,
-        schedule: schedule(train.schedule),
         micro_batch_tokens: table.micro_batch_tokens.unwrap_or(defaults.micro_batch_tokens),
-        checkpointing: table.gradient_checkpointing,
-        seed: table.seed,
+        ..defaults
     }
 }
 
@@ -199,6 +194,14 @@ fn examples_of(lines: Vec<Line>, tokenizer: &ChatTokenizer, path: Option<&Path>)
     lines.into_iter().map(|line| line.example(tokenizer).map_err(named)).collect()
 }
 
+/// An example that cannot be trained on is the caller's error, named by its place in the file.
+fn unfit(error: Error, path: &Path) -> anyhow::Error {
+    match error {
+        Error::Row { row, reason } => wrong(format!("`{}`: example {}: {reason}", path.display(), row + 1)),
+        error => error.into(),
+    }
+}
+
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("read `{}`", path.display()))
 }
@@ -210,7 +213,6 @@ fn save(trainer: &Trainer<'_>, folder: &Path) -> anyhow::Result<()> {
         let path = folder.join(name);
         fs::write(&path, bytes).with_context(|| format!("write `{}`", path.display()))
     };
-    fs::create_dir_all(folder).with_context(|| format!("make the folder `{}`", folder.display()))?;
     put("adapter_config.json", adapter.config_file())?;
     put("adapter_model.safetensors", adapter.weights_file())?;
     put(OPTIMISER, &trainer.optimiser_state())

@@ -14,11 +14,12 @@ use tokio_util::sync::CancellationToken;
 /// # Errors
 /// Whatever keeps the worker from going on; a job's failure is reported to the coordinator instead.
 pub async fn work(args: config::Work, stop: CancellationToken) -> anyhow::Result<()> {
+    let placement = Placement::of(args.device)?;
     let who = groklab_worker::Description {
         id: WorkerId::new(),
         kind: JobKind::Train,
-        device: Placement::detect().description(),
+        device: placement.description(),
         threads: u32::try_from(groklab_model::threads()).unwrap_or(0),
     };
-    groklab_worker::run(args.worker, who, train::Fitter::new(Resident::new(args.models)), stop).await
+    groklab_worker::run(args.worker, who, train::Fitter::new(Resident::new(args.models, placement)), stop).await
 }

@@ -1,14 +1,34 @@
-//! What `fit --config` reads: the `[train]` keys of an experiment, and those that only a run of its own has.
+//! What training is told: the `[train]` keys of an experiment, and what `fit --config` reads beside them.
 
 use std::path::Path;
 
 use anyhow::Context;
 use groklab_domain::experiment;
+use groklab_model::{Schedule, Settings};
 use groklab_runtime::alone::wrong;
 use serde::Deserialize;
 
+/// The model's settings for a run of `total_steps` with the keys of `[train]`.
+pub(crate) fn of(train: &experiment::Train, total_steps: u64, seed: u64) -> Settings {
+    Settings {
+        learning_rate: train.learning_rate,
+        weight_decay: train.weight_decay,
+        max_grad_norm: train.max_grad_norm,
+        warmup_steps: u64::from(train.warmup_steps),
+        total_steps,
+        schedule: match train.schedule {
+            experiment::Schedule::Constant => Schedule::Constant,
+            experiment::Schedule::Linear => Schedule::Linear,
+            experiment::Schedule::Cosine => Schedule::Cosine,
+        },
+        checkpointing: train.gradient_checkpointing,
+        seed,
+        ..Settings::default()
+    }
+}
+
 /// Keys beside those of `[train]`.
-const OWN: [&str; 8] = ["betas", "eps", "steps", "batch_size", "micro_batch_tokens", "gradient_checkpointing", "seed", "epochs"];
+const OWN: [&str; 7] = ["betas", "eps", "steps", "batch_size", "micro_batch_tokens", "seed", "epochs"];
 
 /// The configuration of a run.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -24,7 +44,6 @@ pub struct Table {
     pub batch_size: Option<usize>,
     /// Tokens in memory at once; a step's gradients are accumulated over such parts.
     pub micro_batch_tokens: Option<usize>,
-    pub gradient_checkpointing: bool,
     pub seed: u64,
 }
 
@@ -35,8 +54,6 @@ struct Own {
     steps: Option<usize>,
     batch_size: Option<usize>,
     micro_batch_tokens: Option<usize>,
-    #[serde(default)]
-    gradient_checkpointing: bool,
     #[serde(default)]
     seed: u64,
 }
@@ -71,8 +88,8 @@ impl Table {
             })?;
         }
         let train: experiment::Train = table.try_into().map_err(|error: toml::de::Error| error.message().to_owned())?;
-        let Own { betas, eps, steps, batch_size, micro_batch_tokens, gradient_checkpointing, seed } = own;
-        let read = Self { train, names_shape, betas, eps, steps, batch_size, micro_batch_tokens, gradient_checkpointing, seed };
+        let Own { betas, eps, steps, batch_size, micro_batch_tokens, seed } = own;
+        let read = Self { train, names_shape, betas, eps, steps, batch_size, micro_batch_tokens, seed };
         read.check().map(|()| read)
     }
 
@@ -110,6 +127,17 @@ mod tests {
         assert_eq!((table.betas, table.train.schedule), (Some([0.8, 0.9]), experiment::Schedule::Cosine));
         assert_eq!(table.train.epochs, experiment::Train::default().epochs);
         assert_eq!(Table::parse("").unwrap(), Table::default());
+    }
+
+    #[test]
+    fn every_key_of_train_reaches_the_model() {
+        let text = "learning_rate = 0.5\nweight_decay = 0.25\nmax_grad_norm = 2.0\nwarmup_steps = 3\nschedule = \"linear\"\n\
+                    gradient_checkpointing = true";
+        let settings = of(&Table::parse(text).unwrap().train, 9, 7);
+        assert_eq!((settings.learning_rate, settings.weight_decay, settings.max_grad_norm), (0.5, 0.25, 2.0));
+        assert_eq!((settings.warmup_steps, settings.total_steps, settings.seed), (3, 9, 7));
+        assert!(settings.schedule == Schedule::Linear && settings.checkpointing);
+        assert!(!of(&Table::default().train, 9, 7).checkpointing);
     }
 
     #[test]

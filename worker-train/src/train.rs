@@ -3,14 +3,14 @@
 use std::ops::ControlFlow;
 
 use groklab_domain::{Digest, experiment, seed};
-use groklab_model::{
-    Adapter, ChatTokenizer, Error, Example, LoraSpec, Model, Resident, Schedule, Settings, Start, StepReport, Trainer, plan_batches,
-};
+use groklab_model::{Adapter, ChatTokenizer, Error, Example, LoraSpec, Model, Resident, Start, StepReport, Trainer, plan_batches};
 use groklab_proto::{
     convert::{AdapterRef, field, optional_field},
     v1,
 };
 use groklab_worker::{Context, Executor, Failure, Outcome, Work};
+
+use crate::settings;
 
 /// One line of the training set. The completion is the ids that were sampled, never text encoded again.
 #[derive(serde::Deserialize)]
@@ -50,7 +50,7 @@ impl Fitter {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(groklab_worker::Cancelled) => ControlFlow::Break(()),
             };
-            let report = trainer.step(&members, &mut alive).map_err(failure)?;
+            let report = trainer.step(&members, &mut alive).map_err(|error| failure(named(error, &batch)))?;
             tracing::info!(step = report.step, loss = report.loss, grad_norm = report.grad_norm, tokens = report.tokens, "step");
             steps.push(step(&report));
         }
@@ -95,16 +95,7 @@ fn trainer<'a>(
 ) -> Result<Trainer<'a>, Failure> {
     let targets = table.targets.iter().map(|name| name.parse()).collect::<Result<_, Error>>().map_err(failure)?;
     let spec = LoraSpec { rank: i64::from(table.rank), alpha: table.alpha, dropout: table.dropout, targets };
-    let settings = Settings {
-        learning_rate: table.learning_rate,
-        weight_decay: table.weight_decay,
-        max_grad_norm: table.max_grad_norm,
-        warmup_steps: u64::from(table.warmup_steps),
-        total_steps,
-        schedule: schedule(table.schedule),
-        seed: job.seed,
-        ..Settings::default()
-    };
+    let settings = settings::of(table, total_steps, job.seed);
     let Some(init) = &job.init else {
         return Trainer::new(model, spec, settings, Start::Fresh { seed: job.seed }).map_err(failure);
     };
@@ -115,12 +106,11 @@ fn trainer<'a>(
     Trainer::new(model, spec, settings, Start::From { adapter: &adapter, optimiser: optimiser.as_deref() }).map_err(failure)
 }
 
-pub(crate) fn schedule(word: experiment::Schedule) -> Schedule {
-    match word {
-        experiment::Schedule::Constant => Schedule::Constant,
-        experiment::Schedule::Linear => Schedule::Linear,
-        experiment::Schedule::Cosine => Schedule::Cosine,
-    }
+/// The error of a step whose examples are counted from 1 as lines of the set, not within their batch.
+pub(crate) fn named(error: Error, batch: &[usize]) -> Error {
+    let Error::NotFinite { what, value, step, examples } = error else { return error };
+    let examples = examples.into_iter().filter_map(|at| batch.get(at as usize)).map(|&index| index as u64 + 1).collect();
+    Error::NotFinite { what, value, step, examples }
 }
 
 fn publish(adapter: &Adapter, context: &Context) -> Result<AdapterRef, Failure> {

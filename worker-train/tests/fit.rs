@@ -109,6 +109,23 @@ fn batches_by_tokens_cover_every_epoch() {
 }
 
 #[test]
+fn checkpointing_is_a_key_of_train_and_keeps_the_losses() {
+    let folder = Folder::new();
+    let config = "batch_size = 4\nsteps = 5\nrank = 4\nlearning_rate = 0.01\ndropout = 0.1\n";
+    let plain = steps(&folder.fit(config, "plain", &[]));
+    let kept = steps(&folder.fit(&format!("{config}gradient_checkpointing = true"), "kept", &[]));
+    assert!(plain.iter().zip(&kept).all(|(a, b)| (a - b).abs() < 1e-5), "{plain:?} {kept:?}");
+}
+
+#[test]
+fn where_nothing_can_be_kept_nothing_is_trained() {
+    let folder = Folder::new();
+    let done = folder.fit("steps = 1", "data.jsonl/out", &[]);
+    let message = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(done.status.code() == Some(1) && done.stdout.is_empty() && message.contains("data.jsonl/out"), "{message}");
+}
+
+#[test]
 fn a_loss_that_explodes_names_its_lines_and_keeps_the_last_good_adapter() {
     let folder = Folder::new();
     let done = folder.fit("batch_size = 4\nsteps = 9\nrank = 4\nlearning_rate = 1e30", "out", &[]);
@@ -132,6 +149,8 @@ fn what_is_wrong_is_named_and_has_exit_code_2() {
     assert!(refused("").contains("line 2"));
     folder.put("data.jsonl", "{\"input_ids\": [5, 6], \"prompt_length\": 2}\n");
     assert!(refused("").contains("line 1: `prompt_length` 2"));
+    folder.put("data.jsonl", "{\"prompt\": \"a\", \"completion\": \"b\"}\n{\"input_ids\": [5, 9999], \"prompt_length\": 1}\n");
+    assert!(refused("").contains("example 2: id 9999"));
     folder.put("data.jsonl", "");
     assert!(refused("").contains("no examples"));
 }

@@ -2,13 +2,14 @@
 //! runs and stands beside a baseline of the same process: one prompt at a time for generation, one example a step for training.
 //! Prints one JSON line per measurement; `busy` is this machine's load beside this process, which a figure worth keeping has near 0.
 //!
-//! `bench MODEL [generate|sample|train|batches|lengths]`, with OMP_WAIT_POLICY=passive.
+//! `bench MODEL [load|generate|sample|train|batches|lengths]`, with OMP_WAIT_POLICY=passive.
 
 use std::{collections::BTreeSet, ops::ControlFlow, path::Path, time::Instant};
 
 use anyhow::{Context, Result};
 use groklab_model::{
-    Applied, ChatTokenizer, Example, LoraSpec, Model, Request, Row, Sampling, Settings, Start, Stop, Target, Trainer, generate, load,
+    Adapter, Applied, ChatTokenizer, Example, LoraSpec, Model, Placement, Request, Row, Sampling, Settings, Start, Stop, Target, Trainer,
+    generate, load,
 };
 use serde_json::{Value, json};
 
@@ -18,13 +19,14 @@ const RUNS: usize = 3;
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let source = arguments.next().context("usage: bench MODEL [generate|sample|train|batches|lengths]")?;
+    let source = arguments.next().context("usage: bench MODEL [load|generate|sample|train|batches|lengths]")?;
     let what = arguments.next().unwrap_or_default();
     let start = Instant::now();
-    let (model, tokenizer) = load(&source, Path::new("/nonexistent"))?;
+    let (model, tokenizer) = load(&source, Path::new("/nonexistent"), Placement::CPU)?;
     println!("{}", json!({"load_seconds": seconds(start), "device": model.device_description(), "base": model.base_digest()}));
-    let bench = Bench { model: &model, tokenizer: &tokenizer };
-    let parts: [(&str, Part); 5] = [
+    let bench = Bench { source: &source, model: &model, tokenizer: &tokenizer };
+    let parts: [(&str, Part); 6] = [
+        ("load", |bench| bench.load()),
         ("generate", |bench| bench.greedy()),
         ("sample", |bench| bench.sampled()),
         ("train", |bench| bench.train()),
@@ -41,6 +43,7 @@ fn main() -> Result<()> {
 type Part = fn(&Bench<'_>) -> Result<()>;
 
 struct Bench<'a> {
+    source: &'a str,
     model: &'a Model,
     tokenizer: &'a ChatTokenizer,
 }
@@ -166,9 +169,35 @@ impl Bench<'_> {
         };
         let baseline = median("baseline: one example a step", None, || step(&next(1)))?;
         median("train 8 a step", Some(baseline), || step(&next(8)))?;
-        let start = Instant::now();
-        drop(Applied::new(self.model, &trainer.adapter())?);
-        println!("{}", json!({"measured": "apply an adapter", "seconds": seconds(start)}));
+        Ok(())
+    }
+
+    /// Loading the model, and going from one adapter in use to another, files in memory to weights ready.
+    fn load(&self) -> Result<()> {
+        let mut loads = Vec::new();
+        for _ in 0..RUNS {
+            let start = Instant::now();
+            load(self.source, Path::new("/nonexistent"), Placement::CPU)?;
+            loads.push(start.elapsed().as_secs_f64());
+        }
+        let spec = LoraSpec { rank: 16, alpha: 32.0, dropout: 0.0, targets: Target::ALL.to_vec() };
+        let fresh =
+            |seed| Trainer::new(self.model, spec.clone(), Settings::default(), Start::Fresh { seed }).map(|trainer| trainer.adapter());
+        let adapters = [fresh(1)?, fresh(2)?];
+        let read = |adapter: &Adapter| Adapter::from_files(adapter.config_file().to_vec(), adapter.weights_file().to_vec());
+        let mut used = Applied::new(self.model, &adapters[1])?;
+        let mut swaps = Vec::new();
+        for swap in 0..RUNS {
+            let start = Instant::now();
+            drop(used);
+            used = Applied::new(self.model, &read(&adapters[swap % 2])?)?;
+            swaps.push(start.elapsed().as_secs_f64());
+        }
+        drop(used);
+        for (name, mut runs) in [("load the model", loads), ("swap an adapter", swaps)] {
+            runs.sort_by(f64::total_cmp);
+            println!("{}", json!({"measured": name, "seconds": rounded(runs[RUNS / 2])}));
+        }
         Ok(())
     }
 }

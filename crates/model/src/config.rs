@@ -94,8 +94,12 @@ impl Config {
     /// Why a sequence that shall grow by `new_tokens` cannot go through the model; none if it can.
     pub(crate) fn refuse(&self, ids: &[i64], new_tokens: usize) -> Option<String> {
         let most = self.max_positions;
-        if ids.is_empty() || ids.len() + new_tokens > most as usize {
-            return Some(format!("{} prompt tokens and {new_tokens} new ones; the model takes 1 to {most}", ids.len()));
+        if ids.is_empty() {
+            return Some("it has no tokens".into());
+        }
+        if ids.len() + new_tokens > most as usize {
+            let more = if new_tokens > 0 { format!(" and {new_tokens} new ones") } else { String::new() };
+            return Some(format!("{} tokens{more}; the model takes at most {most}", ids.len()));
         }
         let foreign = ids.iter().find(|id| !(0..self.vocab_size).contains(*id))?;
         Some(format!("id {foreign} is outside the vocabulary of {}", self.vocab_size))

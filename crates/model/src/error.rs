@@ -40,9 +40,12 @@ pub enum Error {
     /// The weights are not those that the experiment began with.
     #[error("`{source_text}` has the digest {found} here, the experiment began with {expected}")]
     OtherWeights { source_text: String, expected: Digest, found: Digest },
-    /// A request has no sense: empty prompt, id outside the vocabulary, too long for the model.
+    /// A request has no sense.
     #[error("request: {0}")]
     Request(String),
+    /// One of the rows, sequences or examples of a request has no sense: empty, too long for the model, an id outside the vocabulary.
+    #[error("row {row}: {reason}")]
+    Row { row: usize, reason: String },
     /// The loss or the gradient is not a finite number.
     #[error("{what} is {value} at step {step} (examples {examples:?}); lower the learning rate or look at these examples")]
     NotFinite { what: &'static str, value: f64, step: u64, examples: Vec<u64> },
@@ -52,6 +55,9 @@ pub enum Error {
     /// The caller's hook asked to stop.
     #[error("cancelled")]
     Cancelled,
+    /// The GPU that was asked for is not here.
+    #[error("no CUDA device {index}: {found} can be used here (it takes a driver and libtorch's CUDA libraries); use --device cpu or auto")]
+    NoDevice { index: usize, found: usize },
     /// The device ran out of memory.
     #[error("out of memory while {doing} ({reason}); {fix}")]
     OutOfMemory { doing: &'static str, reason: String, fix: &'static str },

@@ -6,7 +6,7 @@
 //! use groklab_model::*;
 //!
 //! # fn main() -> groklab_model::Result<()> {
-//! let (model, tokenizer) = load("model.gguf", Path::new("cache"))?;
+//! let (model, tokenizer) = load("model.gguf", Path::new("cache"), Placement::of(DeviceSetting::Auto)?)?;
 //! let prompt_ids = tokenizer.encode_prompt("Write a Python function that adds two numbers.")?;
 //!
 //! let adapter = Adapter::open(Path::new("adapter"))?;
@@ -49,7 +49,7 @@ mod train;
 
 pub use chat::{ChatTokenizer, Message};
 pub use config::{Architecture, Config};
-pub use device::Placement;
+pub use device::{DeviceSetting, Placement};
 pub use error::{Error, Result};
 pub use generate::{Completion, Finish, Progress, Request, Row, Sampling, Stop, generate, last_logits};
 pub use lanes::{set_threads, threads};

@@ -8,7 +8,7 @@ use tch::{Device, Kind, Tensor};
 use crate::{
     config::Config,
     device::Placement,
-    error::{Error, Result},
+    error::{Error, Result, guard},
 };
 
 /// The least that work beside the weights takes: libtorch itself, a small cache, activations.
@@ -19,11 +19,11 @@ pub fn check(config: &Config, placement: Placement) -> Result<()> {
     let bytes = placement.kind.elt_size_in_bytes() as u64;
     let available = match placement.device {
         Device::Cpu => available(),
-        device => {
-            // The first tensor makes the context that the driver is asked about.
+        device => guard("opening the device", "end what else uses the GPU, or use --device cpu", || {
+            // libtorch's own needs on the device come first.
             let _context = Tensor::zeros([1], (Kind::Float, device));
-            placement.free_gpu_memory()
-        }
+            Ok(placement.free_gpu_memory())
+        })?,
     };
     refuse_above(config, bytes, available)
 }
@@ -34,6 +34,16 @@ fn refuse_above(config: &Config, bytes: u64, available: Option<u64>) -> Result<(
     match available {
         Some(available) if needed > available => Err(Error::TooBig { weights, needed, available }),
         _ => Ok(()),
+    }
+}
+
+/// Runs `attempt` with a limit of `most`, and again with half of it whenever the memory did not suffice, as long as that leaves `least`.
+pub fn halving<T>(mut most: usize, least: usize, attempt: &mut dyn FnMut(usize) -> Result<T>) -> Result<T> {
+    loop {
+        match attempt(most) {
+            Err(Error::OutOfMemory { .. }) if most / 2 >= least => most /= 2,
+            outcome => return outcome,
+        }
     }
 }
 
@@ -81,6 +91,34 @@ mod tests {
             "num_attention_heads": 9, "num_key_value_heads": 3, "max_position_embeddings": 8192, "tie_word_embeddings": true,
         });
         Config::from_json(&json).unwrap()
+    }
+
+    #[test]
+    fn out_of_memory_halves_the_limit_until_it_fits() {
+        let full = || Error::OutOfMemory { doing: "testing", reason: "full".into(), fix: "use less" };
+        let mut tried = Vec::new();
+        let mut attempt = |most: usize| {
+            tried.push(most);
+            if most > 8 { Err(full()) } else { Ok(most) }
+        };
+        assert_eq!(halving(64, 1, &mut attempt).unwrap(), 8);
+        assert_eq!(tried, [64, 32, 16, 8]);
+        let tries = |most: usize, least: usize| {
+            let mut tries = 0;
+            let never = halving::<()>(most, least, &mut |_| {
+                tries += 1;
+                Err(full())
+            });
+            assert!(matches!(never, Err(Error::OutOfMemory { .. })));
+            tries
+        };
+        assert_eq!((tries(2, 1), tries(100, 30), tries(9, 9)), (2, 2, 1));
+        let mut asked = 0;
+        let other = halving::<()>(64, 1, &mut |_| {
+            asked += 1;
+            Err(Error::Cancelled)
+        });
+        assert!(matches!(other, Err(Error::Cancelled)) && asked == 1, "nothing else is tried again");
     }
 
     #[test]

@@ -68,14 +68,15 @@ impl Layer {
     }
 }
 
-/// Loads a model and its tokenizer from a Hugging Face folder, a `.gguf` file, or a hub id (`org/name`, fetched into `cache`).
+/// Loads a model and its tokenizer from a Hugging Face folder, a `.gguf` file, or a hub id (`org/name`, fetched into `cache`), to
+/// `placement`.
 ///
 /// # Errors
 /// Names the file, field, weight or architecture that is missing, damaged or not supported, and what to do.
-pub fn load(source: &str, cache: &Path) -> Result<(Model, ChatTokenizer)> {
+pub fn load(source: &str, cache: &Path, placement: Placement) -> Result<(Model, ChatTokenizer)> {
     let checkpoint = Checkpoint::open(source, cache)?;
     let tokenizer = ChatTokenizer::new(&checkpoint.tokenizer_parts()?, &checkpoint.config.end_tokens)?;
-    Ok((Model::from_checkpoint(&checkpoint, Placement::detect())?, tokenizer))
+    Ok((Model::from_checkpoint(&checkpoint, placement)?, tokenizer))
 }
 
 impl Model {

@@ -6,6 +6,7 @@ use groklab_domain::Digest;
 
 use crate::{
     chat::ChatTokenizer,
+    device::Placement,
     error::{Error, Result},
     model::{Model, load},
 };
@@ -13,13 +14,14 @@ use crate::{
 /// Loads models by their source, one at a time.
 pub struct Resident {
     cache: PathBuf,
+    placement: Placement,
     loaded: Option<(String, Model, ChatTokenizer)>,
 }
 
 impl Resident {
-    /// Nothing is loaded yet; models with a hub id are kept in `cache`.
-    pub fn new(cache: PathBuf) -> Self {
-        Self { cache, loaded: None }
+    /// Nothing is loaded yet; models with a hub id are kept in `cache`, all computed at `placement`.
+    pub fn new(cache: PathBuf, placement: Placement) -> Self {
+        Self { cache, placement, loaded: None }
     }
 
     /// Whether `source` is what is loaded.
@@ -34,7 +36,7 @@ impl Resident {
     pub fn get(&mut self, source: &str, expected: Option<Digest>) -> Result<(&Model, &ChatTokenizer)> {
         if !self.holds(source) {
             self.loaded = None;
-            let (model, tokenizer) = load(source, &self.cache)?;
+            let (model, tokenizer) = load(source, &self.cache, self.placement)?;
             self.loaded = Some((source.to_owned(), model, tokenizer));
         }
         let (_, model, tokenizer) = self.loaded.as_ref().expect("it was just loaded");

@@ -27,11 +27,11 @@ const LOGIT_ROWS: i64 = 256;
 /// Scores every sequence, in their order; `done` is told how many are finished.
 ///
 /// # Errors
-/// [`Error::Request`] for an empty or too long sequence or a foreign id.
+/// [`Error::Row`] for an empty or too long sequence or a foreign id.
 pub fn score(model: &Model, applied: Option<&Applied>, sequences: &[Vec<i64>], done: &mut dyn FnMut(usize)) -> Result<Vec<Scored>> {
     let refused = sequences.iter().enumerate().find_map(|(index, ids)| model.config.refuse(ids, 0).map(|reason| (index, reason)));
     if let Some((index, reason)) = refused {
-        return Err(Error::Request(format!("sequence {index}: {reason}")));
+        return Err(Error::Row { row: index, reason });
     }
     guard("scoring", "use shorter sequences", || {
         let _no_grad = tch::no_grad_guard();

@@ -37,7 +37,8 @@ pub fn read_lines<T: DeserializeOwned>(input: impl BufRead, check: impl Fn(&T) -
         if line.trim().is_empty() {
             continue;
         }
-        let parsed = serde_json::from_str(&line).map_err(|error| error.to_string());
+        // The text of a line is line 1 to its parser.
+        let parsed = serde_json::from_str(&line).map_err(|error| error.to_string().replace(" at line 1 column ", " at column "));
         let checked = parsed.and_then(|value| check(&value).map(|()| value));
         values.push(checked.map_err(|reason| Wrong(format!("line {}: {reason}", at + 1)))?);
     }
@@ -88,7 +89,7 @@ mod tests {
         assert_eq!(read_lines("2\n\n4".as_bytes(), even).unwrap(), [2, 4]);
         let message = |text: &str| read_lines(text.as_bytes(), even).unwrap_err().downcast::<Wrong>().unwrap().0;
         assert_eq!(message("2\n\n3"), "line 3: 3 is odd");
-        assert!(message("2\nx").starts_with("line 2: expected value"));
+        assert_eq!(message("2\nx"), "line 2: expected value at column 1");
     }
 
     #[test]

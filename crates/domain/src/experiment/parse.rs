@@ -101,6 +101,8 @@ mod tests {
     fn defaults_make_a_short_file_run() {
         let experiment = parse(SHORT).unwrap();
         assert_eq!((experiment.iterations, experiment.train.rank), (3, 16));
+        let kept = |text: &str| parse(text).unwrap().train.gradient_checkpointing;
+        assert!(!kept(SHORT) && kept(&format!("{SHORT}[train]\ngradient_checkpointing = true\n")));
     }
 
     #[test]
@@ -123,6 +125,10 @@ mod tests {
             ("[train]\nrnak = 8\n", "line 5: unknown key `rnak`; did you mean `rank`?"),
             ("[train]\nrank = \"eight\"\n", "line 5: `train.rank` = \"eight\": invalid type: string \"eight\", expected u32"),
             ("[train]\nrank = 0\n", "line 5: `train.rank` = 0: use 1 to 512"),
+            (
+                "[train]\ngradient_checkpointing = \"yes\"\n",
+                "line 5: `train.gradient_checkpointing` = \"yes\": invalid type: string \"yes\", expected a boolean",
+            ),
             ("[train]\nmethod = \"grpo\"\n", "line 5: `train.method` = \"grpo\": unknown variant `grpo`, expected `rft` or `none`"),
             ("[evaluate]\nsamples = 2\npass_at = [1, 4]\n", "line 6: `evaluate.pass_at` = 4: use 1 to `evaluate.samples` = 2"),
             ("[problems]\nfamilies = []\n", "line 5: `problems.families` = []: name at least one family"),

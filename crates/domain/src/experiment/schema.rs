@@ -171,6 +171,8 @@ pub struct Train {
     pub epochs: u32,
     /// Tokens (prompt and completion) of one optimiser step.
     pub batch_tokens: u32,
+    /// Compute layers again for their gradients instead of keeping what they computed: less memory, more time, the same adapter up to rounding.
+    pub gradient_checkpointing: bool,
     /// Correct rollouts per problem to train on, at most.
     pub max_per_problem: u32,
 }
@@ -192,6 +194,7 @@ impl Default for Train {
             max_grad_norm: 1.0,
             epochs: 2,
             batch_tokens: 2048,
+            gradient_checkpointing: false,
             max_per_problem: 4,
         }
     }

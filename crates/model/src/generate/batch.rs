@@ -92,7 +92,7 @@ impl Batch<'_> {
         if !self.prompts.is_ready(self.next_row) {
             let wave = self.prompts.next_wave(self.next_row, self.width);
             let texts: Vec<&[i64]> = wave.iter().map(|&prompt| self.prompts.distinct[prompt]).collect();
-            let computed = prefill::run(self.weights, &texts, &mut || self.report(progress))?;
+            let computed = prefill::run(self.weights, &texts, self.request.share_prefixes, &mut || self.report(progress))?;
             self.prompts.put(&wave, computed);
         }
         let prompt = self.prompts.ready(self.next_row);

@@ -19,6 +19,7 @@ use crate::{
     error::{Error, Result, guard},
     forward::weights::Weights,
     lora::Applied,
+    memory,
     model::Model,
     tensors,
 };
@@ -104,7 +105,7 @@ pub struct Progress {
 /// end the work.
 ///
 /// # Errors
-/// [`Error::Request`] for a request without sense, [`Error::Cancelled`] when `progress` breaks, [`Error::OutOfMemory`].
+/// [`Error::Request`] and [`Error::Row`] for a request without sense, [`Error::Cancelled`] when `progress` breaks, [`Error::OutOfMemory`].
 pub fn generate(
     model: &Model,
     applied: Option<&Applied>,
@@ -117,7 +118,7 @@ pub fn generate(
     if let Some(completions) = guard(DOING, FIX, || native::run(&weights, request, progress).transpose())? {
         return Ok(completions);
     }
-    halving(batch::WIDTH, &mut |most| {
+    memory::halving(batch::WIDTH, 1, &mut |most| {
         guard(DOING, FIX, || {
             let _no_grad = tch::no_grad_guard();
             batch::run(weights, request, most, progress)
@@ -127,16 +128,6 @@ pub fn generate(
 
 const DOING: &str = "generating";
 const FIX: &str = "lower max_new_tokens or the prompts' length";
-
-/// Runs `attempt` with at most `most` rows, and again with half as many whenever the device's memory did not suffice.
-fn halving<T>(mut most: usize, attempt: &mut dyn FnMut(usize) -> Result<T>) -> Result<T> {
-    loop {
-        match attempt(most) {
-            Err(Error::OutOfMemory { .. }) if most > 1 => most /= 2,
-            outcome => return outcome,
-        }
-    }
-}
 
 fn check(model: &Model, request: &Request<'_>) -> Result<()> {
     let refuse = |reason: String| Err(Error::Request(reason));
@@ -155,7 +146,7 @@ fn check(model: &Model, request: &Request<'_>) -> Result<()> {
     }
     for (index, row) in request.rows.iter().enumerate() {
         if let Some(reason) = model.config.refuse(&row.prompt_ids, max_new_tokens) {
-            return refuse(format!("row {index}: {reason}"));
+            return Err(Error::Row { row: index, reason });
         }
     }
     Ok(())
@@ -167,7 +158,7 @@ pub fn last_logits(model: &Model, applied: Option<&Applied>, prompts: &[Vec<i64>
         let _no_grad = tch::no_grad_guard();
         let distinct: BTreeSet<&[i64]> = prompts.iter().map(Vec::as_slice).collect();
         let distinct: Vec<&[i64]> = distinct.into_iter().collect();
-        let computed = prefill::run(Weights { model, applied }, &distinct, &mut || Ok(()))?;
+        let computed = prefill::run(Weights { model, applied }, &distinct, true, &mut || Ok(()))?;
         let of = |prompt: &Vec<i64>| distinct.binary_search(&prompt.as_slice()).expect("it was put in");
         Ok(prompts.iter().map(|prompt| tensors::floats(&computed[of(prompt)].logits)).collect())
     })
@@ -176,27 +167,14 @@ pub fn last_logits(model: &Model, applied: Option<&Applied>, prompts: &[Vec<i64>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{load, testing};
-
-    #[test]
-    fn out_of_memory_halves_the_batch_until_it_fits() {
-        let tried = std::cell::RefCell::new(Vec::new());
-        let mut attempt = |most: usize| {
-            tried.borrow_mut().push(most);
-            if most > 8 { Err(Error::OutOfMemory { doing: DOING, reason: "full".into(), fix: FIX }) } else { Ok(most) }
-        };
-        assert_eq!(halving(64, &mut attempt).unwrap(), 8);
-        assert_eq!(tried.take(), [64, 32, 16, 8]);
-        let never = halving::<()>(2, &mut |_| Err(Error::OutOfMemory { doing: DOING, reason: "full".into(), fix: FIX }));
-        assert!(matches!(never, Err(Error::OutOfMemory { .. })));
-    }
+    use crate::{Placement, load, testing};
 
     /// The libtorch engine is what a GPU runs; here it runs on the CPU.
     #[test]
     fn both_engines_write_the_same() {
         let folder = tempfile::tempdir().unwrap();
         testing::write_tiny_model(folder.path(), 1).unwrap();
-        let (model, tokenizer) = load(folder.path().to_str().unwrap(), folder.path()).unwrap();
+        let (model, tokenizer) = load(folder.path().to_str().unwrap(), folder.path(), Placement::CPU).unwrap();
         let prompt = |n: usize| tokenizer.encode_prompt(&"count the letters of this ".repeat(1 + n % 4)).unwrap();
         let rows: Vec<Row> = (0..30).map(|n| Row { prompt_ids: prompt(n), seed: n as u64 }).collect();
         for (temperature, top_p) in [(0.0, 1.0), (0.8, 1.0), (0.8, 0.9)] {

@@ -24,9 +24,10 @@ pub(super) struct Prefilled {
 /// Tokens of one pass: enough for full speed, few enough to keep activations small.
 const PASS_TOKENS: usize = 1024;
 
-/// Computes distinct `prompts`, in their order. `alive` is asked before every pass and may end the work.
-pub(super) fn run(weights: Weights<'_>, prompts: &[&[i64]], alive: &mut dyn FnMut() -> Result<()>) -> Result<Vec<Prefilled>> {
-    let nodes = prefixes::plan(prompts);
+/// Computes distinct `prompts`, in their order, what they have in common once if `share`. `alive` is asked before every pass and may end
+/// the work.
+pub(super) fn run(weights: Weights<'_>, prompts: &[&[i64]], share: bool, alive: &mut dyn FnMut() -> Result<()>) -> Result<Vec<Prefilled>> {
+    let nodes = if share { prefixes::plan(prompts) } else { prefixes::apart(prompts) };
     let mut keys: Vec<Option<Keys>> = nodes.iter().map(|_| None).collect();
     let mut last_hidden: Vec<Option<Tensor>> = prompts.iter().map(|_| None).collect();
     let deepest = nodes.iter().map(|node| node.level).max().unwrap_or(0);

@@ -30,19 +30,36 @@ pub(super) struct Drawn {
     pub logprob: f64,
 }
 
-/// Draws one token per row of `logits [rows, vocab]` (float32).
+/// Draws one token per row of `logits [rows, vocab]` (float32) where they are: only ids and their log-probabilities leave the device.
 pub(super) fn draw(logits: &Tensor, sampling: Sampling, streams: &mut [&mut Stream]) -> Vec<Drawn> {
     let ids = if sampling.temperature == 0.0 {
-        integers(&logits.argmax(-1, false))
+        logits.argmax(-1, false)
     } else {
-        let (rows, vocab) = logits.size2().expect("logits have two dimensions");
-        let shares = floats(&(logits / sampling.temperature).softmax(-1, Kind::Float));
-        debug_assert_eq!(rows as usize, streams.len());
-        shares.chunks_exact(vocab as usize).zip(streams).map(|(row, stream)| pick(row, sampling.top_p, stream.uniform()) as i64).collect()
+        let uniforms: Vec<f64> = streams.iter_mut().map(|stream| stream.uniform()).collect();
+        let shares = (logits / sampling.temperature).softmax(-1, Kind::Float);
+        pick_rows(&shares, sampling.top_p, &Tensor::from_slice(&uniforms).to_device(logits.device()))
     };
-    let chosen = logits.gather(1, &Tensor::from_slice(&ids).to_device(logits.device()).unsqueeze(1), false).squeeze_dim(1);
+    let chosen = logits.gather(1, &ids.unsqueeze(1), false).squeeze_dim(1);
     let logprobs = floats(&(chosen - logits.logsumexp([-1_i64].as_slice(), false)));
-    ids.into_iter().zip(logprobs).map(|(id, logprob)| Drawn { id, logprob: logprob.into() }).collect()
+    integers(&ids).into_iter().zip(logprobs).map(|(id, logprob)| Drawn { id, logprob: logprob.into() }).collect()
+}
+
+/// What [`pick`] does, for rows of `shares [rows, vocab]` and their `uniforms [rows]`.
+fn pick_rows(shares: &Tensor, top_p: f64, uniforms: &Tensor) -> Tensor {
+    let kept = if top_p < 1.0 {
+        let (sorted, order) = shares.sort_stable(true, -1, true);
+        let sums = sorted.cumsum(-1, Kind::Double);
+        let total = sums.narrow(1, sums.size()[1] - 1, 1);
+        let before = sums - &sorted;
+        shares.zeros_like().scatter(-1, &order, &(sorted * before.lt_tensor(&(total * top_p)).to_kind(Kind::Float)))
+    } else {
+        shares.shallow_clone()
+    };
+    let sums = kept.cumsum(-1, Kind::Double);
+    let vocab = shares.size()[1];
+    // A little less than the whole, whatever is rounded: the last token need not have a share.
+    let wanted = uniforms.unsqueeze(1) * (1.0 - f64::EPSILON) * sums.narrow(1, vocab - 1, 1);
+    sums.le_tensor(&wanted).sum_dim_intlist([-1_i64].as_slice(), false, Kind::Int64).clamp_max(vocab - 1)
 }
 
 /// Draws one token from a row of logits on the CPU. `scratch` is room to work in.
@@ -158,6 +175,24 @@ mod tests {
         assert_eq!((nucleus(&tiny, 0.4), nucleus(&tiny, 0.75).len()), (vec![77], 50_001));
         assert_eq!(nucleus(&shares, 0.95), [0, 1, 2, 3]);
         assert_eq!((pick(&shares, 0.6, 0.5), pick(&shares, 0.6, 0.6)), (1, 3));
+    }
+
+    #[test]
+    fn rows_on_a_device_are_drawn_like_one_here() {
+        let mut stream = Stream::new(9);
+        for top_p in [1.0, 0.9, 0.3] {
+            let uniforms: Vec<f64> = (0..200).map(|_| stream.uniform()).collect();
+            let rows: Vec<Vec<f32>> =
+                uniforms.iter().map(|_| (0..300).map(|_| (stream.uniform() * 12.0).exp() as f32 / 1e7).collect()).collect();
+            let shares = Tensor::from_slice(&rows.concat()).view([200, 300]);
+            let drawn = integers(&pick_rows(&shares, top_p, &Tensor::from_slice(&uniforms)));
+            let here: Vec<i64> = rows.iter().zip(&uniforms).map(|(row, &uniform)| pick(row, top_p, uniform) as i64).collect();
+            assert_eq!(drawn, here, "{top_p}");
+        }
+        // The end of the interval belongs to the last token with a share; nothing is drawn that has none.
+        let shares = Tensor::from_slice(&[0.0_f32, 0.5, 0.0, 0.5, 0.0]).view([1, 5]);
+        let of = |uniform: f64| integers(&pick_rows(&shares, 1.0, &Tensor::from_slice(&[uniform])))[0];
+        assert_eq!((of(0.0), of(0.499), of(0.501), of(1.0 - f64::EPSILON / 2.0)), (1, 1, 3, 3));
     }
 
     #[test]

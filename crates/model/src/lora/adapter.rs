@@ -8,7 +8,7 @@ use safetensors::SafeTensors;
 use serde_json::{Value, json};
 use tch::{Kind, Tensor};
 
-use super::{LoraSpec, NamedTensor, Target, write_safetensors};
+use super::{LoraSpec, NamedTensor, Target, modules::Modules, write_safetensors};
 use crate::{
     config::Config,
     digest,
@@ -22,6 +22,8 @@ pub struct Adapter {
     pub(crate) spec: LoraSpec,
     /// A `[rank, in]` and B `[out, rank]` by layer and target.
     pub(crate) weights: BTreeMap<(usize, Target), (Tensor, Tensor)>,
+    /// Which linears it touches; `weights` has no others.
+    modules: Modules,
     /// The base it was made for, where its file says so.
     base: Option<Digest>,
     config_file: Vec<u8>,
@@ -38,9 +40,12 @@ impl Adapter {
         let base = metadata.metadata().as_ref().and_then(|map| map.get("base_digest")).map(|text| text.parse::<Digest>());
         let base = base.transpose().map_err(|e| damaged(e.to_string()))?;
         let tensors = SafeTensors::deserialize(&weights_file).map_err(|e| damaged(e.to_string()))?;
-        let spec = read_spec(&json, layers_in(&tensors))?;
-        let weights = read_weights(&tensors, &spec)?;
-        Ok(Self { spec, weights, base, config_file, weights_file })
+        refuse_variants(&json)?;
+        let layers = layers_in(&tensors);
+        let modules = Modules::read(&json["target_modules"], layers)?;
+        let spec = read_spec(&json, modules.targets(layers))?;
+        let weights = read_weights(&tensors, &modules)?;
+        Ok(Self { spec, weights, modules, base, config_file, weights_file })
     }
 
     /// Reads both files from `folder`.
@@ -52,9 +57,11 @@ impl Adapter {
         Self::from_files(read("adapter_config.json")?, read("adapter_model.safetensors")?)
     }
 
-    /// Makes the files of an adapter for `base`.
-    pub(crate) fn write(spec: LoraSpec, weights: BTreeMap<(usize, Target), (Tensor, Tensor)>, base: Digest) -> Self {
-        let config_file = write_spec(&spec);
+    /// Makes the files of an adapter for `model`.
+    pub(crate) fn write(spec: LoraSpec, weights: BTreeMap<(usize, Target), (Tensor, Tensor)>, model: &Model) -> Self {
+        let base = model.base_digest();
+        let modules = Modules::of(weights.keys(), model.config.layers);
+        let config_file = write_spec(&spec, modules.list().unwrap_or_default());
         let named: Vec<NamedTensor<'_>> = weights
             .iter()
             .flat_map(|((layer, target), (a, b))| {
@@ -64,7 +71,7 @@ impl Adapter {
             .collect();
         let metadata = BTreeMap::from([("base_digest", base.to_string()), ("format", "pt".to_owned())]);
         let weights_file = write_safetensors(&named, &metadata);
-        Self { spec, weights, base: Some(base), config_file, weights_file }
+        Self { spec, weights, modules, base: Some(base), config_file, weights_file }
     }
 
     /// The adapter's name: SHA-256 over configuration, weights and base.
@@ -88,12 +95,12 @@ impl Adapter {
         &self.spec
     }
 
-    /// Refuses a base it was not made for, and weights that don't cover exactly the model's layers.
+    /// Refuses a base it was not made for, and weights that are not exactly those of the linears it shall touch there.
     pub(crate) fn check_against(&self, model: &Model) -> Result<()> {
         if let Some(adapter) = self.base.filter(|base| *base != model.base_digest()) {
             return Err(Error::OtherBase { adapter, model: model.base_digest() });
         }
-        let expected = model.config.layers * self.spec.targets.len();
+        let expected = self.modules.count(model.config.layers);
         if self.weights.len() != expected {
             return Err(Error::Adapter(format!("it has {} pairs of weights, the model needs {expected}", self.weights.len())));
         }
@@ -130,30 +137,8 @@ const REFUSED: [&str; 16] = [
     "alora_invocation_tokens",
 ];
 
-/// The linears that `target_modules` names: a list of names or paths' ends, `all-linear`, or a regular expression over whole paths, which
-/// must choose the same linears in every one of `layers`.
-fn read_targets(value: &Value, layers: usize) -> Result<Vec<Target>> {
-    let refuse = |why: &str| Err(Error::Adapter(format!("target_modules {value} is not supported{why}")));
-    if let Some(list) = value.as_array() {
-        return list.iter().map(|name| name.as_str().unwrap_or_default().parse()).collect();
-    }
-    let Some(text) = value.as_str() else { return refuse("") };
-    if text == "all-linear" {
-        return Ok(Target::ALL.to_vec());
-    }
-    // Python matches the whole path.
-    let Ok(pattern) = regex::Regex::new(&format!("^(?:{text})$")) else { return refuse(" (not a regular expression known here)") };
-    let chosen = |layer: usize, target: &Target| pattern.is_match(&format!("model.layers.{layer}.{}", target.module()));
-    let targets: Vec<Target> = Target::ALL.into_iter().filter(|target| chosen(0, target)).collect();
-    let alike = (0..layers).all(|layer| Target::ALL.iter().all(|target| chosen(layer, target) == targets.contains(target)));
-    match (targets.is_empty(), alike) {
-        (false, true) => Ok(targets),
-        (true, true) => refuse(" (it matches no linear)"),
-        (_, false) => refuse(" (it chooses some layers only)"),
-    }
-}
-
-fn read_spec(json: &Value, layers: usize) -> Result<LoraSpec> {
+/// Refuses what would compute something else than plain LoRA.
+fn refuse_variants(json: &Value) -> Result<()> {
     let refuse = |what: &str| Err(Error::Adapter(format!("{what} is not supported")));
     if json["peft_type"] != "LORA" {
         return refuse(&format!("peft_type {}", json["peft_type"]));
@@ -170,7 +155,10 @@ fn read_spec(json: &Value, layers: usize) -> Result<LoraSpec> {
     if !matches!(json["bias"].as_str(), None | Some("none")) {
         return refuse(&format!("bias {}", json["bias"]));
     }
-    let targets = read_targets(&json["target_modules"], layers)?;
+    Ok(())
+}
+
+fn read_spec(json: &Value, targets: Vec<Target>) -> Result<LoraSpec> {
     let field = |name: &str| json[name].as_f64().ok_or_else(|| Error::Adapter(format!("adapter_config.json has no number `{name}`")));
     let spec =
         LoraSpec { rank: field("r")? as i64, alpha: field("lora_alpha")?, dropout: json["lora_dropout"].as_f64().unwrap_or(0.0), targets };
@@ -182,9 +170,7 @@ fn layers_in(tensors: &SafeTensors<'_>) -> usize {
     tensors.names().into_iter().filter_map(|name| parse_name(name).map(|(layer, ..)| layer + 1)).max().unwrap_or(1)
 }
 
-fn write_spec(spec: &LoraSpec) -> Vec<u8> {
-    let mut targets: Vec<&str> = spec.targets.iter().map(|target| target.name()).collect();
-    targets.sort_unstable();
+fn write_spec(spec: &LoraSpec, modules: &[String]) -> Vec<u8> {
     let alpha = if spec.alpha.fract() == 0.0 { json!(spec.alpha as i64) } else { json!(spec.alpha) };
     let fields: BTreeMap<&str, Value> = BTreeMap::from([
         ("base_model_name_or_path", Value::Null),
@@ -197,7 +183,7 @@ fn write_spec(spec: &LoraSpec) -> Vec<u8> {
         ("modules_to_save", Value::Null),
         ("peft_type", json!("LORA")),
         ("r", json!(spec.rank)),
-        ("target_modules", json!(targets)),
+        ("target_modules", json!(modules)),
         ("task_type", json!("CAUSAL_LM")),
         ("use_dora", json!(false)),
         ("use_rslora", json!(false)),
@@ -205,10 +191,10 @@ fn write_spec(spec: &LoraSpec) -> Vec<u8> {
     serde_json::to_vec_pretty(&fields).expect("a map of plain values is JSON")
 }
 
-fn read_weights(tensors: &SafeTensors<'_>, spec: &LoraSpec) -> Result<BTreeMap<(usize, Target), (Tensor, Tensor)>> {
+fn read_weights(tensors: &SafeTensors<'_>, modules: &Modules) -> Result<BTreeMap<(usize, Target), (Tensor, Tensor)>> {
     let mut halves = BTreeMap::new();
     for (name, view) in tensors.iter() {
-        let place = parse_name(name).filter(|(_, target, _)| spec.targets.contains(target));
+        let place = parse_name(name).filter(|&(layer, target, _)| modules.choose(layer, target));
         let place = place.ok_or_else(|| Error::Adapter(format!("weight `{name}` belongs to none of the targets")))?;
         let kind = kind_of(view.dtype()).ok_or_else(|| Error::Adapter(format!("weight `{name}` has the type {:?}", view.dtype())))?;
         let shape: Vec<i64> = view.shape().iter().map(|&n| n as i64).collect();

@@ -42,8 +42,7 @@ impl Applied {
         let mut merged = BTreeMap::new();
         for layer in 0..model.config.layers {
             for fused in [Fused::Qkv, Fused::Out, Fused::GateUp, Fused::Down] {
-                let parts = fused.targets();
-                if parts.iter().any(|target| adapter.spec.targets.contains(target)) {
+                if fused.targets().iter().any(|&target| adapter.weights.contains_key(&(layer, target))) {
                     merged.insert((layer, fused), merge_one(model, adapter, layer, fused));
                 }
             }
@@ -90,8 +89,8 @@ fn merge_one(model: &Model, adapter: &Adapter, layer: usize, fused: Fused) -> Te
     weight
 }
 
-/// What an adapter adds to a fused product: `low_rank(target, x)` for each target it has, zeros for the others, scaled. `x` is
-/// `[rows, in]`; the result has the kind of `x`.
+/// What an adapter adds to a fused product: `low_rank(target, x)` for each target it has there, zeros for the others, scaled; nothing where
+/// it has none. `x` is `[rows, in]`; the result has the kind of `x`.
 pub(crate) fn delta(
     spec: &LoraSpec,
     config: &Config,
@@ -99,12 +98,13 @@ pub(crate) fn delta(
     x: &Tensor,
     low_rank: impl Fn(Target, &Tensor) -> Option<Tensor>,
 ) -> Option<Tensor> {
-    if !fused.targets().iter().any(|target| spec.targets.contains(target)) {
-        return None;
-    }
     let input = x.to_kind(Kind::Float);
     let zeros = |target: Target| Tensor::zeros([x.size()[0], target.sizes(config).1], (Kind::Float, x.device()));
-    let parts: Vec<Tensor> = fused.targets().iter().map(|&target| low_rank(target, &input).unwrap_or_else(|| zeros(target))).collect();
+    let parts: Vec<(Target, Option<Tensor>)> = fused.targets().iter().map(|&target| (target, low_rank(target, &input))).collect();
+    if parts.iter().all(|(_, part)| part.is_none()) {
+        return None;
+    }
+    let parts: Vec<Tensor> = parts.into_iter().map(|(target, part)| part.unwrap_or_else(|| zeros(target))).collect();
     let joined = if let [one] = parts.as_slice() { one.shallow_clone() } else { Tensor::cat(&parts, -1) };
     Some((joined * spec.scale()).to_kind(x.kind()))
 }

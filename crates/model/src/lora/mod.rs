@@ -2,6 +2,7 @@
 
 mod adapter;
 mod apply;
+mod modules;
 mod target;
 mod writer;
 

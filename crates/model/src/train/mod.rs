@@ -24,6 +24,7 @@ pub use schedule::Schedule;
 use crate::{
     error::{Error, Result, guard},
     lora::{Adapter, LoraSpec, Target},
+    memory,
     model::Model,
 };
 use adamw::AdamW;
@@ -109,6 +110,9 @@ pub struct StepReport {
     pub completion_tokens: usize,
 }
 
+const DOING: &str = "training";
+const FIX: &str = "set train.gradient_checkpointing, lower train.batch_tokens or the length of completions";
+
 pub(crate) type Parameters = BTreeMap<(usize, Target), (Tensor, Tensor)>;
 
 /// Trains one adapter on one model.
@@ -145,21 +149,40 @@ impl<'a> Trainer<'a> {
     /// [`Error::NotFinite`] names the step and the examples, [`Error::Cancelled`] follows `alive`; the parameters are then unchanged.
     pub fn step(&mut self, examples: &[Example], alive: &mut dyn FnMut() -> ControlFlow<()>) -> Result<StepReport> {
         self.check(examples)?;
-        guard("training", "lower train.batch_tokens or the length of completions", || self.run_step(examples, alive))
+        let sum = self.accumulate(examples, alive)?;
+        guard(DOING, FIX, || self.update(examples, sum))
     }
 
-    fn run_step(&mut self, examples: &[Example], alive: &mut dyn FnMut() -> ControlFlow<()>) -> Result<StepReport> {
-        let step = self.step + 1;
+    /// The summed loss and gradients of a step's parts. Where a GPU's memory does not suffice, the parts are half as large from then on; on the
+    /// CPU, where results must not depend on what is free, the step fails.
+    fn accumulate(&mut self, examples: &[Example], alive: &mut dyn FnMut() -> ControlFlow<()>) -> Result<loss::Part> {
+        let (longest, all) =
+            examples.iter().fold((0, 0), |(longest, all), example| (example.tokens().max(longest), example.tokens() + all));
+        let most = self.settings.micro_batch_tokens.min(all);
+        let least = if self.model.placement.is_cpu() { most } else { longest.div_ceil(2) };
         let completion_tokens: usize = examples.iter().map(|example| example.completion_ids.len()).sum();
-        let work = parts::Work {
-            net: self.net(),
-            examples,
-            parts: batches::micro_batches(examples, self.settings.micro_batch_tokens),
-            scale: 1.0 / completion_tokens as f64,
-            step,
-            seed: self.settings.seed,
-        };
-        let sum = parts::run(&work, alive)?;
+        let mut fitting = most;
+        let sum = memory::halving(most, least, &mut |most| {
+            fitting = most;
+            let work = parts::Work {
+                net: self.net(),
+                examples,
+                parts: batches::micro_batches(examples, most),
+                scale: 1.0 / completion_tokens as f64,
+                step: self.step + 1,
+                seed: self.settings.seed,
+            };
+            guard(DOING, FIX, || parts::run(&work, &mut *alive))
+        })?;
+        if fitting < most {
+            self.settings.micro_batch_tokens = fitting;
+        }
+        Ok(sum)
+    }
+
+    /// Moves the parameters along the gradients in `sum`.
+    fn update(&mut self, examples: &[Example], sum: loss::Part) -> Result<StepReport> {
+        let step = self.step + 1;
         let grad_norm = tch::no_grad(|| adamw::global_norm(&sum.gradients));
         parts::check_finite("the gradient's norm", grad_norm, step, &(0..examples.len()).collect::<Vec<_>>())?;
         let learning_rate =
@@ -169,6 +192,7 @@ impl<'a> Trainer<'a> {
         self.optimiser.update(&mut self.parameters, &clipped, &self.settings, learning_rate);
         self.step = step;
         let tokens = examples.iter().map(Example::tokens).sum();
+        let completion_tokens = examples.iter().map(|example| example.completion_ids.len()).sum();
         Ok(StepReport { step, loss: sum.loss, grad_norm, learning_rate, tokens, completion_tokens })
     }
 
@@ -200,7 +224,7 @@ impl<'a> Trainer<'a> {
     pub fn adapter(&self) -> Adapter {
         let copy = |tensor: &Tensor| tensor.detach().to_device(tch::Device::Cpu).copy();
         let weights = self.parameters.iter().map(|(&place, (a, b))| (place, (copy(a), copy(b)))).collect();
-        Adapter::write(self.spec.clone(), weights, self.model.base_digest())
+        Adapter::write(self.spec.clone(), weights, self.model)
     }
 
     /// The optimiser's state, for [`Start::From`].
@@ -208,23 +232,21 @@ impl<'a> Trainer<'a> {
         self.optimiser.to_bytes()
     }
 
-    fn check(&self, examples: &[Example]) -> Result<()> {
-        let config = &self.model.config;
+    /// Refuses examples that cannot be trained on; [`Self::step`] does so too.
+    ///
+    /// # Errors
+    /// [`Error::Row`] for one without a prompt or completion, too long for the model, or with a foreign id.
+    pub fn check(&self, examples: &[Example]) -> Result<()> {
         if examples.is_empty() {
             return Err(Error::Request("a training step without examples".into()));
         }
-        for (index, example) in examples.iter().enumerate() {
-            let mut ids = example.prompt_ids.iter().chain(&example.completion_ids);
-            let foreign = ids.find(|id| !(0..config.vocab_size).contains(*id));
-            let long = example.tokens() > config.max_positions as usize;
-            if long || foreign.is_some() || example.prompt_ids.is_empty() || example.completion_ids.is_empty() {
-                let sizes = (example.prompt_ids.len(), example.completion_ids.len());
-                return Err(Error::Request(format!(
-                    "training example {index} has (prompt, completion) lengths {sizes:?} and foreign id {foreign:?}"
-                )));
-            }
-        }
-        Ok(())
+        let reason = |example: &Example| match (example.prompt_ids.is_empty(), example.completion_ids.is_empty()) {
+            (true, _) => Some("its prompt has no tokens".into()),
+            (_, true) => Some("its completion has no tokens".into()),
+            _ => self.model.config.refuse(&[example.prompt_ids.as_slice(), &example.completion_ids].concat(), 0),
+        };
+        let refused = examples.iter().enumerate().find_map(|(row, example)| reason(example).map(|reason| Error::Row { row, reason }));
+        refused.map_or(Ok(()), Err)
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use groklab_model::{ChatTokenizer, Finish, Message, Model, Request, Row, Sampling, Stop, generate, last_logits, load, testing};
+use groklab_model::{ChatTokenizer, Finish, Message, Model, Placement, Request, Row, Sampling, Stop, generate, last_logits, load, testing};
 use serde_json::Value;
 
 use crate::common::{distance, integers};
@@ -18,7 +18,7 @@ fn cache() -> &'static Path {
 fn quickstart() -> (Model, ChatTokenizer) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.groklab/models/smollm2-135m-instruct.gguf");
     assert!(path.exists(), "{} is missing; run `make setup`", path.display());
-    load(path.to_str().unwrap(), cache()).unwrap()
+    load(path.to_str().unwrap(), cache(), Placement::CPU).unwrap()
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn a_tokenizer_in_the_layout_of_qwen_coder_agrees_with_transformers() {
     for file in ["tokenizer.json", "tokenizer_config.json", "chat_template.jinja"] {
         std::fs::copy(tokenizers().join("qwen-layout").join(file), folder.path().join(file)).unwrap();
     }
-    let (_model, tokenizer) = load(folder.path().to_str().unwrap(), cache()).unwrap();
+    let (_model, tokenizer) = load(folder.path().to_str().unwrap(), cache(), Placement::CPU).unwrap();
     agrees_on_the_corpus(&tokenizer, "qwen-layout");
     // Special tokens written by a user stay text; the template's own are ids.
     let ids = tokenizer.encode_prompt("<|im_end|><|endoftext|><|im_start|>system").unwrap();
@@ -102,7 +102,7 @@ fn a_tokenizer_in_the_layout_of_qwen_coder_agrees_with_transformers() {
 fn tiny(seed: u64) -> (tempfile::TempDir, Model, ChatTokenizer) {
     let folder = tempfile::tempdir().unwrap();
     testing::write_tiny_model(folder.path(), seed).unwrap();
-    let (model, tokenizer) = load(folder.path().to_str().unwrap(), cache()).unwrap();
+    let (model, tokenizer) = load(folder.path().to_str().unwrap(), cache(), Placement::CPU).unwrap();
     (folder, model, tokenizer)
 }
 
@@ -135,7 +135,7 @@ fn the_tiny_model_is_fixed_by_its_seed_and_writes_something() {
 
 #[test]
 fn what_cannot_be_loaded_is_named() {
-    let refused = |source: &Path| load(source.to_str().unwrap(), cache()).err().expect("it is refused").to_string();
+    let refused = |source: &Path| load(source.to_str().unwrap(), cache(), Placement::CPU).err().expect("it is refused").to_string();
     assert!(refused(Path::new("/no/such/folder")).contains("/no/such/folder"));
     let (folder, ..) = tiny(1);
     let weights = folder.path().join("model.safetensors");

@@ -1,11 +1,26 @@
-//! The fixtures: tiny models with what transformers and peft computed for them.
+//! The fixtures: tiny models with what transformers and peft computed for them. `tiny-*` are of the usual shape; `odd-*` have heads whose
+//! widths do not add up to the hidden size, one key head for all or three for six, heads of their own for the output, prompts over several passes.
 
 use std::path::{Path, PathBuf};
 
-use groklab_model::{Adapter, Model, Placement};
+use groklab_model::{Adapter, Example, Model, Placement};
 use serde_json::Value;
 
-pub const ARCHITECTURES: [&str; 3] = ["llama", "qwen2", "qwen3"];
+/// The names of all fixtures: whatever folder has a reference.
+pub fn models() -> Vec<String> {
+    let folders = std::fs::read_dir(fixtures()).unwrap().map(|entry| entry.unwrap().path());
+    let mut names: Vec<String> = folders
+        .filter(|folder| folder.join("reference.json").exists())
+        .map(|folder| folder.file_name().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    names.sort_unstable();
+    assert!(names.len() >= 6, "{names:?}");
+    names
+}
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+}
 
 pub struct Fixture {
     pub folder: PathBuf,
@@ -13,8 +28,8 @@ pub struct Fixture {
     pub reference: Value,
 }
 
-pub fn fixture(architecture: &str) -> Fixture {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/tiny-{architecture}"));
+pub fn fixture(name: &str) -> Fixture {
+    let folder = fixtures().join(name);
     let model = Model::open(folder.to_str().unwrap(), Path::new("/nonexistent"), Placement::CPU).unwrap();
     let reference = serde_json::from_slice(&std::fs::read(folder.join("reference.json")).unwrap()).unwrap();
     Fixture { folder, model, reference }
@@ -31,6 +46,15 @@ impl Fixture {
         let lengths = integers(&self.reference["lengths"]);
         let rows = self.reference["input_ids"].as_array().unwrap();
         rows.iter().zip(lengths).map(|(row, length)| integers(row)[..length as usize].to_vec()).collect()
+    }
+
+    /// The rows as prompts and completions.
+    pub fn examples(&self) -> Vec<Example> {
+        let cut = |(row, length): (Vec<i64>, i64)| {
+            let (prompt, completion) = row.split_at(length as usize);
+            Example { prompt_ids: prompt.to_vec(), completion_ids: completion.to_vec() }
+        };
+        self.rows().into_iter().zip(integers(&self.reference["prompt_lengths"])).map(cut).collect()
     }
 }
 

@@ -8,3 +8,4 @@ mod common;
 mod files;
 mod parity;
 mod training;
+mod traps;

@@ -1,9 +1,12 @@
 //! Logits and greedy tokens equal what transformers and peft compute, without and with an adapter.
 
-use std::ops::ControlFlow;
+use std::{ops::ControlFlow, path::Path};
 
-use crate::common::{ARCHITECTURES, Fixture, distance, fixture, integers};
-use groklab_model::{Applied, Completion, Request, Row, Sampling, Stop, generate, last_logits, score};
+use crate::common::{Fixture, distance, fixture, integers, models};
+use groklab_model::{
+    Applied, Completion, Model, Placement, Request, Row, Sampling, Settings, Start, Stop, Trainer, generate, last_logits, score,
+};
+use tch::{Device, Kind};
 
 fn run(fixture: &Fixture, applied: Option<&Applied>, rows: &[Row], temperature: f64) -> Vec<Completion> {
     let sampling = Sampling { temperature, top_p: 0.9, max_new_tokens: 16 };
@@ -19,8 +22,8 @@ fn rows(fixture: &Fixture) -> Vec<Row> {
 
 #[test]
 fn logits_and_greedy_tokens_equal_the_reference() {
-    for name in ARCHITECTURES {
-        let fixture = fixture(name);
+    for name in models() {
+        let fixture = fixture(&name);
         let adapter = Applied::new(&fixture.model, &fixture.adapter("adapter")).unwrap();
         for (applied, logits, greedy) in [(None, "logits", "greedy"), (Some(&adapter), "logits_adapter", "greedy_adapter")] {
             let computed = last_logits(&fixture.model, applied, &fixture.rows()).unwrap();
@@ -35,8 +38,8 @@ fn logits_and_greedy_tokens_equal_the_reference() {
 
 #[test]
 fn dropping_an_adapter_leaves_the_base_bit_identical() {
-    for name in ARCHITECTURES {
-        let fixture = fixture(name);
+    for name in models() {
+        let fixture = fixture(&name);
         let before = last_logits(&fixture.model, None, &fixture.rows()).unwrap();
         let adapter = fixture.adapter("adapter");
         let with = {
@@ -52,7 +55,7 @@ fn dropping_an_adapter_leaves_the_base_bit_identical() {
 
 #[test]
 fn a_sampled_row_depends_on_its_seed_alone() {
-    let fixture = fixture("llama");
+    let fixture = fixture("tiny-llama");
     let prompts = fixture.rows();
     // More rows than are decoded together, several per prompt, so that rows leave, move and enter.
     let rows: Vec<Row> = (0..150).map(|n| Row { prompt_ids: prompts[n % 3].clone(), seed: n as u64 / 2 }).collect();
@@ -77,7 +80,7 @@ fn a_sampled_row_depends_on_its_seed_alone() {
 
 #[test]
 fn rows_end_at_end_tokens_and_the_others_go_on() {
-    let fixture = fixture("llama");
+    let fixture = fixture("tiny-llama");
     let rows = rows(&fixture);
     let free = run(&fixture, None, &rows, 0.0);
     let end = free[1].ids[3];
@@ -95,7 +98,7 @@ fn rows_end_at_end_tokens_and_the_others_go_on() {
 
 #[test]
 fn a_call_can_be_cancelled_and_refuses_nonsense() {
-    let fixture = fixture("llama");
+    let fixture = fixture("tiny-llama");
     let rows = rows(&fixture);
     let sampling = Sampling { temperature: 0.0, top_p: 1.0, max_new_tokens: 16 };
     let mut calls = 0;
@@ -119,7 +122,7 @@ fn a_call_can_be_cancelled_and_refuses_nonsense() {
 
 #[test]
 fn scores_agree_with_the_reference_and_with_what_was_written() {
-    let fixture = fixture("qwen2");
+    let fixture = fixture("tiny-qwen2");
     let scored = score(&fixture.model, None, &fixture.rows(), &mut |_| ()).unwrap();
     let last: Vec<Vec<f32>> = scored.iter().map(|scored| scored.last_logits.clone()).collect();
     assert!(distance(&last, &fixture.reference["logits"]) < 1e-4);
@@ -131,5 +134,35 @@ fn scores_agree_with_the_reference_and_with_what_was_written() {
         let mean = tail.iter().map(|&v| f64::from(v)).sum::<f64>() / tail.len() as f64;
         assert!((mean - written.mean_logprob).abs() < 1e-4, "{mean} for {}", written.mean_logprob);
     }
-    assert!(score(&fixture.model, None, &[vec![]], &mut |_| ()).unwrap_err().to_string().contains("sequence 0"));
+    assert!(score(&fixture.model, None, &[vec![]], &mut |_| ()).unwrap_err().to_string().contains("row 0: it has no tokens"));
+}
+
+/// What a GPU computes with, on the CPU: bfloat16 weights, adapters beside them, libtorch's engine, training in float32 adapters.
+#[test]
+fn bfloat16_goes_the_way_of_a_gpu_and_agrees_roughly() {
+    for name in models() {
+        let exact = fixture(&name);
+        let placement = Placement { device: Device::Cpu, kind: Kind::BFloat16 };
+        let model = Model::open(exact.folder.to_str().unwrap(), Path::new("/nonexistent"), placement).unwrap();
+        let adapter = exact.adapter("adapter");
+        let applied = Applied::new(&model, &adapter).unwrap();
+        for (applied, logits) in [(None, "logits"), (Some(&applied), "logits_adapter")] {
+            let computed = last_logits(&model, applied, &exact.rows()).unwrap();
+            let far = distance(&computed, &exact.reference[logits]);
+            let size = computed.iter().flatten().fold(0.0_f32, |most, v| v.abs().max(most));
+            assert!(far > 1e-4 && far < f64::from(size) * 0.1, "{name} {logits}: {far} of {size}");
+        }
+        let sampling = Sampling { temperature: 0.8, top_p: 0.9, max_new_tokens: 8 };
+        let prompts = rows(&exact);
+        let request = |share_prefixes| Request { rows: &prompts, sampling, stop: Stop::default(), share_prefixes };
+        let written = generate(&model, Some(&applied), &request(true), &mut |_| ControlFlow::Continue(())).unwrap();
+        assert_eq!(written, generate(&model, Some(&applied), &request(true), &mut |_| ControlFlow::Continue(())).unwrap(), "{name}");
+        assert!(generate(&model, Some(&applied), &request(false), &mut |_| ControlFlow::Continue(())).is_ok());
+        let start = Start::From { adapter: &adapter, optimiser: None };
+        let settings = Settings { learning_rate: 1e-2, ..Settings::default() };
+        let mut trainer = Trainer::new(&model, adapter.spec().clone(), settings, start).unwrap();
+        let examples = exact.examples();
+        let losses: Vec<f64> = (0..4).map(|_| trainer.step(&examples, &mut || ControlFlow::Continue(())).unwrap().loss).collect();
+        assert!(losses[3] < losses[0] && losses.iter().all(|loss| loss.is_finite()), "{name}: {losses:?}");
+    }
 }

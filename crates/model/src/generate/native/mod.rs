@@ -2,6 +2,7 @@
 //! whatever else is computed beside it, so completions are bit-identical alone, in any batch, with any number of lanes, whoever takes which
 //! row. Where the machine lacks the instructions, or the model is elsewhere, `super::batch` does the work with libtorch.
 
+mod attention;
 mod kernel;
 pub(super) mod ops;
 mod pass;

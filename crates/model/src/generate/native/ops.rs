@@ -62,17 +62,6 @@ dispatched!(
     sum(x: &[f32]) -> f64,
     sum_body
 );
-dispatched!(
-    /// `scores[key] = query · key` for keys in blocks of 16, `[block][head_dim][16]`; `scores` has whole blocks.
-    score_keys(query: &[f32], keys: &[f32], scores: &mut [f32]),
-    score_keys_body
-);
-dispatched!(
-    /// `out += Σ share × value` for values `[key][head_dim]`, in the order of the keys.
-    add_values(shares: &[f32], values: &[f32], out: &mut [f32]),
-    add_values_body
-);
-
 /// Sums are kept in this many lanes.
 const LANES: usize = 16;
 
@@ -142,24 +131,6 @@ fn lanes(x: &[f32], f: impl Fn(f32) -> f32) -> f64 {
     sums.iter().map(|&sum| f64::from(sum)).sum::<f64>() + rest
 }
 
-#[inline(always)]
-fn score_keys_body(query: &[f32], keys: &[f32], scores: &mut [f32]) {
-    for (block, scores) in keys.chunks_exact(query.len() * LANES).zip(scores.chunks_exact_mut(LANES)) {
-        let mut sums = [0.0_f32; LANES];
-        for (&q, keys) in query.iter().zip(block.chunks_exact(LANES)) {
-            sums.iter_mut().zip(keys).for_each(|(sum, &key)| *sum = q.mul_add(key, *sum));
-        }
-        scores.copy_from_slice(&sums);
-    }
-}
-
-#[inline(always)]
-fn add_values_body(shares: &[f32], values: &[f32], out: &mut [f32]) {
-    for (&share, value) in shares.iter().zip(values.chunks_exact(out.len())) {
-        out.iter_mut().zip(value).for_each(|(out, &v)| *out = share.mul_add(v, *out));
-    }
-}
-
 /// e to the power of `x` within 2 units of the last place (Cephes' polynomial); 0 far below, infinity above, NaN for NaN.
 #[inline(always)]
 fn exp(x: f32) -> f32 {
@@ -211,17 +182,8 @@ mod tests {
     }
 
     #[test]
-    fn attention_is_a_weighted_sum() {
+    fn sums_have_their_rest() {
         let Some(simd) = Simd::detect() else { return };
-        let query = [1.0, 2.0];
-        let mut keys = vec![0.0; 2 * 16];
-        (keys[3], keys[16 + 3]) = (10.0, 100.0);
-        let mut scores = vec![0.0; 16];
-        score_keys(simd, &query, &keys, &mut scores);
-        assert_eq!((scores[3], scores[4]), (210.0, 0.0));
-        let mut out = [1.0, 1.0];
-        add_values(simd, &[0.5, 2.0], &[2.0, 4.0, 1.0, 3.0], &mut out);
-        assert_eq!(out, [4.0, 9.0]);
         assert!((sum_of_exp(simd, &[0.0; 33], 0.0) - 33.0).abs() < 1e-6);
         assert_eq!(sum(simd, &[0.25; 33]), 8.25);
     }

@@ -5,6 +5,7 @@
 use tch::Tensor;
 
 use super::{
+    attention,
     kernel::{GROUP, Into, Simd, WIDEST, product},
     ops,
     segment::Segment,
@@ -165,8 +166,11 @@ impl<'a> Net<'a> {
             self.store(work, index, sequences[token.sequence], (column, place), width);
         }
         clear(&mut work.attended, config.q_size() as usize * width);
-        for (column, (token, &place)) in tokens.iter().zip(places).enumerate() {
-            self.attend(work, index, sequences[token.sequence], (column, place), width);
+        // Head by head, so that its keys and values stay in the cache for the tokens that share them.
+        for head in 0..config.kv_heads as usize {
+            for (column, (token, &place)) in tokens.iter().zip(places).enumerate() {
+                self.attend(work, (index, head), sequences[token.sequence], (column, place), width);
+            }
         }
         product(self.simd, layer.out, &work.attended, &mut work.x, width, Into::Add);
     }
@@ -194,36 +198,46 @@ impl<'a> Net<'a> {
         }
     }
 
-    /// Attention of one token over its sequence up to itself.
-    fn attend(&self, work: &mut Workspace, index: usize, segment: &Segment, (column, place): (usize, usize), width: usize) {
+    /// Attention of one token over its sequence up to itself, for the queries of one key head.
+    fn attend(
+        &self,
+        work: &mut Workspace,
+        (index, head): (usize, usize),
+        segment: &Segment,
+        (column, place): (usize, usize),
+        width: usize,
+    ) {
         let (config, dim) = (self.config, self.config.head_dim as usize);
         let group = (config.heads / config.kv_heads) as usize;
-        let scale = (dim as f32).powf(-0.5);
+        let (scale, seen, stride) = ((dim as f32).powf(-0.5), place + 1, place + 1 + GROUP);
+        let rows = head * group * dim..(head + 1) * group * dim;
+        work.query.clear();
+        work.query.extend(rows.clone().map(|row| work.qkv[row * width + column] * scale));
         let mut chain = Vec::new();
-        segment.chain(place + 1, &mut chain);
-        clear(&mut work.scores, place + 1 + GROUP);
-        for head in 0..config.heads as usize {
-            let rows = head * dim..(head + 1) * dim;
-            work.query.clear();
-            work.query.extend(rows.clone().map(|row| work.qkv[row * width + column] * scale));
-            let mut seen = 0;
-            for &(segment, tokens) in &chain {
-                let (keys, _) = segment.visible(index, head / group, tokens);
-                ops::score_keys(self.simd, &work.query, keys, &mut work.scores[seen..seen + tokens.next_multiple_of(GROUP)]);
-                seen += tokens;
-            }
-            clear(&mut work.shares, seen);
-            let most = ops::most(self.simd, &work.scores[..seen]);
-            ops::shares(self.simd, &work.scores[..seen], most, 1.0, &mut work.shares);
-            let total = ops::sum(self.simd, &work.shares) as f32;
-            clear(&mut work.mixed, dim);
-            let mut seen = 0;
-            for &(segment, tokens) in &chain {
-                let (_, values) = segment.visible(index, head / group, tokens);
-                ops::add_values(self.simd, &work.shares[seen..seen + tokens], values, &mut work.mixed);
-                seen += tokens;
-            }
-            rows.zip(&work.mixed).for_each(|(row, v)| work.attended[row * width + column] = v / total);
+        segment.chain(seen, &mut chain);
+        room(&mut work.scores, group * stride);
+        room(&mut work.shares, group * stride);
+        let mut at = 0;
+        for &(segment, tokens) in &chain {
+            let (keys, _) = segment.visible(index, head, tokens);
+            // A block's places behind `tokens` are written again by the next segment, or lie behind the end.
+            attention::score_keys(self.simd, &work.query, dim, keys, &mut work.scores[at..group * stride], stride);
+            at += tokens;
+        }
+        for (scores, shares) in work.scores.chunks_exact(stride).zip(work.shares.chunks_exact_mut(stride)).take(group) {
+            let most = ops::most(self.simd, &scores[..seen]);
+            ops::shares(self.simd, &scores[..seen], most, 1.0, &mut shares[..seen]);
+        }
+        clear(&mut work.mixed, group * dim);
+        let mut at = 0;
+        for &(segment, tokens) in &chain {
+            let (_, values) = segment.visible(index, head, tokens);
+            attention::add_values(self.simd, &work.shares[at..group * stride], stride, values, dim, &mut work.mixed);
+            at += tokens;
+        }
+        for ((row, mixed), shares) in rows.step_by(dim).zip(work.mixed.chunks_exact(dim)).zip(work.shares.chunks_exact(stride)) {
+            let total = ops::sum(self.simd, &shares[..seen]) as f32;
+            mixed.iter().enumerate().for_each(|(at, v)| work.attended[(row + at) * width + column] = v / total);
         }
     }
 
@@ -268,6 +282,13 @@ fn slice(tensor: &Tensor) -> Option<&[f32]> {
     let plain = tensor.kind() == tch::Kind::Float && tensor.device() == tch::Device::Cpu && tensor.is_contiguous();
     // SAFETY: a contiguous float32 tensor on the CPU holds `numel` values there for as long as it lives, and nobody writes to weights.
     plain.then(|| unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast::<f32>(), tensor.numel()) })
+}
+
+/// At least `count` places, whatever stands there.
+fn room(buffer: &mut Vec<f32>, count: usize) {
+    if buffer.len() < count {
+        buffer.resize(count, 0.0);
+    }
 }
 
 /// `count` zeros.
