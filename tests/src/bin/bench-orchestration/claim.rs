@@ -34,7 +34,9 @@ fn explain(bench: &Bench, name: &str, types: &str, values: &str) {
     let path = groklab_tests::root().join(format!("coordinator/src/store/sql/lease/{name}.sql"));
     let text = fs::read_to_string(path).unwrap();
     let statement: String = text.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n");
-    let prepare = format!("set plan_cache_mode = force_generic_plan; prepare {name}({types}) as {statement}");
+    let prepare = format!(
+        "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; prepare {name}({types}) as {statement}"
+    );
     let explain = format!("explain (analyze, buffers, costs off) execute {name}({values})");
     println!("{name}.sql");
     for line in bench.stack.sql(&format!("{prepare}; begin; {explain}; {explain}; rollback")).unwrap() {
