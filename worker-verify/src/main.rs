@@ -23,6 +23,7 @@ use groklab_worker_verify::{
 use crate::config::{Cli, Command, Programs};
 
 fn main() -> ExitCode {
+    groklab_worker_verify::return_large_blocks();
     run(Cli::parse()).unwrap_or_else(|error| {
         eprintln!("worker-verify: error: {error:#}");
         ExitCode::FAILURE

@@ -192,6 +192,13 @@ pub fn die_with_parent(signal: i32) -> io::Result<()> {
     if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal) } < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// Has the allocator return large blocks to the kernel as soon as they are freed. Left alone it keeps blocks as large as the largest
+/// ever freed, for each thread: 8 MiB of a hostile candidate's results would stay.
+pub fn return_large_blocks() {
+    // SAFETY: mallopt takes two integers; called before there are other threads.
+    unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 20) };
+}
+
 /// Sends `signal` to the process behind `pidfd`; one that has ended is fine.
 pub fn signal(pidfd: &OwnedFd, signal: i32) {
     // SAFETY: pidfd_send_signal takes integers and a null pointer, which means "no details".

@@ -1,12 +1,10 @@
 //! Claims of one kind of job: all calls that wait are served in one transaction.
 
-use std::{
-    collections::{HashMap, HashSet},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 
 use groklab_domain::{JobId, JobKind, WorkerId};
 use groklab_proto::v1;
+use sqlx::PgConnection;
 
 use super::{assemble, group_commit::Commit, turns::Turns};
 use crate::{
@@ -57,12 +55,9 @@ impl Commit for Claims {
         let workers: Vec<WorkerId> = calls.iter().map(|call| call.worker).collect();
         let kinds = worker::seen(&mut tx, &workers).await?;
         let mut answers: Vec<Result<Vec<v1::Job>>> = calls.iter().map(|call| may_ask(call, kinds.get(&call.worker).copied())).collect();
-        // A worker that asks twice at once, for its connection broke, is served once.
-        let mut known = HashSet::new();
-        let served: HashMap<WorkerId, usize> = (0..calls.len())
-            .filter(|&place| answers[place].is_ok() && known.insert(calls[place].worker))
-            .map(|place| (calls[place].worker, place))
-            .collect();
+        // Of a worker that asks twice at once, for its connection broke, the later call is served.
+        let served: HashMap<WorkerId, usize> =
+            (0..calls.len()).filter(|&place| answers[place].is_ok()).map(|place| (calls[place].worker, place)).collect();
         let asking: Vec<Asking<'_>> = calls
             .iter()
             .enumerate()
@@ -71,21 +66,38 @@ impl Commit for Claims {
             .collect();
         let mut jobs = lease::regive(&mut tx, &asking, self.lease).await?;
         let slots = slots(&asking, &jobs);
-        if !slots.is_empty() {
-            let open = lease::open(&mut tx, self.kind, u32::try_from(slots.len()).unwrap_or(u32::MAX)).await?;
-            let shares = self.turns.share(&open, slots.len());
-            jobs.extend(lease::claim(&mut tx, self.kind, &shares, &slots, self.lease).await?);
-        }
+        self.claim(&mut tx, &slots, &mut jobs).await?;
         let wire = assemble::jobs(&mut tx, &jobs).await?;
         tx.commit().await?;
         for (job, wire) in jobs.iter().zip(wire) {
-            let worker = job.worker.ok_or_else(|| Error::broken("a leased job without a worker"))?;
-            tracing::info!(experiment.id = %job.experiment, job.id = %job.id, lease.fence = job.fence.0, worker.id = %worker, kind = %job.spec.kind, "job leased");
-            if let Some(Ok(answer)) = served.get(&worker).map(|&place| &mut answers[place]) {
+            let place = job.worker.and_then(|worker| served.get(&worker));
+            if let Some(Ok(answer)) = place.map(|&place| &mut answers[place]) {
                 answer.push(wire);
             }
         }
         Ok(answers)
+    }
+}
+
+impl Claims {
+    /// Claims a job for each slot, as far as there are any. Jobs that another transaction holds are passed over: an experiment of which
+    /// there were fewer than it seemed is left out, and the others have its share.
+    async fn claim(&self, db: &mut PgConnection, mut slots: &[WorkerId], jobs: &mut Vec<Job>) -> Result<()> {
+        let mut open = if slots.is_empty() { Vec::new() } else { lease::open(db, self.kind, slots.len()).await? };
+        while !slots.is_empty() && !open.is_empty() {
+            let shares = self.turns.share(&open, slots.len());
+            let claimed = lease::claim(db, self.kind, &shares, slots, self.lease).await?;
+            slots = &slots[claimed.len()..];
+            for one in &mut open {
+                let share = shares.iter().find(|(id, _)| *id == one.experiment).map_or(0, |(_, share)| *share);
+                let got = claimed.iter().filter(|job| job.experiment == one.experiment).count() as u32;
+                one.leased += got;
+                one.ready = if got < share { 0 } else { one.ready - got };
+            }
+            open.retain(|one| one.ready > 0);
+            jobs.extend(claimed);
+        }
+        Ok(())
     }
 }
 

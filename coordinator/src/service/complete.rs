@@ -1,7 +1,7 @@
 //! Taking jobs' results: fence first, then the results, then what follows from them, for all calls that wait in one transaction. Results
 //! are checked before anything is written, so that refusing some leaves the others alone.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use groklab_domain::{Digest, ExperimentId, Fault, JobId, JobKind};
 use groklab_proto::{
@@ -42,10 +42,12 @@ pub struct Done {
 }
 
 /// What became of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Taken {
-    /// Stored, now or by an earlier call of the same attempt.
-    Stored,
+    /// Stored by this call, for a job of this experiment and kind.
+    Stored(ExperimentId, JobKind),
+    /// Stored by an earlier call of the same attempt.
+    Repeated,
     /// The job has moved on and nothing was stored.
     Stale,
     /// They are not this job's results: nothing was stored.
@@ -60,8 +62,14 @@ impl Service {
             return Err(Error::Caller(format!("field `seconds` = {}", request.seconds)));
         }
         let bytes = request.encoded_len();
-        match self.completions.ask(Done { claim, seconds: request.seconds, result: request.result }, bytes).await? {
-            Taken::Stored => Ok(true),
+        let seconds = request.seconds;
+        match self.completions.ask(Done { claim, seconds, result: request.result }, bytes).await? {
+            Taken::Stored(experiment, kind) => {
+                tracing::info!(experiment.id = %experiment, job.id = %claim.job, lease.fence = claim.fence.0, worker.id = %claim.worker,
+                    %kind, seconds, "job done");
+                Ok(true)
+            }
+            Taken::Repeated => Ok(true),
             Taken::Stale => Ok(false),
             Taken::Refused(why) => {
                 self.fail_job(claim, Fault::Infrastructure, &format!("results refused: {why}")).await?;
@@ -84,23 +92,24 @@ impl Commit for Completions {
 
     async fn commit(&self, calls: &[Done]) -> Result<Vec<Result<Taken>>> {
         let claims: Vec<Claim> = calls.iter().map(|call| call.claim).collect();
-        let jobs: HashSet<JobId> = claims.iter().map(|claim| claim.job).collect();
-        if jobs.len() < calls.len() {
-            return Err(Error::broken("results of one job twice in a transaction"));
-        }
         let mut tx = self.store.begin().await?;
-        let experiments = experiments(&mut tx, jobs).await?;
+        let experiments = experiments(&mut tx, &claims).await?;
         let ids: Vec<ExperimentId> = experiments.keys().copied().collect();
         let standings = lease::standings(&mut tx, &claims).await?;
-        let mut held = Vec::new();
+        let (mut held, mut again): (Vec<(usize, Job, &Done)>, Vec<(usize, usize)>) = (Vec::new(), Vec::new());
         let mut answers: Vec<Result<Taken>> = Vec::with_capacity(calls.len());
-        for (call, standing) in calls.iter().zip(standings) {
+        for (place, standing) in standings.into_iter().enumerate() {
             answers.push(standing.map(|standing| match standing {
                 Standing::Holds(job) => {
-                    held.push((answers.len(), *job, call));
-                    Taken::Stored
+                    let stored = Taken::Stored(job.experiment, job.spec.kind);
+                    match held.iter().find(|(_, other, _)| other.id == job.id) {
+                        // Sent twice at once, for its connection broke.
+                        Some((first, ..)) => again.push((place, *first)),
+                        None => held.push((place, *job, &calls[place])),
+                    }
+                    stored
                 }
-                Standing::Done => Taken::Stored,
+                Standing::Done => Taken::Repeated,
                 Standing::Stale => Taken::Stale,
             }));
         }
@@ -116,14 +125,20 @@ impl Commit for Completions {
         let more = job::all_have_ready(&mut tx, &ids).await?;
         tx.commit().await?;
         self.tell(&accepted, more);
+        for (place, first) in again {
+            answers[place] = Ok(match &answers[first] {
+                Ok(Taken::Refused(why)) => Taken::Refused(why.clone()),
+                _ => Taken::Repeated,
+            });
+        }
         Ok(answers)
     }
 }
 
 /// The jobs' experiments. Whoever may write an experiment's row locks it before any job's; here that is where its base model's digest is
 /// not fixed yet.
-async fn experiments(db: &mut PgConnection, jobs: HashSet<JobId>) -> Result<HashMap<ExperimentId, Experiment>> {
-    let mut experiments = experiment::of_jobs(db, &jobs.into_iter().collect::<Vec<_>>()).await?;
+async fn experiments(db: &mut PgConnection, claims: &[Claim]) -> Result<HashMap<ExperimentId, Experiment>> {
+    let mut experiments = experiment::of_jobs(db, &claims.iter().map(|claim| claim.job).collect::<Vec<_>>()).await?;
     let open: Vec<ExperimentId> = experiments.values().filter(|one| one.base_digest.is_none()).map(|one| one.id).collect();
     if !open.is_empty() {
         experiments.extend(experiment::lock_all(db, &open).await?);
@@ -133,16 +148,9 @@ async fn experiments(db: &mut PgConnection, jobs: HashSet<JobId>) -> Result<Hash
 
 impl Completions {
     fn tell(&self, accepted: &Accepted<'_>, more: bool) {
-        for (job, seconds) in &accepted.done {
-            let worker = job.worker.map(|worker| worker.to_string()).unwrap_or_default();
-            tracing::info!(experiment.id = %job.experiment, job.id = %job.id, lease.fence = job.fence.0, worker.id = worker,
-                kind = %job.spec.kind, seconds, "job done");
-            // While there is work to hand out, the loop may look by its own clock: to look is to count all jobs of an iteration.
-            if job.spec.kind == JobKind::Generate {
-                self.nudge.work(JobKind::Verify);
-            }
-        }
-        if !more {
+        accepted.generated.iter().for_each(|_| self.nudge.work(JobKind::Verify));
+        // While there is work to hand out, the loop may look by its own clock: to look is to count all jobs of an iteration.
+        if !more && !accepted.done.is_empty() {
             self.nudge.state();
         }
     }
@@ -188,14 +196,12 @@ impl Check {
             JobKind::Train => iteration::get(db, job.experiment, job.spec.iteration).await?.and_then(|it| it.selected).unwrap_or(0),
             _ => 0,
         };
-        let checked = self.parse(job, result, trains_on);
-        let Ok(Checked::Trained(trained)) = &checked else { return Ok(checked) };
-        for digest in [Some(trained.adapter.config), Some(trained.adapter.weights), trained.optimiser].into_iter().flatten() {
-            if artifact::size(db, digest).await?.is_none() {
-                return Ok(Err(format!("artifact {digest} is not stored")));
-            }
+        if let Some(Wire::Train(trained)) = &result
+            && let Some(why) = missing_artifact(db, &results::trained(trained.clone(), trains_on)).await?
+        {
+            return Ok(Err(why));
         }
-        Ok(checked)
+        Ok(self.parse(job, result, trains_on))
     }
 
     fn parse(&mut self, job: &Job, result: Option<Wire>, trains_on: u32) -> Result<Checked, Refused> {
@@ -230,6 +236,17 @@ impl Check {
         });
         if fixed == base { Ok(()) } else { Err(format!("made with base model {base}, the experiment's is {fixed}")) }
     }
+}
+
+/// Why the files of what was trained cannot be referred to.
+async fn missing_artifact(db: &mut PgConnection, trained: &Result<Trained, Refused>) -> Result<Option<Refused>> {
+    let Ok(trained) = trained else { return Ok(None) };
+    for digest in [Some(trained.adapter.config), Some(trained.adapter.weights), trained.optimiser].into_iter().flatten() {
+        if artifact::size(db, digest).await?.is_none() {
+            return Ok(Some(format!("artifact {digest} is not stored")));
+        }
+    }
+    Ok(None)
 }
 
 /// What is stored together.

@@ -1,11 +1,12 @@
-//! Group commit: calls that arrive while a transaction is at the database wait, and all of them share the next one. Nobody waits for
-//! company: a call that comes alone is served alone.
+//! Group commit: calls that arrive while a transaction is at the database wait for its end, and all of them share the next one. Nobody waits
+//! for company: a call that finds no transaction under way is served at once, and alone.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use futures::FutureExt as _;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, chain};
 
 /// Calls in one transaction.
 const MOST: usize = 128;
@@ -14,12 +15,16 @@ const MOST_BYTES: usize = 32 << 20;
 /// Calls that may wait; more wait for a place.
 const WAITING: usize = 4096;
 
+/// How long a transaction may take: less than workers wait for an answer.
+const LONGEST: Duration = Duration::from_secs(25);
+
 /// What serves calls together.
 pub trait Commit: Send + Sync {
     type Call: Send + Sync;
     type Answer: Send;
 
-    /// Serves all calls in one transaction; the answers are in the calls' order. An error means that nothing was stored for any of them.
+    /// Serves all calls in one transaction; the answers are in the calls' order. An error means that nothing was
+    /// stored for any of them, or that nobody knows: calls are safe to repeat.
     fn commit(&self, calls: &[Self::Call]) -> impl Future<Output = Result<Vec<Result<Self::Answer>>>> + Send;
 }
 
@@ -95,22 +100,41 @@ impl<T: Commit> Lane<T> {
         Some((calls, answers))
     }
 
-    /// Together; where that fails by the fault of one of them, each alone, so that it fails alone.
+    /// Together; where that fails, each alone, so that only those fail whose fault it is. Once the database is away for one, it is for all.
     async fn serve(&self, calls: &[T::Call]) -> Vec<Result<T::Answer>> {
-        match self.commit.commit(calls).await {
-            Ok(answers) => answers,
-            Err(Error::Busy { what, .. }) => calls.iter().map(|_| Err(Error::Busy { what: what.clone(), source: None })).collect(),
-            Err(error) if calls.len() == 1 => vec![Err(error)],
-            Err(_) => {
-                let mut answers = Vec::with_capacity(calls.len());
-                for call in calls {
-                    answers.extend(match self.commit.commit(std::slice::from_ref(call)).await {
-                        Ok(answers) => answers,
-                        Err(error) => vec![Err(error)],
-                    });
-                }
-                answers
+        let error = match self.commit(calls).await {
+            Ok(answers) => return answers,
+            Err(error) if calls.len() == 1 => return vec![Err(error)],
+            Err(error) => error,
+        };
+        tracing::warn!(error = chain(&error), calls = calls.len(), "calls could not be served together, trying each alone");
+        let mut answers = Vec::with_capacity(calls.len());
+        let mut away = None;
+        for call in calls {
+            if let Some(what) = &away {
+                answers.push(Err(Error::Busy { what: String::clone(what), source: None }));
+                continue;
             }
+            match self.commit(std::slice::from_ref(call)).await {
+                Ok(answer) => answers.extend(answer),
+                Err(error) => {
+                    if let Error::Busy { what, .. } = &error {
+                        away = Some(what.clone());
+                    }
+                    answers.push(Err(error));
+                }
+            }
+        }
+        answers
+    }
+
+    /// A transaction that takes too long or panics fails like one that the database refuses: others wait behind it.
+    async fn commit(&self, calls: &[T::Call]) -> Result<Vec<Result<T::Answer>>> {
+        let commit = AssertUnwindSafe(self.commit.commit(calls)).catch_unwind();
+        match tokio::time::timeout(LONGEST, commit).await {
+            Ok(Ok(answers)) => answers,
+            Ok(Err(_)) => Err(Error::broken("a transaction panicked; the log has the place")),
+            Err(_) => Err(Error::Busy { what: format!("the database took longer than {} s", LONGEST.as_secs()), source: None }),
         }
     }
 }
@@ -123,7 +147,7 @@ mod tests {
 
     use super::*;
 
-    /// Doubles numbers, notes what came together, and breaks on 13.
+    /// Doubles numbers, notes what came together; breaks on 13, panics on 7, is away on 8.
     #[derive(Debug, Default)]
     struct Doubling(StdMutex<Vec<Vec<u32>>>);
 
@@ -133,8 +157,11 @@ mod tests {
 
         async fn commit(&self, calls: &[u32]) -> Result<Vec<Result<u32>>> {
             self.0.lock().unwrap().push(calls.to_vec());
-            if calls.contains(&13) {
-                return Err(Error::broken("thirteen"));
+            match calls {
+                _ if calls.contains(&13) => return Err(Error::broken("thirteen")),
+                _ if calls.contains(&7) => panic!("seven"),
+                _ if calls.contains(&8) => return Err(Error::Busy { what: "eight".to_owned(), source: None }),
+                _ => {}
             }
             Ok(calls.iter().map(|n| Ok(2 * n)).collect())
         }
@@ -174,6 +201,20 @@ mod tests {
         let (answers, together) = asked(&[1, 13, 3]).await;
         assert_eq!(answers, [Some(2), None, Some(6)]);
         assert_eq!(together.len(), 4, "once together, then each alone");
+    }
+
+    #[tokio::test]
+    async fn a_panic_fails_its_call_alone() {
+        let (answers, together) = asked(&[1, 7, 3]).await;
+        assert_eq!(answers, [Some(2), None, Some(6)]);
+        assert_eq!(together.len(), 4);
+    }
+
+    #[tokio::test]
+    async fn once_the_database_is_away_nobody_waits_for_it_again() {
+        let (answers, together) = asked(&[1, 8, 3, 4]).await;
+        assert_eq!(answers, [Some(2), None, None, None]);
+        assert_eq!(together, [vec![1, 8, 3, 4], vec![1], vec![8]]);
     }
 
     #[tokio::test]

@@ -22,8 +22,8 @@ use crate::{
 const LOOK: Duration = Duration::from_secs(2);
 /// The longest reason that is kept, in bytes.
 const LONGEST_REASON: usize = 4096;
-/// What a job's message may take in memory: usual ones take a tenth of it, few as much as a message may.
-const JOB_BYTES: usize = 1 << 20;
+/// What a leased job counts as in memory, which bounds how many are leased together: most are smaller, few as large as a message may be.
+const LEASED_BYTES: usize = 512 << 10;
 
 impl Service {
     pub async fn register_worker(&self, registration: &Registration) -> Result<()> {
@@ -40,7 +40,10 @@ impl Service {
             let nudged = self.nudge.on_work(wanted.kind);
             tokio::pin!(nudged);
             nudged.as_mut().enable();
-            let jobs = self.claims[wanted.kind as usize].ask(wanted.clone(), JOB_BYTES * wanted.capacity as usize).await?;
+            let jobs = self.claims[wanted.kind as usize].ask(wanted.clone(), LEASED_BYTES * wanted.capacity as usize).await?;
+            for job in &jobs {
+                tracing::info!(experiment.id = job.experiment_id, job.id = job.job_id, lease.fence = job.fence, worker.id = %wanted.worker, kind = %wanted.kind, "job leased");
+            }
             let now = Instant::now();
             if !jobs.is_empty() || now >= deadline || wanted.capacity == 0 || self.stop.is_cancelled() {
                 return Ok(jobs);

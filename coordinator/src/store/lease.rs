@@ -57,8 +57,9 @@ pub struct Open {
 }
 
 /// The running experiments that have ready jobs of a kind, oldest first.
-pub async fn open(db: &mut PgConnection, kind: JobKind, most: u32) -> Result<Vec<Open>> {
-    let rows = sqlx::query_file!("src/store/sql/lease/open.sql", kind.as_str(), i64::from(most)).fetch_all(db).await?;
+pub async fn open(db: &mut PgConnection, kind: JobKind, most: usize) -> Result<Vec<Open>> {
+    let rows =
+        sqlx::query_file!("src/store/sql/lease/open.sql", kind.as_str(), i64::try_from(most).unwrap_or(i64::MAX)).fetch_all(db).await?;
     let small = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
     Ok(rows
         .into_iter()

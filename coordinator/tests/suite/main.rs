@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it panics")]
 
 mod access;
+mod groups;
 mod harness;
 mod hostile;
 mod leases;

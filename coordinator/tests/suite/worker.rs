@@ -40,6 +40,17 @@ impl Worker {
         worker
     }
 
+    /// The same worker for another call at once.
+    pub fn again(&self) -> Self {
+        Self {
+            id: self.id.clone(),
+            kind: self.kind,
+            workers: self.workers.clone(),
+            artifacts: self.artifacts.clone(),
+            hopeless: self.hopeless,
+        }
+    }
+
     /// Waits for one job.
     pub async fn lease(&mut self) -> v1::Job {
         loop {

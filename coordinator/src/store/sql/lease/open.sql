@@ -5,6 +5,7 @@ cross join lateral (
     select count(*) as ready from (
         select from job j
         where j.experiment_id = e.experiment_id and j.kind = $1 and j.state = 'ready' and j.not_before <= now()
+        order by j.rank
         limit $2) counted
 ) claimable
 cross join lateral (
