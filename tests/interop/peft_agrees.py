@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Whether peft and these programs agree on adapters, both ways. Needs torch, transformers and peft; run on demand:
 
-    peft_agrees.py --model DIR --data sft.jsonl --bin target/debug [--steps 3]
+    peft_agrees.py --model DIR --data sft.jsonl --bin target/debug [--steps 3] [--targets PATTERN]
 
-DIR is a model in the Hugging Face layout, sft.jsonl has lines {"prompt", "completion"}. It checks that
+DIR is a model in the Hugging Face layout, sft.jsonl has lines {"prompt", "completion"}, PATTERN is a regular expression for target_modules, such as
+'model\\.layers\\.[0-9]\\.(self_attn\\.[qv]_proj|mlp\\..*)'; without it all seven linears of every layer. It checks that
 1. a fresh adapter of peft's, trained from the same start on the same batches by both, has the same losses (to 1e-3),
 2. the adapter that `worker-train fit` wrote loads in peft and gives the logits that `worker-gen score` gives (to 1e-3),
 3. the adapter that peft trained loads in `worker-gen` and gives peft's logits (to 1e-3).
@@ -73,12 +74,13 @@ def main():
     a.add_argument("--bin", type=pathlib.Path, required=True)
     a.add_argument("--steps", type=int, default=3)
     a.add_argument("--batch", type=int, default=8)
+    a.add_argument("--targets", default=LINEARS)
     o = a.parse_args()
     torch.manual_seed(0)
     tok = AutoTokenizer.from_pretrained(o.model)
     data = [example(tok, row) for row in lines(pathlib.Path(o.data).read_text())]
     base = AutoModelForCausalLM.from_pretrained(o.model, dtype=torch.float32)
-    peft = get_peft_model(base, LoraConfig(r=16, lora_alpha=32, task_type="CAUSAL_LM", target_modules=LINEARS))
+    peft = get_peft_model(base, LoraConfig(r=16, lora_alpha=32, task_type="CAUSAL_LM", target_modules=o.targets))
     sequences = [p + c for p, c in data[:4]]
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
