@@ -102,7 +102,7 @@ pub async fn of_jobs(db: &mut PgConnection, jobs: &[JobId]) -> Result<HashMap<Ex
         r#"select experiment_id, name, config, state, reason, iteration, last_iteration, base_digest,
                   (extract(epoch from created_at) * 1000)::bigint as "created_unix_ms!",
                   (extract(epoch from updated_at) * 1000)::bigint as "updated_unix_ms!"
-           from experiment where experiment_id in (select experiment_id from job where job_id = any($1))"#,
+           from experiment where experiment_id = any(array(select distinct experiment_id from job where job_id = any($1)))"#,
         &ids
     )
     .fetch_all(db)

@@ -1,7 +1,7 @@
 -- $1 kind, $2 experiments, $3 how many jobs of each, $4 workers, one for each job, $5 lease. Within an experiment jobs go out in the order
 -- they were made; `lateral` lets the partial index job_ready serve each experiment without reading the others' jobs.
 with pick as (
-    select ready.job_id, row_number() over (order by ready.rank) as place
+    select ready.job_id, (row_number() over (order by ready.rank))::int as place
     from unnest($2::uuid[], $3::int[]) as share (experiment_id, jobs)
     cross join lateral (
         select job_id, rank from job j
@@ -12,8 +12,8 @@ with pick as (
     ) ready
 ), won as (
     update job
-    set state = 'leased', fence = fence + 1, worker_id = slot.worker_id, leased_until = now() + $5::interval, units_done = 0
-    from pick join unnest($4::uuid[]) with ordinality as slot (worker_id, place) using (place)
+    set state = 'leased', fence = fence + 1, worker_id = ($4::uuid[])[pick.place], leased_until = now() + $5::interval, units_done = 0
+    from pick
     where job.job_id = pick.job_id
     returning job.*
 ), recorded as (
