@@ -10,7 +10,7 @@ use tonic::{Code, Status};
 
 use crate::{
     harness::{Coordinator, eventually},
-    worker::{Worker, base, crew},
+    worker::{Worker, crew},
 };
 
 /// Twelve greedy rollouts, a job each.
@@ -70,12 +70,18 @@ async fn each_of_many_completions_gets_its_own_answer() {
         let result = worker.work(&job).await;
         held.push((Arc::new(worker), job, result));
     }
+    // The base model is fixed: otherwise one lane would wait for the other and not at the gate.
+    let (worker, job, result) = &held[0];
+    assert!(complete(worker, job, result.clone()).await.unwrap().unwrap());
     let gate = Gate::shut(&coordinator).await;
-    // One for each of the two lanes; what comes after them waits for both.
-    let first: Vec<Completed> = held[..2].iter().map(|(worker, job, result)| complete(worker, job, result.clone())).collect();
-    Gate::waiting(&coordinator, 2).await;
+    // One after the other for each of the two lanes; what comes after them waits for both.
+    let mut first = Vec::new();
+    for (worker, job, result) in &held[1..3] {
+        first.push(complete(worker, job, result.clone()));
+        Gate::waiting(&coordinator, first.len() as i64).await;
+    }
 
-    let good: Vec<Completed> = held[2..5].iter().map(|(worker, job, result)| complete(worker, job, result.clone())).collect();
+    let good: Vec<Completed> = held[3..5].iter().map(|(worker, job, result)| complete(worker, job, result.clone())).collect();
     let (worker, job, result) = &held[5];
     let twice = [complete(worker, job, result.clone()), complete(worker, job, result.clone())];
     let (worker, job, result) = &held[6];
@@ -110,13 +116,12 @@ async fn each_of_many_completions_gets_its_own_answer() {
     assert_eq!(coordinator.count("select count(distinct base_digest) from experiment").await, 1);
     // `now()` is a transaction's: without groups every job would have its own.
     let transactions = coordinator.count("select count(distinct finished_at) from job where state = 'done'").await;
-    assert!(transactions <= 4, "{transactions} transactions for six jobs");
+    assert!(transactions < 6, "{transactions} transactions for six jobs");
 
     let (worker, job, result) = held.pop().unwrap();
     assert!(complete(&worker, &job, result).await.unwrap().unwrap(), "its own claim stands");
     let _crew = crew(&coordinator).await;
     coordinator.until(&id, "completed").await;
-    assert_eq!(base(), Digest::of(b"base").to_string());
     coordinator.stop().await;
 }
 
