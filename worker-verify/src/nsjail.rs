@@ -2,7 +2,8 @@
 //! and reports. Trusts nothing that comes out, and leaves nothing behind.
 //!
 //! How a candidate ended is read in nsjail's log, which the candidate can't reach: nsjail's exit status shows a signal and a
-//! status above 128 alike. A SIGKILL that no limit explains came from outside (the policy lets no candidate send one), even if the machine ran out of memory because of the candidate: nothing here could tell.
+//! status above 128 alike. A SIGKILL that no limit explains came from outside (the policy lets no candidate send one), even if
+//! the machine ran out of memory because of the candidate: nothing here could tell.
 
 use std::{
     fs::File,
