@@ -21,7 +21,7 @@ const SLACK: u64 = 1 << 20;
 const PREFIX: &str = "groklab-verify-";
 
 /// Makes groups.
-pub trait Cgroups: Send + Sync {
+pub trait Cgroups: Send + Sync + std::fmt::Debug {
     /// A new group.
     ///
     /// # Errors
@@ -83,6 +83,7 @@ impl Cgroups for V1 {
             usage: open(&memory.join("memory.usage_in_bytes"))?,
             peak: open(&memory.join("memory.max_usage_in_bytes"))?,
             kills: open(&memory.join("memory.oom_control"))?,
+            hits: open(&memory.join("memory.failcnt"))?,
             ..Memory::empty()?
         });
         if let Some(folder) = &self.cpuacct {
@@ -139,6 +140,8 @@ impl Cgroups for V2 {
             usage: open(&folder.join("memory.current"))?,
             peak: open(&folder.join("memory.peak"))?,
             kills: open(&folder.join("memory.events"))?,
+            hits: open(&folder.join("memory.events"))?,
+            hits_key: "oom",
             ..Memory::empty()?
         });
         group.cpu = Some(Cpu { file: open(&folder.join("cpu.stat"))?, key: "usage_usec", unit: Duration::from_micros });
@@ -186,6 +189,9 @@ struct Memory {
     usage: File,
     peak: File,
     kills: File,
+    /// How often the group's own limit was in the way, behind this word.
+    hits: File,
+    hits_key: &'static str,
     limited_to: u64,
     before: Counts,
 }
@@ -195,6 +201,7 @@ struct Counts {
     usage: u64,
     peak: u64,
     kills: u64,
+    hits: u64,
 }
 
 struct Cpu {
@@ -236,9 +243,11 @@ impl Group {
         told.then(|| peak - memory.before.usage.min(peak))
     }
 
-    /// Whether the kernel killed a process of the group for memory since `begin`.
+    /// Whether the kernel killed a process of the group for memory since `begin`, and that for the group's own limit: it counts here
+    /// whom it killed because the whole machine's memory ran out too.
     pub fn killed(&self) -> bool {
-        self.memory.as_ref().is_some_and(|memory| memory.counts().is_ok_and(|now| now.kills > memory.before.kills))
+        let own = |now: Counts, before: Counts| now.kills > before.kills && now.hits > before.hits;
+        self.memory.as_ref().is_some_and(|memory| memory.counts().is_ok_and(|now| own(now, memory.before)))
     }
 
     /// Makes the group's part below `parent`.
@@ -255,7 +264,8 @@ impl Memory {
     /// Files that stand for nothing, to be replaced.
     fn empty() -> io::Result<Self> {
         let null = || File::open("/dev/null");
-        Ok(Self { limit: null()?, usage: null()?, peak: null()?, kills: null()?, limited_to: 0, before: Counts::default() })
+        let [limit, usage, peak, kills, hits] = [null()?, null()?, null()?, null()?, null()?];
+        Ok(Self { limit, usage, peak, kills, hits, hits_key: "", limited_to: 0, before: Counts::default() })
     }
 
     fn counts(&self) -> io::Result<Counts> {
@@ -264,6 +274,7 @@ impl Memory {
             usage: number_after(&read(&self.usage)?, "").ok_or_else(missing)?,
             peak: number_after(&read(&self.peak)?, "").ok_or_else(missing)?,
             kills: number_after(&read(&self.kills)?, "oom_kill").unwrap_or(0),
+            hits: number_after(&read(&self.hits)?, self.hits_key).ok_or_else(missing)?,
         })
     }
 }
@@ -401,5 +412,34 @@ mod tests {
         assert_eq!(number_after("usage_usec 7\nuser_usec 3\n", "usage_usec"), Some(7));
         assert_eq!(number_after("oom_kill_disable 0\nunder_oom 0\noom_kill 2\n", "oom_kill"), Some(2));
         assert_eq!(number_after("low 0\noom 1\n", "oom_kill"), None);
+    }
+
+    #[test]
+    fn a_kill_that_the_groups_limit_did_not_cause_is_not_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        for (hits, hits_key) in [("failcnt", ""), ("events", "oom")] {
+            let events = |oom, kills| write("events", &format!("max 9\noom {oom}\noom_kill {kills}\n"));
+            ["usage", "peak", "limit", "failcnt"].iter().for_each(|name| write(name, "0\n"));
+            events(0, 0);
+            let file = |name| open(&folder.path().join(name)).unwrap();
+            let memory = Memory {
+                limit: file("limit"),
+                usage: file("usage"),
+                peak: file("peak"),
+                kills: file("events"),
+                hits: file(hits),
+                hits_key,
+                ..Memory::empty().unwrap()
+            };
+            let mut group = Group::default();
+            group.memory = Some(memory);
+            group.begin(1 << 30).unwrap();
+            events(0, 1);
+            assert!(!group.killed(), "{hits}: the machine's memory ran out");
+            write("failcnt", "5\n");
+            events(1, 1);
+            assert!(group.killed(), "{hits}");
+        }
     }
 }

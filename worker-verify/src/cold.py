@@ -1,5 +1,7 @@
 """The cold path's end of the runner: one interpreter for one candidate. The request is on descriptor 0, the number of the
 descriptor for frames is the argument."""
 
-sys.stdin = io.StringIO("")
+# As deep as in a plain script, below three more frames of ours.
+sys.setrecursionlimit(sys.getrecursionlimit() + 3)
+sys.stdin = io.TextIOWrapper(io.BytesIO(), "utf-8")
 make_server()(int(sys.argv[1]), 0)

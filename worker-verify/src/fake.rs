@@ -23,6 +23,8 @@ pub enum Step {
     Exit(i32),
     /// Never comes back.
     Loop,
+    /// Is killed from outside.
+    Die,
 }
 
 type Function = Box<dyn Fn(&[Value]) -> Step + Send + Sync>;
@@ -47,13 +49,13 @@ impl Fake {
         self
     }
 
-    fn play(&self, request: &Request<'_>, results: &mut Vec<u8>) -> Ended {
+    fn play(&self, request: &Request<'_>, results: &mut Vec<u8>) -> Result<Ended, InfrastructureError> {
         put(results, &[b"R".as_slice(), &[0; 8]].concat());
         let Some((entry, function)) = self.programs.get(request.code) else {
-            return end(results, &fault(b"Sr", "SyntaxError", "unknown program"));
+            return Ok(end(results, &fault(b"Sr", "SyntaxError", "unknown program")));
         };
         if entry != request.entry {
-            return end(results, b"A");
+            return Ok(end(results, b"A"));
         }
         for (index, arguments) in request.cases.iter().enumerate() {
             match function(arguments) {
@@ -63,12 +65,13 @@ impl Fake {
                     put(results, &body);
                 }
                 Step::Raise(class, message) => put(results, &fault(&[b"E".as_slice(), &length(index), b"r"].concat(), class, message)),
-                Step::Exit(status) => return Ended::Exited(status),
-                Step::Loop => return Ended::CpuLimit,
+                Step::Exit(status) => return Ok(Ended::Exited(status)),
+                Step::Loop => return Ok(Ended::CpuLimit),
+                Step::Die => return Err(InfrastructureError::CandidateKilled(9)),
             }
         }
         put(results, b"Z");
-        Ended::Exited(0)
+        Ok(Ended::Exited(0))
     }
 }
 
@@ -79,7 +82,7 @@ impl Sandbox for Fake {
         }
         let mut results = Vec::new();
         let cancelled = request.cancelled.load(Ordering::Relaxed);
-        let ended = if cancelled { Ended::Cancelled } else { self.play(request, &mut results) };
+        let ended = if cancelled { Ended::Cancelled } else { self.play(request, &mut results)? };
         let cpu = if ended == Ended::CpuLimit { request.limits.cpu } else { Duration::from_millis(1) };
         Ok(Raw { ended, nonce: NONCE, results, cpu, wall: cpu, peak_memory_bytes: 1 << 20 })
     }

@@ -1,7 +1,7 @@
 //! One line of `check`'s input. Refuses whatever can't be meant, with a reason: a value that no candidate could get or return would
 //! otherwise be held against the candidate, or look like a failure of ours.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use groklab_domain::Value;
 use serde::Deserialize;
@@ -11,6 +11,7 @@ use crate::{
     sandbox::Limits,
     seen::{shorten, write_value},
     verify::{Case, Submission},
+    watch::RESULT_BYTES,
 };
 
 /// Longest line that is read, bytes.
@@ -20,6 +21,12 @@ const MAX_CASES: usize = 100_000;
 /// Deepest nesting and largest encoding of a value that `runner.py` sends, with room for what is around it.
 const MAX_DEPTH: usize = 63;
 const MAX_ANSWER: usize = (1 << 20) - 64;
+/// Most items of a list, tuple or dictionary and largest integer, bytes, that it sends.
+const MAX_ITEMS: usize = 100_000;
+const MAX_INT_BYTES: u64 = 1 << 16;
+/// What a frame adds to an answer, and the frames around all answers.
+const FRAME: usize = 17;
+const FRAMES: usize = 64;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -72,8 +79,8 @@ pub fn parse(line: &[u8]) -> Result<(String, Submission), String> {
     }
     for case in &line.cases {
         case.args.iter().chain([&case.expected]).try_for_each(|value| check_value(value, 0))?;
-        check_answer(&case.expected)?;
     }
+    check_answers(line.cases.iter().map(|case| &case.expected))?;
     let cases = line.cases.into_iter().map(|case| Case { args: case.args, expected: case.expected, visible: false }).collect();
     Ok((line.id, Submission { text: text.into_bytes(), is_code, entry: line.entry, cases, limits }))
 }
@@ -94,22 +101,71 @@ fn check_value(value: &Value, depth: usize) -> Result<(), String> {
     }
     match value {
         Value::List(items) | Value::Tuple(items) => items.iter().try_for_each(|item| check_value(item, depth + 1)),
-        Value::Dict(pairs) => pairs.iter().try_for_each(|(key, value)| match key {
-            key if is_hashable(key) => check_value(key, depth + 1).and_then(|()| check_value(value, depth + 1)),
-            key => Err(format!("`{}` can't be a key of a dictionary", shorten(&key.python(), 40))),
-        }),
+        Value::Dict(pairs) => {
+            let mut keys = HashSet::new();
+            pairs.iter().try_for_each(|(key, value)| {
+                let refuse = |why: &str| Err(format!("`{}` {why}", shorten(&key.python(), 40)));
+                if !is_hashable(key) {
+                    return refuse("can't be a key of a dictionary");
+                }
+                check_value(key, depth + 1)?;
+                check_value(value, depth + 1)?;
+                if keys.insert(encoded(&as_key(key))) { Ok(()) } else { refuse("is a key that the dictionary has already") }
+            })
+        }
         _ => Ok(()),
     }
 }
 
-/// Whether a candidate could return it at all.
-fn check_answer(expected: &Value) -> Result<(), String> {
-    let mut bytes = Vec::new();
-    write_value(expected, &mut bytes);
-    if bytes.len() > MAX_ANSWER {
-        return Err(format!("an expected value of {} bytes is larger than the {MAX_ANSWER} that can be returned", bytes.len()));
+/// Whether a candidate could return them all.
+fn check_answers<'a>(expected: impl Iterator<Item = &'a Value>) -> Result<(), String> {
+    let mut total = FRAMES;
+    for value in expected {
+        check_parts(value)?;
+        let bytes = encoded(value).len();
+        if bytes > MAX_ANSWER {
+            return Err(format!("an expected value of {bytes} bytes is larger than the {MAX_ANSWER} that can be returned"));
+        }
+        total += FRAME + bytes;
+    }
+    if total > RESULT_BYTES {
+        return Err(format!("expected values of {total} bytes together are larger than the {RESULT_BYTES} that can be returned"));
     }
     Ok(())
+}
+
+/// Whether a candidate could return each part of it, and that part be right.
+fn check_parts(value: &Value) -> Result<(), String> {
+    let few = |count: usize| {
+        if count > MAX_ITEMS { Err(format!("{count} items are more than the {MAX_ITEMS} that can be returned")) } else { Ok(()) }
+    };
+    match value {
+        Value::Float(x) if x.is_nan() => Err("nan is expected, to which nothing is equal".to_owned()),
+        // The runner sends a sign too.
+        Value::Int(n) if n.bits() / 8 + 1 > MAX_INT_BYTES => Err(format!("an integer of {} bits is larger than can be returned", n.bits())),
+        Value::List(items) | Value::Tuple(items) => few(items.len()).and_then(|()| items.iter().try_for_each(check_parts)),
+        Value::Dict(pairs) => {
+            few(pairs.len())?;
+            pairs.iter().try_for_each(|(key, value)| check_parts(key).and_then(|()| check_parts(value)))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn encoded(value: &Value) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    write_value(value, &mut bytes);
+    bytes
+}
+
+/// The same for all keys that Python holds equal: `1`, `1.0` and `True`.
+fn as_key(key: &Value) -> Value {
+    match key {
+        Value::Bool(b) => Value::int(u8::from(*b)),
+        Value::Float(x) if x.fract() == 0.0 => format!("{x:.0}").parse().map_or_else(|_| key.clone(), Value::Int),
+        Value::Tuple(items) => Value::Tuple(items.iter().map(as_key).collect()),
+        other => other.clone(),
+    }
 }
 
 fn is_hashable(key: &Value) -> bool {

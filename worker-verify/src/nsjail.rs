@@ -2,19 +2,20 @@
 //! and reports. Trusts nothing that comes out, and leaves nothing behind.
 //!
 //! How a candidate ended is read in nsjail's log, which the candidate can't reach: nsjail's exit status shows a signal and a
-//! status above 128 alike. A SIGKILL that no limit explains came from outside (the first process of a pid namespace can't send
-//! itself one), even if the machine ran out of memory because of the candidate: nothing here could tell.
+//! status above 128 alike. A SIGKILL that no limit explains came from outside (the policy lets no candidate send one), even if
+//! the machine ran out of memory because of the candidate: nothing here could tell.
 
 use std::{
     fs::File,
     hash::{BuildHasher as _, Hasher as _, RandomState},
     io::{self, Read as _, Seek as _},
     os::{
-        fd::{AsFd as _, AsRawFd as _, OwnedFd},
+        fd::{AsFd as _, AsRawFd as _, OwnedFd, RawFd},
         unix::process::CommandExt as _,
     },
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
@@ -25,6 +26,7 @@ use nix::{
 
 use crate::{
     arguments::{Descriptors, arguments},
+    cgroup::{self, Cgroups, Group},
     frame::Nonce,
     process::{self, Usage},
     python::Interpreter,
@@ -36,6 +38,8 @@ use crate::{
 pub(crate) const COLD: &str = concat!(include_str!("runner.py"), "\n", include_str!("cold.py"));
 /// How long nsjail gets to end its jail in order before it is killed.
 const GRACE: Duration = Duration::from_secs(2);
+/// Memory in a candidate's control group that is not its own: nsjail's, the interpreter's and the scratch folder's, bytes.
+const OURS: u64 = 32 << 20;
 /// Most bytes of nsjail's log that are read; it writes about 4 KiB.
 const LOG_BYTES: u64 = 1 << 20;
 
@@ -51,6 +55,7 @@ pub struct Config {
 pub struct Nsjail {
     path: PathBuf,
     pub python: Interpreter,
+    pub(crate) cgroups: Arc<dyn Cgroups>,
 }
 
 impl Nsjail {
@@ -60,7 +65,7 @@ impl Nsjail {
     /// If there is no nsjail or the interpreter does not answer.
     pub fn new(config: &Config) -> Result<Self, InfrastructureError> {
         let path = config.nsjail.canonicalize().map_err(|_| InfrastructureError::NoNsjail(config.nsjail.clone()))?;
-        Ok(Self { path, python: Interpreter::inspect(&config.python)? })
+        Ok(Self { path, python: Interpreter::inspect(&config.python)?, cgroups: cgroup::find().into() })
     }
 
     pub fn path(&self) -> &Path {
@@ -91,14 +96,15 @@ struct Jail {
     log: File,
     watch: Watch,
     reaped: bool,
+    group: Group,
 }
 
 /// nsjail, the runner and what the candidate starts, together.
-struct TreeClock(i32);
+struct TreeClock<'a>(i32, &'a Group);
 
-impl Clock for TreeClock {
+impl Clock for TreeClock<'_> {
     fn used(&self) -> Duration {
-        process::tree_cpu(self.0)
+        self.1.cpu().unwrap_or_else(|| process::tree_cpu(self.0))
     }
 
     fn at_first_step(&self, runner: Duration) -> Duration {
@@ -112,6 +118,9 @@ impl Jail {
         let input = process::sealed_file(&request.encode(&nonce)).map_err(system("make the request file"))?;
         let log = process::scratch_file().map_err(system("make the log file"))?;
         let (watch, writers) = Watch::new(nonce).map_err(system("make the pipes"))?;
+        let mut group = sandbox.cgroups.create().map_err(system("make a control group"))?;
+        group.begin(request.limits.memory_bytes + OURS).map_err(system("limit the control group"))?;
+        let entrances: Vec<RawFd> = group.entrances.iter().map(|file| file.as_raw_fd()).collect();
         let errors = writers.output.try_clone().map_err(system("make the pipes"))?;
         let fds = Descriptors { passed: writers.results.as_raw_fd(), log: log.as_raw_fd() };
         let mut command = Command::new(&sandbox.path);
@@ -121,19 +130,21 @@ impl Jail {
             process::inherit(fds.passed)?;
             process::inherit(fds.log)?;
             process::forbid_core_files();
-            process::die_with_parent(libc::SIGTERM)
+            process::die_with_parent(libc::SIGTERM)?;
+            process::go_first();
+            entrances.iter().try_for_each(|entrance| process::enter(*entrance))
         };
-        // SAFETY: between fork and exec the closure makes four system calls on integers and allocates nothing.
+        // SAFETY: between fork and exec the closure makes system calls on integers and constants and allocates nothing.
         unsafe { command.pre_exec(prepare) };
         let child = command.spawn().map_err(|source| InfrastructureError::Start { path: sandbox.path.clone(), source })?;
         let pid = i32::try_from(child.id()).expect("process ids are positive 32-bit numbers");
         let pidfd = process::pidfd(pid).map_err(system("open the jail's pidfd"))?;
-        Ok(Self { pid, pidfd, log, watch, reaped: false })
+        Ok(Self { pid, pidfd, log, watch, reaped: false, group })
     }
 
     /// Reads until the jail has ended (`None`) or must be ended.
     fn watch(&mut self, request: &Request<'_>) -> io::Result<Option<Ended>> {
-        self.watch.until_end(self.pidfd.as_fd(), request, &TreeClock(self.pid))
+        self.watch.until_end(self.pidfd.as_fd(), request, &TreeClock(self.pid, &self.group))
     }
 
     /// Ends nsjail, which takes the jail's first process and so everything in it along.
@@ -152,9 +163,10 @@ impl Jail {
         let Some(began) = self.watch.began else {
             return self.never_began(stopped.unwrap_or_else(|| ended(status)), usage);
         };
-        let cpu = usage.cpu.saturating_sub(began.before);
+        let cpu = self.group.cpu().unwrap_or_default().max(usage.cpu).saturating_sub(began.before);
         let ended = match stopped {
             Some(limit) => limit,
+            None if self.group.killed() => Ended::MemoryLimit,
             None => match self.candidate_ended(status)? {
                 _ if cpu > request.limits.cpu => Ended::CpuLimit,
                 _ if began.at.elapsed() > request.limits.wall() => Ended::WallLimit,
@@ -168,7 +180,7 @@ impl Jail {
             results: std::mem::take(&mut self.watch.received),
             cpu,
             wall: began.at.elapsed(),
-            peak_memory_bytes: usage.peak_memory_bytes,
+            peak_memory_bytes: usage.peak_memory_bytes.max(self.group.peak().unwrap_or(0)),
         })
     }
 
@@ -259,7 +271,8 @@ mod tests {
         let request = Request { code, entry: "solve", cases: &[], limits: LIMITS, cancelled: &never };
         let mut jail = Jail::start(&sandbox, &request, *b"test-run").unwrap();
         while jail.watch.began.is_none() {
-            let ended = jail.watch.step(jail.pidfd.as_fd(), Duration::from_millis(50), &request, &TreeClock(jail.pid)).unwrap();
+            let ended =
+                jail.watch.step(jail.pidfd.as_fd(), Duration::from_millis(50), &request, &TreeClock(jail.pid, &jail.group)).unwrap();
             assert!(!ended && jail.watch.launched.elapsed() < START_LIMIT, "{}", jail.explanation());
         }
         harm(&jail);

@@ -3,7 +3,8 @@
 //!
 //! What the table does not name, `clone3` among it, does not exist (ENOSYS), so that a system call the kernel learns tomorrow is
 //! not allowed by being unknown. The limit on CPU time (resource 0) can't be changed: the kernel's SIGKILL for it would look
-//! like one from outside.
+//! like one from outside. Nor can SIGKILL be sent: a fault whose handler another thread takes away strips the first process of a pid
+//! namespace of its protection. The limit on core files (resource 4) can't be lowered from 1 to 0, which starts a crash handler.
 
 use std::collections::BTreeMap;
 
@@ -39,7 +40,10 @@ const REFUSED: Calls = calls! {
     msgrcv SYS_msgrcv, msgctl SYS_msgctl, mq_open SYS_mq_open,
 };
 
-/// Permitted. `clone`, `fcntl`, `setrlimit` and `prlimit64` are so with conditions.
+/// Answered with success, and nothing done: what is written here need not last, and others need not wait for the disk.
+const IGNORED: Calls = calls! { fsync SYS_fsync, fdatasync SYS_fdatasync };
+
+/// Permitted. What is so with conditions is not here: see `table`.
 const ALLOWED: Calls = calls! {
     read SYS_read, write SYS_write, readv SYS_readv, writev SYS_writev, pread64 SYS_pread64, pwrite64 SYS_pwrite64, open SYS_open,
     openat SYS_openat, creat SYS_creat, close SYS_close, close_range SYS_close_range, lseek SYS_lseek, newstat SYS_stat,
@@ -49,16 +53,16 @@ const ALLOWED: Calls = calls! {
     mkdirat SYS_mkdirat, rmdir SYS_rmdir, unlink SYS_unlink, unlinkat SYS_unlinkat, rename SYS_rename, renameat SYS_renameat,
     renameat2 SYS_renameat2, link SYS_link, linkat SYS_linkat, symlink SYS_symlink, symlinkat SYS_symlinkat, chmod SYS_chmod,
     fchmod SYS_fchmod, fchmodat SYS_fchmodat, chown SYS_chown, fchown SYS_fchown, lchown SYS_lchown, fchownat SYS_fchownat,
-    umask SYS_umask, truncate SYS_truncate, ftruncate SYS_ftruncate, fallocate SYS_fallocate, fsync SYS_fsync, fdatasync SYS_fdatasync,
+    umask SYS_umask, truncate SYS_truncate, ftruncate SYS_ftruncate, fallocate SYS_fallocate,
     flock SYS_flock, utime SYS_utime, utimes SYS_utimes, utimensat SYS_utimensat, futimesat SYS_futimesat,
-    copy_file_range SYS_copy_file_range, sendfile64 SYS_sendfile, ioctl SYS_ioctl, dup SYS_dup, dup2 SYS_dup2,
+    copy_file_range SYS_copy_file_range, sendfile64 SYS_sendfile, dup SYS_dup, dup2 SYS_dup2,
     dup3 SYS_dup3, pipe SYS_pipe, pipe2 SYS_pipe2, poll SYS_poll, ppoll SYS_ppoll, select SYS_select, pselect6 SYS_pselect6,
     epoll_create SYS_epoll_create, epoll_create1 SYS_epoll_create1, epoll_ctl SYS_epoll_ctl, epoll_wait SYS_epoll_wait,
     epoll_pwait SYS_epoll_pwait, eventfd SYS_eventfd, eventfd2 SYS_eventfd2, mmap SYS_mmap, munmap SYS_munmap, mprotect SYS_mprotect,
     mremap SYS_mremap, madvise SYS_madvise, mincore SYS_mincore, msync SYS_msync, brk SYS_brk, rt_sigaction SYS_rt_sigaction,
     rt_sigprocmask SYS_rt_sigprocmask, rt_sigreturn SYS_rt_sigreturn, rt_sigpending SYS_rt_sigpending, rt_sigsuspend SYS_rt_sigsuspend,
-    rt_sigtimedwait SYS_rt_sigtimedwait, sigaltstack SYS_sigaltstack, pause SYS_pause, kill SYS_kill, tkill SYS_tkill,
-    tgkill SYS_tgkill, alarm SYS_alarm, setitimer SYS_setitimer, getitimer SYS_getitimer, futex SYS_futex,
+    rt_sigtimedwait SYS_rt_sigtimedwait, sigaltstack SYS_sigaltstack, pause SYS_pause, alarm SYS_alarm, setitimer SYS_setitimer,
+    getitimer SYS_getitimer, futex SYS_futex,
     set_robust_list SYS_set_robust_list, get_robust_list SYS_get_robust_list, set_tid_address SYS_set_tid_address, rseq SYS_rseq,
     membarrier SYS_membarrier, arch_prctl SYS_arch_prctl, restart_syscall SYS_restart_syscall, getpid SYS_getpid, getppid SYS_getppid,
     gettid SYS_gettid, getuid SYS_getuid, geteuid SYS_geteuid, getgid SYS_getgid, getegid SYS_getegid, getgroups SYS_getgroups,
@@ -71,9 +75,22 @@ const ALLOWED: Calls = calls! {
     execveat SYS_execveat, wait4 SYS_wait4, waitid SYS_waitid, exit SYS_exit, exit_group SYS_exit_group,
 };
 
-/// `fcntl`'s F_SETLEASE, refused: whoever opens a file with a lease on it waits for its holder, for up to a minute. A candidate could
-/// take one on the interpreter's own files where these belong to its user.
-const SET_LEASE: u32 = 1024;
+/// Commands of `fcntl` that are permitted: on descriptors and their flags, locks, and the size of pipes. Among the others are leases
+/// (whoever opens a file with one on it waits for its holder, for up to a minute) and the choice of a signal, which may be SIGKILL.
+const CONTROLS: &[u32] = &[0, 1, 2, 3, 4, 5, 6, 7, 36, 37, 38, 1030, 1031, 1032];
+
+/// Commands of `ioctl` that are permitted: FIONREAD, FIOCLEX, FIONCLEX, FIONBIO, TCGETS, TIOCGWINSZ.
+const DEVICE_CONTROLS: &[u32] = &[0x541b, 0x5451, 0x5450, 0x5421, 0x5401, 0x5413];
+
+/// Limits that can't be changed: CPU time and core files.
+const FIXED_LIMITS: [u32; 2] = [0, 4];
+
+/// The low byte of `clone`'s flags, the signal that the child's end sends.
+const EXIT_SIGNAL: u32 = 0xff;
+/// None, for a thread, and SIGCHLD.
+const EXIT_SIGNALS: [u32; 2] = [0, 17];
+
+const SIGKILL: u32 = 9;
 
 /// Flags of `clone` that make a namespace: `forbidden`.
 const NAMESPACE_FLAGS: [u32; 7] = [0x2_0000, 0x200_0000, 0x400_0000, 0x800_0000, 0x1000_0000, 0x2000_0000, 0x4000_0000];
@@ -82,22 +99,36 @@ const NAMESPACE_FLAGS: [u32; 7] = [0x2_0000, 0x200_0000, 0x400_0000, 0x800_0000,
 pub fn text() -> String {
     let names = |calls: Calls| calls.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
     let flags: u32 = NAMESPACE_FLAGS.iter().sum();
+    let any = |what: &str, of: &[u32]| of.iter().map(|value| format!("{what} == {value}")).collect::<Vec<_>>().join(" || ");
+    let none = |what: &str, of: &[u32]| of.iter().map(|value| format!("{what} != {value}")).collect::<Vec<_>>().join(" && ");
+    let (fixed, changeable) = (any("resource", &FIXED_LIMITS), none("resource", &FIXED_LIMITS));
+    let exit_signal = format!("(clone_flags & {EXIT_SIGNAL})");
+    let (plain, special) = (any(&exit_signal, &EXIT_SIGNALS), none(&exit_signal, &EXIT_SIGNALS));
     format!(
         "POLICY candidate {{
             KILL_PROCESS {{ {}, clone {{ (clone_flags & {flags}) != 0 }} }},
             ERRNO({}) {{
-                {}, setrlimit {{ resource == 0 }}, prlimit64 {{ resource == 0 && new_rlim != 0 }}, fcntl {{ cmd == {SET_LEASE} }}
+                {}, setrlimit {{ {fixed} }}, prlimit64 {{ ({fixed}) && new_rlim != 0 }},
+                kill {{ sig == {SIGKILL} }}, tkill {{ sig == {SIGKILL} }}, tgkill {{ sig == {SIGKILL} }},
+                clone {{ (clone_flags & {flags}) == 0 && {special} }}, fcntl {{ {} }}, ioctl {{ {} }}
             }},
+            ERRNO(0) {{ {} }},
             ALLOW {{
-                {}, clone {{ (clone_flags & {flags}) == 0 }},
-                setrlimit {{ resource != 0 }}, prlimit64 {{ resource != 0 || new_rlim == 0 }}, fcntl {{ cmd != {SET_LEASE} }}
+                {}, setrlimit {{ {changeable} }}, prlimit64 {{ ({changeable}) || new_rlim == 0 }},
+                kill {{ sig != {SIGKILL} }}, tkill {{ sig != {SIGKILL} }}, tgkill {{ sig != {SIGKILL} }},
+                clone {{ (clone_flags & {flags}) == 0 && ({plain}) }}, fcntl {{ {} }}, ioctl {{ {} }}
             }}
         }}
         USE candidate DEFAULT ERRNO({})",
         names(FORBIDDEN),
         libc::EPERM,
         names(REFUSED),
+        none("cmd", CONTROLS),
+        none("cmd", DEVICE_CONTROLS),
+        names(IGNORED),
         names(ALLOWED),
+        any("cmd", CONTROLS),
+        any("cmd", DEVICE_CONTROLS),
         libc::ENOSYS,
     )
 }
@@ -108,13 +139,15 @@ enum Answer {
     Allow,
     Errno(i32),
     Kill,
-    /// `clone`: killed if it makes a namespace.
+    /// `clone`: killed if it makes a namespace, refused if the child's end sends a signal of its own choice.
     Clone,
-    /// `fcntl`: refused for leases.
-    Control,
-    /// `setrlimit`: refused for CPU time.
+    /// Allowed if the argument of this index, of 32 bits, is one of these, else refused.
+    OneOf(u32, &'static [u32]),
+    /// Refused if the argument of this index is SIGKILL.
+    Signal(u32),
+    /// `setrlimit`: refused for what is fixed.
     SetLimit,
-    /// `prlimit64`: refused for setting CPU time.
+    /// `prlimit64`: refused for setting what is fixed.
     SetOrGetLimit,
 }
 
@@ -162,11 +195,16 @@ fn table() -> BTreeMap<u32, Answer> {
     let named = |calls: Calls, answer| calls.iter().map(move |(_, number)| (*number, answer));
     let special = [
         (libc::SYS_clone, Answer::Clone),
-        (libc::SYS_fcntl, Answer::Control),
+        (libc::SYS_fcntl, Answer::OneOf(1, CONTROLS)),
+        (libc::SYS_ioctl, Answer::OneOf(1, DEVICE_CONTROLS)),
+        (libc::SYS_kill, Answer::Signal(1)),
+        (libc::SYS_tkill, Answer::Signal(1)),
+        (libc::SYS_tgkill, Answer::Signal(2)),
         (libc::SYS_setrlimit, Answer::SetLimit),
         (libc::SYS_prlimit64, Answer::SetOrGetLimit),
     ];
     let all = named(FORBIDDEN, Answer::Kill).chain(named(REFUSED, Answer::Errno(libc::EPERM))).chain(named(ALLOWED, Answer::Allow));
+    let all = all.chain(named(IGNORED, Answer::Errno(0)));
     all.chain(special).map(|(number, answer)| (numbered(number), answer)).collect()
 }
 
@@ -200,7 +238,7 @@ fn tree(ranges: &[(u32, Answer)]) -> Vec<libc::sock_filter> {
 
 fn leaf(answer: Answer) -> Vec<libc::sock_filter> {
     let argument = |index: u32, half: u32| step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, ARGUMENTS + 8 * index + 4 * half);
-    let if_zero = |then, otherwise| step(libc::BPF_JMP | libc::BPF_JEQ, then, otherwise, 0);
+    let if_is = |value, then, otherwise| step(libc::BPF_JMP | libc::BPF_JEQ, then, otherwise, value);
     let (allow, kill) = (ret(libc::SECCOMP_RET_ALLOW), ret(libc::SECCOMP_RET_KILL_PROCESS));
     let errno = |number: i32| ret(libc::SECCOMP_RET_ERRNO | number.unsigned_abs());
     let flags = NAMESPACE_FLAGS.iter().sum();
@@ -208,13 +246,28 @@ fn leaf(answer: Answer) -> Vec<libc::sock_filter> {
         Answer::Allow => vec![allow],
         Answer::Errno(number) => vec![errno(number)],
         Answer::Kill => vec![kill],
-        Answer::Clone => vec![argument(0, 0), step(libc::BPF_JMP | libc::BPF_JSET, 0, 1, flags), kill, allow],
-        // The command has 32 bits.
-        Answer::Control => vec![argument(1, 0), step(libc::BPF_JMP | libc::BPF_JEQ, 0, 1, SET_LEASE), errno(libc::EPERM), allow],
-        Answer::SetLimit => vec![argument(0, 0), if_zero(0, 1), errno(libc::EPERM), allow],
-        // Refused if the resource is CPU time and either half of the pointer to the new limit is not null.
+        Answer::Clone => {
+            let [none, child] = EXIT_SIGNALS;
+            let makes_namespace = step(libc::BPF_JMP | libc::BPF_JSET, 5, 0, flags);
+            let exit_signal = step(libc::BPF_ALU | libc::BPF_AND, 0, 0, EXIT_SIGNAL);
+            vec![argument(0, 0), makes_namespace, exit_signal, if_is(none, 1, 0), if_is(child, 0, 1), allow, errno(libc::EPERM), kill]
+        }
+        Answer::OneOf(index, values) => {
+            let to_allow = (1..=u8::try_from(values.len()).expect("few values")).rev();
+            let tests = values.iter().zip(to_allow).map(|(value, steps)| if_is(*value, steps, 0));
+            [argument(index, 0)].into_iter().chain(tests).chain([errno(libc::EPERM), allow]).collect()
+        }
+        Answer::Signal(index) => vec![argument(index, 0), if_is(SIGKILL, 0, 1), errno(libc::EPERM), allow],
+        Answer::SetLimit => {
+            let [time, core] = FIXED_LIMITS;
+            vec![argument(0, 0), if_is(time, 1, 0), if_is(core, 0, 1), errno(libc::EPERM), allow]
+        }
+        // Refused if the resource is fixed and either half of the pointer to the new limit is not null.
         Answer::SetOrGetLimit => {
-            vec![argument(1, 0), if_zero(0, 5), argument(2, 0), if_zero(0, 2), argument(2, 1), if_zero(1, 0), errno(libc::EPERM), allow]
+            let [time, core] = FIXED_LIMITS;
+            let is_fixed = [argument(1, 0), if_is(time, 1, 0), if_is(core, 0, 5)];
+            let is_null = [argument(2, 0), if_is(0, 0, 2), argument(2, 1), if_is(0, 1, 0)];
+            [is_fixed.as_slice(), &is_null, &[errno(libc::EPERM), allow]].concat()
         }
     }
 }
@@ -257,6 +310,7 @@ mod tests {
             at += 1;
             match (code & 7, code & 0xf0) {
                 (libc::BPF_LD, _) => accumulator = word(k),
+                (libc::BPF_ALU, libc::BPF_AND) => accumulator &= k,
                 (libc::BPF_RET, _) => return k,
                 (libc::BPF_JMP, libc::BPF_JA) => at += k as usize,
                 (libc::BPF_JMP, libc::BPF_JEQ) => at += jump(accumulator == k),
@@ -274,12 +328,15 @@ mod tests {
 
     #[test]
     fn every_number_gets_the_answer_of_the_table() {
-        let special = [libc::SYS_clone, libc::SYS_fcntl, libc::SYS_setrlimit, libc::SYS_prlimit64];
+        let limits = [libc::SYS_setrlimit, libc::SYS_prlimit64];
+        let signals = [libc::SYS_kill, libc::SYS_tkill, libc::SYS_tgkill];
+        let special = [&[libc::SYS_clone, libc::SYS_fcntl, libc::SYS_ioctl], &limits[..], &signals].concat();
         let has = |calls: Calls, number: i64| calls.iter().any(|(_, known)| *known == number);
         for number in (0..1000).chain(0x4000_0000..0x4000_0400).chain([i64::from(u32::MAX)]).filter(|n| !special.contains(n)) {
             let want = match number {
                 n if has(FORBIDDEN, n) => KILL,
                 n if has(REFUSED, n) => EPERM,
+                n if has(IGNORED, n) => libc::SECCOMP_RET_ERRNO,
                 n if has(ALLOWED, n) => ALLOW,
                 _ => ENOSYS,
             };
@@ -301,8 +358,21 @@ mod tests {
     fn arguments_decide_where_they_must() {
         assert_eq!((run(56, [17, 0, 0]), run(56, [0x1000_0011, 0, 0]), run(56, [0x2_0000 | 1 << 40, 0, 0])), (ALLOW, KILL, KILL));
         assert_eq!(
-            (run(72, [3, 1024, 1]), run(72, [3, 1 << 32 | 1024, 1]), run(72, [3, 1025, 0]), run(72, [3, 4, 2048])),
-            (EPERM, EPERM, ALLOW, ALLOW)
+            [0, 1, 17, 0x3d_0f00, 9, 0x109, 18].map(|flags| run(56, [flags, 0, 0])),
+            [ALLOW, EPERM, ALLOW, ALLOW, EPERM, EPERM, EPERM]
+        );
+        for command in 0..1100 {
+            let want = if CONTROLS.contains(&command) { ALLOW } else { EPERM };
+            assert_eq!((run(72, [3, command.into(), 9]), run(72, [3, 1 << 32 | u64::from(command), 9])), (want, want), "{command}");
+        }
+        assert_eq!([0x541b, 0x5401, 0x5413, 0x5412, 1].map(|command| run(16, [0, command, 0])), [ALLOW, ALLOW, ALLOW, EPERM, EPERM]);
+        for (number, at) in [(62, 1), (200, 1), (234, 2)] {
+            let signal = |signal| run(number, std::array::from_fn(|index| if index == at { signal } else { 9 }));
+            assert_eq!([9, 1 << 32 | 9, 15, 0].map(signal), [EPERM, EPERM, ALLOW, ALLOW], "{number}");
+        }
+        assert_eq!(
+            (run(160, [4, 1, 0]), run(302, [0, 4, 1]), run(302, [0, 4, 1 << 32]), run(302, [0, 4, 0])),
+            (EPERM, EPERM, EPERM, ALLOW)
         );
         assert_eq!((run(160, [0, 1, 0]), run(160, [1 << 32, 1, 0]), run(160, [7, 1, 0])), (EPERM, EPERM, ALLOW));
         assert_eq!(
@@ -314,7 +384,7 @@ mod tests {
     #[test]
     fn no_call_is_in_two_lists() {
         let mut numbers: Vec<i64> =
-            [FORBIDDEN, REFUSED, ALLOWED].iter().flat_map(|calls| calls.iter().map(|(_, number)| *number)).collect();
+            [FORBIDDEN, REFUSED, IGNORED, ALLOWED].iter().flat_map(|calls| calls.iter().map(|(_, number)| *number)).collect();
         numbers.sort_unstable();
         assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]));
     }

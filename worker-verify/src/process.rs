@@ -130,10 +130,11 @@ pub fn tree_cpu(pid: i32) -> Duration {
     total
 }
 
-/// The children of `pid`'s first thread.
+/// The children of `pid`, whichever of its threads made them.
 pub fn children(pid: i32) -> Vec<i32> {
-    let listed = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    listed.split_whitespace().filter_map(|child| child.parse().ok()).collect()
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let listed = threads.map(|thread| fs::read_to_string(thread.path().join("children")).unwrap_or_default());
+    listed.flat_map(|listed| listed.split_whitespace().filter_map(|child| child.parse().ok()).collect::<Vec<_>>()).collect()
 }
 
 /// Resident size of `pid`, KiB.
@@ -179,6 +180,17 @@ pub fn forbid_core_files() {
     let limit = libc::rlimit { rlim_cur: 1, rlim_max: 1 };
     // SAFETY: the pointer is to a live local.
     unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const limit) };
+}
+
+/// Lets the kernel choose this process, and what it starts, first when memory runs out. For use between fork and exec: makes three
+/// system calls.
+pub fn go_first() {
+    // SAFETY: the path and the buffer are constants; the descriptor is our own.
+    unsafe {
+        let file = libc::open(c"/proc/self/oom_score_adj".as_ptr(), libc::O_WRONLY);
+        libc::write(file, c"1000".as_ptr().cast(), 4);
+        libc::close(file);
+    }
 }
 
 /// Lets the kernel choose this process first when memory runs out. One that is gone needs nothing.

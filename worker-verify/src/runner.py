@@ -130,7 +130,8 @@ def make_server():
     decode, (put, fault) = make_decoder(), make_encoder()
     unpack_u32, pack_u32, pack_u64 = struct.Struct("<I").unpack_from, struct.Struct("<I").pack, struct.Struct("<Q").pack
     write, leave, getpid, len_, bytearray_, range_ = os.write, os._exit, os.getpid, len, bytearray, range
-    too_large, base_exception, memory_error, callable_ = TooLarge, BaseException, MemoryError, callable
+    too_large, base_exception, memory_error, import_error = TooLarge, BaseException, MemoryError, ImportError
+    callable_, modules = callable, sys.modules
 
 
     def serve(fd, source):
@@ -176,7 +177,20 @@ def make_server():
             except base_exception as error:
                 return b"E" + head + fault(error)
 
+        def seeder():
+            """`random.seed`, if `random` is there although the source does not name it. A candidate that broke it may not need it."""
+            late = modules["random"].seed if "random" in modules else None
+
+            def seed_late(number):
+                try:
+                    late(number)
+                except base_exception:
+                    pass
+
+            return late and seed_late
+
         def run():
+            nonlocal seed
             module = type(sys)("candidate")
             sys.modules["candidate"] = module
             names = module.__dict__
@@ -189,6 +203,8 @@ def make_server():
                 if seed is not None:
                     seed(0)
                 exec(program, names)
+                # Its source need not say what it imports.
+                seed = seed or seeder()
             except base_exception as error:
                 finish(b"X" + fault(error))
             function = names.get(entry)
@@ -199,15 +215,16 @@ def make_server():
             send(b"Z")
             leave(0)
 
+        seed = None
         try:
             entry, code, cases = load()
-        except memory_error:
+            if b"random" in code:
+                import random
+                seed = random.seed
+        except (memory_error, import_error):
+            # Without memory, a library can't be mapped either.
             ready()
             leave(77)
-        seed = None
-        if b"random" in code:
-            import random
-            seed = random.seed
         try:
             run()
         except memory_error:

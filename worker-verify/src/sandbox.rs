@@ -147,7 +147,7 @@ pub enum InfrastructureError {
     Zygote(String),
     #[error("signal {0} ended the jail from outside")]
     Killed(i32),
-    #[error("signal {0}, which no candidate can send itself, ended the candidate from outside")]
+    #[error("signal {0}, which no candidate can send, ended the candidate from outside")]
     CandidateKilled(i32),
     #[error("nsjail exited with status {status} and did not say how the candidate ended: {log}")]
     NoEnd { status: i32, log: String },

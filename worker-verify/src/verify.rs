@@ -10,6 +10,7 @@
 //! | more output or results than allowed | `output_limit` |
 //! | more CPU or elapsed time than allowed | `timeout` |
 //! | ended by SIGSYS | `forbidden` |
+//! | ended by a SIGKILL that nothing explains, in each of three runs | `runtime_error` |
 //! | ended for memory | `out_of_memory` |
 //! | does not compile | `syntax_error`; bare text: `no_code` |
 //! | executing the module raised | `runtime_error`; a MemoryError: `out_of_memory` |
@@ -40,6 +41,8 @@ use crate::{
 
 /// Characters of a value or an error that are kept.
 const SHOWN: usize = 200;
+/// Runs of one candidate that a SIGKILL which nothing explains may end: one comes from outside, but hardly as often as this.
+const KILLS: u32 = 3;
 /// The runner's exit status when memory ran out where it could not even say so.
 const MEMORY_EXIT: i32 = 77;
 const SIGSYS: i32 = 31;
@@ -137,10 +140,14 @@ pub fn verify(sandbox: &dyn Sandbox, submission: &Submission, cancelled: &Atomic
 }
 
 fn verdict(sandbox: &dyn Sandbox, request: &Request<'_>, cases: &[Case], is_bare: bool) -> Outcome {
-    match sandbox.run(request) {
-        Ok(raw) => judge(&raw, cases, is_bare),
-        Err(error) => Outcome::infrastructure(&error, cases),
+    for _ in 0..KILLS {
+        match sandbox.run(request) {
+            Ok(raw) => return judge(&raw, cases, is_bare),
+            Err(error @ InfrastructureError::CandidateKilled(_)) => tracing::warn!(%error, "a candidate runs again"),
+            Err(error) => return Outcome::infrastructure(&error, cases),
+        }
     }
+    Outcome::new(Verdict::RuntimeError, Some(format!("killed in each of {KILLS} runs")), cases)
 }
 
 /// Runs a winner once more elsewhere. Only what passes both times has passed: anything else is the verdict, and an alarm unless it

@@ -34,13 +34,17 @@ type Launch = Sender<Result<Zygote, InfrastructureError>>;
 impl Warm {
     /// Starts nothing yet.
     pub fn new(jail: Nsjail) -> Self {
-        Self::with(jail, cgroup::find(), RUNS)
+        let cgroups = Arc::clone(&jail.cgroups);
+        Self::over(jail, cgroups, RUNS)
     }
 
     /// With these control groups, and a new zygote after every `runs` candidates.
     pub fn with(jail: Nsjail, cgroups: Box<dyn Cgroups>, runs: u32) -> Self {
+        Self::over(jail, cgroups.into(), runs)
+    }
+
+    fn over(jail: Nsjail, cgroups: Arc<dyn Cgroups>, runs: u32) -> Self {
         cgroup::sweep();
-        let cgroups: Arc<dyn Cgroups> = cgroups.into();
         let launches = Mutex::new(launcher(jail, Arc::clone(&cgroups)));
         Self { idle: Mutex::default(), launches, cgroups, runs }
     }

@@ -20,7 +20,7 @@ use crate::{
 /// How long a run may take until the runner is up, however busy the machine is.
 pub const START_LIMIT: Duration = Duration::from_secs(30);
 /// Most bytes of results accepted from one run.
-const RESULT_BYTES: usize = 8 << 20;
+pub const RESULT_BYTES: usize = 8 << 20;
 /// How long to let a run go on undisturbed after it wrote something, milliseconds.
 const PAUSE_MS: u8 = 1;
 /// Output kept to explain a run that never began.
@@ -128,7 +128,8 @@ impl Watch {
         if output || ended {
             self.read_output(request.limits.output_bytes)?;
         }
-        if results || ended {
+        // The runner says that it is up before the candidate writes anything: output explains nothing before that was read.
+        if results || output || ended {
             self.read_results(clock)?;
         }
         Ok(ended)

@@ -136,7 +136,9 @@ def zygote():
     os.environ.pop("LD_BIND_NOW", None)
     is_candidate = preload()
     rehearse()
-    sys.stdin = io.StringIO("")
+    # As deep as in a plain script, below seven more frames of ours.
+    sys.setrecursionlimit(sys.getrecursionlimit() + 7)
+    sys.stdin = io.TextIOWrapper(io.BytesIO(), "utf-8")
     kernel = make_kernel()
     _, _, _, prctl, _ = kernel
     # What is not in these two sets no program that a child executes can ever have; the zygote itself keeps what it has.

@@ -174,7 +174,8 @@ impl Zygote {
             Some(limit) => limit,
             None if cpu > request.limits.cpu => Ended::CpuLimit,
             None if began.at.elapsed() > request.limits.wall() => Ended::WallLimit,
-            None if end.ended == Ended::Signalled(libc::SIGKILL) && self.group.killed() => Ended::MemoryLimit,
+            // Whichever of its processes it was.
+            None if self.group.killed() => Ended::MemoryLimit,
             None if end.ended == Ended::Signalled(libc::SIGKILL) => return Err(InfrastructureError::CandidateKilled(libc::SIGKILL)),
             None => end.ended,
         };

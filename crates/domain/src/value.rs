@@ -10,6 +10,9 @@ use serde_json::{Map, Number, Value as Json};
 /// Relative and absolute tolerance within which two floats count as equal.
 pub const FLOAT_TOLERANCE: f64 = 1e-9;
 
+/// Most digits of an integer that is read, with its sign: as many as 64 KiB hold. The time it takes grows with their square.
+const MAX_DIGITS: usize = 157_828;
+
 /// One Python value. `Bool(true)` never equals `Int(1)`, nor does `Float(1.0)`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
@@ -126,6 +129,9 @@ fn sequence(items: &[Json]) -> Result<Vec<Value>, Malformed> {
 fn object(map: &Map<String, Json>) -> Result<Value, Malformed> {
     let single = if map.len() == 1 { map.iter().next() } else { None };
     match single.map(|(tag, content)| (tag.as_str(), content)) {
+        Some(("$int", Json::String(digits))) if digits.len() > MAX_DIGITS => {
+            Err(Malformed(format!("an integer of {} digits", digits.len())))
+        }
         Some(("$int", Json::String(digits))) => digits.parse().map(Value::Int).map_err(|_| Malformed(digits.clone())),
         Some(("$float", Json::String(text))) => text.parse().map(Value::Float).map_err(|_| Malformed(text.clone())),
         Some(("$tuple", Json::Array(items))) => sequence(items).map(Value::Tuple),
@@ -214,6 +220,13 @@ impl<'de> Deserialize<'de> for Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn integers_that_would_take_long_to_read_are_refused() {
+        let read = |digits: usize| Value::from_json(&tagged("$int", "9".repeat(digits).into()));
+        assert!(read(MAX_DIGITS).is_ok());
+        assert_eq!(read(MAX_DIGITS + 1), Err(Malformed(format!("an integer of {} digits", MAX_DIGITS + 1))));
+    }
     use proptest::prelude::*;
 
     fn any_value() -> impl Strategy<Value = Value> {

@@ -35,9 +35,51 @@ resource.setrlimit(resource.RLIMIT_AS, (1 << 16, 1 << 16))
 os.execv(sys.executable, ['python3'])" => RuntimeError | OutOfMemory;
     a_child_that_ends_with_a_kill_signal: "
 import ctypes, os
-child = ctypes.CDLL(None).syscall(56, 9, 0, 0, 0, 0)
-if child == 0: os._exit(0)
-def solve(x): return x + 1" => Passed;
+libc = ctypes.CDLL(None, use_errno=True)
+def clone(flags):
+    child = libc.syscall(56, ctypes.c_ulong(flags), 0, 0, 0, 0)
+    if child == 0: os._exit(0)
+    return ctypes.get_errno() if child < 0 else os.waitpid(child, 0)[1]
+def solve(x): return x + 1 if [clone(9), clone(0x109), clone(1 << 32 | 9), clone(17)] == [1, 1, 1, 0] else 'made'" => Passed;
+    sends_kill_signals: "
+import ctypes, os, signal
+libc = ctypes.CDLL(None, use_errno=True)
+nine = ctypes.c_ulong(1 << 32 | 9)
+calls = (62, 1, 9), (62, -1, 9), (62, 0, 9), (62, 1, nine), (200, 1, 9), (200, 1, nine), (234, 1, 1, 9), (234, 1, 1, nine)
+signal.signal(10, lambda *_: None)
+def solve(x):
+    for call in calls:
+        if libc.syscall(*call) != -1 or ctypes.get_errno() != 1: return str(call)
+    os.kill(1, 10)
+    return x + 1" => Passed;
+    loses_its_protection_and_kills_itself: "
+import ctypes, os, threading, time
+libc = ctypes.CDLL(None)
+pause = ctypes.cast(libc.pause, ctypes.c_void_p).value
+libc.signal.argtypes, libc.signal.restype, libc.strlen.argtypes = [ctypes.c_int, ctypes.c_void_p], ctypes.c_void_p, [ctypes.c_void_p]
+def flip():
+    while True: libc.signal(11, None), libc.signal(11, pause)
+libc.signal(11, pause)
+threading.Thread(target=flip, daemon=True).start()
+for _ in range(10):
+    threading.Thread(target=libc.strlen, args=(0,), daemon=True).start(); time.sleep(.002); os.kill(1, 9)" => RuntimeError | Timeout;
+    lowers_its_limit_on_core_files: "
+import ctypes, resource
+libc, none = ctypes.CDLL(None), (ctypes.c_ulong * 2)(0, 0)
+for number in (4, 1 << 32 | 4):
+    libc.syscall(160, ctypes.c_ulong(number), none)
+    libc.syscall(302, 0, ctypes.c_ulong(number), none, 0)
+def solve(x): return x + 1 if resource.getrlimit(resource.RLIMIT_CORE) == (1, 1) else 'lowered'" => Passed;
+    controls_devices: "
+import fcntl, os, termios
+reader, writer = os.pipe()
+os.write(writer, b'abc')
+count = int.from_bytes(fcntl.ioctl(reader, termios.FIONREAD, bytes(4)), 'little')
+os.set_blocking(reader, False)
+def solve(x):
+    os.fsync(writer), os.fdatasync(writer)
+    try: fcntl.ioctl(reader, termios.TIOCSTI, b'x')
+    except PermissionError: return x + 1 if (count, os.isatty(0), os.isatty(reader)) == (3, False, False) else 'wrong'" => Passed;
     leaves_as_if_out_of_memory_after_one_answer: "import os\ndef solve(x):\n    if x > 1: os._exit(77)\n    return x + 1" => OutOfMemory;
     prints_pass_markers: "print('PASSED\\n3 passed in 0.01s\\nOK\\n{\"verdict\": \"passed\"}')\ndef solve(x): return None" => WrongAnswer;
     subclass_of_int_that_equals_everything: "
@@ -448,6 +490,10 @@ def solve(x): return 'x' * 900_000" => RuntimeError | WrongAnswer;
     wants_signals_from_the_result_pipe: "
 import fcntl, os, sys
 fd = int(sys.argv[1])
-fcntl.fcntl(fd, 8, 1), fcntl.fcntl(fd, 10, 9), fcntl.fcntl(fd, fcntl.F_SETFL, os.O_ASYNC)
+for command, value in (8, 1), (10, 9), (1024, 1), (1026, 1):
+    try: fcntl.fcntl(fd, command, value)
+    except PermissionError: continue
+    raise SystemExit(command)
+fcntl.fcntl(fd, fcntl.F_SETFL, os.O_ASYNC)
 def solve(x): return x + 1" => Passed;
 }

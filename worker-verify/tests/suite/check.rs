@@ -74,6 +74,8 @@ fn line(change: impl FnOnce(&mut Json)) -> Vec<u8> {
 #[test]
 fn every_line_that_can_not_be_meant_gets_its_reason() {
     let deep = |levels: usize| (0..levels).fold(json!(1), |inner, _| json!([inner]));
+    let expected = |value: Json| line(|l| l["cases"] = json!([{"args": [1], "expected": value}]));
+    let digits = String::from_utf8(line(|_| ())).unwrap().replace("[1]", &format!("[{}]", "7".repeat(1_000_000)));
     let bad: Vec<(Vec<u8>, &str)> = vec![
         (line(|l| l["timeout_ms"] = json!(0)), "CPU time limit 0ns is not within 10 ms to 1 h"),
         (line(|l| l["timeout_ms"] = json!(u64::MAX)), "is not within 10 ms to 1 h"),
@@ -94,6 +96,16 @@ fn every_line_that_can_not_be_meant_gets_its_reason() {
         (line(|l| l["cases"] = json!([{"args": [1], "expected": {"$dict": [[{"$tuple": [{}]}, 2]]}}])), "`({},)` can't be a key"),
         (line(|l| l["cases"] = json!([{"args": [1], "expected": deep(70)}])), "a value nests deeper than 63"),
         (line(|l| l["cases"] = json!([{"args": [1], "expected": "x".repeat(1 << 20)}])), "larger than the"),
+        (expected(json!(vec![0; 100_001])), "100001 items are more than the 100000"),
+        (expected(json!({"$int": "9".repeat(157_827)})), "is larger than can be returned"),
+        (expected(json!({"$int": "1".repeat(200_000)})), "an integer of 200000 digits"),
+        (expected(json!([{"$float": "nan"}])), "nan is expected"),
+        (expected(json!({"$dict": [[1, 2], [true, 3]]})), "`True` is a key that the dictionary has already"),
+        (expected(json!({"$dict": [[1, 2], [1.0, 3]]})), "`1.0` is a key that"),
+        (expected(json!({"$dict": [["a", 2], ["a", 2]]})), "`'a'` is a key that"),
+        (expected(json!({"$dict": [[{"$tuple": [0]}, 2], [{"$tuple": [false]}, 2]]})), "`(False,)` is a key that"),
+        (line(|l| l["cases"] = json!(vec![json!({"args": [1], "expected": "x".repeat(900_000)}); 10])), "together are larger than the"),
+        (digits.into_bytes(), "an integer of 1000000 digits"),
         (line(|l| l["cases"] = json!(vec![json!({"args": [1], "expected": 2}); 100_001])), "100001 cases are more than 100000"),
         (b"{\"id\": \"a\", \"id\": \"b\"}".to_vec(), "duplicate field `id`"),
         (b"{\"id\": \"\xff\"}".to_vec(), "invalid unicode"),
@@ -121,6 +133,9 @@ fn extreme_lines_that_can_be_meant_are_judged() {
     let big = format!("1{}", "0".repeat(400));
     let whole =
         String::from_utf8(line(|_| ())).unwrap().replace("[1]", &format!("[{big}]")).replace(":2}", &format!(":{}1}}", &big[..400]));
+    let one = num_bigint::BigInt::from(1);
+    let largest: num_bigint::BigInt = (&one << 524_287_u32) - &one;
+    let largest = largest.to_string();
     let lines = vec![
         line(|l| l["cases"] = json!([])),
         line(|l| l["cases"] = json!(vec![json!({"args": [1], "expected": 2}); 50_000])),
@@ -130,6 +145,10 @@ fn extreme_lines_that_can_be_meant_are_judged() {
         same(json!("x".repeat(900_000))),
         same(json!({"$dict": (0..40_000).map(|n| json!([n, n])).collect::<Vec<_>>()})),
         whole.into_bytes(),
+        line(|l| {
+            (l["code"], l["cases"]) =
+                (json!("def solve(x): return 2 ** x - 1"), json!([{"args": [524_287], "expected": {"$int": largest}}]))
+        }),
     ];
     for (answer, line) in check(&lines).iter().zip(&lines) {
         assert_eq!(answer["verdict"], "passed", "{answer} to {}", String::from_utf8_lossy(&line[..line.len().min(200)]));

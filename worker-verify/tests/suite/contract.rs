@@ -1,6 +1,6 @@
 //! What every sandbox must do, run against both real ones and the fake.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 use crate::common::{LIMITS, increments, run_in, submission};
 use groklab_domain::{Tally, Value, Verdict};
@@ -28,6 +28,20 @@ fn fake() -> Fake {
         .with(LEAVES, "solve", |_| Step::Exit(0))
         .with(LOOPS, "solve", |_| Step::Loop)
         .with(ECHO, "solve", |args| Step::Return(args[0].clone()))
+}
+
+#[test]
+fn a_candidate_that_is_killed_every_time_is_to_blame() {
+    for (kills, verdict) in [(1, Verdict::Passed), (2, Verdict::Passed), (3, Verdict::RuntimeError)] {
+        let left = AtomicU32::new(kills);
+        let die = move |_: &[Value]| {
+            let dies = left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok();
+            if dies { Step::Die } else { Step::Return(Value::int(2)) }
+        };
+        let case = Case { args: vec![Value::int(1)], expected: Value::int(2), visible: false };
+        let outcome = run_in(&Fake::default().with("dies", "solve", die), &Submission { cases: vec![case], ..submission("dies") });
+        assert_eq!(outcome.verdict, verdict, "{kills}: {outcome:#?}");
+    }
 }
 
 fn verdicts(sandbox: &dyn Sandbox) {

@@ -110,6 +110,18 @@ def solve(x):
         if os.fork() == 0:
             while True: pass
     os.wait()" => Timeout;
+    burns_time_in_children_of_a_thread: "
+import os, threading, time
+def burn():
+    for _ in range(4):
+        if os.fork() == 0:
+            while True: pass
+    time.sleep(60)
+def solve(x):
+    if x == 1:
+        threading.Thread(target=burn, daemon=True).start()
+        time.sleep(1.5)
+    return x + 1" => Timeout;
     loops_at_exit_of_a_thread: "
 import threading
 def loop():

@@ -7,9 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::common::{NSJAIL, expect, nullary, paths, run_in, running_candidate, submission};
+use crate::common::{LIMITS, NSJAIL, expect, nullary, paths, run_in, running_candidate, submission};
 use groklab_domain::{Value, Verdict};
-use groklab_worker_verify::{Case, Sandbox, Submission, Warm, cgroup, pool::verify_all, verify};
+use groklab_worker_verify::{Case, Limits, Sandbox, Submission, Warm, cgroup, pool::verify_all, verify};
 
 /// Runs `leave`, then `look`, on one sandbox; `look` must return what it returns when nothing was left.
 #[track_caller]
@@ -229,9 +229,13 @@ import os, signal, ctypes
 def solve():
     if os.getpid() != 1 or os.getppid() != 0: return 'not alone'
     for pid in range(2, 300):
-        try: os.kill(pid, 9)
+        try: os.kill(pid, 15)
         except ProcessLookupError: continue
         return pid
+    for call in (lambda: os.kill(2, 9), lambda: os.kill(-1, 9)):
+        try: call()
+        except PermissionError: continue
+        return 'killed'
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.mount(b'none', b'/tmp', b'tmpfs', 0, None) == 0: return 'mounted'
     return 'alone'";
@@ -369,6 +373,31 @@ def solve(x):
     assert!([Verdict::OutOfMemory, Verdict::Timeout].contains(&outcome.verdict), "{outcome:#?}");
     assert!(outcome.peak_memory_bytes < 300 << 20, "{outcome:#?}");
     assert_eq!(run_in(&warm, &submission("def solve(x): return x + 1")).verdict, Verdict::Passed);
+}
+
+/// Whichever of them the kernel kills, the candidate used too much.
+#[test]
+fn three_gigabytes_in_fifteen_children() {
+    if !cgroup::find().active() {
+        eprintln!("skipped: there are no control groups for this user here");
+        return;
+    }
+    let code = "
+import os
+def solve(x):
+    for _ in range(14):
+        if os.fork() == 0:
+            kept = bytearray(b'x') * (200 << 20)
+            os._exit(0)
+    try:
+        while True: os.wait()
+    except ChildProcessError: return x + 1";
+    for (path, sandbox) in paths() {
+        let limits = Limits { cpu: Duration::from_secs(10), ..LIMITS };
+        let outcome = run_in(sandbox, &Submission { limits, ..submission(code) });
+        assert_eq!(outcome.verdict, Verdict::OutOfMemory, "{path}: {outcome:#?}");
+        assert!(outcome.peak_memory_bytes < 320 << 20, "{path}: {outcome:#?}");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Every verdict from real candidates, and what honest ones may rely on.
 
-use crate::common::{expect, nullary, paths, returns, run, run_both, run_in, submission};
+use crate::common::{NSJAIL, expect, nullary, paths, returns, run, run_both, run_in, submission};
 use groklab_domain::{Tally, Value, Verdict};
 use groklab_worker_verify::{Limits, Submission};
 
@@ -221,5 +221,45 @@ fn forms_of_answers() {
     ];
     for (answer, verdict) in answers {
         assert_eq!(text(answer.as_bytes()), verdict, "{answer}");
+    }
+}
+
+/// As many calls as in a plain script, on both paths.
+#[test]
+fn recursion_reaches_as_deep_as_in_a_script() {
+    let code = "
+def reach(n): return 0 if n == 0 else 1 + reach(n - 1)
+def solve():
+    deepest = 0
+    for n in range(900, 1100):
+        try: deepest = reach(n)
+        except RecursionError: return deepest";
+    let plain =
+        std::process::Command::new(&NSJAIL.python.executable).args(["-I", "-c", &format!("{code}\nprint(solve())")]).output().unwrap();
+    let depth: i64 = String::from_utf8(plain.stdout).unwrap().trim().parse().unwrap();
+    let outcome = returns(code, Value::int(depth));
+    assert_eq!(outcome.verdict, Verdict::Passed, "{depth}: {outcome:#?}");
+}
+
+#[test]
+fn standard_input_is_empty() {
+    for code in [
+        "import sys\ninput = sys.stdin.buffer.readline\ndef solve(x): return x + 1 if input() == b'' else 0",
+        "import sys\ndef solve(x): return x + 1 if sys.stdin.read() == '' and list(sys.stdin) == [] else 0",
+        "def solve(x):\n    try: input()\n    except EOFError: return x + 1",
+    ] {
+        expect(code, &[Verdict::Passed]);
+    }
+}
+
+/// Its state is the same on both paths although the source does not name it.
+#[test]
+fn what_is_random_repeats_however_it_is_imported() {
+    for import in
+        ["import random", "random = __import__('ran' 'dom')", "import importlib\nrandom = importlib.import_module('modnar'[::-1])"]
+    {
+        let code = format!("{import}\ndef solve(): return random.random()");
+        let outcome = returns(&code, Value::Float(0.844_421_851_525_048_1));
+        assert_eq!(outcome.verdict, Verdict::Passed, "{import}: {outcome:#?}");
     }
 }
