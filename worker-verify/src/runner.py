@@ -177,20 +177,14 @@ def make_server():
             except base_exception as error:
                 return b"E" + head + fault(error)
 
-        def seeder():
-            """`random.seed`, if `random` is there although the source does not name it. A candidate that broke it may not need it."""
-            late = modules["random"].seed if "random" in modules else None
-
-            def seed_late(number):
-                try:
-                    late(number)
-                except base_exception:
-                    pass
-
-            return late and seed_late
+        def seed_late(number):
+            """Seeds `random`, should it be there although the source does not name it. A candidate that broke it may not need it."""
+            try:
+                modules["random"].seed(number)
+            except base_exception:
+                pass
 
         def run():
-            nonlocal seed
             module = type(sys)("candidate")
             sys.modules["candidate"] = module
             names = module.__dict__
@@ -203,8 +197,6 @@ def make_server():
                 if seed is not None:
                     seed(0)
                 exec(program, names)
-                # Its source need not say what it imports.
-                seed = seed or seeder()
             except base_exception as error:
                 finish(b"X" + fault(error))
             function = names.get(entry)
@@ -221,6 +213,8 @@ def make_server():
             if b"random" in code:
                 import random
                 seed = random.seed
+            elif b"import" in code:
+                seed = seed_late
         except (memory_error, import_error):
             # Without memory, a library can't be mapped either.
             ready()

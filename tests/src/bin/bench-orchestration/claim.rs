@@ -22,10 +22,10 @@ pub async fn run(bench: &mut Bench) {
     let insert =
         format!("insert into worker (worker_id, kind, host, device, threads, version) values ('{worker}', 'generate', '', '', 1, '')");
     bench.stack.sql(&insert).unwrap();
-    let claimed = "(select experiment_id from experiment where name = 'claimed')";
+    let claimed = bench.stack.sql("select experiment_id from experiment where name = 'claimed'").unwrap().remove(0);
     explain(bench, "open", "text, bigint", &format!("'generate', {JOBS}"));
     let workers = format!("array_fill('{worker}'::uuid, array[{JOBS}])");
-    let values = format!("'generate', array[{claimed}], array[{JOBS}], {workers}, '30 s'");
+    let values = format!("'generate', array['{claimed}'::uuid], array[{JOBS}], {workers}, '30 s'");
     explain(bench, "claim", "text, uuid[], int[], uuid[], interval", &values);
 }
 
