@@ -168,7 +168,10 @@ impl Watch {
         if self.began.is_none()
             && let Some(runner) = frame::ready(&self.nonce, &self.received)
         {
-            self.began = Some(Began { at: Instant::now(), before: clock.at_first_step(runner), runner });
+            let (now, before) = (Instant::now(), clock.at_first_step(runner));
+            // What was read late began at least as long ago as it has computed since.
+            let at = now.checked_sub(clock.used().saturating_sub(before)).unwrap_or(now);
+            self.began = Some(Began { at, before, runner });
         }
         Ok(())
     }
