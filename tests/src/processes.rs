@@ -21,9 +21,9 @@ impl Stuck {
     /// # Panics
     /// When there is no such thread, or it may not be traced.
     pub fn new(process: u32, name: &str) -> Self {
-        let threads = fs::read_dir(format!("/proc/{process}/task")).unwrap().flatten();
+        let mut threads = fs::read_dir(format!("/proc/{process}/task")).unwrap().flatten();
         let called = |folder: &fs::DirEntry| fs::read_to_string(folder.path().join("comm")).is_ok_and(|comm| comm.trim() == name);
-        let folder = threads.filter(called).next().unwrap_or_else(|| panic!("process {process} has no thread `{name}`"));
+        let folder = threads.find(called).unwrap_or_else(|| panic!("process {process} has no thread `{name}`"));
         let thread = Pid::from_raw(folder.file_name().to_str().unwrap().parse().unwrap());
         ptrace::seize(thread, ptrace::Options::empty()).unwrap();
         ptrace::interrupt(thread).unwrap();

@@ -40,6 +40,8 @@ impl Fitter {
         let lengths: Vec<usize> = examples.iter().map(Example::tokens).collect();
         let batches = plan_batches(&lengths, table.batch_tokens as usize, table.epochs, seed::derive(job.seed, &[b"order"]));
         let mut trainer = trainer(job, &table, model, batches.len() as u64, context)?;
+        // Before the first step: an example that cannot be trained on is named by its line in the set.
+        trainer.check(&examples).map_err(failure)?;
         let mut steps = Vec::with_capacity(batches.len());
         context.expect(batches.len() as u64);
         for batch in batches {

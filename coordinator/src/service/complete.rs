@@ -96,7 +96,8 @@ impl Commit for Completions {
         let experiments = experiments(&mut tx, &claims).await?;
         let ids: Vec<ExperimentId> = experiments.keys().copied().collect();
         let standings = lease::standings(&mut tx, &claims).await?;
-        let (mut held, mut again): (Vec<(usize, Job, &Done)>, Vec<(usize, usize)>) = (Vec::new(), Vec::new());
+        let mut held: Vec<(usize, Job, &Done)> = Vec::new();
+        let mut again: Vec<(usize, usize)> = Vec::new();
         let mut answers: Vec<Result<Taken>> = Vec::with_capacity(calls.len());
         for (place, standing) in standings.into_iter().enumerate() {
             answers.push(standing.map(|standing| match standing {

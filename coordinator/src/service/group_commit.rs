@@ -40,17 +40,19 @@ struct Waiting<C, A> {
 pub struct Queue<C, A>(mpsc::Sender<Waiting<C, A>>);
 
 /// The queue's other end, which several lanes may share.
-type Calls<C, A> = Arc<Mutex<mpsc::Receiver<Waiting<C, A>>>>;
+type Calls<C, A> = Mutex<mpsc::Receiver<Waiting<C, A>>>;
+/// A queue and what serves it.
+type Lanes<T> = (Queue<<T as Commit>::Call, <T as Commit>::Answer>, Vec<Lane<T>>);
 
 /// One transaction at a time of those that serve a queue.
 #[derive(Debug)]
 pub struct Lane<T: Commit> {
-    calls: Calls<T::Call, T::Answer>,
+    calls: Arc<Calls<T::Call, T::Answer>>,
     commit: Arc<T>,
 }
 
 /// A queue, and `lanes` lanes that serve it.
-pub fn lanes<T: Commit>(commit: T, lanes: usize) -> (Queue<T::Call, T::Answer>, Vec<Lane<T>>) {
+pub fn lanes<T: Commit>(commit: T, lanes: usize) -> Lanes<T> {
     let (queue, calls) = mpsc::channel(WAITING);
     let (calls, commit) = (Arc::new(Mutex::new(calls)), Arc::new(commit));
     (Queue(queue), (0..lanes).map(|_| Lane { calls: calls.clone(), commit: commit.clone() }).collect())
@@ -83,7 +85,6 @@ impl<T: Commit> Lane<T> {
     }
 
     /// The calls that wait, without those whose caller has gone.
-    #[expect(clippy::type_complexity, reason = "used once, next door")]
     async fn gather(&self) -> Option<(Vec<T::Call>, Vec<oneshot::Sender<Result<T::Answer>>>)> {
         let mut waiting = self.calls.lock().await;
         let (mut calls, mut answers, mut bytes) = (Vec::new(), Vec::new(), 0);

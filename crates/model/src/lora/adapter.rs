@@ -17,6 +17,9 @@ use crate::{
     model::Model,
 };
 
+/// More than any model has; a file that names a higher one is damaged or hostile.
+const MOST_LAYERS: usize = 10_000;
+
 /// LoRA weights with their files. Cheap to keep: the tensors are on the CPU in float32.
 pub struct Adapter {
     pub(crate) spec: LoraSpec,
@@ -41,7 +44,7 @@ impl Adapter {
         let base = base.transpose().map_err(|e| damaged(e.to_string()))?;
         let tensors = SafeTensors::deserialize(&weights_file).map_err(|e| damaged(e.to_string()))?;
         refuse_variants(&json)?;
-        let layers = layers_in(&tensors);
+        let layers = layers_in(&tensors)?;
         let modules = Modules::read(&json["target_modules"], layers)?;
         let spec = read_spec(&json, modules.targets(layers))?;
         let weights = read_weights(&tensors, &modules)?;
@@ -166,8 +169,12 @@ fn read_spec(json: &Value, targets: Vec<Target>) -> Result<LoraSpec> {
 }
 
 /// Layers that the weights speak of: one more than the highest.
-fn layers_in(tensors: &SafeTensors<'_>) -> usize {
-    tensors.names().into_iter().filter_map(|name| parse_name(name).map(|(layer, ..)| layer + 1)).max().unwrap_or(1)
+fn layers_in(tensors: &SafeTensors<'_>) -> Result<usize> {
+    let named = tensors.names().into_iter().filter_map(|name| parse_name(name).map(|(layer, ..)| (layer, name)));
+    match named.max() {
+        Some((layer, name)) if layer >= MOST_LAYERS => Err(Error::Adapter(format!("weight `{name}`: no model has so many layers"))),
+        highest => Ok(highest.map_or(1, |(layer, _)| layer + 1)),
+    }
 }
 
 fn write_spec(spec: &LoraSpec, modules: &[String]) -> Vec<u8> {

@@ -48,11 +48,13 @@ impl Net<'_> {
 
     fn checkpointed(self, pack: &Pack, scale: f64, dropout: &Dropout) -> Part {
         let mut inputs = vec![pack.embedded(self.model)];
-        tch::no_grad(|| {
+        {
+            // A guard, for the mode must come back also where memory runs out in the middle and fewer examples are tried on this thread.
+            let _without = tch::no_grad_guard();
             for index in 0..self.model.layers.len() {
                 inputs.push(self.layer(index, &inputs[index], pack, Some(dropout)));
             }
-        });
+        }
         let top = inputs.pop().expect("the embedding is there").set_requires_grad(true);
         let loss = self.head(&top, pack) * scale;
         let value = loss.double_value(&[]);

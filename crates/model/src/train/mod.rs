@@ -183,7 +183,10 @@ impl<'a> Trainer<'a> {
     /// Moves the parameters along the gradients in `sum`.
     fn update(&mut self, examples: &[Example], sum: loss::Part) -> Result<StepReport> {
         let step = self.step + 1;
-        let grad_norm = tch::no_grad(|| adamw::global_norm(&sum.gradients));
+        let grad_norm = {
+            let _without = tch::no_grad_guard();
+            adamw::global_norm(&sum.gradients)
+        };
         parts::check_finite("the gradient's norm", grad_norm, step, &(0..examples.len()).collect::<Vec<_>>())?;
         let learning_rate =
             self.settings.learning_rate * self.settings.schedule.factor(step, self.settings.warmup_steps, self.settings.total_steps);
