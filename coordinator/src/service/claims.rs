@@ -51,7 +51,7 @@ impl Commit for Claims {
 
     /// A job whose message cannot be made is not leased.
     async fn commit(&self, calls: &[Wanted]) -> Result<Vec<Result<Vec<v1::Job>>>> {
-        let mut tx = self.store.begin_claim().await?;
+        let mut tx = self.store.begin().await?;
         let workers: Vec<WorkerId> = calls.iter().map(|call| call.worker).collect();
         let kinds = worker::seen(&mut tx, &workers).await?;
         let mut answers: Vec<Result<Vec<v1::Job>>> = calls.iter().map(|call| may_ask(call, kinds.get(&call.worker).copied())).collect();

@@ -65,12 +65,6 @@ impl Store {
         Ok(self.pool.begin().await?)
     }
 
-    /// A transaction whose commit does not wait for the disk: a crash of the database within the next half second may undo it, as a whole.
-    /// For claims alone: who holds one that was undone is told so by its next heartbeat, and its results are stale.
-    pub async fn begin_claim(&self) -> Result<Transaction<'static, Postgres>> {
-        Ok(self.pool.begin_with("begin; set local synchronous_commit = off").await?)
-    }
-
     pub fn pool(&self) -> &PgPool {
         &self.pool
     }
