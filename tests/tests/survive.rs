@@ -11,9 +11,13 @@ const GENERATE: usize = 1;
 const VERIFY: usize = 0;
 const TRAIN: usize = 2;
 
-/// Jobs of some seconds, so that a process can be killed in their middle.
+/// Jobs of some seconds, so that a process can be killed in their middle: an evaluation's samples are one job.
 fn file(name: &str) -> String {
-    experiment(name, 1, "rft").replace("epochs = 4", "epochs = 24").replace("batch_tokens = 1024", "batch_tokens = 256")
+    experiment(name, 1, "rft")
+        .replace("[problems]", "[evaluate]\nsamples = 32\n[problems]")
+        .replace("max_new_tokens = 48", "max_new_tokens = 48\nrollouts_per_job = 2048")
+        .replace("epochs = 4", "epochs = 24")
+        .replace("batch_tokens = 1024", "batch_tokens = 256")
 }
 
 /// Kills every process but the job's own worker while the job stands still, then that worker too.
@@ -41,7 +45,7 @@ fn kill_everything_in_the_middle_of(stack: &mut Stack, name: &str, kind: &str, w
 
 fn run(stack: &Stack, name: &str) -> Results {
     stack.grokctl_ok(&["watch", name]);
-    stack.assert_accounts(name, 344);
+    stack.assert_accounts(name, 28 * 33 * 2 + 16 * 4);
     Results::of(&stack.export(name))
 }
 
