@@ -161,7 +161,8 @@ impl Jail {
         let (status, usage) = process::reap(self.pid).map_err(|error| InfrastructureError::System("reap the jail", error))?;
         self.reaped = true;
         let Some(began) = self.watch.began else {
-            return self.never_began(stopped.unwrap_or_else(|| ended(status)), usage);
+            let ended = stopped.unwrap_or_else(|| self.candidate_ended(status).unwrap_or_else(|_| ended(status)));
+            return self.never_began(ended, usage);
         };
         let cpu = self.group.cpu().unwrap_or_default().max(usage.cpu).saturating_sub(began.before);
         let ended = match stopped {
@@ -195,6 +196,7 @@ impl Jail {
                 peak_memory_bytes: usage.peak_memory_bytes,
             }),
             Ended::WallLimit => Err(InfrastructureError::Slow(START_LIMIT, self.explanation())),
+            Ended::Signalled(libc::SIGKILL) => Err(InfrastructureError::KilledAtStart(libc::SIGKILL, self.explanation())),
             ended => Err(InfrastructureError::Setup { ended, log: self.explanation() }),
         }
     }
@@ -264,15 +266,18 @@ mod tests {
 
     /// Runs a candidate that sleeps, and does `harm` to its jail once it has begun.
     fn harmed(harm: impl FnOnce(&Jail)) -> InfrastructureError {
+        harmed_when(|jail| jail.watch.began.is_some(), harm)
+    }
+
+    fn harmed_when(is_time: impl Fn(&Jail) -> bool, harm: impl FnOnce(&Jail)) -> InfrastructureError {
         let nsjail = std::env::var_os("GROKLAB_NSJAIL").map(PathBuf::from);
         let sandbox = Nsjail::new(&locate(nsjail, None, std::env::var_os("PATH").as_deref())).expect("`make setup` has installed nsjail");
         let never = AtomicBool::new(false);
         let code = b"import time\ntime.sleep(1000)";
         let request = Request { code, entry: "solve", cases: &[], limits: LIMITS, cancelled: &never };
         let mut jail = Jail::start(&sandbox, &request, *b"test-run").unwrap();
-        while jail.watch.began.is_none() {
-            let ended =
-                jail.watch.step(jail.pidfd.as_fd(), Duration::from_millis(50), &request, &TreeClock(jail.pid, &jail.group)).unwrap();
+        while !is_time(&jail) {
+            let ended = jail.watch.step(jail.pidfd.as_fd(), Duration::from_millis(1), &request, &TreeClock(jail.pid, &jail.group)).unwrap();
             assert!(!ended && jail.watch.launched.elapsed() < START_LIMIT, "{}", jail.explanation());
         }
         harm(&jail);
@@ -297,10 +302,24 @@ mod tests {
         assert_eq!(candidates.len(), 1);
     }
 
+    fn kill_children(jail: &Jail) {
+        use nix::{sys::signal, unistd::Pid};
+        process::children(jail.pid).into_iter().for_each(|pid| signal::kill(Pid::from_raw(pid), signal::SIGKILL).unwrap());
+    }
+
+    #[test]
+    fn a_candidate_killed_before_it_began_runs_again() {
+        let runs_python = |pid: &i32| {
+            let path = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+            path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"python"))
+        };
+        let error = harmed_when(|jail| process::children(jail.pid).iter().any(runs_python), kill_children);
+        assert!(matches!(error, InfrastructureError::KilledAtStart(..)) && error.is_a_kill(), "{error}");
+    }
+
     #[test]
     fn a_candidate_killed_from_outside_is_no_verdict() {
-        let kill = |pid| nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).unwrap();
-        let error = harmed(|jail| process::children(jail.pid).into_iter().for_each(kill));
+        let error = harmed(kill_children);
         assert!(matches!(error, InfrastructureError::CandidateKilled(_)), "{error}");
         let error = harmed(|jail| process::signal(&jail.pidfd, libc::SIGTERM));
         assert!(matches!(error, InfrastructureError::CandidateKilled(_)), "{error}");

@@ -141,6 +141,8 @@ pub enum InfrastructureError {
     System(&'static str, #[source] std::io::Error),
     #[error("the jail ended before the candidate began ({ended:?}): {log}")]
     Setup { ended: Ended, log: String },
+    #[error("signal {0} from outside ended the run before the candidate began: {1}")]
+    KilledAtStart(i32, String),
     #[error("the jail did not start within {0:?}: {1}")]
     Slow(Duration, String),
     #[error("the zygote does not do its work: {0}")]
@@ -151,6 +153,13 @@ pub enum InfrastructureError {
     CandidateKilled(i32),
     #[error("nsjail exited with status {status} and did not say how the candidate ended: {log}")]
     NoEnd { status: i32, log: String },
+}
+
+impl InfrastructureError {
+    /// Whether the run was ended from outside, so that the candidate deserves another.
+    pub fn is_a_kill(&self) -> bool {
+        matches!(self, Self::KilledAtStart(..) | Self::CandidateKilled(_))
+    }
 }
 
 /// Runs candidates in isolation. One candidate a call; calls from many threads at once are fine.

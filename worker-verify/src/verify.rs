@@ -140,14 +140,18 @@ pub fn verify(sandbox: &dyn Sandbox, submission: &Submission, cancelled: &Atomic
 }
 
 fn verdict(sandbox: &dyn Sandbox, request: &Request<'_>, cases: &[Case], is_bare: bool) -> Outcome {
-    for _ in 0..KILLS {
+    let mut runs = 1;
+    loop {
         match sandbox.run(request) {
             Ok(raw) => return judge(&raw, cases, is_bare),
-            Err(error @ InfrastructureError::CandidateKilled(_)) => tracing::warn!(%error, "a candidate runs again"),
+            Err(error) if error.is_a_kill() && runs < KILLS => tracing::warn!(%error, "a candidate runs again"),
+            Err(InfrastructureError::CandidateKilled(_)) => {
+                return Outcome::new(Verdict::RuntimeError, Some(format!("killed in each of {KILLS} runs")), cases);
+            }
             Err(error) => return Outcome::infrastructure(&error, cases),
         }
+        runs += 1;
     }
-    Outcome::new(Verdict::RuntimeError, Some(format!("killed in each of {KILLS} runs")), cases)
 }
 
 /// Runs a winner once more elsewhere. Only what passes both times has passed: anything else is the verdict, and an alarm unless it

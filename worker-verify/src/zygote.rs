@@ -205,6 +205,7 @@ impl Zygote {
                 })
             }
             Ended::WallLimit => Err(InfrastructureError::Slow(START_LIMIT, log)),
+            Ended::Signalled(libc::SIGKILL) => Err(InfrastructureError::KilledAtStart(libc::SIGKILL, log)),
             ended => Err(InfrastructureError::Setup { ended, log }),
         }
     }

@@ -5,9 +5,10 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     thread,
+    time::Duration,
 };
 
-use crate::common::{NSJAIL, config, run_in, running_candidate, submission};
+use crate::common::{NSJAIL, children, config, run_in, running_candidate, submission};
 use groklab_domain::Verdict;
 use groklab_worker_verify::{Config, Nsjail, Outcome, Warm, doctor, isolation, selftest::selftest};
 use nix::{
@@ -114,6 +115,29 @@ fn a_candidate_that_is_killed_from_outside() {
     // It runs again, and comes to its own end.
     assert_eq!(harmed(&warm, |_, _, candidate| end(candidate)).verdict, Verdict::Timeout);
     passes(&warm);
+}
+
+/// Whatever moment of its start that is: before it is let in, before its filters, before it says that it is up, or after.
+#[test]
+fn a_candidate_that_is_killed_while_it_starts_runs_again() {
+    let warm = Warm::new(NSJAIL.clone());
+    let slow = submission("import time\ntime.sleep(0.05)\ndef solve(x): return x + 1");
+    let mut killed = 0;
+    for step in 0..40 {
+        passes(&warm);
+        let (_, zygote) = warm.pids()[0];
+        let outcome = thread::scope(|scope| {
+            let run = scope.spawn(|| run_in(&warm, &slow));
+            while children(zygote).is_empty() {
+                assert!(!run.is_finished(), "it ends without having had a child");
+            }
+            thread::sleep(Duration::from_micros(250 * step));
+            killed += children(zygote).into_iter().filter(|pid| kill(Pid::from_raw(*pid), Signal::SIGKILL).is_ok()).count();
+            run.join().expect("it does not panic")
+        });
+        assert_eq!(outcome.verdict, Verdict::Passed, "killed {} us after its fork: {outcome:#?}", 250 * step);
+    }
+    assert!(killed >= 30, "only {killed} of 40 were there to be killed");
 }
 
 #[test]

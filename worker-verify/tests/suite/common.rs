@@ -73,16 +73,22 @@ pub fn expect(code: &str, verdicts: &[Verdict]) -> Outcome {
     expect_in(&*WARM, code, verdicts)
 }
 
+/// The process ids of the zygote's children.
+pub fn children(zygote: i32) -> Vec<i32> {
+    let listed = std::fs::read_to_string(format!("/proc/{zygote}/task/{zygote}/children")).expect("the zygote lives");
+    listed.split_whitespace().map(|pid| pid.parse().expect("process ids are numbers")).collect()
+}
+
 /// Waits for the zygote to have a child under both filters, its own and the candidate's: from then on it is a candidate.
 pub fn running_candidate(zygote: i32) -> i32 {
     let since = Instant::now();
     loop {
-        let children = std::fs::read_to_string(format!("/proc/{zygote}/task/{zygote}/children")).expect("the zygote lives");
-        let status = |pid: &str| std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        if let Some(pid) = children.split_whitespace().find(|pid| status(pid).contains("Seccomp_filters:\t2")) {
-            return pid.parse().expect("process ids are numbers");
+        let children = children(zygote);
+        let status = |pid: i32| std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        if let Some(pid) = children.iter().find(|pid| status(**pid).contains("Seccomp_filters:\t2")) {
+            return *pid;
         }
-        assert!(since.elapsed() < Duration::from_secs(10), "no child with both filters: {children}");
+        assert!(since.elapsed() < Duration::from_secs(10), "no child with both filters: {children:?}");
         thread::sleep(Duration::from_millis(2));
     }
 }
