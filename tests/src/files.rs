@@ -30,6 +30,18 @@ batch_tokens = 1024
     )
 }
 
+/// The same with one iteration and jobs of some seconds, so that something can happen in their middle: an evaluation's samples are one job.
+pub fn long_jobs(name: &str) -> String {
+    experiment(name, 1, "rft")
+        .replace("[problems]", "[evaluate]\nsamples = 32\n[problems]")
+        .replace("max_new_tokens = 48", "max_new_tokens = 48\nrollouts_per_job = 2048")
+        .replace("epochs = 4", "epochs = 24")
+        .replace("batch_tokens = 1024", "batch_tokens = 256")
+}
+
+/// Rollouts of a run of [`long_jobs`]: two evaluations of 28 problems, greedy and 32 samples, and 4 samples of 16.
+pub const LONG_JOBS_ROLLOUTS: usize = 28 * 33 * 2 + 16 * 4;
+
 /// What two runs of one file must have in common.
 #[derive(PartialEq)]
 pub struct Results {

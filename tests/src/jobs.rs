@@ -43,7 +43,7 @@ impl Stack {
 
     /// The same, but of the worker only the thread that computes stands still, until the second value is dropped.
     pub fn stick(&self, name: &str, kind: &str, worker: usize) -> (Held, Stuck) {
-        until(&format!("a {kind} job of `{name}` to be leased"), Duration::from_secs(180), || {
+        until(&format!("worker {worker} to be in the middle of a {kind} job of `{name}`"), Duration::from_secs(180), || {
             let before = self.leased(name, kind)?;
             let stuck = Stuck::new(self.workers[worker].id(), "compute");
             thread::sleep(SETTLE);

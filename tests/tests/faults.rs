@@ -138,7 +138,8 @@ fn a_database_that_is_away_for_half_a_minute_changes_nothing() {
     let ask = |query: &str| database::ask(&socket, "postgres", query).unwrap();
     stack.submit(&experiment("away", 1, "rft"));
     until("it to be verified", Duration::from_secs(60), || {
-        (stack.one("away", "select count(*) from job where EXPERIMENT and kind = 'verify' and state = 'leased'") != "0").then_some(())
+        (stack.one("away", "select count(*) from attempt join job using (job_id) where EXPERIMENT and kind = 'verify'") != "0")
+            .then_some(())
     });
     ask("alter database groklab allow_connections false");
     ask("select pg_terminate_backend(pid) from pg_stat_activity where datname = 'groklab'");

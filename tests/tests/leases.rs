@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, thread, time::Duration};
 
-use groklab_tests::files::{Results, experiment};
+use groklab_tests::files::{LONG_JOBS_ROLLOUTS, Results, experiment, long_jobs};
 use groklab_tests::{Stack, root, wait::until};
 use nix::sys::signal::Signal;
 
@@ -65,7 +65,7 @@ fn work_that_takes_longer_than_the_lease_keeps_it() {
 fn one_call_that_takes_longer_than_the_lease_keeps_it() {
     let stack = stack(&["--lease-seconds", "2"]);
     for (kind, worker) in [("generate", GENERATE), ("train", TRAIN)] {
-        stack.submit(&experiment(kind, 1, "rft"));
+        stack.submit(&long_jobs(kind));
         let (held, stuck) = stack.stick(kind, kind, worker);
         // The call itself is what takes the time: more than three leases.
         thread::sleep(Duration::from_secs(7));
@@ -73,7 +73,7 @@ fn one_call_that_takes_longer_than_the_lease_keeps_it() {
         drop(stuck);
         stack.grokctl_ok(&["watch", kind]);
         assert_eq!(stack.attempts(&held.job), ["done"]);
-        stack.assert_accounts(kind, 28 * 5 * 2 + 16 * 4);
+        stack.assert_accounts(kind, LONG_JOBS_ROLLOUTS);
     }
 }
 
@@ -83,13 +83,13 @@ fn a_call_that_never_returns_loses_its_lease() {
     for name in ["worker-verify", "worker-gen", "worker-train"] {
         stack.add_worker(name, &["--stall-seconds", "3"], &[]);
     }
-    stack.submit(&experiment("stuck", 1, "rft"));
+    stack.submit(&long_jobs("stuck"));
     let (held, stuck) = stack.stick("stuck", "train", TRAIN);
     stack.add_worker("worker-train", &[], &[]);
     stack.grokctl_ok(&["watch", "stuck"]);
     drop(stuck);
     stack.assert_lost_and_done(&held.job);
-    stack.assert_accounts("stuck", 28 * 5 * 2 + 16 * 4);
+    stack.assert_accounts("stuck", LONG_JOBS_ROLLOUTS);
 }
 
 #[test]

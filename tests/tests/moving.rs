@@ -7,11 +7,10 @@ use std::{
     time::Duration,
 };
 
-use groklab_tests::files::{Results, experiment};
+use groklab_tests::files::{LONG_JOBS_ROLLOUTS, Results, long_jobs};
 use groklab_tests::{Stack, database::binaries, wait::until};
 
 const WORKERS: [&str; 3] = ["worker-verify", "worker-gen", "worker-train"];
-const ROLLOUTS: usize = 28 * 5 * 2 + 16 * 4;
 
 /// Runs a command that must succeed; what it wrote.
 fn run(command: &mut Command) -> Vec<u8> {
@@ -30,10 +29,10 @@ fn in_the_middle() -> (Stack, Results) {
     for name in WORKERS {
         stack.add_worker(name, &[], &[]);
     }
-    stack.submit(&experiment("alone", 1, "rft"));
+    stack.submit(&long_jobs("alone"));
     stack.grokctl_ok(&["watch", "alone"]);
     let alone = Results::of(&stack.export("alone"));
-    stack.submit(&experiment("moved", 1, "rft"));
+    stack.submit(&long_jobs("moved"));
     until("it to be in training", Duration::from_secs(120), || {
         (stack.one("moved", "select count(*) from job where EXPERIMENT and kind = 'train' and state = 'leased'") == "1").then_some(())
     });
@@ -51,7 +50,7 @@ fn goes_on(data: &Path, database_url: Option<&str>, alone: &Results) {
     }
     stack.grokctl_ok(&["watch", "moved"]);
     let moved = Results::of(&stack.export("moved"));
-    assert_eq!((&moved, moved.rollouts.len()), (alone, ROLLOUTS));
+    assert_eq!((&moved, moved.rollouts.len()), (alone, LONG_JOBS_ROLLOUTS));
 }
 
 #[test]

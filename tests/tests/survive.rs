@@ -3,22 +3,13 @@
 
 use std::time::Duration;
 
-use groklab_tests::files::{Results, experiment};
+use groklab_tests::files::{LONG_JOBS_ROLLOUTS, Results, long_jobs};
 use groklab_tests::{Stack, wait::until};
 use nix::sys::signal::{Signal, kill};
 
 const GENERATE: usize = 1;
 const VERIFY: usize = 0;
 const TRAIN: usize = 2;
-
-/// Jobs of some seconds, so that a process can be killed in their middle: an evaluation's samples are one job.
-fn file(name: &str) -> String {
-    experiment(name, 1, "rft")
-        .replace("[problems]", "[evaluate]\nsamples = 32\n[problems]")
-        .replace("max_new_tokens = 48", "max_new_tokens = 48\nrollouts_per_job = 2048")
-        .replace("epochs = 4", "epochs = 24")
-        .replace("batch_tokens = 1024", "batch_tokens = 256")
-}
 
 /// Kills every process but the job's own worker while the job stands still, then that worker too.
 fn kill_everything_in_the_middle_of(stack: &mut Stack, name: &str, kind: &str, worker: usize) {
@@ -45,7 +36,7 @@ fn kill_everything_in_the_middle_of(stack: &mut Stack, name: &str, kind: &str, w
 
 fn run(stack: &Stack, name: &str) -> Results {
     stack.grokctl_ok(&["watch", name]);
-    stack.assert_accounts(name, 28 * 33 * 2 + 16 * 4);
+    stack.assert_accounts(name, LONG_JOBS_ROLLOUTS);
     Results::of(&stack.export(name))
 }
 
@@ -55,12 +46,12 @@ fn killing_any_process_in_the_middle_of_any_job_changes_nothing() {
     for name in ["worker-verify", "worker-gen", "worker-train"] {
         stack.add_worker(name, &[], &[]);
     }
-    stack.submit(&file("alone"));
+    stack.submit(&long_jobs("alone"));
     let alone = run(&stack, "alone");
     assert_eq!(alone.adapters.len(), 1);
 
     for (kind, worker) in [("generate", GENERATE), ("verify", VERIFY), ("train", TRAIN)] {
-        stack.submit(&file(kind));
+        stack.submit(&long_jobs(kind));
         kill_everything_in_the_middle_of(&mut stack, kind, kind, worker);
         assert_eq!(run(&stack, kind), alone, "killed in the middle of a {kind} job");
     }

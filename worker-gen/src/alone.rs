@@ -116,7 +116,8 @@ pub fn score_lines(args: &Score) -> anyhow::Result<()> {
         (Some(ids), _) => Ok(ids.clone()),
         (None, text) => loaded.tokenizer.encode_raw(text.as_deref().unwrap_or_default()),
     };
-    let sequences = lines.iter().map(ids).collect::<Result<Vec<_>, _>>().map_err(wrong)?;
+    let named = |line: &Sequence| ids(line).map_err(|error| wrong(format!("text {}: {error}", line.id)));
+    let sequences = lines.iter().map(named).collect::<anyhow::Result<Vec<_>>>()?;
     let start = Instant::now();
     let shown = bar(sequences.len() as u64, "sequences");
     let mut done = |count: usize| shown.set_position(count as u64);
@@ -170,6 +171,9 @@ fn refusal(error: Error, name: impl Fn(usize) -> String) -> anyhow::Error {
     match error {
         Error::Request(reason) => wrong(reason),
         Error::Row { row, reason } => wrong(format!("{}: {reason}", name(row))),
-        error => error.into(),
+        error => match error.row() {
+            Some(row) => anyhow::Error::new(error).context(name(row)),
+            None => error.into(),
+        },
     }
 }

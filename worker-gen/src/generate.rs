@@ -42,7 +42,8 @@ impl Generator {
             Ok(()) => ControlFlow::Continue(()),
             Err(groklab_worker::Cancelled) => ControlFlow::Break(()),
         };
-        let completions = groklab_model::generate(model, applied.as_ref().map(|(_, a)| a), &request, &mut progress).map_err(failure)?;
+        let completions = groklab_model::generate(model, applied.as_ref().map(|(_, a)| a), &request, &mut progress)
+            .map_err(|error| failure_at(error.row().map(|row| prompts.place(job, row)), error))?;
         Ok(v1::GenerateResult {
             base_digest: model.base_digest().to_string(),
             adapter_id: adapter.map(|a| a.id.to_string()).unwrap_or_default(),
@@ -88,7 +89,8 @@ impl Prompts {
     fn encode(job: &v1::GenerateJob, tokenizer: &ChatTokenizer) -> Result<Self, Failure> {
         let (mut rows, mut lengths) = (Vec::new(), Vec::new());
         for prompt in &job.prompts {
-            let prompt_ids = tokenizer.encode_prompt(&prompt.text).map_err(failure)?;
+            let encoded = tokenizer.encode_prompt(&prompt.text);
+            let prompt_ids = encoded.map_err(|error| failure_at(Some(format!("problem {}", prompt.problem)), error))?;
             lengths.push(u32::try_from(prompt_ids.len()).unwrap_or(u32::MAX));
             rows.extend(prompt.samples.iter().map(|sample| Row { prompt_ids: prompt_ids.clone(), seed: sample.seed }));
         }
@@ -96,9 +98,19 @@ impl Prompts {
     }
 
     fn rollouts(&self, job: &v1::GenerateJob, completions: Vec<Completion>) -> Vec<v1::Rollout> {
-        let places =
-            job.prompts.iter().zip(&self.lengths).flat_map(|(p, &length)| p.samples.iter().map(move |s| (p.problem, s.sample, length)));
-        places.zip(completions).map(|((problem, sample, length), completion)| rollout(problem, sample, length, completion)).collect()
+        let rollouts = self.places(job).zip(completions);
+        rollouts.map(|((problem, sample, length), completion)| rollout(problem, sample, length, completion)).collect()
+    }
+
+    /// Problem, sample and tokens of the prompt of every row.
+    fn places<'a>(&'a self, job: &'a v1::GenerateJob) -> impl Iterator<Item = (u32, u32, u32)> + 'a {
+        let prompts = job.prompts.iter().zip(&self.lengths);
+        prompts.flat_map(|(prompt, &length)| prompt.samples.iter().map(move |sample| (prompt.problem, sample.sample, length)))
+    }
+
+    fn place(&self, job: &v1::GenerateJob, row: usize) -> String {
+        let (problem, sample, _) = self.places(job).nth(row).expect("every row has its place");
+        format!("problem {problem}, sample {sample}")
     }
 }
 
@@ -116,9 +128,20 @@ fn rollout(problem: u32, sample: u32, prompt_tokens: u32, completion: Completion
 }
 
 fn failure(error: Error) -> Failure {
-    match error {
-        Error::Cancelled => groklab_worker::Cancelled.into(),
-        error if error.retry_may_help() => Failure::infrastructure(anyhow::Error::new(error)),
-        error => Failure::caller(anyhow::Error::new(error)),
+    failure_at(None, error)
+}
+
+/// With the place that the error is about, where it is about one.
+fn failure_at(place: Option<String>, error: Error) -> Failure {
+    let retry = error.retry_may_help();
+    match (error, place) {
+        (Error::Cancelled, _) => groklab_worker::Cancelled.into(),
+        (error, place) => {
+            let named = match place {
+                Some(place) => anyhow::Error::new(error).context(place),
+                None => error.into(),
+            };
+            if retry { Failure::infrastructure(named) } else { Failure::caller(named) }
+        }
     }
 }

@@ -86,6 +86,20 @@ fn texts_and_ids_are_scored_alike() {
 }
 
 #[test]
+fn a_prompt_whose_logits_are_not_numbers_is_named() {
+    let model = tiny();
+    let path = model.path().join("model.safetensors");
+    let mut weights = std::fs::read(&path).unwrap();
+    let last = weights.len() - 4;
+    weights[last..].copy_from_slice(&f32::NAN.to_le_bytes());
+    std::fs::write(&path, weights).unwrap();
+    let done = run(model.path(), "generate", &["--samples", "2"], &prompts(2));
+    let message = String::from_utf8(done.stderr).unwrap();
+    assert!(done.status.code() == Some(1) && done.stdout.is_empty(), "{message}");
+    assert!(message.contains("prompt \"p0\"") && message.contains("not finite"), "{message}");
+}
+
+#[test]
 fn what_is_wrong_is_named_and_has_its_exit_code() {
     let model = tiny();
     let failed = |model: &Path, command: &str, arguments: &[&str], input: &str| {

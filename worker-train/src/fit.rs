@@ -109,7 +109,7 @@ impl Run<'_> {
             let start = Instant::now();
             let members: Vec<Example> = batch.iter().map(|&index| self.examples[index].clone()).collect();
             let stepped = trainer.step(&members, &mut || ControlFlow::Continue(()));
-            let report = stepped.map_err(|error| named(error, batch))?;
+            let report = stepped.map_err(|error| named(error, |at| batch[at] + 1))?;
             shown.inc(1);
             shown.set_message(format!("loss {:.4}", report.loss));
             write_line(&step_line(&report, start.elapsed(), batch.len()))?;

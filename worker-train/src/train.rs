@@ -41,7 +41,7 @@ impl Fitter {
         let batches = plan_batches(&lengths, table.batch_tokens as usize, table.epochs, seed::derive(job.seed, &[b"order"]));
         let mut trainer = trainer(job, &table, model, batches.len() as u64, context)?;
         // Before the first step: an example that cannot be trained on is named by its line in the set.
-        trainer.check(&examples).map_err(failure)?;
+        trainer.check(&examples).map_err(|error| Failure::caller(format!("training set: {}", named(error, |at| at + 1))))?;
         let mut steps = Vec::with_capacity(batches.len());
         context.expect(batches.len() as u64);
         for batch in batches {
@@ -52,7 +52,7 @@ impl Fitter {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(groklab_worker::Cancelled) => ControlFlow::Break(()),
             };
-            let report = trainer.step(&members, &mut alive).map_err(|error| failure(named(error, &batch)))?;
+            let report = trainer.step(&members, &mut alive).map_err(|error| failure(named(error, |at| batch[at] + 1)))?;
             tracing::info!(step = report.step, loss = report.loss, grad_norm = report.grad_norm, tokens = report.tokens, "step");
             steps.push(step(&report));
         }
@@ -108,11 +108,15 @@ fn trainer<'a>(
     Trainer::new(model, spec, settings, Start::From { adapter: &adapter, optimiser: optimiser.as_deref() }).map_err(failure)
 }
 
-/// The error of a step whose examples are counted from 1 as lines of the set, not within their batch.
-pub(crate) fn named(error: Error, batch: &[usize]) -> Error {
-    let Error::NotFinite { what, value, step, examples } = error else { return error };
-    let examples = examples.into_iter().filter_map(|at| batch.get(at as usize)).map(|&index| index as u64 + 1).collect();
-    Error::NotFinite { what, value, step, examples }
+/// The error with its examples as `line` counts them: from 1, in the set, not within their batch.
+pub(crate) fn named(error: Error, line: impl Fn(usize) -> usize) -> Error {
+    match error {
+        Error::NotFinite { what, value, step, examples } => {
+            Error::NotFinite { what, value, step, examples: examples.into_iter().map(line).collect() }
+        }
+        Error::Row { row, reason } => Error::Row { row: line(row), reason },
+        error => error,
+    }
 }
 
 fn publish(adapter: &Adapter, context: &Context) -> Result<AdapterRef, Failure> {

@@ -31,13 +31,13 @@ pub async fn start(db: &mut PgConnection, experiment: &Experiment) -> Result<()>
 
 /// Makes the current iteration's generate jobs.
 pub async fn plan(db: &mut PgConnection, experiment: &Experiment) -> Result<()> {
-    let i = experiment.iteration;
+    let (i, config) = (experiment.iteration, experiment.config()?);
     let headings = problem::headings(db, experiment.id).await?;
     let problems: Vec<_> = headings.iter().map(|heading| (heading.ordinal, heading.split)).collect();
-    let roll_out = i < experiment.last_iteration && experiment.config.train.method == Method::Rft;
+    let roll_out = i < experiment.last_iteration && config.train.method == Method::Rft;
     let traceparent = trace::traceparent();
     iteration::insert(db, experiment.id, i).await?;
-    let specs = generate_jobs(&experiment.config, i, &problems, due(experiment), roll_out);
+    let specs = generate_jobs(config, i, &problems, due(experiment)?, roll_out);
     let jobs: Vec<New<'_>> = specs.into_iter().map(|spec| New { experiment: experiment.id, spec, traceparent: &traceparent }).collect();
     for page in jobs.chunks(JOBS_PER_STATEMENT) {
         job::insert(db, page).await?;
@@ -110,7 +110,7 @@ async fn line(db: &mut PgConnection, experiment: &Experiment, before: Option<Ada
 
 /// Makes the next iteration the last, evaluated one once `patience` iterations in a row had nothing to train on.
 async fn stop_when_idle(db: &mut PgConnection, experiment: &Experiment) -> Result<()> {
-    let (next, patience) = (experiment.iteration + 1, experiment.config.stop.patience);
+    let (next, patience) = (experiment.iteration + 1, experiment.config()?.stop.patience);
     let idle = iteration::idle_streak(db, experiment.id, experiment.iteration).await?;
     if patience == 0 || idle < patience || next >= experiment.last_iteration {
         return Ok(());

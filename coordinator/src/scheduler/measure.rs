@@ -27,7 +27,7 @@ pub async fn measure(db: &mut PgConnection, experiment: &Experiment) -> Result<(
     metric::insert(db, id, i, &text).await?;
     event::insert(db, id, Level::Info, &summary(&line)).await?;
     lines.push(line);
-    let stop = if i >= experiment.last_iteration { None } else { stop_reason(&experiment.config, &lines) };
+    let stop = if i >= experiment.last_iteration { None } else { stop_reason(experiment.config()?, &lines) };
     iteration::set_stop(db, id, i, stop.as_deref().unwrap_or("")).await
 }
 
@@ -40,7 +40,7 @@ async fn stored_lines(db: &mut PgConnection, experiment: &Experiment) -> Result<
 }
 
 async fn line(db: &mut PgConnection, experiment: &Experiment, earlier: &[MetricsLine]) -> Result<MetricsLine> {
-    let (id, i, config) = (experiment.id, experiment.iteration, &experiment.config);
+    let (id, i, config) = (experiment.id, experiment.iteration, experiment.config()?);
     let headings = problem::headings(db, id).await?;
     let problems: Vec<ProblemRef<'_>> =
         headings.iter().map(|h| ProblemRef { ordinal: h.ordinal, split: h.split, family: &h.family, rule: &h.rule }).collect();

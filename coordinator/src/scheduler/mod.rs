@@ -171,8 +171,8 @@ impl Scheduler {
 }
 
 /// Whether the experiment's current iteration is evaluated.
-fn due(experiment: &experiment::Experiment) -> bool {
-    experiment.config.evaluates(experiment.iteration) || experiment.iteration >= experiment.last_iteration
+fn due(experiment: &experiment::Experiment) -> Result<bool> {
+    Ok(experiment.config()?.evaluates(experiment.iteration) || experiment.iteration >= experiment.last_iteration)
 }
 
 async fn snapshot(db: &mut PgConnection, experiment: &experiment::Experiment) -> Result<Snapshot> {
@@ -188,9 +188,9 @@ async fn snapshot(db: &mut PgConnection, experiment: &experiment::Experiment) ->
     let measured = metric::lines(db, id, i, Some(1)).await?.first().is_some_and(|(first, _)| *first == i);
     Ok(Snapshot {
         state: experiment.state,
-        method: experiment.config.train.method,
+        method: experiment.config()?.train.method,
         last: i >= experiment.last_iteration,
-        due: due(experiment),
+        due: due(experiment)?,
         planned: iteration.is_some(),
         evaluation: phase(|count| count.purpose == Purpose::Eval),
         rollouts: phase(|count| count.purpose == Purpose::Train && count.kind != JobKind::Train),

@@ -32,7 +32,7 @@ struct Example<'a> {
 
 /// Selects, stores the training set and records both.
 pub async fn select(db: &mut PgConnection, blobs: &Blobs, experiment: &Experiment) -> Result<()> {
-    let (id, i, train) = (experiment.id, experiment.iteration, &experiment.config.train);
+    let (id, i, train) = (experiment.id, experiment.iteration, &experiment.config()?.train);
     let first = if train.history == History::All { 0 } else { i };
     let correct = rollout::correct(db, id, first, i).await?;
     let codes: Vec<_> = correct.iter().map(|rollout| String::from_utf8_lossy(&rollout.code)).collect();

@@ -44,9 +44,9 @@ pub async fn jobs(db: &mut PgConnection, jobs: &[Job]) -> Result<Vec<v1::Job>> {
     Ok(wire)
 }
 
-fn base(experiment: &Experiment) -> v1::BaseModel {
+fn base(experiment: &Experiment) -> Result<v1::BaseModel> {
     let digest = experiment.base_digest.map(|digest| digest.to_string()).unwrap_or_default();
-    v1::BaseModel { source: experiment.config.model.source.clone(), digest }
+    Ok(v1::BaseModel { source: experiment.config()?.model.source.clone(), digest })
 }
 
 /// What the messages of several jobs are made of, read once for all of them.
@@ -98,7 +98,7 @@ impl Stored {
     }
 
     fn generate(&self, experiment: &Experiment, job: &Job) -> Result<v1::GenerateJob> {
-        let (config, spec) = (&experiment.config, &job.spec);
+        let (config, spec) = (experiment.config()?, &job.spec);
         let (temperature, top_p) = match spec.purpose {
             Purpose::Train => (config.generate.temperature, config.generate.top_p),
             Purpose::Eval if spec.batch.first_sample == 0 => (0.0, 1.0),
@@ -110,7 +110,7 @@ impl Stored {
             v1::Prompt { problem: problem.ordinal, text: problem.prompt.clone(), samples }
         });
         Ok(v1::GenerateJob {
-            base: Some(base(experiment)),
+            base: Some(base(experiment)?),
             adapter: self.adapters.get(&(job.experiment, spec.iteration)).copied().map(Into::into),
             temperature,
             top_p,
@@ -120,6 +120,7 @@ impl Stored {
     }
 
     fn verify(&self, experiment: &Experiment, job: &Job, place: usize) -> Result<v1::VerifyJob> {
+        let limits = &experiment.config()?.verify;
         let cases = |ordinal| self.cases.get(&(job.experiment, ordinal)).map(Vec::as_slice).unwrap_or_default();
         let case =
             |case: &problem::Case| v1::Case { args_json: case.args.clone(), expected_json: case.expected.clone(), visible: case.visible };
@@ -131,8 +132,8 @@ impl Stored {
         let written = self.written.get(place).map(Vec::as_slice).unwrap_or_default();
         let candidates = written.iter().map(|w| v1::Candidate { problem: w.problem, sample: w.sample, text: w.text.clone() });
         Ok(v1::VerifyJob {
-            cpu_seconds: experiment.config.verify.cpu_seconds,
-            memory_mb: experiment.config.verify.memory_mb,
+            cpu_seconds: limits.cpu_seconds,
+            memory_mb: limits.memory_mb,
             problems: problems.collect(),
             candidates: candidates.collect(),
         })
@@ -140,7 +141,7 @@ impl Stored {
 }
 
 async fn train(db: &mut PgConnection, experiment: &Experiment, job: &Job) -> Result<v1::TrainJob> {
-    let (config, i) = (&experiment.config, job.spec.iteration);
+    let (config, i) = (experiment.config()?, job.spec.iteration);
     let stored = iteration::get(db, experiment.id, i).await?;
     let set = stored.and_then(|it| it.training_set).ok_or_else(|| Error::broken(format!("iteration {i} has no training set")))?;
     let init = match config.train.start {
@@ -149,7 +150,7 @@ async fn train(db: &mut PgConnection, experiment: &Experiment, job: &Job) -> Res
     };
     let optimiser = init.and_then(|adapter| adapter.optimiser);
     Ok(v1::TrainJob {
-        base: Some(base(experiment)),
+        base: Some(base(experiment)?),
         init: init.map(|adapter| adapter.adapter.into()),
         optimiser_digest: optimiser.map(|digest| digest.to_string()).unwrap_or_default(),
         training_set_digest: set.to_string(),

@@ -207,7 +207,7 @@ impl Check {
 
     fn parse(&mut self, job: &Job, result: Option<Wire>, trains_on: u32) -> Result<Checked, Refused> {
         let (id, batch) = (job.experiment, &job.spec.batch);
-        let config = &self.experiments.get(&id).ok_or("its experiment is gone")?.config;
+        let config = self.experiments.get(&id).ok_or("its experiment is gone")?.config().map_err(|error| error.to_string())?;
         match (job.spec.kind, result) {
             (JobKind::Generate, Some(Wire::Generate(result))) => {
                 let adapter = self.adapters.get(&(id, job.spec.iteration)).map(|adapter| adapter.id);

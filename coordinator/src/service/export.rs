@@ -20,8 +20,8 @@ const PIECE: usize = 256 << 10;
 /// All files of an experiment's export but the report, which is made from them.
 pub async fn files(service: Arc<Service>, id: ExperimentId) -> Result<impl Stream<Item = Result<ExportChunk>>> {
     let mut db = service.store.connection().await?;
-    let config = experiment::get(&mut db, id).await?.config;
-    let config = serde_json::to_string_pretty(&config).map_err(|error| Error::internal("write config.json", error))?;
+    let experiment = experiment::get(&mut db, id).await?;
+    let config = serde_json::to_string_pretty(experiment.config()?).map_err(|error| Error::internal("write config.json", error))?;
     let headings = problem::headings(&mut db, id).await?;
     let mut files: Vec<Chunks> = vec![
         whole("config.json", config + "\n"),

@@ -30,13 +30,14 @@ pub async fn load(db: &mut PgConnection, id: ExperimentId) -> Result<v1::Experim
 }
 
 pub fn without_progress(experiment: Experiment) -> v1::Experiment {
+    let iterations = experiment.config().map_or(experiment.last_iteration, |config| config.iterations);
     v1::Experiment {
         experiment_id: experiment.id.to_string(),
         name: experiment.name,
         state: experiment.state.to_string(),
         reason: experiment.reason,
         iteration: experiment.iteration,
-        iterations: experiment.config.iterations,
+        iterations,
         created_unix_ms: experiment.created_unix_ms,
         updated_unix_ms: experiment.updated_unix_ms,
         progress: Vec::new(),

@@ -14,9 +14,10 @@ use crate::error::{Error, Result};
 pub struct Experiment {
     pub id: ExperimentId,
     pub name: String,
-    pub config: experiment::Experiment,
     /// As it was submitted.
     pub config_json: String,
+    /// What it says, or why this version cannot read it.
+    config: Result<experiment::Experiment, String>,
     pub state: ExperimentState,
     pub reason: String,
     pub iteration: u32,
@@ -26,6 +27,17 @@ pub struct Experiment {
     pub base_digest: Option<Digest>,
     pub created_unix_ms: i64,
     pub updated_unix_ms: i64,
+}
+
+impl Experiment {
+    /// The configuration.
+    ///
+    /// # Errors
+    /// Another version accepted what this one cannot read.
+    pub fn config(&self) -> Result<&experiment::Experiment> {
+        let unread = |reason| Error::broken(format!("its configuration cannot be read by this version of the coordinator ({reason})"));
+        self.config.as_ref().map_err(unread)
+    }
 }
 
 struct Row {
@@ -45,12 +57,10 @@ impl TryFrom<Row> for Experiment {
     type Error = Error;
 
     fn try_from(row: Row) -> Result<Self> {
-        let config =
-            serde_json::from_str(&row.config).map_err(|error| Error::internal(format!("configuration of {}", row.experiment_id), error))?;
         Ok(Self {
             id: ExperimentId(row.experiment_id),
             name: row.name,
-            config,
+            config: serde_json::from_str(&row.config).map_err(|error| error.to_string()),
             config_json: row.config,
             state: word(&row.state)?,
             reason: row.reason,
@@ -90,6 +100,21 @@ pub async fn id_by_key(db: &mut PgConnection, key: &str) -> Result<Option<Experi
     Ok(id.map(ExperimentId))
 }
 
+/// The query for the experiments that a condition holds for.
+macro_rules! rows {
+    ($condition:literal, $argument:expr) => {
+        sqlx::query_as!(
+            Row,
+            r#"select experiment_id, name, config, state, reason, iteration, last_iteration, base_digest,
+                      (extract(epoch from created_at) * 1000)::bigint as "created_unix_ms!",
+                      (extract(epoch from updated_at) * 1000)::bigint as "updated_unix_ms!"
+               from experiment where "#
+                + $condition,
+            $argument
+        )
+    };
+}
+
 pub async fn get(db: &mut PgConnection, id: ExperimentId) -> Result<Experiment> {
     some(db, &[id]).await?.remove(&id).ok_or_else(|| Error::missing("experiment", id))
 }
@@ -97,17 +122,7 @@ pub async fn get(db: &mut PgConnection, id: ExperimentId) -> Result<Experiment> 
 /// The experiments that these jobs belong to, read without locking anything: who changes jobs locks their experiments' rows first.
 pub async fn of_jobs(db: &mut PgConnection, jobs: &[JobId]) -> Result<HashMap<ExperimentId, Experiment>> {
     let ids: Vec<Uuid> = jobs.iter().map(|job| job.0).collect();
-    let rows = sqlx::query_as!(
-        Row,
-        r#"select experiment_id, name, config, state, reason, iteration, last_iteration, base_digest,
-                  (extract(epoch from created_at) * 1000)::bigint as "created_unix_ms!",
-                  (extract(epoch from updated_at) * 1000)::bigint as "updated_unix_ms!"
-           from experiment where experiment_id = any(array(select distinct experiment_id from job where job_id = any($1)))"#,
-        &ids
-    )
-    .fetch_all(db)
-    .await?;
-    by_id(rows)
+    by_id(rows!("experiment_id = any(array(select distinct experiment_id from job where job_id = any($1)))", &ids).fetch_all(db).await?)
 }
 
 fn by_id(rows: Vec<Row>) -> Result<HashMap<ExperimentId, Experiment>> {
@@ -117,17 +132,7 @@ fn by_id(rows: Vec<Row>) -> Result<HashMap<ExperimentId, Experiment>> {
 /// Those of these experiments that there are.
 pub async fn some(db: &mut PgConnection, ids: &[ExperimentId]) -> Result<HashMap<ExperimentId, Experiment>> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-    let rows = sqlx::query_as!(
-        Row,
-        r#"select experiment_id, name, config, state, reason, iteration, last_iteration, base_digest,
-                  (extract(epoch from created_at) * 1000)::bigint as "created_unix_ms!",
-                  (extract(epoch from updated_at) * 1000)::bigint as "updated_unix_ms!"
-           from experiment where experiment_id = any($1)"#,
-        &ids
-    )
-    .fetch_all(db)
-    .await?;
-    by_id(rows)
+    by_id(rows!("experiment_id = any($1)", &ids).fetch_all(db).await?)
 }
 
 /// The experiment's row, held until the transaction ends; None while another coordinator holds it. New rows that refer to it
@@ -150,16 +155,9 @@ pub async fn lock_wait(db: &mut PgConnection, id: ExperimentId) -> Result<Experi
 
 /// Newest first; `state` empty means all.
 pub async fn list(db: &mut PgConnection, state: Option<ExperimentState>) -> Result<Vec<Experiment>> {
-    let rows = sqlx::query_as!(
-        Row,
-        r#"select experiment_id, name, config, state, reason, iteration, last_iteration, base_digest,
-                  (extract(epoch from created_at) * 1000)::bigint as "created_unix_ms!",
-                  (extract(epoch from updated_at) * 1000)::bigint as "updated_unix_ms!"
-           from experiment where $1::text is null or state = $1 order by created_at desc, experiment_id desc limit 1000"#,
-        state.map(ExperimentState::as_str)
-    )
-    .fetch_all(db)
-    .await?;
+    let state = state.map(ExperimentState::as_str);
+    let rows = rows!("$1::text is null or state = $1 order by created_at desc, experiment_id desc limit 1000", state);
+    let rows = rows.fetch_all(db).await?;
     rows.into_iter().map(TryInto::try_into).collect()
 }
 

@@ -51,6 +51,14 @@ pub async fn insert(db: &mut PgConnection, made: &[(&Job, Vec<Rollout>)]) -> Res
     Ok(())
 }
 
+/// The query in a file, of the completions that jobs are about.
+macro_rules! about {
+    ($file:literal, $jobs:expr) => {{
+        let About { places, experiments, iterations, purposes, problems, first, end } = About::new($jobs);
+        sqlx::query_file!($file, &places, &experiments, &iterations, &purposes, &problems, &first, &end)
+    }};
+}
+
 /// A completion that waits for its verdict.
 #[derive(Debug, Clone)]
 pub struct Written {
@@ -62,18 +70,7 @@ pub struct Written {
 /// The completions that these jobs are about, each job's in order of problem and sample.
 pub async fn written(db: &mut PgConnection, jobs: &[&Job]) -> Result<Vec<Vec<Written>>> {
     let mut written: Vec<Vec<Written>> = jobs.iter().map(|_| Vec::new()).collect();
-    let about = About::new(jobs);
-    let rows = sqlx::query_file!(
-        "src/store/sql/rollout/written.sql",
-        &about.places,
-        &about.experiments,
-        &about.iterations,
-        &about.purposes,
-        &about.problems,
-        &about.first,
-        &about.end
-    );
-    for row in rows.fetch_all(db).await? {
+    for row in about!("src/store/sql/rollout/written.sql", jobs).fetch_all(db).await? {
         let (problem, sample) = (row.problem.cast_unsigned(), row.sample.cast_unsigned());
         written[row.place as usize].push(Written { problem, sample, text: row.text });
     }
@@ -83,18 +80,7 @@ pub async fn written(db: &mut PgConnection, jobs: &[&Job]) -> Result<Vec<Vec<Wri
 /// The ids of the completions that these jobs are about, each job's in order of problem and sample.
 pub async fn ids(db: &mut PgConnection, jobs: &[&Job]) -> Result<Vec<Vec<i64>>> {
     let mut ids: Vec<Vec<i64>> = jobs.iter().map(|_| Vec::new()).collect();
-    let about = About::new(jobs);
-    let rows = sqlx::query_file!(
-        "src/store/sql/rollout/ids.sql",
-        &about.places,
-        &about.experiments,
-        &about.iterations,
-        &about.purposes,
-        &about.problems,
-        &about.first,
-        &about.end
-    );
-    for row in rows.fetch_all(db).await? {
+    for row in about!("src/store/sql/rollout/ids.sql", jobs).fetch_all(db).await? {
         ids[row.place as usize].push(row.rollout_id);
     }
     Ok(ids)

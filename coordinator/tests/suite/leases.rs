@@ -264,3 +264,25 @@ async fn a_step_that_cannot_be_done_pauses_with_the_reason() {
     coordinator.until(&id, "completed").await;
     coordinator.stop().await;
 }
+
+/// As after an update that dropped a key.
+#[tokio::test]
+async fn an_experiment_whose_configuration_cannot_be_read_any_more_holds_up_no_other() {
+    let coordinator = Coordinator::start().await;
+    let id = coordinator.submit(FILE).await;
+    let _generate = Worker::register(&coordinator, "generate").await.run();
+    let mut worker = Worker::register(&coordinator, "verify").await;
+    let job = worker.lease().await;
+    coordinator.execute("update experiment set config = '{\"dropped\": true}'").await;
+    let result = worker.work(&job).await;
+    assert!(worker.complete(&job, result).await.is_err(), "what it must be checked against is not known");
+    let paused = coordinator.until(&id, "paused").await;
+    assert!(paused.reason.contains("cannot be read by this version") && paused.reason.contains("dropped"), "{}", paused.reason);
+    let other = coordinator.submit(&FILE.replace("one-job", "another")).await;
+    let _verify = worker.run();
+    coordinator.until(&other, "completed").await;
+    assert_eq!(coordinator.experiments().list(v1::ListRequest::default()).await.unwrap().into_inner().experiments.len(), 2);
+    coordinator.experiments().cancel(named(&id)).await.unwrap();
+    assert_eq!(coordinator.get(&id).await.state, "cancelled");
+    coordinator.stop().await;
+}

@@ -1,6 +1,12 @@
 //! Where tensors live: CUDA in bfloat16, or the CPU in float32. The CUDA half is untested where no GPU is.
 
-use std::{fmt, path::PathBuf, str::FromStr, sync::OnceLock};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::PathBuf,
+    str::FromStr,
+    sync::{Mutex, OnceLock, PoisonError},
+};
 
 use tch::{Device, Kind};
 
@@ -67,9 +73,13 @@ impl Placement {
         }
     }
 
-    /// Bytes free on the GPU; none on the CPU, or where the driver does not say.
-    pub(crate) fn free_gpu_memory(self) -> Option<u64> {
-        if let Device::Cuda(index) = self.device { free_cuda_memory(i32::try_from(index).ok()?) } else { None }
+    /// Bytes that were free on the GPU when this process first asked; none on the CPU, or where the driver does not say. Later figures
+    /// would mislead: libtorch keeps what it once had for itself.
+    pub(crate) fn gpu_memory(self) -> Option<u64> {
+        static FIRST: Mutex<BTreeMap<usize, Option<u64>>> = Mutex::new(BTreeMap::new());
+        let Device::Cuda(index) = self.device else { return None };
+        let mut first = FIRST.lock().unwrap_or_else(PoisonError::into_inner);
+        *first.entry(index).or_insert_with(|| free_cuda_memory(i32::try_from(index).ok()?))
     }
 
     /// True on the CPU, where adapters are merged and small kernels of our own run.

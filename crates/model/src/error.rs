@@ -48,7 +48,7 @@ pub enum Error {
     Row { row: usize, reason: String },
     /// The loss or the gradient is not a finite number.
     #[error("{what} is {value} at step {step} (examples {examples:?}); lower the learning rate or look at these examples")]
-    NotFinite { what: &'static str, value: f64, step: u64, examples: Vec<u64> },
+    NotFinite { what: &'static str, value: f64, step: u64, examples: Vec<usize> },
     /// The model's output is not a number.
     #[error("the model's logits are not finite for row {row}; the weights or the adapter are damaged")]
     Diverged { row: usize },
@@ -79,6 +79,14 @@ impl Error {
         let file = matches!(self, Self::Read { .. } | Self::Corrupt { .. } | Self::Source { .. } | Self::OtherWeights { .. });
         file || matches!(self, Self::Hub { .. } | Self::TooBig { .. } | Self::Torch { .. })
     }
+
+    /// The row of the request that it is about.
+    pub fn row(&self) -> Option<usize> {
+        match self {
+            Self::Row { row, .. } | Self::Diverged { row } => Some(*row),
+            _ => None,
+        }
+    }
 }
 
 /// This crate's result.
@@ -92,13 +100,16 @@ fn gigabytes(bytes: u64) -> String {
 pub(crate) fn guard<T>(doing: &'static str, fix: &'static str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let reason = panic_text(panic.as_ref());
-        let lower = reason.to_lowercase();
-        if lower.contains("out of memory") || lower.contains("can't allocate memory") || lower.contains("not enough memory") {
+        let lower = reason.to_lowercase().replace('_', " ");
+        if FULL.iter().any(|sign| lower.contains(sign)) {
             return Err(Error::OutOfMemory { doing, reason: first_line(&reason), fix });
         }
         Err(Error::Torch { doing, reason: first_line(&reason) })
     })
 }
+
+/// How libtorch, CUDA, cuBLAS and cuDNN say that memory did not suffice, with spaces for underscores.
+const FULL: [&str; 4] = ["out of memory", "can't allocate memory", "not enough memory", "status alloc failed"];
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().cloned();
@@ -115,8 +126,12 @@ mod tests {
 
     #[test]
     fn a_panic_about_memory_names_the_fix() {
-        let result: Result<()> = guard("testing", "use less", || panic!("CUDA out of memory. Tried to allocate"));
-        assert!(matches!(result, Err(Error::OutOfMemory { fix: "use less", .. })));
+        for sign in
+            ["CUDA out of memory. Tried to allocate", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling", "CUDA_ERROR_OUT_OF_MEMORY"]
+        {
+            let result: Result<()> = guard("testing", "use less", || panic!("{sign}"));
+            assert!(matches!(result, Err(Error::OutOfMemory { fix: "use less", .. })), "{sign}");
+        }
         let result: Result<()> = guard("testing", "use less", || panic!("mat1 and mat2 shapes differ"));
         assert!(matches!(result, Err(Error::Torch { .. })));
     }

@@ -16,20 +16,28 @@ const BESIDE: u64 = 400 << 20;
 
 /// Refuses a model whose weights, and what works beside them, do not fit where `placement` says.
 pub fn check(config: &Config, placement: Placement) -> Result<()> {
-    let bytes = placement.kind.elt_size_in_bytes() as u64;
     let available = match placement.device {
         Device::Cpu => available(),
         device => guard("opening the device", "end what else uses the GPU, or use --device cpu", || {
             // libtorch's own needs on the device come first.
             let _context = Tensor::zeros([1], (Kind::Float, device));
-            Ok(placement.free_gpu_memory())
+            Ok(placement.gpu_memory())
         })?,
     };
-    refuse_above(config, bytes, available)
+    refuse_above(weights(config, placement), available)
 }
 
-fn refuse_above(config: &Config, bytes: u64, available: Option<u64>) -> Result<()> {
-    let weights = parameters(config).saturating_mul(bytes);
+/// What is left on the GPU beside the weights; none on the CPU, or where the driver does not say.
+pub fn beside_weights(config: &Config, placement: Placement) -> Option<u64> {
+    placement.gpu_memory().map(|memory| memory.saturating_sub(weights(config, placement)))
+}
+
+/// Bytes of the weights.
+fn weights(config: &Config, placement: Placement) -> u64 {
+    parameters(config).saturating_mul(placement.kind.elt_size_in_bytes() as u64)
+}
+
+fn refuse_above(weights: u64, available: Option<u64>) -> Result<()> {
     let needed = weights.saturating_add(BESIDE);
     match available {
         Some(available) if needed > available => Err(Error::TooBig { weights, needed, available }),
@@ -37,11 +45,12 @@ fn refuse_above(config: &Config, bytes: u64, available: Option<u64>) -> Result<(
     }
 }
 
-/// Runs `attempt` with a limit of `most`, and again with half of it whenever the memory did not suffice, as long as that leaves `least`.
-pub fn halving<T>(mut most: usize, least: usize, attempt: &mut dyn FnMut(usize) -> Result<T>) -> Result<T> {
+/// Runs `attempt` with a limit of `most`, and again with half of it whenever a GPU's memory did not suffice, as long as that leaves
+/// `least`. Never on the CPU, where results must not depend on what is free.
+pub fn halving<T>(placement: Placement, mut most: usize, least: usize, attempt: &mut dyn FnMut(usize) -> Result<T>) -> Result<T> {
     loop {
         match attempt(most) {
-            Err(Error::OutOfMemory { .. }) if most / 2 >= least => most /= 2,
+            Err(Error::OutOfMemory { .. }) if !placement.is_cpu() && most / 2 >= least => most /= 2,
             outcome => return outcome,
         }
     }
@@ -85,6 +94,8 @@ fn group(folder: &str, [limit, used]: [&str; 2], mirrors: [&str; 2]) -> Option<u
 mod tests {
     use super::*;
 
+    const GPU: Placement = Placement { device: Device::Cuda(0), kind: Kind::BFloat16 };
+
     fn config(layers: usize) -> Config {
         let json = serde_json::json!({
             "model_type": "llama", "vocab_size": 49152, "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": layers,
@@ -101,20 +112,20 @@ mod tests {
             tried.push(most);
             if most > 8 { Err(full()) } else { Ok(most) }
         };
-        assert_eq!(halving(64, 1, &mut attempt).unwrap(), 8);
+        assert_eq!(halving(GPU, 64, 1, &mut attempt).unwrap(), 8);
         assert_eq!(tried, [64, 32, 16, 8]);
-        let tries = |most: usize, least: usize| {
+        let tries = |placement: Placement, most: usize, least: usize| {
             let mut tries = 0;
-            let never = halving::<()>(most, least, &mut |_| {
+            let never = halving::<()>(placement, most, least, &mut |_| {
                 tries += 1;
                 Err(full())
             });
             assert!(matches!(never, Err(Error::OutOfMemory { .. })));
             tries
         };
-        assert_eq!((tries(2, 1), tries(100, 30), tries(9, 9)), (2, 2, 1));
+        assert_eq!((tries(GPU, 2, 1), tries(GPU, 100, 30), tries(GPU, 9, 9), tries(Placement::CPU, 64, 1)), (2, 2, 1, 1));
         let mut asked = 0;
-        let other = halving::<()>(64, 1, &mut |_| {
+        let other = halving::<()>(GPU, 64, 1, &mut |_| {
             asked += 1;
             Err(Error::Cancelled)
         });
@@ -129,8 +140,9 @@ mod tests {
 
     #[test]
     fn a_model_that_cannot_fit_is_refused_with_both_figures() {
-        assert!(refuse_above(&config(30), 2, Some(800 << 20)).is_ok() && refuse_above(&config(30), 4, Some(800 << 20)).is_err());
-        let message = refuse_above(&config(30), 4, Some(900_000_000)).unwrap_err().to_string();
+        let (float32, bfloat16) = (weights(&config(30), Placement::CPU), weights(&config(30), GPU));
+        assert!(refuse_above(bfloat16, Some(800 << 20)).is_ok() && refuse_above(float32, Some(800 << 20)).is_err());
+        let message = refuse_above(float32, Some(900_000_000)).unwrap_err().to_string();
         assert!(message.contains("GB") && message.contains("available") && message.contains("smaller model"), "{message}");
     }
 }

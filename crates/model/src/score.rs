@@ -6,6 +6,7 @@ use crate::{
     error::{Error, Result, guard},
     forward::{self, attend_each, weights::Weights},
     lora::Applied,
+    memory,
     model::Model,
     tensors,
 };
@@ -33,22 +34,30 @@ pub fn score(model: &Model, applied: Option<&Applied>, sequences: &[Vec<i64>], d
     if let Some((index, reason)) = refused {
         return Err(Error::Row { row: index, reason });
     }
-    guard("scoring", "use shorter sequences", || {
-        let _no_grad = tch::no_grad_guard();
-        let mut scored = Vec::with_capacity(sequences.len());
-        while scored.len() < sequences.len() {
-            let rest = &sequences[scored.len()..];
-            let mut tokens = 0;
-            let fitting = rest.iter().take_while(|ids| {
-                tokens += ids.len();
-                tokens <= PASS_TOKENS
-            });
-            let count = fitting.count().max(1);
-            scored.extend(pass(Weights { model, applied }, &rest[..count]));
-            done(scored.len());
-        }
-        Ok(scored)
-    })
+    let longest = sequences.iter().map(Vec::len).max().unwrap_or_default();
+    let mut scored = Vec::with_capacity(sequences.len());
+    memory::halving(model.placement, PASS_TOKENS, longest.min(PASS_TOKENS), &mut |most| {
+        guard("scoring", "use shorter sequences", || {
+            let _no_grad = tch::no_grad_guard();
+            while scored.len() < sequences.len() {
+                let rest = &sequences[scored.len()..];
+                scored.extend(pass(Weights { model, applied }, &rest[..fitting(rest, most)]));
+                done(scored.len());
+            }
+            Ok(())
+        })
+    })?;
+    Ok(scored)
+}
+
+/// How many of `sequences` make a pass of at most `most` tokens, at least one.
+fn fitting(sequences: &[Vec<i64>], most: usize) -> usize {
+    let mut tokens = 0;
+    let fitting = sequences.iter().take_while(|ids| {
+        tokens += ids.len();
+        tokens <= most
+    });
+    fitting.count().max(1)
 }
 
 fn pass(weights: Weights<'_>, sequences: &[Vec<i64>]) -> Vec<Scored> {

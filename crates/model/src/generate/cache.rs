@@ -3,7 +3,7 @@
 use tch::Tensor;
 
 use super::prefill::Keys;
-use crate::model::Model;
+use crate::{memory, model::Model};
 
 /// Per layer `[slots, kv_heads, capacity, head_dim]`.
 pub(super) struct Cache {
@@ -15,11 +15,12 @@ const CPU_BYTES: usize = 2 << 30;
 const GPU_BYTES: usize = 4 << 30;
 
 /// How many rows of `capacity` tokens fit, at most `wanted`, at least one. On the CPU it depends on the request alone; a GPU's cache may
-/// take half of what is free there.
+/// take half of what the weights leave.
 pub(super) fn fitting_rows(model: &Model, capacity: usize, wanted: usize) -> usize {
     let placement = model.placement;
-    let free = || placement.free_gpu_memory().map_or(GPU_BYTES, |free| usize::try_from(free / 2).unwrap_or(usize::MAX));
-    let budget = if placement.is_cpu() { CPU_BYTES } else { free() };
+    let left = || memory::beside_weights(&model.config, placement);
+    let on_gpu = || left().map_or(GPU_BYTES, |left| usize::try_from(left / 2).unwrap_or(usize::MAX));
+    let budget = if placement.is_cpu() { CPU_BYTES } else { on_gpu() };
     let per_token = 2 * model.config.layers * model.config.kv_size() as usize * model.placement.kind.elt_size_in_bytes();
     (budget / (per_token * capacity)).clamp(1, wanted.max(1))
 }

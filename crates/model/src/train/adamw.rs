@@ -32,24 +32,28 @@ impl AdamW {
         Self { steps: 0, moments }
     }
 
-    /// Moves every parameter along its gradient; `gradients` stand in the order of [`leaves`].
+    /// Moves every parameter along its gradient; `gradients` stand in the order of [`leaves`]. Where memory runs out nothing has moved.
     pub(super) fn update(&mut self, parameters: &mut Parameters, gradients: &[Tensor], settings: &Settings, learning_rate: f64) {
         let _no_grad = tch::no_grad_guard();
-        self.steps += 1;
+        let steps = self.steps + 1;
         let (beta1, beta2) = settings.betas;
-        let correct = |beta: f64| 1.0 - beta.powi(i32::try_from(self.steps).unwrap_or(i32::MAX));
+        let correct = |beta: f64| 1.0 - beta.powi(i32::try_from(steps).unwrap_or(i32::MAX));
         let (step_size, second_scale) = (learning_rate / correct(beta1), correct(beta2).sqrt());
-        let mut gradients = gradients.iter();
-        for ((layer, target), (a, b)) in parameters {
-            for (is_b, tensor) in [(false, a), (true, b)] {
-                let moments = self.moments.get_mut(&(*layer, *target, is_b)).expect("every parameter has moments");
-                let gradient = gradients.next().expect("every parameter has a gradient");
-                let _ = tensor.g_mul_scalar_(1.0 - learning_rate * settings.weight_decay);
-                let _ = moments.first.lerp_(gradient, 1.0 - beta1);
-                let _ = moments.second.g_mul_scalar_(beta2).g_add_(&(gradient.square() * (1.0 - beta2)));
-                let scale = moments.second.sqrt() / second_scale + settings.eps;
-                let _ = tensor.g_sub_(&(&moments.first / scale * step_size));
-            }
+        let moved = |((place, tensor), gradient): ((Place, &Tensor), &Tensor)| {
+            let before = &self.moments[&place];
+            let first = before.first.lerp(gradient, 1.0 - beta1);
+            let second = &before.second * beta2 + gradient.square() * (1.0 - beta2);
+            let scale = second.sqrt() / second_scale + settings.eps;
+            let tensor = tensor * (1.0 - learning_rate * settings.weight_decay) - &first / scale * step_size;
+            (place, tensor, Moments { first, second })
+        };
+        let all: Vec<(Place, Tensor, Moments)> = places(parameters).zip(gradients).map(moved).collect();
+        // Nothing from here on takes memory.
+        self.steps = steps;
+        for ((layer, target, is_b), tensor, moments) in all {
+            let (a, b) = parameters.get_mut(&(layer, target)).expect("it was just read");
+            (if is_b { b } else { a }).copy_(&tensor);
+            self.moments.insert((layer, target, is_b), moments);
         }
     }
 
@@ -106,4 +110,39 @@ fn places(parameters: &Parameters) -> impl Iterator<Item = (Place, &Tensor)> {
 
 fn name((layer, target, is_b): &Place, which: &str) -> String {
     format!("layers.{layer}.{}.lora_{}.{which}_moment", target.name(), if *is_b { "B" } else { "A" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::guard;
+
+    fn two() -> Parameters {
+        let tensor = |values: &[f32]| Tensor::from_slice(values).set_requires_grad(true);
+        Parameters::from([((0, Target::Q), (tensor(&[1.0, 2.0]), tensor(&[3.0, 4.0])))])
+    }
+
+    fn values(parameters: &Parameters) -> Vec<Vec<f32>> {
+        leaves(parameters).into_iter().map(|tensor| crate::tensors::floats(&tensor.detach())).collect()
+    }
+
+    #[test]
+    fn an_update_that_fails_in_the_middle_moves_nothing() {
+        let gradient = |values: &[f32]| Tensor::from_slice(values);
+        let good = [gradient(&[1.0, -1.0]), gradient(&[1.0, 0.5])];
+        let (mut parameters, settings) = (two(), Settings::default());
+        let mut optimiser = AdamW::new(&parameters);
+        let bad = [gradient(&[1.0, -1.0]), gradient(&[1.0, 0.5, 0.0])];
+        let failed = guard("testing", "", || {
+            optimiser.update(&mut parameters, &bad, &settings, 0.1);
+            Ok(())
+        });
+        failed.expect_err("the second has another shape");
+        assert_eq!(values(&parameters), [vec![1.0, 2.0], vec![3.0, 4.0]]);
+        optimiser.update(&mut parameters, &good, &settings, 0.1);
+        let mut others = two();
+        let mut fresh = AdamW::new(&others);
+        fresh.update(&mut others, &good, &settings, 0.1);
+        assert_eq!((values(&parameters), optimiser.to_bytes()), (values(&others), fresh.to_bytes()));
+    }
 }

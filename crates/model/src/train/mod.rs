@@ -153,16 +153,12 @@ impl<'a> Trainer<'a> {
         guard(DOING, FIX, || self.update(examples, sum))
     }
 
-    /// The summed loss and gradients of a step's parts. Where a GPU's memory does not suffice, the parts are half as large from then on; on the
-    /// CPU, where results must not depend on what is free, the step fails.
+    /// The summed loss and gradients of a step's parts. Where a GPU's memory does not suffice, the parts are half as large from then on.
     fn accumulate(&mut self, examples: &[Example], alive: &mut dyn FnMut() -> ControlFlow<()>) -> Result<loss::Part> {
-        let (longest, all) =
-            examples.iter().fold((0, 0), |(longest, all), example| (example.tokens().max(longest), example.tokens() + all));
-        let most = self.settings.micro_batch_tokens.min(all);
-        let least = if self.model.placement.is_cpu() { most } else { longest.div_ceil(2) };
+        let most = self.settings.micro_batch_tokens.min(examples.iter().map(Example::tokens).sum());
         let completion_tokens: usize = examples.iter().map(|example| example.completion_ids.len()).sum();
         let mut fitting = most;
-        let sum = memory::halving(most, least, &mut |most| {
+        let sum = memory::halving(self.model.placement, most, least_part(examples), &mut |most| {
             fitting = most;
             let work = parts::Work {
                 net: self.net(),
@@ -205,18 +201,20 @@ impl<'a> Trainer<'a> {
     /// As for [`Self::step`].
     pub fn loss(&self, examples: &[Example], alive: &mut dyn FnMut() -> ControlFlow<()>) -> Result<f64> {
         self.check(examples)?;
-        guard("computing a loss", "use shorter examples", || {
-            let (mut sum, mut tokens) = (0.0, 0);
-            for indices in batches::micro_batches(examples, self.settings.micro_batch_tokens) {
-                if alive().is_break() {
-                    return Err(Error::Cancelled);
+        let tokens: usize = examples.iter().map(|example| example.completion_ids.len()).sum();
+        let sum = memory::halving(self.model.placement, self.settings.micro_batch_tokens, least_part(examples), &mut |most| {
+            guard("computing a loss", "use shorter examples", || {
+                let mut sum = 0.0;
+                for indices in batches::micro_batches(examples, most) {
+                    if alive().is_break() {
+                        return Err(Error::Cancelled);
+                    }
+                    sum += self.net().loss(&indices.iter().map(|&index| &examples[index]).collect::<Vec<_>>());
                 }
-                let members: Vec<&Example> = indices.iter().map(|&index| &examples[index]).collect();
-                sum += self.net().loss(&members);
-                tokens += members.iter().map(|example| example.completion_ids.len()).sum::<usize>();
-            }
-            Ok(sum / tokens as f64)
-        })
+                Ok(sum)
+            })
+        })?;
+        Ok(sum / tokens as f64)
     }
 
     fn net(&self) -> Net<'_> {
@@ -251,6 +249,11 @@ impl<'a> Trainer<'a> {
         let refused = examples.iter().enumerate().find_map(|(row, example)| reason(example).map(|reason| Error::Row { row, reason }));
         refused.map_or(Ok(()), Err)
     }
+}
+
+/// Below this limit of tokens the parts of a step get no smaller: an example is never cut.
+fn least_part(examples: &[Example]) -> usize {
+    examples.iter().map(Example::tokens).max().unwrap_or_default().div_ceil(2)
 }
 
 /// Parameters before any training: A uniform within ±1/√in, B zero.

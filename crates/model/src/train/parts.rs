@@ -69,7 +69,7 @@ pub(super) fn check_finite(what: &'static str, value: f64, step: u64, indices: &
     if value.is_finite() {
         return Ok(());
     }
-    Err(Error::NotFinite { what, value, step, examples: indices.iter().map(|&index| index as u64).collect() })
+    Err(Error::NotFinite { what, value, step, examples: indices.to_vec() })
 }
 
 /// Adds parts in their order; one that comes early waits.

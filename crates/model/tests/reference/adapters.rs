@@ -39,6 +39,16 @@ fn variants_that_compute_something_else_are_refused_by_name() {
 }
 
 #[test]
+fn a_layer_that_no_model_has_is_refused_before_memory_is_taken_for_it() {
+    let good = fixture("tiny-llama").adapter("adapter");
+    let all = SafeTensors::deserialize(good.weights_file()).unwrap();
+    let renamed = all.iter().map(|(name, view)| (name.replace("layers.1.", "layers.999999999999999."), view));
+    let file = safetensors::serialize(renamed, None).unwrap();
+    let error = Adapter::from_files(good.config_file().to_vec(), file).err().unwrap().to_string();
+    assert!(error.contains("layers.999999999999999.") && error.contains("no model has so many layers"), "{error}");
+}
+
+#[test]
 fn an_adapter_knows_its_base() {
     let (llama, qwen2) = (fixture("tiny-llama"), fixture("tiny-qwen2"));
     let start = Start::Fresh { seed: 1 };
