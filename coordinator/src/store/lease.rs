@@ -82,7 +82,8 @@ pub async fn claim(
     rows.fetch_all(db).await?.into_iter().map(TryInto::try_into).collect()
 }
 
-/// Jobs leased to these workers that they do not know of, at most `capacity` each: the answer to a claim was lost. Their leases begin again.
+/// Jobs of running experiments that are leased to these workers and that they do not know of, at most `capacity` each: the answer to a
+/// claim was lost. Their leases begin again.
 pub async fn regive(db: &mut PgConnection, asking: &[Asking<'_>], lease: Duration) -> Result<Vec<Job>> {
     let workers: Vec<Uuid> = asking.iter().map(|asking| asking.worker.0).collect();
     let capacities: Vec<u32> = asking.iter().map(|asking| asking.capacity).collect();

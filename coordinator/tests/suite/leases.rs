@@ -278,7 +278,7 @@ async fn an_experiment_whose_configuration_cannot_be_read_any_more_holds_up_no_o
     assert!(worker.complete(&job, result).await.is_err(), "what it must be checked against is not known");
     let paused = coordinator.until(&id, "paused").await;
     assert!(paused.reason.contains("cannot be read by this version") && paused.reason.contains("dropped"), "{}", paused.reason);
-    let other = coordinator.submit(&FILE.replace("one-job", "another")).await;
+    let other = coordinator.try_submit("second", &FILE.replace("one-job", "another")).await.unwrap().experiment.unwrap().experiment_id;
     let _verify = worker.run();
     coordinator.until(&other, "completed").await;
     assert_eq!(coordinator.experiments().list(v1::ListRequest::default()).await.unwrap().into_inner().experiments.len(), 2);
