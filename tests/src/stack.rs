@@ -2,18 +2,37 @@
 
 use std::{
     fs::{self, File},
-    os::unix::process::CommandExt,
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::process::CommandExt,
+    },
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
+    sync::LazyLock,
     time::Duration,
 };
 
+use groklab_runtime::shutdown::DRAIN_FD;
 use nix::{
+    fcntl::{FcntlArg, FdFlag, OFlag, fcntl},
     sys::signal::{Signal, killpg},
-    unistd::Pid,
+    unistd::{Pid, pipe2},
 };
 
 use crate::{binary, wait::until};
+
+/// A pipe of which every process that is started here has the one end; when the other is closed it drains. So nothing outlives a test or a
+/// benchmark that is killed.
+struct Lifeline {
+    end: OwnedFd,
+    _held: OwnedFd,
+}
+
+static LIFELINE: LazyLock<Lifeline> = LazyLock::new(|| {
+    let (end, held) = pipe2(OFlag::O_CLOEXEC).unwrap();
+    fcntl(&end, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
+    Lifeline { end, _held: held }
+});
 
 /// One running binary in a process group of its own; ended, and killed if need be, when dropped.
 pub struct Process {
@@ -92,7 +111,7 @@ impl Process {
 fn command(name: &str, args: &[&str], env: &[(&str, &str)], log: &Path) -> Command {
     let file = File::options().create(true).append(true).open(log).unwrap();
     let mut command = Command::new(binary(name));
-    command.args(args).envs(env.iter().copied()).process_group(0);
+    command.args(args).env(DRAIN_FD, LIFELINE.end.as_raw_fd().to_string()).envs(env.iter().copied()).process_group(0);
     command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
     command
 }

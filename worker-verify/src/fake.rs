@@ -25,6 +25,8 @@ pub enum Step {
     Loop,
     /// Is killed from outside.
     Die,
+    /// Is killed from outside before its first step.
+    NeverBegin,
 }
 
 type Function = Box<dyn Fn(&[Value]) -> Step + Send + Sync>;
@@ -68,6 +70,7 @@ impl Fake {
                 Step::Exit(status) => return Ok(Ended::Exited(status)),
                 Step::Loop => return Ok(Ended::CpuLimit),
                 Step::Die => return Err(InfrastructureError::CandidateKilled(9)),
+                Step::NeverBegin => return Err(InfrastructureError::KilledAtStart(9, String::new())),
             }
         }
         put(results, b"Z");

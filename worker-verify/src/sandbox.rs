@@ -158,7 +158,7 @@ pub enum InfrastructureError {
 impl InfrastructureError {
     /// Whether the run was ended from outside, so that the candidate deserves another.
     pub fn is_a_kill(&self) -> bool {
-        matches!(self, Self::KilledAtStart(..) | Self::CandidateKilled(_))
+        matches!(self, Self::KilledAtStart(..) | Self::Killed(_) | Self::CandidateKilled(_))
     }
 }
 

@@ -140,17 +140,22 @@ pub fn verify(sandbox: &dyn Sandbox, submission: &Submission, cancelled: &Atomic
 }
 
 fn verdict(sandbox: &dyn Sandbox, request: &Request<'_>, cases: &[Case], is_bare: bool) -> Outcome {
-    let mut runs = 1;
+    let (mut runs, mut killed) = (0, 0);
     loop {
-        match sandbox.run(request) {
+        let error = match sandbox.run(request) {
             Ok(raw) => return judge(&raw, cases, is_bare),
-            Err(error) if error.is_a_kill() && runs < KILLS => tracing::warn!(%error, "a candidate runs again"),
-            Err(InfrastructureError::CandidateKilled(_)) => {
-                return Outcome::new(Verdict::RuntimeError, Some(format!("killed in each of {KILLS} runs")), cases);
-            }
-            Err(error) => return Outcome::infrastructure(&error, cases),
-        }
+            Err(error) => error,
+        };
         runs += 1;
+        // What never began is not to blame.
+        killed += u32::from(matches!(error, InfrastructureError::CandidateKilled(_)));
+        if killed == KILLS {
+            return Outcome::new(Verdict::RuntimeError, Some(format!("killed in each of {KILLS} runs")), cases);
+        }
+        if runs == KILLS || !error.is_a_kill() {
+            return Outcome::infrastructure(&error, cases);
+        }
+        tracing::warn!(%error, "a candidate runs again");
     }
 }
 

@@ -167,7 +167,8 @@ impl Zygote {
         let end = self.answer(GRACE).ok().and_then(|message| End::read(&message));
         let end = end.ok_or_else(|| InfrastructureError::Zygote(self.explanation()))?;
         let Some(began) = run.watch.began else {
-            return self.never_began(run, stopped.unwrap_or(end.ended));
+            let ended = if self.group.killed() { Ended::MemoryLimit } else { end.ended };
+            return self.never_began(run, stopped.unwrap_or(ended));
         };
         let cpu = end.cpu.saturating_sub(began.runner);
         let ended = match stopped {

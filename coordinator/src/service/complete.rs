@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use groklab_domain::{Digest, ExperimentId, Fault, JobId, JobKind};
+use groklab_domain::{Digest, ExperimentId, Fault, JobId, JobKind, experiment::Experiment as Config};
 use groklab_proto::{
     convert::{AdapterRef, Claim},
     v1::{self, complete_request::Result as Wire},
@@ -207,17 +207,16 @@ impl Check {
 
     fn parse(&mut self, job: &Job, result: Option<Wire>, trains_on: u32) -> Result<Checked, Refused> {
         let (id, batch) = (job.experiment, &job.spec.batch);
-        let config = self.experiments.get(&id).ok_or("its experiment is gone")?.config().map_err(|error| error.to_string())?;
         match (job.spec.kind, result) {
             (JobKind::Generate, Some(Wire::Generate(result))) => {
                 let adapter = self.adapters.get(&(id, job.spec.iteration)).map(|adapter| adapter.id);
-                let (base, rollouts) = results::generated(result, batch, adapter, config)?;
+                let (base, rollouts) = results::generated(result, batch, adapter, self.config(id)?)?;
                 self.same_base(id, base)?;
                 Ok(Checked::Generated(rollouts))
             }
             (JobKind::Verify, Some(Wire::Verify(result))) => {
                 let ids = self.rollouts.get(&job.id).map(Vec::as_slice).unwrap_or_default();
-                results::judged(result, batch, ids, config).map(Checked::Judged)
+                results::judged(result, batch, ids, self.config(id)?).map(Checked::Judged)
             }
             (JobKind::Train, Some(Wire::Train(result))) => {
                 let trained = results::trained(result, trains_on)?;
@@ -226,6 +225,10 @@ impl Check {
             }
             (kind, _) => Err(format!("not the results of a {kind} job")),
         }
+    }
+
+    fn config(&self, id: ExperimentId) -> Result<&Config, Refused> {
+        self.experiments.get(&id).ok_or("its experiment is gone")?.config().map_err(|error| error.to_string())
     }
 
     /// The first result of an experiment fixes the base model; no other is taken after it.

@@ -21,7 +21,10 @@ const PIECE: usize = 256 << 10;
 pub async fn files(service: Arc<Service>, id: ExperimentId) -> Result<impl Stream<Item = Result<ExportChunk>>> {
     let mut db = service.store.connection().await?;
     let experiment = experiment::get(&mut db, id).await?;
-    let config = serde_json::to_string_pretty(experiment.config()?).map_err(|error| Error::internal("write config.json", error))?;
+    let config = match experiment.config() {
+        Ok(config) => serde_json::to_string_pretty(config).map_err(|error| Error::internal("write config.json", error))?,
+        Err(_) => experiment.config_json,
+    };
     let headings = problem::headings(&mut db, id).await?;
     let mut files: Vec<Chunks> = vec![
         whole("config.json", config + "\n"),

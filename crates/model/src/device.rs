@@ -73,13 +73,15 @@ impl Placement {
         }
     }
 
-    /// Bytes that were free on the GPU when this process first asked; none on the CPU, or where the driver does not say. Later figures
-    /// would mislead: libtorch keeps what it once had for itself.
+    /// The most bytes that were free on the GPU whenever this process asked; none on the CPU, or where the driver does not say. The latest
+    /// figure alone would mislead: libtorch keeps what it once had for itself.
     pub(crate) fn gpu_memory(self) -> Option<u64> {
-        static FIRST: Mutex<BTreeMap<usize, Option<u64>>> = Mutex::new(BTreeMap::new());
+        static MOST: Mutex<BTreeMap<usize, Option<u64>>> = Mutex::new(BTreeMap::new());
         let Device::Cuda(index) = self.device else { return None };
-        let mut first = FIRST.lock().unwrap_or_else(PoisonError::into_inner);
-        *first.entry(index).or_insert_with(|| free_cuda_memory(i32::try_from(index).ok()?))
+        let mut all = MOST.lock().unwrap_or_else(PoisonError::into_inner);
+        let most = all.entry(index).or_default();
+        *most = (*most).max(i32::try_from(index).ok().and_then(free_cuda_memory));
+        *most
     }
 
     /// True on the CPU, where adapters are merged and small kernels of our own run.

@@ -109,7 +109,7 @@ pub(crate) fn guard<T>(doing: &'static str, fix: &'static str, work: impl FnOnce
 }
 
 /// How libtorch, CUDA, cuBLAS and cuDNN say that memory did not suffice, with spaces for underscores.
-const FULL: [&str; 4] = ["out of memory", "can't allocate memory", "not enough memory", "status alloc failed"];
+const FULL: [&str; 5] = ["out of memory", "can't allocate memory", "not enough memory", "alloc failed", "allocation failed"];
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().cloned();
@@ -126,9 +126,13 @@ mod tests {
 
     #[test]
     fn a_panic_about_memory_names_the_fix() {
-        for sign in
-            ["CUDA out of memory. Tried to allocate", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling", "CUDA_ERROR_OUT_OF_MEMORY"]
-        {
+        let signs = [
+            "CUDA out of memory. Tried to allocate",
+            "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling",
+            "CUDA_ERROR_OUT_OF_MEMORY",
+            "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+        ];
+        for sign in signs {
             let result: Result<()> = guard("testing", "use less", || panic!("{sign}"));
             assert!(matches!(result, Err(Error::OutOfMemory { fix: "use less", .. })), "{sign}");
         }

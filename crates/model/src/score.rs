@@ -34,9 +34,10 @@ pub fn score(model: &Model, applied: Option<&Applied>, sequences: &[Vec<i64>], d
     if let Some((index, reason)) = refused {
         return Err(Error::Row { row: index, reason });
     }
-    let longest = sequences.iter().map(Vec::len).max().unwrap_or_default();
+    let lengths = || sequences.iter().map(Vec::len);
+    let (longest, all) = (lengths().max().unwrap_or_default(), lengths().sum());
     let mut scored = Vec::with_capacity(sequences.len());
-    memory::halving(model.placement, PASS_TOKENS, longest.min(PASS_TOKENS), &mut |most| {
+    memory::halving(model.placement, PASS_TOKENS.min(all), longest.div_ceil(2), &mut |most| {
         guard("scoring", "use shorter sequences", || {
             let _no_grad = tch::no_grad_guard();
             while scored.len() < sequences.len() {

@@ -1,6 +1,6 @@
 //! What every sandbox must do, run against both real ones and the fake.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use crate::common::{LIMITS, increments, run_in, submission};
 use groklab_domain::{Tally, Value, Verdict};
@@ -32,15 +32,21 @@ fn fake() -> Fake {
 
 #[test]
 fn a_candidate_that_is_killed_every_time_is_to_blame() {
-    for (kills, verdict) in [(1, Verdict::Passed), (2, Verdict::Passed), (3, Verdict::RuntimeError)] {
-        let left = AtomicU32::new(kills);
-        let die = move |_: &[Value]| {
-            let dies = left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok();
-            if dies { Step::Die } else { Step::Return(Value::int(2)) }
-        };
+    let table: [(&[Step], Verdict); 6] = [
+        (&[Step::Die], Verdict::Passed),
+        (&[Step::Die, Step::Die], Verdict::Passed),
+        (&[Step::Die, Step::Die, Step::Die], Verdict::RuntimeError),
+        // One that did not begin in one of them is not.
+        (&[Step::NeverBegin, Step::Die], Verdict::Passed),
+        (&[Step::NeverBegin, Step::NeverBegin, Step::Die], Verdict::InfrastructureError),
+        (&[Step::Die, Step::Die, Step::NeverBegin], Verdict::InfrastructureError),
+    ];
+    for (kills, verdict) in table {
+        let (kills, run) = (kills.to_vec(), AtomicUsize::new(0));
+        let die = move |_: &[Value]| kills.get(run.fetch_add(1, Relaxed)).cloned().unwrap_or(Step::Return(Value::int(2)));
         let case = Case { args: vec![Value::int(1)], expected: Value::int(2), visible: false };
         let outcome = run_in(&Fake::default().with("dies", "solve", die), &Submission { cases: vec![case], ..submission("dies") });
-        assert_eq!(outcome.verdict, verdict, "{kills}: {outcome:#?}");
+        assert_eq!(outcome.verdict, verdict, "{outcome:#?}");
     }
 }
 

@@ -118,7 +118,7 @@ pub fn generate(
     if let Some(completions) = guard(DOING, FIX, || native::run(&weights, request, progress).transpose())? {
         return Ok(completions);
     }
-    memory::halving(model.placement, batch::WIDTH, 1, &mut |most| {
+    memory::halving(model.placement, batch::WIDTH.min(request.rows.len()), 1, &mut |most| {
         guard(DOING, FIX, || {
             let _no_grad = tch::no_grad_guard();
             batch::run(weights, request, most, progress)

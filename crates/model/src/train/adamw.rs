@@ -32,9 +32,11 @@ impl AdamW {
         Self { steps: 0, moments }
     }
 
-    /// Moves every parameter along its gradient; `gradients` stand in the order of [`leaves`]. Where memory runs out nothing has moved.
+    /// Moves every parameter along its gradient; `gradients` stand in the order of [`leaves`]. Where memory runs out nothing has moved:
+    /// for a moment the parameters and moments are there twice.
     pub(super) fn update(&mut self, parameters: &mut Parameters, gradients: &[Tensor], settings: &Settings, learning_rate: f64) {
         let _no_grad = tch::no_grad_guard();
+        assert_eq!(gradients.len(), 2 * parameters.len(), "a gradient for every parameter");
         let steps = self.steps + 1;
         let (beta1, beta2) = settings.betas;
         let correct = |beta: f64| 1.0 - beta.powi(i32::try_from(steps).unwrap_or(i32::MAX));

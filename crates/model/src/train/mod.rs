@@ -155,7 +155,7 @@ impl<'a> Trainer<'a> {
 
     /// The summed loss and gradients of a step's parts. Where a GPU's memory does not suffice, the parts are half as large from then on.
     fn accumulate(&mut self, examples: &[Example], alive: &mut dyn FnMut() -> ControlFlow<()>) -> Result<loss::Part> {
-        let most = self.settings.micro_batch_tokens.min(examples.iter().map(Example::tokens).sum());
+        let most = self.most_part(examples);
         let completion_tokens: usize = examples.iter().map(|example| example.completion_ids.len()).sum();
         let mut fitting = most;
         let sum = memory::halving(self.model.placement, most, least_part(examples), &mut |most| {
@@ -202,7 +202,7 @@ impl<'a> Trainer<'a> {
     pub fn loss(&self, examples: &[Example], alive: &mut dyn FnMut() -> ControlFlow<()>) -> Result<f64> {
         self.check(examples)?;
         let tokens: usize = examples.iter().map(|example| example.completion_ids.len()).sum();
-        let sum = memory::halving(self.model.placement, self.settings.micro_batch_tokens, least_part(examples), &mut |most| {
+        let sum = memory::halving(self.model.placement, self.most_part(examples), least_part(examples), &mut |most| {
             guard("computing a loss", "use shorter examples", || {
                 let mut sum = 0.0;
                 for indices in batches::micro_batches(examples, most) {
@@ -215,6 +215,10 @@ impl<'a> Trainer<'a> {
             })
         })?;
         Ok(sum / tokens as f64)
+    }
+
+    fn most_part(&self, examples: &[Example]) -> usize {
+        self.settings.micro_batch_tokens.min(examples.iter().map(Example::tokens).sum())
     }
 
     fn net(&self) -> Net<'_> {

@@ -10,6 +10,7 @@ mod ingest;
 mod simulated;
 mod throughput;
 
+use clap::Parser;
 use groklab_proto::v1::{SubmitRequest, experiments_client::ExperimentsClient};
 use groklab_tests::Stack;
 use tonic::transport::Channel;
@@ -34,23 +35,27 @@ impl Bench {
     }
 }
 
-/// `--rollouts N` for the ingest, `--seconds N` for each number of workers, `--workers N` for that number alone.
-fn flag(name: &str, default: u64) -> u64 {
-    let args: Vec<String> = std::env::args().collect();
-    let at = args.iter().position(|arg| arg == name);
-    at.map_or(default, |at| args[at + 1].parse().unwrap())
+/// Measures the orchestration: leases and completions, ingest of rollouts, and the plan of a claim among what that leaves.
+#[derive(clap::Parser)]
+struct Args {
+    /// Numbers of simulated workers
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 10, 100, 1000])]
+    workers: Vec<usize>,
+    /// For each number of workers
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// To ingest
+    #[arg(long, default_value_t = 1_000_000)]
+    rollouts: u64,
 }
 
 #[tokio::main]
 async fn main() {
+    let args = Args::parse();
     let stack = Stack::coordinator(&["--lease-seconds", "600"]);
     let experiments = ExperimentsClient::connect(stack.address.clone()).await.unwrap();
     let mut bench = Bench { stack, experiments };
-    let workers = match flag("--workers", 0) {
-        0 => vec![1, 10, 100, 1000],
-        some => vec![some as usize],
-    };
-    throughput::run(&mut bench, &workers, flag("--seconds", 10)).await;
-    ingest::run(&mut bench, flag("--rollouts", 1_000_000)).await;
+    throughput::run(&mut bench, &args.workers, args.seconds).await;
+    ingest::run(&mut bench, args.rollouts).await;
     claim::run(&mut bench).await;
 }
