@@ -4,7 +4,7 @@
     peft_agrees.py --model DIR --data sft.jsonl --bin target/debug [--steps 3] [--targets PATTERN]
 
 DIR is a model in the Hugging Face layout, sft.jsonl has lines {"prompt", "completion"}, PATTERN is a regular expression for target_modules, such as
-'model\\.layers\\.[0-9]\\.(self_attn\\.[qv]_proj|mlp\\..*)'; without it all seven linears of every layer. It checks that
+'model\\.layers\\.[0-9]\\.(self_attn\\.[qv]_proj|mlp\\.\\w+_proj)'; without it all seven linears of every layer. It checks that
 1. a fresh adapter of peft's, trained from the same start on the same batches by both, has the same losses (to 1e-3),
 2. the adapter that `worker-train fit` wrote loads in peft and gives the logits that `worker-gen score` gives (to 1e-3),
 3. the adapter that peft trained loads in `worker-gen` and gives peft's logits (to 1e-3).
