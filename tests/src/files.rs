@@ -30,13 +30,21 @@ batch_tokens = 1024
     )
 }
 
-/// The same with one iteration and jobs of some seconds, so that something can happen in their middle: an evaluation's samples are one job.
-pub fn long_jobs(name: &str) -> String {
-    experiment(name, 1, "rft")
-        .replace("[problems]", "[evaluate]\nsamples = 32\n[problems]")
+/// An [`experiment`] whose evaluations draw `samples`, all in one job.
+pub fn wide(experiment: &str, samples: u32) -> String {
+    experiment
+        .replace("[problems]", &format!("[evaluate]\nsamples = {samples}\n[problems]"))
         .replace("max_new_tokens = 48", "max_new_tokens = 48\nrollouts_per_job = 2048")
-        .replace("epochs = 4", "epochs = 24")
-        .replace("batch_tokens = 1024", "batch_tokens = 256")
+}
+
+/// An [`experiment`] that trains for so many epochs: 24 take some seconds, 1,000 many minutes.
+pub fn trained_for(experiment: &str, epochs: u32) -> String {
+    experiment.replace("epochs = 4", &format!("epochs = {epochs}")).replace("batch_tokens = 1024", "batch_tokens = 256")
+}
+
+/// An [`experiment`] of one iteration whose jobs take some seconds, so that something can happen in their middle.
+pub fn long_jobs(name: &str) -> String {
+    trained_for(&wide(&experiment(name, 1, "rft"), 32), 24)
 }
 
 /// Rollouts of a run of [`long_jobs`]: two evaluations of 28 problems, greedy and 32 samples, and 4 samples of 16.

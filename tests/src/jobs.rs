@@ -7,7 +7,9 @@ use nix::sys::signal::Signal;
 use crate::{Stack, processes::Stuck, wait::until};
 
 /// How long a message that was sent may take to be stored.
-const SETTLE: Duration = Duration::from_millis(300);
+const SETTLE: Duration = Duration::from_secs(1);
+/// Rows from which on a generate job takes long enough to be stopped in its middle.
+const LONG: u32 = 500;
 
 /// A leased job whose worker stands still.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,14 +43,20 @@ impl Stack {
         })
     }
 
-    /// The same, but of the worker only the thread that computes stands still, until the second value is dropped.
+    /// The same, but of the worker only the thread that computes stands still, until the second value is dropped, and that in the middle of
+    /// a long job.
     pub fn stick(&self, name: &str, kind: &str, worker: usize) -> (Held, Stuck) {
         until(&format!("worker {worker} to be in the middle of a {kind} job of `{name}`"), Duration::from_secs(180), || {
-            let before = self.leased(name, kind)?;
+            let before = self.leased(name, kind).filter(|held| self.is_long(held))?;
             let stuck = Stuck::new(self.workers[worker].id(), "compute");
             thread::sleep(SETTLE);
             self.leased(name, kind).filter(|held| *held == before).map(|held| (held, stuck))
         })
+    }
+
+    fn is_long(&self, held: &Held) -> bool {
+        let query = format!("select 1 from job where job_id = '{}' and (kind = 'train' or units_total >= {LONG})", held.job);
+        self.sql(&query).is_some_and(|rows| !rows.is_empty())
     }
 
     /// Asks about one experiment: `EXPERIMENT` in the query stands for the condition that names it. None while the database is away.

@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, thread, time::Duration};
 
-use groklab_tests::files::{LONG_JOBS_ROLLOUTS, Results, experiment, long_jobs};
+use groklab_tests::files::{LONG_JOBS_ROLLOUTS, Results, experiment, long_jobs, trained_for};
 use groklab_tests::{Stack, root, wait::until};
 use nix::sys::signal::Signal;
 
@@ -52,8 +52,7 @@ fn a_worker_that_wakes_too_late_changes_nothing() {
 #[test]
 fn work_that_takes_longer_than_the_lease_keeps_it() {
     let stack = stack(&["--lease-seconds", "2"]);
-    let long = experiment("long", 1, "rft").replace("epochs = 4", "epochs = 120").replace("batch_tokens = 1024", "batch_tokens = 256");
-    stack.submit(&long);
+    stack.submit(&trained_for(&experiment("long", 1, "rft"), 120));
     stack.grokctl_ok(&["watch", "long"]);
     let attempts =
         "select count(*), min(outcome), min(seconds) > 4 from attempt join job using (job_id) where EXPERIMENT and kind = 'train'";

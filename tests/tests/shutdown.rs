@@ -3,7 +3,7 @@
 
 use std::{fs, time::Duration};
 
-use groklab_tests::files::experiment;
+use groklab_tests::files::{experiment, trained_for, wide};
 use groklab_tests::processes::{alive, descendants, naming};
 use groklab_tests::{Process, Stack, wait::until};
 use nix::{
@@ -15,11 +15,7 @@ const SOON: Duration = Duration::from_secs(45);
 
 /// Jobs that would take minutes: every one is in its middle when the signal comes.
 fn endless(name: &str) -> String {
-    experiment(name, 1, "rft")
-        .replace("[problems]", "[evaluate]\nsamples = 64\n[problems]")
-        .replace("max_new_tokens = 48", "max_new_tokens = 48\nrollouts_per_job = 2048")
-        .replace("epochs = 4", "epochs = 1000")
-        .replace("batch_tokens = 1024", "batch_tokens = 256")
+    trained_for(&wide(&experiment(name, 1, "rft"), 64), 1000)
 }
 
 fn gone(what: &str, processes: &[(u32, String)]) {
@@ -63,11 +59,7 @@ fn a_stopped_worker_gives_its_job_back_and_leaves_nothing() {
 fn running() -> (tempfile::TempDir, Process, Vec<(u32, String)>) {
     let dir = groklab_tests::folder();
     let file = dir.path().join("experiment.toml");
-    fs::write(
-        &file,
-        experiment("long", 1, "rft").replace("epochs = 4", "epochs = 1000").replace("batch_tokens = 1024", "batch_tokens = 256"),
-    )
-    .unwrap();
+    fs::write(&file, trained_for(&experiment("long", 1, "rft"), 1000)).unwrap();
     let (data, out) = (dir.path().join("data"), dir.path().join("out"));
     let flags = ["run", "--local", file.to_str().unwrap(), "--data", data.to_str().unwrap(), "--out", out.to_str().unwrap()];
     let mut run = Process::start(dir.path(), "grokctl", &flags, &[]);

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use groklab_tests::Stack;
-use groklab_tests::files::{Results, experiment};
+use groklab_tests::files::{Results, experiment, trained_for, wide};
 use groklab_tests::wait::until;
 
 /// "Within seconds", with room for a slow machine.
@@ -12,18 +12,6 @@ const SOON: Duration = Duration::from_secs(10);
 fn leased(stack: &Stack, name: &str, kind: &str) -> bool {
     let query = format!("select 1 from job where EXPERIMENT and kind = '{kind}' and state = 'leased'");
     stack.of(name, &query).is_some_and(|rows| !rows.is_empty())
-}
-
-/// Training that would go on for many minutes.
-fn endless(name: &str) -> String {
-    experiment(name, 1, "rft").replace("epochs = 4", "epochs = 1000").replace("batch_tokens = 1024", "batch_tokens = 256")
-}
-
-/// Generating in jobs as large as one may be.
-fn wide(name: &str) -> String {
-    experiment(name, 0, "none")
-        .replace("[problems]", "[evaluate]\nsamples = 128\n[problems]")
-        .replace("max_new_tokens = 48", "max_new_tokens = 48\nrollouts_per_job = 2048")
 }
 
 #[test]
@@ -54,7 +42,9 @@ fn two_experiments_share_the_workers_fairly() {
 #[test]
 fn cancel_takes_effect_in_the_middle_of_a_job() {
     let stack = Stack::full();
-    for (name, kind, worker, file) in [("generating", "generate", 1, wide("generating")), ("training", "train", 2, endless("training"))] {
+    // Generating in jobs as large as one may be, and training that would go on for many minutes.
+    let (large, endless) = (wide(&experiment("generating", 0, "none"), 128), trained_for(&experiment("training", 1, "rft"), 1000));
+    for (name, kind, worker, file) in [("generating", "generate", 1, large), ("training", "train", 2, endless)] {
         // The largest generate job takes the tiny model a second or two, so that its end may come before the word of the cancelling does.
         let ends: &[&str] = if kind == "train" { &["job given back"] } else { &["job given back", "came too late"] };
         let ended = |stack: &Stack| ends.iter().map(|end| stack.workers[worker].log().matches(end).count()).sum::<usize>();

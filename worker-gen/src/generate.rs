@@ -133,15 +133,13 @@ fn failure(error: Error) -> Failure {
 
 /// With the place that the error is about, where it is about one.
 fn failure_at(place: Option<String>, error: Error) -> Failure {
-    let retry = error.retry_may_help();
-    match (error, place) {
-        (Error::Cancelled, _) => groklab_worker::Cancelled.into(),
-        (error, place) => {
-            let named = match place {
-                Some(place) => anyhow::Error::new(error).context(place),
-                None => error.into(),
-            };
-            if retry { Failure::infrastructure(named) } else { Failure::caller(named) }
-        }
+    if matches!(error, Error::Cancelled) {
+        return groklab_worker::Cancelled.into();
     }
+    let retry = error.retry_may_help();
+    let named = match place {
+        Some(place) => anyhow::Error::new(error).context(place),
+        None => error.into(),
+    };
+    if retry { Failure::infrastructure(named) } else { Failure::caller(named) }
 }

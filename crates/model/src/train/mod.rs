@@ -217,6 +217,7 @@ impl<'a> Trainer<'a> {
         Ok(sum / tokens as f64)
     }
 
+    /// Tokens of a part, at most, before memory has run out.
     fn most_part(&self, examples: &[Example]) -> usize {
         self.settings.micro_batch_tokens.min(examples.iter().map(Example::tokens).sum())
     }

@@ -36,7 +36,7 @@ impl Bench {
 }
 
 /// Measures the orchestration: leases and completions, ingest of rollouts, and the plan of a claim among what that leaves.
-#[derive(clap::Parser)]
+#[derive(Parser)]
 struct Args {
     /// Numbers of simulated workers
     #[arg(long, value_delimiter = ',', default_values_t = [1, 10, 100, 1000])]
