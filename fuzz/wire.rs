@@ -27,6 +27,7 @@ fn any_bytes_are_a_message_or_an_error() {
         decode::<v1::LeaseRequest>(bytes);
         decode::<v1::HeartbeatRequest>(bytes);
         decode::<v1::FailRequest>(bytes);
+        decode::<v1::LeaveRequest>(bytes);
         decode::<v1::ArtifactChunk>(bytes);
         decode::<v1::Job>(bytes);
         if let Some(complete) = decode::<v1::CompleteRequest>(bytes) {

@@ -55,6 +55,38 @@ fn a_stopped_worker_gives_its_job_back_and_leaves_nothing() {
     assert_eq!(naming(stack.dir.path().to_str().unwrap()), Vec::<String>::new());
 }
 
+/// The answer to their last call for work lies unread when the word to stop comes: they may never look at it.
+#[test]
+fn jobs_on_their_way_to_workers_that_stop_are_given_back() {
+    let mut stack = Stack::coordinator(&["--lease-seconds", "600"]);
+    for _ in 0..4 {
+        stack.add_worker("worker-gen", &["--grace-seconds", "1"], &[]);
+    }
+    until("the workers to ask for work", SOON, || {
+        let asking = |worker: &Process| worker.log().contains("registered");
+        stack.workers.iter().all(asking).then_some(())
+    });
+    // From registering to asking is an instant that shows nowhere.
+    std::thread::sleep(Duration::from_secs(1));
+    for worker in &stack.workers {
+        signal(worker, Signal::SIGSTOP);
+    }
+    // Four jobs.
+    stack.submit(&wide(&experiment("long", 1, "rft"), 256));
+    until("each to be given a job", SOON, || (stack.sql("select count(*) from job where state = 'leased'")? == ["4"]).then_some(()));
+    for worker in &stack.workers {
+        signal(worker, Signal::SIGTERM);
+        signal(worker, Signal::SIGCONT);
+    }
+    for worker in &mut stack.workers {
+        assert!(worker.wait(SOON).success(), "{}", worker.log());
+    }
+    until("nobody to hold a job", SOON, || (stack.sql("select count(*) from job where state = 'leased'")? == ["0"]).then_some(()));
+    // Whoever looks at it first may be done within the grace time.
+    assert_eq!(stack.sql("select count(*) from attempt where outcome not in ('cancelled', 'done')").unwrap(), ["0"]);
+    assert_eq!(stack.sql("select count(*) from job where losses + failures > 0").unwrap(), ["0"]);
+}
+
 /// `grokctl run --local` on an endless experiment, in the middle of the training.
 fn running() -> (tempfile::TempDir, Process, Vec<(u32, String)>) {
     let dir = groklab_tests::folder();

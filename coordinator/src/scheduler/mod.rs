@@ -11,8 +11,9 @@ mod select;
 
 use std::time::Duration;
 
-use groklab_domain::{ExperimentId, ExperimentState, JobKind, Purpose};
+use groklab_domain::{ExperimentId, ExperimentState, Fault, JobKind, Purpose};
 use sqlx::{PgConnection, postgres::PgListener};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
@@ -67,27 +68,27 @@ impl Scheduler {
         Ok(())
     }
 
-    /// Takes back expired leases until `stop`. After a start it first waits for one lease's length, so that workers who outlived the
-    /// coordinator can report before their jobs are given away; so it does after an error, for the database may have been away for them too.
+    /// Takes back the leases of workers that have left, and expired ones, until `stop`. After a start no lease counts as expired for one
+    /// lease's length, so that workers who outlived the coordinator can report before their jobs are given away; so it is after an error, for
+    /// the database may have been away for them too.
     pub async fn sweep(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let mut wait = self.lease;
-        while tokio::time::timeout(wait, stop.cancelled()).await.is_err() {
-            wait = TICK;
-            if let Err(error) = self.sweep_once().await {
-                tracing::error!(error = chain(&error), "sweep of expired leases failed, trying again");
-                wait = self.lease;
+        let mut patient_until = Instant::now() + self.lease;
+        while tokio::time::timeout(TICK, stop.cancelled()).await.is_err() {
+            if let Err(error) = self.sweep_once(Instant::now() >= patient_until).await {
+                tracing::error!(error = chain(&error), "sweep of leases failed, trying again");
+                patient_until = Instant::now() + self.lease;
             }
         }
         Ok(())
     }
 
-    async fn sweep_once(&self) -> Result<()> {
+    async fn sweep_once(&self, expired: bool) -> Result<()> {
         let mut connection = self.store.connection().await?;
-        let ids = lease::expired(&mut connection).await?;
+        let ids = lease::lapsed(&mut connection, expired).await?;
         drop(connection);
         let mut outcome = Ok(());
         for id in ids {
-            if let Err(error) = self.sweep_experiment(id).await {
+            if let Err(error) = self.sweep_experiment(id, expired).await {
                 tracing::error!(experiment.id = %id, error = chain(&error), "sweep failed");
                 outcome = Err(error);
             }
@@ -95,13 +96,18 @@ impl Scheduler {
         outcome
     }
 
-    async fn sweep_experiment(&self, id: ExperimentId) -> Result<()> {
+    async fn sweep_experiment(&self, id: ExperimentId, expired: bool) -> Result<()> {
         let mut tx = self.store.begin().await?;
         // The experiment's row is locked before any job's, as everywhere. Whoever holds it now will not do so at the next look.
         if experiment::lock(&mut tx, id).await?.is_none() {
             return Ok(());
         }
-        for returned in lease::sweep(&mut tx, id).await? {
+        for claim in lease::left_behind(&mut tx, id).await? {
+            tracing::info!(experiment.id = %id, job.id = %claim.job, worker.id = %claim.worker, "job of a worker that has left released");
+            lease::give_up(&mut tx, claim, Fault::Released, "its worker has left").await?;
+        }
+        let lost = if expired { lease::sweep(&mut tx, id).await? } else { Vec::new() };
+        for returned in lost {
             retry::after_return(&mut tx, &returned, self.attempts, "its lease expired").await?;
         }
         tx.commit().await?;

@@ -33,6 +33,12 @@ impl Service {
         Ok(())
     }
 
+    pub async fn forget_worker(&self, worker: WorkerId) -> Result<()> {
+        worker::leave(&mut *self.store.connection().await?, worker).await?;
+        tracing::info!(worker.id = %worker, "worker left");
+        Ok(())
+    }
+
     /// Jobs for a worker: first those it was given and does not know of, then new ones. Waits for the first one for a while.
     pub async fn lease_jobs(&self, wanted: &Wanted) -> Result<Vec<v1::Job>> {
         let deadline = Instant::now() + Duration::from_secs(LEASE_POLL_SECONDS);

@@ -5,7 +5,7 @@ use groklab_proto::{
     convert::{Claim, field},
     v1::{
         CompleteRequest, CompleteResponse, FailRequest, FailResponse, HeartbeatRequest, HeartbeatResponse, LeaseRequest, LeaseResponse,
-        RegisterRequest, RegisterResponse, workers_server::Workers,
+        LeaveRequest, LeaveResponse, RegisterRequest, RegisterResponse, workers_server::Workers,
     },
 };
 use tonic::{Request, Response, Status};
@@ -59,6 +59,11 @@ impl Workers for Service {
         let fault: Fault = field("fault", &request.fault)?;
         self.fail_job(claim, fault, &request.reason).await?;
         Ok(Response::new(FailResponse {}))
+    }
+
+    async fn leave(&self, request: Request<LeaveRequest>) -> Result<Response<LeaveResponse>, Status> {
+        self.forget_worker(field("worker_id", &request.into_inner().worker_id)?).await?;
+        Ok(Response::new(LeaveResponse {}))
     }
 }
 

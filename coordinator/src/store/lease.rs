@@ -202,14 +202,28 @@ pub async fn give_up(db: &mut PgConnection, claim: Claim, fault: Fault, reason: 
     row.try_into().map(Some)
 }
 
-/// Experiments that have jobs whose lease has expired.
-pub async fn expired(db: &mut PgConnection) -> Result<Vec<ExperimentId>> {
+/// Experiments that have leased jobs whose worker has left or, if `expired`, whose lease has expired.
+pub async fn lapsed(db: &mut PgConnection, expired: bool) -> Result<Vec<ExperimentId>> {
     let ids = sqlx::query_scalar!(
-        "select distinct experiment_id from job where state = 'leased' and leased_until < now() order by experiment_id"
+        "select distinct experiment_id from job join worker using (worker_id)
+         where job.state = 'leased' and (left_at is not null or ($1 and leased_until < now())) order by experiment_id",
+        expired
     )
     .fetch_all(db)
     .await?;
     Ok(ids.into_iter().map(ExperimentId).collect())
+}
+
+/// An experiment's jobs that are leased to workers that have left: they were handed out while their workers ended.
+pub async fn left_behind(db: &mut PgConnection, experiment: ExperimentId) -> Result<Vec<Claim>> {
+    let rows = sqlx::query!(
+        r#"select worker_id as "worker_id!", job_id, fence from job join worker using (worker_id)
+         where experiment_id = $1 and job.state = 'leased' and left_at is not null order by job_id"#,
+        experiment.0
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|row| Claim { worker: WorkerId(row.worker_id), job: JobId(row.job_id), fence: Fence(row.fence) }).collect())
 }
 
 /// Makes an experiment's jobs whose lease has expired ready again and records the lost attempts; the caller holds the experiment's row.

@@ -50,7 +50,7 @@ pub async fn register(db: &mut PgConnection, worker: &Registration) -> Result<()
     sqlx::query!(
         "insert into worker (worker_id, kind, host, device, threads, version) values ($1, $2, $3, $4, $5, $6)
          on conflict (worker_id) do update set kind = excluded.kind, host = excluded.host, device = excluded.device,
-             threads = excluded.threads, version = excluded.version, seen_at = now()",
+             threads = excluded.threads, version = excluded.version, seen_at = now(), left_at = null",
         worker.worker.0,
         worker.kind.as_str(),
         worker.host,
@@ -63,14 +63,20 @@ pub async fn register(db: &mut PgConnection, worker: &Registration) -> Result<()
     Ok(())
 }
 
-/// Notes signs of life, every few seconds: a call that writes nothing else need not write. Returns the kinds of those that have registered.
+/// Notes that a worker has ended; what is still leased to it is given back by the next sweep. One that is not known has left already.
+pub async fn leave(db: &mut PgConnection, worker: WorkerId) -> Result<()> {
+    sqlx::query!("update worker set left_at = now() where worker_id = $1", worker.0).execute(db).await?;
+    Ok(())
+}
+
+/// Notes signs of life, every few seconds: a call that writes nothing else need not write. Returns the kinds of those that have registered and not left.
 pub async fn seen(db: &mut PgConnection, workers: &[WorkerId]) -> Result<HashMap<WorkerId, JobKind>> {
     let ids: Vec<Uuid> = workers.iter().map(|worker| worker.0).collect();
     let rows = sqlx::query_file!("src/store/sql/worker/seen.sql", &ids).fetch_all(db).await?;
     rows.into_iter().map(|row| Ok((WorkerId(row.worker_id), word(&row.kind)?))).collect()
 }
 
-/// Workers heard of within a day, by kind and host. One is alive if it was heard of within `silence`.
+/// Workers heard of within a day that have not left, by kind and host. One is alive if it was heard of within `silence`.
 pub async fn list(db: &mut PgConnection, silence: Duration) -> Result<Vec<Worker>> {
     let silence =
         PgInterval::try_from(silence).map_err(|error| Error::Internal { what: "lease length".to_owned(), source: Some(error) })?;
@@ -85,7 +91,7 @@ pub async fn list(db: &mut PgConnection, silence: Duration) -> Result<Vec<Worker
                               from job join experiment using (experiment_id) join attempt using (job_id, fence)
                               where job.worker_id = w.worker_id and job.state = 'leased'
                               order by rank limit 1) held on true
-           where w.seen_at > now() - interval '1 day' order by w.kind, w.host, w.worker_id"#,
+           where w.left_at is null and w.seen_at > now() - interval '1 day' order by w.kind, w.host, w.worker_id"#,
         silence
     )
     .fetch_all(db)

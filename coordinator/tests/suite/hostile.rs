@@ -15,7 +15,7 @@ use crate::{harness::Coordinator, worker::Worker};
 
 const FILE: &str = "name = \"short\"\n[model]\nsource = \"m.gguf\"\n[problems]\nfamilies = [\"sum_digits\"]\n";
 
-const CALLS: [&str; 20] = [
+const CALLS: [&str; 21] = [
     "Experiments/Submit",
     "Experiments/Get",
     "Experiments/List",
@@ -34,6 +34,7 @@ const CALLS: [&str; 20] = [
     "Workers/Heartbeat",
     "Workers/Complete",
     "Workers/Fail",
+    "Workers/Leave",
     "Artifacts/Put",
     "Artifacts/Get",
 ];
@@ -137,6 +138,7 @@ fn hostile(text: &str, worker: &str, job: &str) -> Vec<(&'static str, Vec<u8>)> 
         ("Workers/Complete", claim(None).encode_to_vec()),
         ("Workers/Complete", not_a_time.encode_to_vec()),
         ("Workers/Fail", v1::FailRequest { worker_id: t(), job_id: t(), fence: -1, ..Default::default() }.encode_to_vec()),
+        ("Workers/Leave", v1::LeaveRequest { worker_id: t() }.encode_to_vec()),
         ("Artifacts/Put", v1::ArtifactChunk { digest: t(), data: vec![1; 100] }.encode_to_vec()),
         ("Artifacts/Get", v1::GetArtifactRequest { digest: t() }.encode_to_vec()),
     ]);

@@ -133,6 +133,26 @@ async fn a_callers_fault_fails_the_experiment_and_a_release_counts_nothing() {
     coordinator.stop().await;
 }
 
+/// Told to stop while it asks for work, a worker may be given a job and never hear of it.
+#[tokio::test]
+async fn what_a_worker_that_leaves_was_given_goes_to_another() {
+    let coordinator = Coordinator::with(600, 1).await;
+    coordinator.submit(FILE).await;
+    let mut leaving = Worker::register(&coordinator, "generate").await;
+    let unheard = leaving.lease().await;
+    leaving.leave().await;
+    let mut other = Worker::register(&coordinator, "generate").await;
+    let job = other.lease().await;
+    assert_eq!((job.job_id.as_str(), job.fence), (unheard.job_id.as_str(), unheard.fence + 1));
+    let ends = "select count(*) from attempt where outcome = 'cancelled' and reason = 'its worker has left'";
+    assert_eq!(coordinator.count(ends).await, 1);
+    assert_eq!(coordinator.count("select count(*) from job where losses + failures > 0").await, 0);
+    assert_eq!(leaving.try_lease().await.unwrap_err().code(), Code::NotFound, "it has left");
+    let workers = coordinator.experiments().list_workers(v1::ListWorkersRequest {}).await.unwrap().into_inner().workers;
+    assert_eq!(workers.iter().map(|worker| worker.worker_id.as_str()).collect::<Vec<_>>(), [other.id.as_str()]);
+    coordinator.stop().await;
+}
+
 #[tokio::test]
 async fn results_that_are_not_the_jobs_are_refused() {
     let coordinator = Coordinator::with(30, 9).await;

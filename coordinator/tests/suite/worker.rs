@@ -54,11 +54,16 @@ impl Worker {
     /// Waits for one job.
     pub async fn lease(&mut self) -> v1::Job {
         loop {
-            let request = v1::LeaseRequest { worker_id: self.id.clone(), kind: self.kind.to_owned(), capacity: 1, held: vec![] };
-            if let Some(job) = self.workers.lease(request).await.unwrap().into_inner().jobs.pop() {
+            if let Some(job) = self.try_lease().await.unwrap() {
                 return job;
             }
         }
+    }
+
+    /// Asks for a job once.
+    pub async fn try_lease(&mut self) -> Result<Option<v1::Job>, tonic::Status> {
+        let request = v1::LeaseRequest { worker_id: self.id.clone(), kind: self.kind.to_owned(), capacity: 1, held: vec![] };
+        Ok(self.workers.lease(request).await?.into_inner().jobs.pop())
     }
 
     pub async fn complete(&mut self, job: &v1::Job, result: Outcome) -> Result<bool, tonic::Status> {
@@ -87,6 +92,10 @@ impl Worker {
     pub async fn heartbeat(&mut self, job: &v1::Job) -> Vec<String> {
         let held = vec![v1::Held { job_id: job.job_id.clone(), fence: job.fence, units_done: 1, units_total: 0 }];
         self.workers.heartbeat(v1::HeartbeatRequest { worker_id: self.id.clone(), held }).await.unwrap().into_inner().dropped
+    }
+
+    pub async fn leave(&mut self) {
+        self.workers.leave(v1::LeaveRequest { worker_id: self.id.clone() }).await.unwrap();
     }
 
     /// The one right result of a job.

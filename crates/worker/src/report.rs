@@ -1,7 +1,10 @@
-//! Reports how a job ended, until the coordinator has heard it or the worker has to go.
+//! Reports how a job and the worker itself ended, until the coordinator has heard it or the worker has to go.
 
-use groklab_domain::Fault;
+use std::time::Duration;
+
+use groklab_domain::{Fault, WorkerId};
 use groklab_proto::{convert::Claim, v1};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
 
@@ -9,6 +12,9 @@ use crate::{
     Failure, Outcome,
     client::{CALL, Client, within},
 };
+
+/// How long a worker that ends tries to say so.
+const LEAVE: Duration = Duration::from_secs(3);
 
 /// Sends all results of a job.
 pub(crate) async fn complete(client: &Client, claim: Claim, seconds: f64, outcome: Outcome, stop: &CancellationToken) {
@@ -57,5 +63,18 @@ pub(crate) async fn fail(client: &Client, claim: Claim, failure: Failure, stop: 
     });
     if let Err(status) = answer.await {
         tracing::warn!(code = ?status.code(), message = status.message(), "the failure could not be reported; the lease will expire");
+    }
+}
+
+/// Says that the worker ends, so that a job that was on its way to it goes to others at once.
+pub(crate) async fn leave(client: &Client, worker: WorkerId) {
+    let request = v1::LeaveRequest { worker_id: worker.to_string() };
+    let never = CancellationToken::new();
+    let answer = client.retry("leave", &never, |client| {
+        let request = request.clone();
+        async move { client.workers().leave(within(LEAVE, request)).await }
+    });
+    if !matches!(timeout(LEAVE, answer).await, Ok(Ok(_))) {
+        tracing::warn!("leaving could not be reported; a job that was on its way here waits until its lease expires");
     }
 }

@@ -82,6 +82,7 @@ impl Worker {
                 }
             }
         }
+        report::leave(&self.client, self.who.id).await;
         tracing::info!("worker ended");
         Ok(())
     }

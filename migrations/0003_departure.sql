@@ -1,0 +1,2 @@
+-- When a worker said that it ends; registering again clears it.
+alter table worker add column left_at timestamptz;
