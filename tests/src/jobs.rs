@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 
 use crate::{Stack, processes::Stuck, wait::until};
 
-/// How long a message that was sent may take to be stored.
+/// How long a message that was sent may take to reach the database.
 const SETTLE: Duration = Duration::from_secs(1);
 /// Rows from which on a generate job takes long enough to be stopped in its middle.
 const LONG: u32 = 500;
@@ -33,8 +33,7 @@ impl Stack {
         until(&format!("a {kind} job of `{name}` to be leased"), Duration::from_secs(180), || {
             // First it stands still: a job of the tiny model ends sooner than anybody has looked.
             self.workers[worker].signal(Signal::SIGSTOP);
-            // Its result may still be on its way.
-            thread::sleep(SETTLE);
+            self.settle();
             let held = self.leased(name, kind);
             if held.is_none() {
                 self.workers[worker].signal(Signal::SIGCONT);
@@ -49,9 +48,17 @@ impl Stack {
         until(&format!("worker {worker} to be in the middle of a {kind} job of `{name}`"), Duration::from_secs(180), || {
             let before = self.leased(name, kind).filter(|held| self.is_long(held))?;
             let stuck = Stuck::new(self.workers[worker].id(), "compute");
-            thread::sleep(SETTLE);
+            self.settle();
             self.leased(name, kind).filter(|held| *held == before).map(|held| (held, stuck))
         })
+    }
+
+    /// Waits until a result that was on its way is stored.
+    fn settle(&self) {
+        thread::sleep(SETTLE);
+        let open =
+            "select 1 from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and xact_start is not null";
+        until("no transaction to be open", Duration::from_secs(60), || self.sql(open)?.is_empty().then_some(()));
     }
 
     fn is_long(&self, held: &Held) -> bool {

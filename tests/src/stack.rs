@@ -160,7 +160,7 @@ impl Stack {
         }
         args.extend(rest);
         let mut coordinator = Process::start(dir.path(), "coordinator", &args, env);
-        let address = until("the coordinator to serve", Duration::from_secs(60), || {
+        let address = until("the coordinator to serve", Duration::from_secs(180), || {
             assert!(coordinator.running(), "the coordinator ended: {}", coordinator.log());
             fs::read_to_string(&address_file).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
         });

@@ -20,7 +20,7 @@ fn stack(flags: &[&str]) -> Stack {
 
 #[test]
 fn a_worker_that_wakes_too_late_changes_nothing() {
-    let mut stack = stack(&["--lease-seconds", "4"]);
+    let mut stack = stack(&["--lease-seconds", "8"]);
     stack.submit(&experiment("alone", 1, "rft"));
     stack.grokctl_ok(&["watch", "alone"]);
     let alone = Results::of(&stack.export("alone"));
@@ -51,23 +51,23 @@ fn a_worker_that_wakes_too_late_changes_nothing() {
 
 #[test]
 fn work_that_takes_longer_than_the_lease_keeps_it() {
-    let stack = stack(&["--lease-seconds", "2"]);
-    stack.submit(&trained_for(&experiment("long", 1, "rft"), 120));
+    let stack = stack(&["--lease-seconds", "5"]);
+    stack.submit(&trained_for(&experiment("long", 1, "rft"), 400));
     stack.grokctl_ok(&["watch", "long"]);
     let attempts =
-        "select count(*), min(outcome), min(seconds) > 4 from attempt join job using (job_id) where EXPERIMENT and kind = 'train'";
+        "select count(*), min(outcome), min(seconds) > 10 from attempt join job using (job_id) where EXPERIMENT and kind = 'train'";
     assert_eq!(stack.one("long", attempts), "1|done|t", "one attempt, of more than two leases' length");
     assert_eq!(stack.one("long", "select count(*) from job where EXPERIMENT and losses > 0"), "0");
 }
 
 #[test]
 fn one_call_that_takes_longer_than_the_lease_keeps_it() {
-    let stack = stack(&["--lease-seconds", "2"]);
+    let stack = stack(&["--lease-seconds", "5"]);
     for (kind, worker) in [("generate", GENERATE), ("train", TRAIN)] {
         stack.submit(&long_jobs(kind));
         let (held, stuck) = stack.stick(kind, kind, worker);
         // The call itself is what takes the time: more than three leases.
-        thread::sleep(Duration::from_secs(7));
+        thread::sleep(Duration::from_secs(16));
         assert_eq!(stack.leased(kind, kind).as_ref(), Some(&held), "nobody else has it");
         drop(stuck);
         stack.grokctl_ok(&["watch", kind]);

@@ -19,7 +19,7 @@ fn kill_everything_in_the_middle_of(stack: &mut Stack, name: &str, kind: &str, w
     }
     let before = stack.postgres().unwrap();
     kill(before, Signal::SIGKILL).unwrap();
-    until("Postgres to be started again", Duration::from_secs(60), || {
+    until("Postgres to be started again", Duration::from_secs(180), || {
         (stack.postgres()? != before && stack.sql("select 1").is_some()).then_some(())
     });
     stack.coordinator.kill_and_restart();

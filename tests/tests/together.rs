@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use groklab_tests::Stack;
 use groklab_tests::files::{Results, experiment, trained_for, wide};
 use groklab_tests::wait::until;
+use nix::sys::signal::Signal;
 
 /// "Within seconds", with room for a slow machine.
 const SOON: Duration = Duration::from_secs(10);
@@ -45,16 +46,20 @@ fn cancel_takes_effect_in_the_middle_of_a_job() {
     // Generating in jobs as large as one may be, and training that would go on for many minutes.
     let (large, endless) = (wide(&experiment("generating", 0, "none"), 128), trained_for(&experiment("training", 1, "rft"), 1000));
     for (name, kind, worker, file) in [("generating", "generate", 1, large), ("training", "train", 2, endless)] {
-        // The largest generate job takes the tiny model a second or two, so that its end may come before the word of the cancelling does.
+        // The largest generate job takes the tiny model a second or two: it stands still until the word is given, and its end may come before
+        // the worker hears it.
         let ends: &[&str] = if kind == "train" { &["job given back"] } else { &["job given back", "came too late"] };
         let ended = |stack: &Stack| ends.iter().map(|end| stack.workers[worker].log().matches(end).count()).sum::<usize>();
         stack.submit(&file);
-        until(&format!("a {kind} job to be worked on: {}", stack.logs()), Duration::from_secs(120), || {
-            let large = "select 1 from job where EXPERIMENT and state = 'leased' and (kind = 'train' or units_total > 1000)";
-            (leased(&stack, name, kind) && !stack.of(name, large)?.is_empty()).then_some(())
-        });
-        let (asked, before) = (Instant::now(), ended(&stack));
+        if kind == "generate" {
+            stack.freeze(name, kind, worker);
+        } else {
+            until(&format!("it to train: {}", stack.logs()), Duration::from_secs(120), || leased(&stack, name, kind).then_some(()));
+        }
+        let before = ended(&stack);
         stack.grokctl_ok(&["cancel", name]);
+        let asked = Instant::now();
+        stack.workers[worker].signal(Signal::SIGCONT);
         assert_eq!(stack.state(name), "cancelled");
         // The worker stops in the middle, gives it back and does other work: that of an experiment submitted now.
         until(&format!("the worker to drop the job: {}", stack.logs()), SOON, || (ended(&stack) > before).then_some(()));
@@ -80,9 +85,12 @@ fn a_paused_experiment_goes_on_where_it_was() {
     stack.grokctl_ok(&["watch", "alone"]);
     let alone = Results::of(&stack.export("alone"));
 
+    // What is generated is not verified, so that there is work left when the pause comes.
+    stack.workers[0].signal(Signal::SIGSTOP);
     stack.submit(&file("paused"));
     until("it to generate", Duration::from_secs(60), || leased(&stack, "paused", "generate").then_some(()));
     stack.grokctl_ok(&["pause", "paused"]);
+    stack.workers[0].signal(Signal::SIGCONT);
     until(&format!("running jobs to have ended: {}", stack.logs()), SOON, || {
         (stack.one("paused", "select count(*) from job where EXPERIMENT and state = 'leased'") == "0").then_some(())
     });

@@ -20,7 +20,8 @@ use super::{
     layout::{Layout, file},
 };
 
-const START: Duration = Duration::from_secs(60);
+/// Recovery after a crash counts in.
+const START: Duration = Duration::from_secs(180);
 /// How long a server that ends at once is started again: processes of one that was killed may be in its way.
 const AGAIN: Duration = Duration::from_secs(5);
 /// How long open transactions have before the server is stopped hard.

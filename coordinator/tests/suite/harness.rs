@@ -53,7 +53,7 @@ impl Coordinator {
     /// Another one, with leases of a second, on the database and the artifacts of this one, which ends.
     pub async fn restarted(self) -> Self {
         self.stop.cancel();
-        tokio::time::timeout(Duration::from_secs(20), self.task).await.expect("stops in time").unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(60), self.task).await.expect("stops in time").unwrap().unwrap();
         Self::over(self.database_url, self.folder, 1, 3, None).await
     }
 
@@ -144,7 +144,7 @@ impl Coordinator {
 
     pub async fn stop(self) {
         self.stop.cancel();
-        tokio::time::timeout(Duration::from_secs(20), self.task).await.expect("stops in time").unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(60), self.task).await.expect("stops in time").unwrap().unwrap();
     }
 }
 
@@ -158,7 +158,7 @@ fn without_seconds(line: &str) -> serde_json::Value {
     line
 }
 
-/// Polls until there is something; fails after 20 s.
+/// Polls until there is something; fails after two minutes.
 pub async fn eventually<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
     let polled = async {
         loop {
@@ -168,5 +168,5 @@ pub async fn eventually<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), polled).await.unwrap_or_else(|_| panic!("no {what} within 20 s"))
+    tokio::time::timeout(Duration::from_secs(120), polled).await.unwrap_or_else(|_| panic!("no {what} within 120 s"))
 }

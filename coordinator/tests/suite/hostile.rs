@@ -158,7 +158,7 @@ async fn stored(coordinator: &Coordinator) -> Vec<String> {
 
 #[tokio::test]
 async fn whatever_is_sent_gets_an_error_and_changes_nothing() {
-    let coordinator = Coordinator::start().await;
+    let coordinator = Coordinator::with(3600, 3).await;
     let id = coordinator.submit(FILE).await;
     let mut worker = Worker::register(&coordinator, "generate").await;
     let job = worker.lease().await;

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// How long a worker that ends tries to say so.
-const LEAVE: Duration = Duration::from_secs(3);
+const LEAVE: Duration = Duration::from_secs(5);
 
 /// Sends all results of a job.
 pub(crate) async fn complete(client: &Client, claim: Claim, seconds: f64, outcome: Outcome, stop: &CancellationToken) {

@@ -4,11 +4,12 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
+    process::Command,
     thread,
     time::Duration,
 };
 
-use crate::common::{NSJAIL, children, config, run_in, running_candidate, submission};
+use crate::common::{NSJAIL, children, config, patient, run_in, running_candidate, submission};
 use groklab_domain::Verdict;
 use groklab_worker_verify::{Config, Nsjail, Outcome, Warm, doctor, isolation, selftest::selftest};
 use nix::{
@@ -87,7 +88,7 @@ fn end(pid: i32) {
 fn harmed(warm: &Warm, harm: impl FnOnce(i32, i32, i32)) -> Outcome {
     passes(warm);
     let (jail, zygote) = warm.pids()[0];
-    let sleeper = submission("import time\ntime.sleep(1000)");
+    let sleeper = patient("import time\ntime.sleep(1000)");
     thread::scope(|scope| {
         let run = scope.spawn(|| run_in(warm, &sleeper));
         harm(jail, zygote, running_candidate(zygote));
@@ -184,7 +185,8 @@ fn a_jail_that_breaks_under_a_running_zygote() {
 fn an_interpreter_that_is_removed_under_a_running_zygote() {
     let folder = open_folder();
     let python = folder.path().join("python3.11");
-    let restore = || fs::copy(&NSJAIL.python.executable, &python).unwrap();
+    // By another process: a file that this one has open for writing while another thread forks could not be executed for an instant.
+    let restore = || assert!(Command::new("cp").arg(&NSJAIL.python.executable).arg(&python).status().unwrap().success());
     restore();
     let warm = Warm::new(Nsjail::new(&Config { python: python.clone(), ..config() }).unwrap());
     passes(&warm);

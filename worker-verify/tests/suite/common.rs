@@ -35,6 +35,11 @@ pub fn submission(code: &str) -> Submission {
     Submission { text: code.as_bytes().to_vec(), is_code: true, entry: "solve".to_owned(), cases: increments(), limits: LIMITS }
 }
 
+/// One that is left alone for ten seconds, so that something can be done to it from outside.
+pub fn patient(code: &str) -> Submission {
+    Submission { limits: Limits { cpu: Duration::from_secs(2), ..LIMITS }, ..submission(code) }
+}
+
 pub fn run_in(sandbox: &dyn Sandbox, submission: &Submission) -> Outcome {
     verify(sandbox, submission, &AtomicBool::new(false))
 }

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::common::{LIMITS, NSJAIL, expect, nullary, paths, run_in, running_candidate, submission};
+use crate::common::{LIMITS, NSJAIL, expect, nullary, paths, patient, run_in, running_candidate, submission};
 use groklab_domain::{Value, Verdict};
 use groklab_worker_verify::{Case, Limits, Sandbox, Submission, Warm, cgroup, pool::verify_all, verify};
 
@@ -272,7 +272,7 @@ fn a_running_child_has_no_capabilities_and_namespaces_of_its_own() {
     let zygote = warm.pids()[0].1;
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
-        let sleeper = submission("import time\ntime.sleep(60)");
+        let sleeper = patient("import time\ntime.sleep(60)");
         let (warm, stop) = (&warm, &stop);
         scope.spawn(move || verify(warm, &sleeper, stop));
         let child = running_candidate(zygote);

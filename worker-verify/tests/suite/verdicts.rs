@@ -56,7 +56,9 @@ fn tallies_go_on_after_a_failure() {
 fn a_timeout_keeps_what_was_passed_before() {
     let outcome = expect("def solve(x):\n    while x == 3: pass\n    return x + 1", &[Verdict::Timeout]);
     assert_eq!((outcome.visible.passed, outcome.hidden.passed), (1, 1));
-    assert!(outcome.cpu >= crate::common::LIMITS.cpu && outcome.cpu < crate::common::LIMITS.cpu * 2, "{:?}", outcome.cpu);
+    // On a machine so busy that the limit on elapsed time came first, the other was not reached.
+    let limit = crate::common::LIMITS;
+    assert!(outcome.wall >= limit.wall() || (limit.cpu..limit.cpu * 2).contains(&outcome.cpu), "{outcome:?}");
 }
 
 #[test]
