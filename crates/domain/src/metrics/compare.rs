@@ -5,9 +5,23 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::ProblemResult;
-use crate::seed;
 use crate::stats::{COMPARISON_RESAMPLES, Cluster, Interval, McNemar, PairedDifference, mcnemar, paired, pass_at};
+use crate::{Split, seed};
+
+/// One problem's results in one evaluation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProblemResult {
+    /// The problem's ordinal.
+    pub problem: u32,
+    pub split: Split,
+    pub family: String,
+    pub rule: String,
+    /// Whether the greedy rollout is correct.
+    pub greedy: bool,
+    /// Sampled rollouts, and how many of them are correct.
+    pub samples: u32,
+    pub correct: u32,
+}
 
 /// A comparison of the same problems before and after.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde::{Deserialize, Serialize};
-
 use super::lines::{BySplit, Count, EvaluationSeconds, Grokking, MetricsLine, RolloutCounts, Sampled, Share, SplitMetrics, scores};
 use crate::grokking::Evaluation;
 use crate::stats::{Cluster, Interval, RESAMPLES, Z95, clustered, pass_at, wilson};
@@ -53,21 +51,6 @@ pub enum Error {
     NotAVerdict { problem: Option<u32> },
     #[error("pass@{k} is not defined for {n} samples")]
     PassAt { k: u32, n: u32 },
-}
-
-/// One problem's results in one evaluation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProblemResult {
-    /// The problem's ordinal.
-    pub problem: u32,
-    pub split: Split,
-    pub family: String,
-    pub rule: String,
-    /// Whether the greedy rollout is correct.
-    pub greedy: bool,
-    /// Sampled rollouts, and how many of them are correct.
-    pub samples: u32,
-    pub correct: u32,
 }
 
 /// The numbers of one evaluated iteration, before what only a series and a clock can add.
@@ -125,15 +108,6 @@ pub fn evaluate(problems: &[ProblemRef<'_>], outcomes: &[RolloutOutcome], sampli
     Ok(breakdown)
 }
 
-/// Each problem's results, in the order of `problems`, for comparing iterations. `samples` is the number per problem.
-///
-/// # Errors
-/// As [`evaluate`].
-pub fn problem_results(problems: &[ProblemRef<'_>], outcomes: &[RolloutOutcome], samples: u32) -> Result<Vec<ProblemResult>, Error> {
-    let verified = pair_up(problems, outcomes, samples)?;
-    Ok(verified.iter().map(Verified::result).collect())
-}
-
 impl Verified<'_> {
     fn correct(&self) -> u32 {
         self.sampled.iter().map(|v| u32::from(v.correct())).sum()
@@ -146,19 +120,6 @@ impl Verified<'_> {
             let sampled = share.sampled.get_or_insert(Count::default());
             sampled.total += self.sampled.len() as u32;
             sampled.correct += self.correct();
-        }
-    }
-
-    fn result(&self) -> ProblemResult {
-        let ProblemRef { ordinal, split, family, rule } = self.problem;
-        ProblemResult {
-            problem: ordinal,
-            split,
-            family: family.to_owned(),
-            rule: rule.to_owned(),
-            greedy: self.greedy.correct(),
-            samples: self.sampled.len() as u32,
-            correct: self.correct(),
         }
     }
 }

@@ -5,8 +5,8 @@ mod compare;
 mod evaluate;
 mod lines;
 
-pub use compare::{Comparison, GreedyComparison, Incomparable, SampledComparison, compare};
-pub use evaluate::{Breakdown, Error, ProblemRef, ProblemResult, RolloutOutcome, Sampling, evaluate, problem_results};
+pub use compare::{Comparison, GreedyComparison, Incomparable, ProblemResult, SampledComparison, compare};
+pub use evaluate::{Breakdown, Error, ProblemRef, RolloutOutcome, Sampling, evaluate};
 pub use lines::{
     BySplit, Count, EvaluationSeconds, Grokking, IterationLine, IterationSeconds, MetricsLine, RolloutCounts, Sampled, Share, SplitMetrics,
     Training,
