@@ -69,14 +69,18 @@ impl Scheduler {
     }
 
     /// Takes back the leases of workers that have left, and expired ones, until `stop`. After a start no lease counts as expired for one
-    /// lease's length, so that workers who outlived the coordinator can report before their jobs are given away; so it is after an error, for
-    /// the database may have been away for them too.
+    /// lease's length, so that workers who outlived the coordinator can report before their jobs are given away; so it is after the
+    /// database was away, for it was so for them too.
     pub async fn sweep(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let mut patient_until = Instant::now() + self.lease;
-        while tokio::time::timeout(TICK, stop.cancelled()).await.is_err() {
+        let (mut wait, mut patient_until) = (TICK, Instant::now() + self.lease);
+        while tokio::time::timeout(wait, stop.cancelled()).await.is_err() {
+            wait = TICK;
             if let Err(error) = self.sweep_once(Instant::now() >= patient_until).await {
                 tracing::error!(error = chain(&error), "sweep of leases failed, trying again");
-                patient_until = Instant::now() + self.lease;
+                wait = AFTER_ERROR;
+                if matches!(error, Error::Busy { .. }) {
+                    patient_until = Instant::now() + self.lease;
+                }
             }
         }
         Ok(())
@@ -103,8 +107,9 @@ impl Scheduler {
             return Ok(());
         }
         for claim in lease::left_behind(&mut tx, id).await? {
-            tracing::info!(experiment.id = %id, job.id = %claim.job, worker.id = %claim.worker, "job of a worker that has left released");
-            lease::give_up(&mut tx, claim, Fault::Released, "its worker has left").await?;
+            if lease::give_up(&mut tx, claim, Fault::Released, "its worker has left").await?.is_some() {
+                tracing::info!(experiment.id = %id, job.id = %claim.job, worker.id = %claim.worker, "job of a worker that has left released");
+            }
         }
         let lost = if expired { lease::sweep(&mut tx, id).await? } else { Vec::new() };
         for returned in lost {

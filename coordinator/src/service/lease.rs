@@ -34,8 +34,9 @@ impl Service {
     }
 
     pub async fn forget_worker(&self, worker: WorkerId) -> Result<()> {
-        worker::leave(&mut *self.store.connection().await?, worker).await?;
-        tracing::info!(worker.id = %worker, "worker left");
+        if worker::leave(&mut *self.store.connection().await?, worker).await? {
+            tracing::info!(worker.id = %worker, "worker left");
+        }
         Ok(())
     }
 

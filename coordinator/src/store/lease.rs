@@ -214,7 +214,7 @@ pub async fn lapsed(db: &mut PgConnection, expired: bool) -> Result<Vec<Experime
     Ok(ids.into_iter().map(ExperimentId).collect())
 }
 
-/// An experiment's jobs that are leased to workers that have left: they were handed out while their workers ended.
+/// An experiment's jobs that are leased to workers that have left: most were on their way when their workers ended.
 pub async fn left_behind(db: &mut PgConnection, experiment: ExperimentId) -> Result<Vec<Claim>> {
     let rows = sqlx::query!(
         r#"select worker_id as "worker_id!", job_id, fence from job join worker using (worker_id)

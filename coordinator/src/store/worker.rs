@@ -63,10 +63,10 @@ pub async fn register(db: &mut PgConnection, worker: &Registration) -> Result<()
     Ok(())
 }
 
-/// Notes that a worker has ended; what is still leased to it is given back by the next sweep. One that is not known has left already.
-pub async fn leave(db: &mut PgConnection, worker: WorkerId) -> Result<()> {
-    sqlx::query!("update worker set left_at = now() where worker_id = $1", worker.0).execute(db).await?;
-    Ok(())
+/// Notes that a worker has ended; what is still leased to it is given back by the next sweep. False where it was not known.
+pub async fn leave(db: &mut PgConnection, worker: WorkerId) -> Result<bool> {
+    let left = sqlx::query!("update worker set left_at = now() where worker_id = $1", worker.0).execute(db).await?;
+    Ok(left.rows_affected() > 0)
 }
 
 /// Notes signs of life, every few seconds: a call that writes nothing else need not write. Returns the kinds of those that have registered and not left.

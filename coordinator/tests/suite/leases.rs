@@ -146,7 +146,7 @@ async fn what_a_worker_that_leaves_was_given_goes_to_another() {
     let unheard = leaving.lease().await;
     leaving.leave().await;
     let mut other = Worker::register(&coordinator, "generate").await;
-    let job = other.lease().await;
+    let job = tokio::time::timeout(Duration::from_secs(60), other.lease()).await.expect("it is given to another");
     assert_eq!((job.job_id.as_str(), job.fence), (unheard.job_id.as_str(), unheard.fence + 1));
     let ends = "select count(*) from attempt where outcome = 'cancelled' and reason = 'its worker has left'";
     assert_eq!(coordinator.count(ends).await, 1);
@@ -154,6 +154,8 @@ async fn what_a_worker_that_leaves_was_given_goes_to_another() {
     assert_eq!(leaving.try_lease().await.unwrap_err().code(), Code::NotFound, "it has left");
     let workers = coordinator.experiments().list_workers(v1::ListWorkersRequest {}).await.unwrap().into_inner().workers;
     assert_eq!(workers.iter().map(|worker| worker.worker_id.as_str()).collect::<Vec<_>>(), [other.id.as_str()]);
+    leaving.introduce().await;
+    assert_eq!(leaving.heartbeat(&unheard).await, std::slice::from_ref(&unheard.job_id), "it is known again, and the job is another's");
     coordinator.stop().await;
 }
 

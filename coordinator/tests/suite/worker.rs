@@ -28,16 +28,21 @@ impl Worker {
     pub async fn register(coordinator: &Coordinator, kind: &'static str) -> Self {
         let id = WorkerId::new().to_string();
         let mut worker = Self { id, kind, workers: coordinator.workers(), artifacts: coordinator.artifacts(), hopeless: false };
+        worker.introduce().await;
+        worker
+    }
+
+    /// Registers, or registers again.
+    pub async fn introduce(&mut self) {
         let request = v1::RegisterRequest {
-            worker_id: worker.id.clone(),
-            kind: kind.to_owned(),
+            worker_id: self.id.clone(),
+            kind: self.kind.to_owned(),
             host: "here".to_owned(),
             device: "cpu".to_owned(),
             threads: 1,
             version: "test".to_owned(),
         };
-        worker.workers.register(request).await.unwrap();
-        worker
+        self.workers.register(request).await.unwrap();
     }
 
     /// The same worker for another call at once.

@@ -62,19 +62,19 @@ pub(crate) async fn fail(client: &Client, claim: Claim, failure: Failure, stop: 
         async move { client.workers().fail(within(CALL, request)).await }
     });
     if let Err(status) = answer.await {
-        tracing::warn!(code = ?status.code(), message = status.message(), "the failure could not be reported; the lease will expire");
+        tracing::warn!(code = ?status.code(), message = status.message(), "the failure could not be reported");
     }
 }
 
-/// Says that the worker ends, so that a job that was on its way to it goes to others at once.
+/// Says that the worker ends, so that whatever is still leased to it goes to others at once: as a rule a job that was on its way.
 pub(crate) async fn leave(client: &Client, worker: WorkerId) {
     let request = v1::LeaveRequest { worker_id: worker.to_string() };
     let never = CancellationToken::new();
     let answer = client.retry("leave", &never, |client| {
         let request = request.clone();
-        async move { client.workers().leave(within(LEAVE, request)).await }
+        async move { client.workers().leave(within(LEAVE / 3, request)).await }
     });
     if !matches!(timeout(LEAVE, answer).await, Ok(Ok(_))) {
-        tracing::warn!("leaving could not be reported; a job that was on its way here waits until its lease expires");
+        tracing::warn!("leaving could not be reported; if a job was on its way here, it waits until its lease expires");
     }
 }

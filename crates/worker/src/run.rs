@@ -60,8 +60,10 @@ struct Worker {
 
 impl Worker {
     async fn live(self) -> anyhow::Result<()> {
+        let mut registered = false;
         while !self.stop.is_cancelled() {
             let Some(lease) = self.register().await? else { break };
+            registered = true;
             while !self.stop.is_cancelled() {
                 match self.lease().await {
                     Ok(jobs) => {
@@ -82,7 +84,10 @@ impl Worker {
                 }
             }
         }
-        report::leave(&self.client, self.who.id).await;
+        // A worker whose work hangs ends without a word: its job is to count as lost.
+        if registered {
+            report::leave(&self.client, self.who.id).await;
+        }
         tracing::info!("worker ended");
         Ok(())
     }
