@@ -45,7 +45,7 @@ fn two_experiments_share_the_workers_fairly() {
 fn hear_from_its_worker(stack: &Stack, held: &Held) {
     let worker =
         format!("select seen_at from worker join attempt using (worker_id) where job_id = '{}' and fence = {}", held.job, held.fence);
-    let before = stack.sql(&worker).unwrap();
+    let before = stack.sql(&worker).expect("the database answers");
     until("a heartbeat", Duration::from_secs(30), || (stack.sql(&worker)? != before).then_some(()));
     thread::sleep(Duration::from_secs(1));
 }
