@@ -47,7 +47,7 @@ pub fn zygote_arguments(python: &Interpreter, program: &str, fds: Descriptors) -
         list.pair(&format!("--rlimit_{limit}"), "hard");
     }
     constant_resources(&mut list);
-    // Symbols are looked up once, not in every child; the zygote takes this out of its environment.
+    // Symbols are looked up once, not in every child.
     list.pair("--time_limit", 0).pair("--env", "LD_BIND_NOW=1");
     interpreter(list, python, program, fds)
 }
@@ -71,6 +71,8 @@ fn isolation(list: &mut Arguments, fds: Descriptors) {
     list.pair("--log_fd", fds.log).pair("--pass_fd", fds.passed);
     list.pair("--mode", "o").flag("--disable_proc").flag("--iface_no_lo").pair("--hostname", "candidate");
     list.flag("--persona_addr_no_randomize");
+    // The C library would reserve 64 MiB of the address space, which is limited, for every thread.
+    list.pair("--env", "MALLOC_ARENA_MAX=1");
     let (user, group) = outer_ids();
     list.pair("--user", format!("{NOBODY}:{user}:1")).pair("--group", format!("{NOBODY}:{group}:1"));
     list.pair("--cwd", SCRATCH).pair("--env", "PYTHONHASHSEED=0");

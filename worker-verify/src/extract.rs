@@ -45,6 +45,7 @@ struct Blocks<'a> {
 struct Fence<'a> {
     mark: u8,
     count: usize,
+    indent: usize,
     info: &'a [u8],
 }
 
@@ -88,23 +89,30 @@ impl<'a> Iterator for Blocks<'a> {
 impl<'a> Fence<'a> {
     /// Three or more backticks or tildes, indented or not.
     fn open(line: &'a [u8]) -> Option<Self> {
+        let indent = indent(line);
         let line = line.trim_ascii();
         let mark = *line.first().filter(|&&b| b == b'`' || b == b'~')?;
         let count = line.iter().take_while(|&&b| b == mark).count();
         let info = line[count..].trim_ascii();
-        (count >= 3 && !info.contains(&b'`')).then_some(Self { mark, count, info })
+        (count >= 3 && !info.contains(&b'`')).then_some(Self { mark, count, indent, info })
     }
 
-    /// The same mark at least as often, and nothing else.
+    /// The same mark at least as often, and nothing else; not within what the block indents, such as a docstring.
     fn closes(&self, line: &[u8]) -> bool {
+        let within = indent(line) > self.indent + 3;
         let line = line.trim_ascii();
-        line.len() >= self.count && line.iter().all(|&b| b == self.mark)
+        !within && line.len() >= self.count && line.iter().all(|&b| b == self.mark)
     }
+}
+
+/// Columns before the first mark; a tab counts as four.
+fn indent(line: &[u8]) -> usize {
+    line.iter().take_while(|b| b.is_ascii_whitespace()).map(|&b| if b == b'\t' { 4 } else { 1 }).sum()
 }
 
 fn is_python(info: &[u8]) -> bool {
     let word: &[u8] = info.split(|b| !b.is_ascii_alphanumeric()).find(|word| !word.is_empty()).unwrap_or_default();
-    [b"python".as_slice(), b"py", b"python3"].iter().any(|name| word.eq_ignore_ascii_case(name))
+    [b"python".as_slice(), b"py", b"python3", b"py3"].iter().any(|name| word.eq_ignore_ascii_case(name))
 }
 
 #[cfg(test)]
@@ -134,6 +142,13 @@ mod tests {
     #[test]
     fn longer_fences_hold_shorter_ones() {
         assert_eq!(fenced("````py\n```\n````\n"), "```\n");
+    }
+
+    #[test]
+    fn a_fence_in_a_docstring_closes_nothing() {
+        let code = "def f():\n    \"\"\"\n    ```\n    f()\n    ```\n    \"\"\"\n";
+        assert_eq!(fenced(&format!("```py3\n{code}```\n")), code);
+        assert_eq!(fenced("- so:\n    ```python\n    x = 1\n    ```\n"), "    x = 1\n");
     }
 
     #[test]
@@ -169,7 +184,7 @@ mod tests {
             if let Candidate::Fenced(code) = extract(text.as_bytes()) {
                 let start = code.as_ptr() as usize - text.as_ptr() as usize;
                 prop_assert!(start + code.len() <= text.len());
-                let opening = text[..start].lines().next_back().unwrap_or_default().trim();
+                let opening = text[..start].lines().next_back().unwrap_or_default();
                 let fence = Fence::open(opening.as_bytes());
                 prop_assert!(fence.is_some(), "{:?}", opening);
                 let closes = |line: &[u8]| fence.as_ref().is_some_and(|fence| fence.closes(line));

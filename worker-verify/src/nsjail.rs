@@ -130,6 +130,7 @@ impl Jail {
             process::inherit(fds.passed)?;
             process::inherit(fds.log)?;
             process::forbid_core_files();
+            process::limit_waiting_signals();
             process::die_with_parent(libc::SIGTERM)?;
             process::go_first();
             entrances.iter().try_for_each(|entrance| process::enter(*entrance))

@@ -17,6 +17,9 @@ use nix::{
     sys::memfd::{MFdFlags, memfd_create},
 };
 
+/// Signals that may wait for all processes of a jail together; Python code queues none.
+const WAITING_SIGNALS: libc::rlim_t = 256;
+
 /// An anonymous file with this content, at its beginning, that nobody can change.
 pub fn sealed_file(content: &[u8]) -> io::Result<File> {
     let file = empty_file()?;
@@ -180,6 +183,14 @@ pub fn forbid_core_files() {
     let limit = libc::rlimit { rlim_cur: 1, rlim_max: 1 };
     // SAFETY: the pointer is to a live local.
     unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const limit) };
+}
+
+/// Bounds the signals that may wait for this process and what it starts: they count for the user who runs the worker as well. For use
+/// between fork and exec: makes one system call.
+pub fn limit_waiting_signals() {
+    let limit = libc::rlimit { rlim_cur: WAITING_SIGNALS, rlim_max: WAITING_SIGNALS };
+    // SAFETY: the pointer is to a live local.
+    unsafe { libc::setrlimit(libc::RLIMIT_SIGPENDING, &raw const limit) };
 }
 
 /// Lets the kernel choose this process, and what it starts, first when memory runs out. For use between fork and exec: makes three

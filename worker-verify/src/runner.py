@@ -130,7 +130,8 @@ def make_server():
     decode, (put, fault) = make_decoder(), make_encoder()
     unpack_u32, pack_u32, pack_u64 = struct.Struct("<I").unpack_from, struct.Struct("<I").pack, struct.Struct("<Q").pack
     write, leave, getpid, len_, bytearray_, range_ = os.write, os._exit, os.getpid, len, bytearray, range
-    too_large, base_exception, memory_error, import_error = TooLarge, BaseException, MemoryError, ImportError
+    too_large, base_exception, memory_error, import_error, system_error = TooLarge, BaseException, MemoryError, ImportError, SystemError
+    forget_frames = BaseException.with_traceback
     callable_, modules = callable, sys.modules
 
 
@@ -175,6 +176,8 @@ def make_server():
             except too_large:
                 return b"B" + head
             except base_exception as error:
+                # What they hold may be all the memory there is.
+                forget_frames(error, None)
                 return b"E" + head + fault(error)
 
         def seed_late(number):
@@ -198,6 +201,7 @@ def make_server():
                     seed(0)
                 exec(program, names)
             except base_exception as error:
+                forget_frames(error, None)
                 finish(b"X" + fault(error))
             function = names.get(entry)
             if not callable_(function):
@@ -207,7 +211,7 @@ def make_server():
             send(b"Z")
             leave(0)
 
-        seed = None
+        seed, loaded = None, False
         try:
             entry, code, cases = load()
             if b"random" in code:
@@ -215,8 +219,12 @@ def make_server():
                 seed = random.seed
             elif b"import" in code:
                 seed = seed_late
-        except (memory_error, import_error):
-            # Without memory, a library can't be mapped either.
+            loaded = True
+        except (memory_error, import_error, system_error):
+            # Without memory, a library can't be mapped either, and the interpreter loses an exception now and then.
+            pass
+        if not loaded:
+            # Only now has what was read been let go of.
             ready()
             leave(77)
         try:

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use groklab_domain::Value;
+use groklab_domain::{Value, value::each_has_its_own};
 use num_bigint::BigInt;
 
 use crate::frame::{Flaw, Reader};
@@ -34,9 +34,6 @@ pub enum Seen {
     },
 }
 
-/// From so many pairs on, those of a dictionary are looked up instead of searched for.
-const LARGE: usize = 16;
-
 impl Seen {
     /// Whether this is, by exact type, the expected value.
     pub fn answers(&self, expected: &Value) -> bool {
@@ -45,10 +42,12 @@ impl Seen {
                 seen.len() == wanted.len() && seen.iter().zip(wanted).all(|(seen, wanted)| seen.answers(wanted))
             }
             (Self::Dict(seen), Value::Dict(wanted)) if seen.len() != wanted.len() => false,
-            (Self::Dict(seen), Value::Dict(wanted)) if seen.len() > LARGE && !wanted.iter().any(|(key, _)| has_float(key)) => {
-                answers_by_key(seen, wanted)
+            // Near enough is no key to look up by.
+            (Self::Dict(seen), Value::Dict(wanted)) if wanted.iter().any(|(key, _)| has_float(key)) => {
+                each_has_its_own(wanted, seen, |(key, want), (k, got)| k.answers(key) && got.answers(want))
             }
-            (Self::List(_) | Self::Tuple(_), _) => false,
+            (Self::Dict(seen), Value::Dict(wanted)) => answers_by_key(seen, wanted),
+            (Self::List(_) | Self::Tuple(_) | Self::Dict(_), _) => false,
             _ => self.to_value().is_some_and(|value| value.answers(expected)),
         }
     }
@@ -153,10 +152,11 @@ fn has_float(value: &Value) -> bool {
     }
 }
 
-/// The first `limit` characters, with an ellipsis where something was left off, and control characters escaped.
+/// The first `limit` characters, with an ellipsis where something was left off, and escaped what controls a line: separators that some
+/// readers take for its end, and marks that change its direction, among them.
 pub fn shorten(text: &str, limit: usize) -> String {
-    let mut out: String =
-        text.chars().take(limit).flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect();
+    let controls = |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut out: String = text.chars().take(limit).flat_map(|c| if controls(c) { c.escape_default().collect() } else { vec![c] }).collect();
     if text.chars().nth(limit).is_some() {
         out.push('…');
     }
@@ -247,9 +247,17 @@ mod tests {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..4).prop_map(Value::List),
                 prop::collection::vec(inner.clone(), 0..4).prop_map(Value::Tuple),
-                prop::collection::vec((inner.clone(), inner), 0..3).prop_map(Value::Dict),
+                prop::collection::vec((inner.clone(), inner), 0..3).prop_map(dictionary),
             ]
         })
+    }
+
+    /// No key twice.
+    fn dictionary(mut pairs: Vec<(Value, Value)>) -> Value {
+        let keys: Vec<Value> = pairs.iter().map(|(key, _)| key.clone()).collect();
+        let mut place = 0..;
+        pairs.retain(|(key, _)| !keys[..place.next().expect("it has no end")].contains(key));
+        Value::Dict(pairs)
     }
 
     proptest! {
@@ -279,6 +287,29 @@ mod tests {
                 prop_assert_eq!(seen.answers(wanted), got.answers(wanted));
             }
         }
+    }
+
+    #[test]
+    fn a_text_stays_on_its_line() {
+        assert_eq!(shorten("a\nb\u{2028}c\u{202e}d\u{85}é", 40), "a\\nb\\u{2028}c\\u{202e}d\\u{85}é");
+    }
+
+    fn float_keys(pairs: [(f64, i64); 2]) -> Value {
+        Value::Dict(pairs.iter().map(|&(key, value)| (Value::Float(key), Value::int(value))).collect())
+    }
+
+    /// Both expected keys are near enough to one of those returned.
+    #[test]
+    fn a_returned_key_answers_one_expected_key() {
+        let wanted = float_keys([(1.0, 1), (1.000_000_000_5, 1)]);
+        let seen = |value: &Value| {
+            let mut bytes = Vec::new();
+            write_value(value, &mut bytes);
+            Seen::read(&mut Reader::new(&bytes)).unwrap()
+        };
+        assert!(seen(&wanted).answers(&wanted) && wanted.answers(&wanted));
+        let forged = float_keys([(1.0, 1), (7.0, 99)]);
+        assert!(!seen(&forged).answers(&wanted) && !forged.answers(&wanted));
     }
 
     #[test]

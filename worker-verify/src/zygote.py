@@ -132,8 +132,9 @@ def loop(control, child, kernel):
 
 
 def zygote():
-    # It has had all symbols looked up beforehand; candidates know nothing of it.
-    os.environ.pop("LD_BIND_NOW", None)
+    # They have had their effect on the C library; candidates know nothing of them.
+    for name in ("LD_BIND_NOW", "MALLOC_ARENA_MAX"):
+        os.environ.pop(name, None)
     is_candidate = preload()
     rehearse()
     # As deep as in a plain script, below seven more frames of ours.

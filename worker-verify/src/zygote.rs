@@ -260,6 +260,7 @@ impl Jail {
             process::inherit_as(control, CONTROL)?;
             process::inherit(fds.log)?;
             process::forbid_core_files();
+            process::limit_waiting_signals();
             process::die_with_parent(libc::SIGKILL)?;
             entrances.iter().try_for_each(|entrance| process::enter(*entrance))
         };

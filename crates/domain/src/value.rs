@@ -26,6 +26,18 @@ pub enum Value {
     Dict(Vec<(Value, Value)>),
 }
 
+/// Whether each of `wanted` finds one of `found` that no other has, of as many.
+pub fn each_has_its_own<W, F>(wanted: &[W], found: &[F], answers: impl Fn(&W, &F) -> bool) -> bool {
+    let mut free: Vec<&F> = found.iter().collect();
+    wanted.iter().all(|want| {
+        let place = free.iter().position(|one| answers(want, one));
+        place.is_some_and(|place| {
+            free.swap_remove(place);
+            true
+        })
+    })
+}
+
 impl Value {
     pub fn int(n: impl Into<BigInt>) -> Self {
         Self::Int(n.into())
@@ -44,7 +56,7 @@ impl Value {
                 a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.answers(b))
             }
             (Self::Dict(a), Self::Dict(b)) => {
-                a.len() == b.len() && b.iter().all(|(key, want)| a.iter().any(|(k, got)| k.answers(key) && got.answers(want)))
+                a.len() == b.len() && each_has_its_own(b, a, |(key, want), (k, got)| k.answers(key) && got.answers(want))
             }
             (a, b) => a == b,
         }

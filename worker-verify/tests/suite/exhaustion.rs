@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::common::{LIMITS, run_both, submission};
-use groklab_domain::Verdict;
-use groklab_worker_verify::{Limits, Submission};
+use crate::common::{LIMITS, paths, run_both, run_in, submission};
+use groklab_domain::{Value, Verdict};
+use groklab_worker_verify::{Case, Limits, Submission};
 
 attacks! {
     a_gigabyte_of_text: "def solve(x): return 'x' * (1 << 30)" => OutOfMemory;
@@ -17,7 +17,14 @@ for _ in range(100):
     shrinks_the_result_pipe: "
 import fcntl, sys
 fcntl.fcntl(int(sys.argv[1]), 1031, 4096)
-def solve(x): return x + 1" => Passed;
+def solve(x): return x + 1" => RuntimeError;
+    queues_signals_without_end: "
+import os, signal
+signal.pthread_sigmask(signal.SIG_BLOCK, [40])
+for _ in range(3000): os.kill(os.getpid(), 40)
+waiting = 0
+while signal.sigtimedwait([40], 0): waiting += 1
+def solve(x): return x + 1 if 0 < waiting < 300 else waiting" => Passed;
     lists_folders_without_end: "
 import os
 os.mkdir('/tmp/a')
@@ -157,4 +164,46 @@ fn memory_bit_by_bit_and_kept() {
         let outcome = run_both(&Submission { limits, ..submission(code) });
         assert_eq!(outcome.verdict, Verdict::OutOfMemory, "{outcome:#?}");
     }
+}
+
+/// Threads cost what they use, not what the C library would set aside for each.
+#[test]
+fn honest_threads_fit_into_the_memory() {
+    let waiting = "
+import threading
+def solve(x):
+    together = threading.Barrier(8)
+    threads = [threading.Thread(target=lambda: (bytes(1000), together.wait())) for _ in range(8)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+    return x + 1";
+    for code in [waiting.to_owned(), format!("held = bytearray(100 << 20)\n{waiting}")] {
+        assert_eq!(run_both(&submission(&code)).verdict, Verdict::Passed);
+    }
+}
+
+/// The request itself takes nearly all of it: a little more or less, and the interpreter has none left to say so.
+#[test]
+fn arguments_near_the_memory_limit_are_never_our_fault() {
+    let memory_bytes = 64 << 20;
+    for count in (800_000..=860_000).step_by(7_500).chain((930_000..960_000).step_by(7_500)) {
+        let args = vec![Value::List((1000..1000 + count).map(Value::int).collect())];
+        let cases = vec![Case { args, expected: Value::int(0), visible: true }];
+        let large = Submission {
+            cases,
+            limits: Limits { cpu: Duration::from_secs(4), memory_bytes, ..LIMITS },
+            ..submission("def solve(x): return 0")
+        };
+        for (path, sandbox) in paths() {
+            let verdict = run_in(sandbox, &large).verdict;
+            assert!(matches!(verdict, Verdict::Passed | Verdict::OutOfMemory), "{path}, {count} numbers: {verdict}");
+        }
+    }
+}
+
+#[test]
+fn what_fills_the_memory_with_small_things_ran_out_of_it() {
+    let limits = Limits { cpu: Duration::from_secs(8), memory_bytes: 96 << 20, ..LIMITS };
+    let many = "def solve(x):\n    import struct\n    y = []\n    while True: y.append(struct.unpack('<I', b'abcd'))";
+    assert_eq!(run_both(&Submission { limits, ..submission(many) }).verdict, Verdict::OutOfMemory);
 }

@@ -15,6 +15,7 @@ pub(super) struct FenceWatch {
 struct Fence {
     mark: u8,
     count: usize,
+    indent: usize,
     /// Whether it is the candidate if the text ends behind it: one marked python, or the first if it is not marked at all.
     wanted: bool,
 }
@@ -46,20 +47,27 @@ impl FenceWatch {
 impl Fence {
     /// Three or more backticks or tildes, indented or not, and no backtick after them.
     fn open(line: &[u8], is_first: bool) -> Option<Self> {
+        let indent = indent(line);
         let line = line.trim_ascii();
         let mark = *line.first().filter(|&&b| b == b'`' || b == b'~')?;
         let count = line.iter().take_while(|&&b| b == mark).count();
         let info = line[count..].trim_ascii();
         let word: &[u8] = info.split(|b| !b.is_ascii_alphanumeric()).find(|word| !word.is_empty()).unwrap_or_default();
-        let is_python = [b"python".as_slice(), b"py", b"python3"].iter().any(|name| word.eq_ignore_ascii_case(name));
-        (count >= 3 && !info.contains(&b'`')).then_some(Self { mark, count, wanted: is_python || (is_first && info.is_empty()) })
+        let is_python = [b"python".as_slice(), b"py", b"python3", b"py3"].iter().any(|name| word.eq_ignore_ascii_case(name));
+        (count >= 3 && !info.contains(&b'`')).then_some(Self { mark, count, indent, wanted: is_python || (is_first && info.is_empty()) })
     }
 
-    /// The same mark at least as often, and nothing else.
+    /// The same mark at least as often, and nothing else; not within what the block indents, such as a docstring.
     fn closes(self, line: &[u8]) -> bool {
+        let within = indent(line) > self.indent + 3;
         let line = line.trim_ascii();
-        line.len() >= self.count && line.iter().all(|&b| b == self.mark)
+        !within && line.len() >= self.count && line.iter().all(|&b| b == self.mark)
     }
+}
+
+/// Columns before the first mark; a tab counts as four.
+fn indent(line: &[u8]) -> usize {
+    line.iter().take_while(|b| b.is_ascii_whitespace()).map(|&b| if b == b'\t' { 4 } else { 1 }).sum()
 }
 
 #[cfg(test)]
@@ -83,6 +91,7 @@ mod tests {
         closes_at_its_end("  ```\n1\n  ```");
         closes_at_its_end("````py\n```\n````");
         closes_at_its_end("~~~Python3 title\n```\n~~~");
+        closes_at_its_end("```py3\ndef f():\n    '''\n    ```\n    '''\n```");
     }
 
     #[test]
