@@ -17,7 +17,7 @@ use nix::{
     sys::memfd::{MFdFlags, memfd_create},
 };
 
-/// Signals that may wait for all processes of a jail together; Python code queues none.
+/// Signals that may wait for all jails of a user together; Python code queues none.
 const WAITING_SIGNALS: libc::rlim_t = 256;
 
 /// An anonymous file with this content, at its beginning, that nobody can change.

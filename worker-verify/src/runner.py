@@ -224,7 +224,8 @@ def make_server():
             # Without memory, a library can't be mapped either, and the interpreter loses an exception now and then.
             pass
         if not loaded:
-            # Only now has what was read been let go of.
+            # Only now is what was read let go of.
+            entry = code = cases = None
             ready()
             leave(77)
         try:

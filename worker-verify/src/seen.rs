@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use groklab_domain::{Value, value::each_has_its_own};
+use groklab_domain::{Value, value::answer_each_other};
 use num_bigint::BigInt;
 
 use crate::frame::{Flaw, Reader};
@@ -44,7 +44,7 @@ impl Seen {
             (Self::Dict(seen), Value::Dict(wanted)) if seen.len() != wanted.len() => false,
             // Near enough is no key to look up by.
             (Self::Dict(seen), Value::Dict(wanted)) if wanted.iter().any(|(key, _)| has_float(key)) => {
-                each_has_its_own(wanted, seen, |(key, want), (k, got)| k.answers(key) && got.answers(want))
+                answer_each_other(wanted, seen, |(key, want), (k, got)| k.answers(key) && got.answers(want))
             }
             (Self::Dict(seen), Value::Dict(wanted)) => answers_by_key(seen, wanted),
             (Self::List(_) | Self::Tuple(_) | Self::Dict(_), _) => false,
@@ -155,7 +155,8 @@ fn has_float(value: &Value) -> bool {
 /// The first `limit` characters, with an ellipsis where something was left off, and escaped what controls a line: separators that some
 /// readers take for its end, and marks that change its direction, among them.
 pub fn shorten(text: &str, limit: usize) -> String {
-    let controls = |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let controls =
+        |c: char| c.is_control() || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let mut out: String = text.chars().take(limit).flat_map(|c| if controls(c) { c.escape_default().collect() } else { vec![c] }).collect();
     if text.chars().nth(limit).is_some() {
         out.push('…');
@@ -300,7 +301,7 @@ mod tests {
 
     /// Both expected keys are near enough to one of those returned.
     #[test]
-    fn a_returned_key_answers_one_expected_key() {
+    fn a_returned_key_answers_an_expected_one() {
         let wanted = float_keys([(1.0, 1), (1.000_000_000_5, 1)]);
         let seen = |value: &Value| {
             let mut bytes = Vec::new();
@@ -310,6 +311,15 @@ mod tests {
         assert!(seen(&wanted).answers(&wanted) && wanted.answers(&wanted));
         let forged = float_keys([(1.0, 1), (7.0, 99)]);
         assert!(!seen(&forged).answers(&wanted) && !forged.answers(&wanted));
+        // Whole numbers that are near each other: the tolerance is relative.
+        let mut times: Vec<_> = (0..5).map(|n| (Value::Float(1.7e9 + f64::from(n)), Value::int(0))).collect();
+        let wanted = Value::Dict(times.clone());
+        for turn in 0..5 {
+            times.rotate_left(1);
+            times.swap(turn, 0);
+            let turned = Value::Dict(times.clone());
+            assert!(seen(&turned).answers(&wanted) && turned.answers(&wanted), "{turned:?}");
+        }
     }
 
     #[test]

@@ -26,16 +26,17 @@ pub enum Value {
     Dict(Vec<(Value, Value)>),
 }
 
-/// Whether each of `wanted` finds one of `found` that no other has, of as many.
-pub fn each_has_its_own<W, F>(wanted: &[W], found: &[F], answers: impl Fn(&W, &F) -> bool) -> bool {
-    let mut free: Vec<&F> = found.iter().collect();
-    wanted.iter().all(|want| {
-        let place = free.iter().position(|one| answers(want, one));
-        place.is_some_and(|place| {
-            free.swap_remove(place);
-            true
-        })
-    })
+/// Whether each of `wanted` has one of `found` that answers it, and each of `found` one that it answers. Near enough is nothing to pair up
+/// by: of neighbours that are near each other one would take the other's place.
+pub fn answer_each_other<W, F>(wanted: &[W], found: &[F], answers: impl Fn(&W, &F) -> bool) -> bool {
+    let answers = &answers;
+    // As a rule they are in the same order.
+    let answered =
+        |(place, want): (usize, &W)| found.get(place).is_some_and(|one| answers(want, one)) || found.iter().any(|one| answers(want, one));
+    let asked = |(place, one): (usize, &F)| {
+        wanted.get(place).is_some_and(|want| answers(want, one)) || wanted.iter().any(|want| answers(want, one))
+    };
+    wanted.iter().enumerate().all(answered) && found.iter().enumerate().all(asked)
 }
 
 impl Value {
@@ -56,7 +57,7 @@ impl Value {
                 a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.answers(b))
             }
             (Self::Dict(a), Self::Dict(b)) => {
-                a.len() == b.len() && each_has_its_own(b, a, |(key, want), (k, got)| k.answers(key) && got.answers(want))
+                a.len() == b.len() && answer_each_other(b, a, |(key, want), (k, got)| k.answers(key) && got.answers(want))
             }
             (a, b) => a == b,
         }
