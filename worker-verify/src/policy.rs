@@ -75,9 +75,9 @@ const ALLOWED: Calls = calls! {
     execveat SYS_execveat, wait4 SYS_wait4, waitid SYS_waitid, exit SYS_exit, exit_group SYS_exit_group,
 };
 
-/// Commands of `fcntl` that are permitted: on descriptors and their flags, locks, and to ask for a pipe's size. Among the others are the setting of that size (all
-/// jails of a machine share one allowance of it), leases
-/// (whoever opens a file with one on it waits for its holder, for up to a minute) and the choice of a signal, which may be SIGKILL.
+/// Commands of `fcntl` that are permitted: on descriptors and their flags, locks, and to ask for a pipe's size. Among the others are the
+/// setting of that size (all jails of a machine share one allowance of it), leases (whoever opens a file with one on it waits for its holder,
+/// for up to a minute) and the choice of a signal, which may be SIGKILL.
 const CONTROLS: &[u32] = &[0, 1, 2, 3, 4, 5, 6, 7, 36, 37, 38, 1030, 1032];
 
 /// Commands of `ioctl` that are permitted: FIONREAD, FIOCLEX, FIONCLEX, FIONBIO, TCGETS, TIOCGWINSZ.
