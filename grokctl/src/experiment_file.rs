@@ -55,6 +55,8 @@ pub fn check(path: &Path) -> Result<Checked, Failure> {
     let mut experiment = experiment::parse(&text).map_err(|error| bad(error.to_string()))?;
     let folder = path.parent().unwrap_or(Path::new(""));
     experiment.model.source = resolve(&experiment.model.source, folder).map_err(bad)?;
+    let template = experiment.model.chat.template.take().map(|template| template_text(template, folder));
+    experiment.model.chat.template = template.transpose().map_err(bad)?;
     let problems = groklab_problems::make(&experiment.problems, experiment.seed).map_err(|error| bad(chain(&error)))?;
     let summary = Summary::of(&experiment, &problems);
     let evaluations = experiment.evaluations() as usize;
@@ -80,6 +82,17 @@ fn resolve(source: &str, folder: &Path) -> Result<String, String> {
     let fix = "name a folder or .gguf file relative to the experiment file, or a hub id as organisation/name";
     let setup = if source.contains(".groklab/") { "; `make setup` fetches the one of the quickstart" } else { "" };
     Err(format!("`model.source` = \"{source}\": there is no `{}`: {fix}{setup}", looked.display()))
+}
+
+/// The text of a chat template: that of the file it names (relative to `folder`), unless it is one itself.
+fn template_text(template: String, folder: &Path) -> Result<String, String> {
+    if experiment::is_template(&template) {
+        return Ok(template);
+    }
+    let path = folder.join(&template);
+    let named = |why: String| format!("`model.chat.template` = \"{template}\": {why}");
+    let text = std::fs::read_to_string(&path).map_err(|error| named(format!("read `{}`: {error}", path.display())))?;
+    if experiment::is_template(&text) { Ok(text) } else { Err(named("the file holds no `{{` or `{%`: it is no jinja template".into())) }
 }
 
 /// `organisation/name`, nothing that could only be a path.

@@ -1,6 +1,6 @@
 //! Parsing what came over the wire: a field that does not parse becomes `invalid_argument` that names it.
 
-use groklab_domain::{Digest, Fence, JobId, Tally, Value, Verification, WorkerId};
+use groklab_domain::{Digest, Fence, JobId, Tally, Value, Verification, WorkerId, candidate::Candidate, experiment::Chat};
 use tonic::Status;
 
 use crate::v1;
@@ -71,6 +71,30 @@ impl Claim {
     pub fn parse(worker_id: &str, job_id: &str, fence: i64) -> Result<Self, Status> {
         Ok(Self { worker: field("worker_id", worker_id)?, job: field("job_id", job_id)?, fence: Fence(fence) })
     }
+}
+
+/// The part of a completion of `length` bytes that is its code.
+pub fn candidate(wire: &v1::CandidateRange, length: usize) -> Result<Candidate, Status> {
+    let reason = field("candidate.reason", &wire.reason)?;
+    let candidate = Candidate { start: wire.start as usize, end: wire.end as usize, indent: wire.indent as usize, reason };
+    candidate.checked(length).map_err(|error| Status::invalid_argument(error.to_string()))
+}
+
+/// [`candidate`] the other way.
+pub fn candidate_range(candidate: Candidate) -> v1::CandidateRange {
+    let number = |bytes: usize| u32::try_from(bytes).expect("a message holds less than 4 GiB");
+    let Candidate { start, end, indent, reason } = candidate;
+    v1::CandidateRange { start: number(start), end: number(end), indent: number(indent), reason: reason.to_string() }
+}
+
+/// How prompts are put to the model.
+pub fn chat(base: &v1::BaseModel) -> Result<Chat, Status> {
+    if base.chat_json.is_empty() {
+        return Ok(Chat::default());
+    }
+    let wrong =
+        |error: serde_json::Error| Status::invalid_argument(format!("field `base.chat_json`: {}", shortened(&error.to_string(), 200)));
+    serde_json::from_str(&base.chat_json).map_err(wrong)
 }
 
 /// Parses one value of a case.

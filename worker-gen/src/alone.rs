@@ -4,8 +4,8 @@ use std::{ops::ControlFlow, path::PathBuf, time::Instant};
 
 use groklab_domain::seed;
 use groklab_model::{
-    Adapter, Applied, ChatTokenizer, Completion, Error, Finish, Message, Model, Placement, Progress, Request, Row, Sampling, Stop, load,
-    score, set_threads,
+    Adapter, Applied, ChatTokenizer, Completion, Error, Finish, Message, Model, Placement, Progress, Request, Row, Sampling, Stop,
+    load_tokenizer, score, set_threads,
 };
 use groklab_runtime::alone::{bar, peak_memory_mb, read_lines, write_line, wrong};
 use serde::Deserialize;
@@ -50,7 +50,8 @@ pub fn generate(args: &Generate) -> anyhow::Result<()> {
         if line.messages.as_ref().is_some_and(Vec::is_empty) { Err("`messages` is empty".into()) } else { Ok(()) }
     })?;
     let loaded = Loaded::new(&args.source)?;
-    let rows = rows(&prompts, args, &loaded.tokenizer)?;
+    let tokenizer = tokenizer(&args.source)?;
+    let rows = rows(&prompts, args, &tokenizer)?;
     let start = Instant::now();
     let shown = bar(rows.len() as u64, "completions");
     let mut progress = |now: Progress| {
@@ -59,8 +60,8 @@ pub fn generate(args: &Generate) -> anyhow::Result<()> {
         ControlFlow::Continue(())
     };
     let sampling = Sampling { temperature: args.temperature, top_p: args.top_p, max_new_tokens: args.max_new_tokens };
-    let end_tokens = if args.ignore_eos { Default::default() } else { loaded.tokenizer.end_tokens().clone() };
-    let stop = Stop { end_tokens, tokenizer: Some(&loaded.tokenizer), closing_fence: false };
+    let end_tokens = if args.ignore_eos { Default::default() } else { tokenizer.end_tokens().clone() };
+    let stop = Stop { end_tokens, tokenizer: Some(&tokenizer) };
     let request = Request { rows: &rows, sampling, stop, share_prefixes: !args.no_prefix_sharing };
     let samples = args.samples as usize;
     let written = groklab_model::generate(&loaded.model, loaded.applied.as_ref(), &request, &mut progress);
@@ -89,6 +90,7 @@ fn rows(prompts: &[Prompt], args: &Generate, tokenizer: &ChatTokenizer) -> anyho
         rows.extend((0..args.samples).map(|sample| Row {
             prompt_ids: prompt_ids.clone(),
             seed: seed::derive(args.seed, &[b"generate", id.as_bytes(), &sample.to_le_bytes()]),
+            entry: None,
         }));
     }
     Ok(rows)
@@ -111,10 +113,12 @@ pub fn score_lines(args: &Score) -> anyhow::Result<()> {
     let lines: Vec<Sequence> = read_lines(std::io::stdin().lock(), |line: &Sequence| {
         exactly_one(line.input_ids.is_some(), line.text.is_some(), "`input_ids` and `text`")
     })?;
+    // Ids need none.
+    let tokenizer = if lines.iter().any(|line| line.text.is_some()) { Some(tokenizer(&args.source)?) } else { None };
     let loaded = Loaded::new(&args.source)?;
-    let ids = |line: &Sequence| match (&line.input_ids, &line.text) {
-        (Some(ids), _) => Ok(ids.clone()),
-        (None, text) => loaded.tokenizer.encode_raw(text.as_deref().unwrap_or_default()),
+    let ids = |line: &Sequence| match (&line.text, &tokenizer) {
+        (Some(text), Some(tokenizer)) => tokenizer.encode_raw(text),
+        _ => Ok(line.input_ids.clone().unwrap_or_default()),
     };
     let named = |line: &Sequence| ids(line).map_err(|error| wrong(format!("text {}: {error}", line.id)));
     let sequences = lines.iter().map(named).collect::<anyhow::Result<Vec<_>>>()?;
@@ -137,10 +141,17 @@ pub fn score_lines(args: &Score) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The tokenizer of the model that the command line names.
+fn tokenizer(source: &Source) -> anyhow::Result<ChatTokenizer> {
+    load_tokenizer(&source.model, &source.models, &source.chat.chat()?).map_err(|error| match error {
+        Error::Chat { .. } => wrong(error),
+        error => error.into(),
+    })
+}
+
 /// What the command line names, in memory.
 struct Loaded {
     model: Model,
-    tokenizer: ChatTokenizer,
     applied: Option<Applied>,
     load_seconds: f64,
 }
@@ -151,10 +162,10 @@ impl Loaded {
             set_threads(threads.get());
         }
         let start = Instant::now();
-        let (model, tokenizer) = load(&source.model, &source.models, Placement::of(source.device)?)?;
+        let model = Model::open(&source.model, &source.models, Placement::of(source.device)?)?;
         let adapter = source.adapter.as_ref().map(|folder: &PathBuf| Adapter::open(folder)).transpose()?;
         let applied = adapter.map(|adapter| Applied::new(&model, &adapter)).transpose()?;
-        Ok(Self { model, tokenizer, applied, load_seconds: start.elapsed().as_secs_f64() })
+        Ok(Self { model, applied, load_seconds: start.elapsed().as_secs_f64() })
     }
 
     /// One line on standard error.

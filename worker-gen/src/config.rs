@@ -51,6 +51,8 @@ pub struct Source {
     /// A Hugging Face folder, a .gguf file, or a hub id org/name.
     #[arg(long)]
     pub model: String,
+    #[command(flatten)]
+    pub chat: groklab_worker::ChatArgs,
     /// A folder with adapter_config.json and adapter_model.safetensors.
     #[arg(long, value_name = "DIR")]
     pub adapter: Option<PathBuf>,

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use groklab_domain::{Digest, Finish};
 use groklab_model::{Adapter, Applied, ChatTokenizer, Completion, Error, Model, Request, Resident, Row, Sampling, Stop};
 use groklab_proto::{
-    convert::{AdapterRef, optional_field},
+    convert::{self, AdapterRef, optional_field},
     v1,
 };
 use groklab_worker::{Context, Executor, Failure, Outcome, Work};
@@ -28,14 +28,14 @@ impl Generator {
         if !resident.holds(&base.source) {
             *applied = None;
         }
-        let (model, tokenizer) = resident.get(&base.source, digest).map_err(failure)?;
+        let (model, tokenizer) = resident.get(&base.source, &convert::chat(base)?, digest).map_err(failure)?;
         let adapter = job.adapter.as_ref().map(AdapterRef::try_from).transpose()?;
         apply(applied, model, adapter, context)?;
         let prompts = Prompts::encode(job, tokenizer)?;
         let request = Request {
             rows: &prompts.rows,
             sampling: Sampling { temperature: job.temperature, top_p: job.top_p, max_new_tokens: job.max_new_tokens as usize },
-            stop: Stop::at_code_end(tokenizer),
+            stop: Stop::at_end_tokens(tokenizer),
             share_prefixes: true,
         };
         let mut progress = |p: groklab_model::Progress| match context.progress(p.finished_rows as u64) {
@@ -92,7 +92,8 @@ impl Prompts {
             let encoded = tokenizer.encode_prompt(&prompt.text);
             let prompt_ids = encoded.map_err(|error| failure_at(Some(format!("problem {}", prompt.problem)), error))?;
             lengths.push(u32::try_from(prompt_ids.len()).unwrap_or(u32::MAX));
-            rows.extend(prompt.samples.iter().map(|sample| Row { prompt_ids: prompt_ids.clone(), seed: sample.seed }));
+            let entry = || Some(prompt.entry.clone()).filter(|entry| !entry.is_empty());
+            rows.extend(prompt.samples.iter().map(|sample| Row { prompt_ids: prompt_ids.clone(), seed: sample.seed, entry: entry() }));
         }
         Ok(Self { rows, lengths })
     }
@@ -124,6 +125,7 @@ fn rollout(problem: u32, sample: u32, prompt_tokens: u32, completion: Completion
         finish: finish.to_string(),
         prompt_tokens,
         mean_logprob: completion.mean_logprob,
+        candidate: completion.candidate.map(convert::candidate_range),
     }
 }
 

@@ -44,6 +44,8 @@ pub struct Fit {
     /// A Hugging Face folder, a .gguf file, or a hub id org/name.
     #[arg(long)]
     pub model: String,
+    #[command(flatten)]
+    pub chat: groklab_worker::ChatArgs,
     /// The examples.
     #[arg(long, value_name = "FILE")]
     pub data: PathBuf,

@@ -11,7 +11,8 @@ use std::{
 use anyhow::Context;
 use groklab_domain::{experiment, seed};
 use groklab_model::{
-    Adapter, ChatTokenizer, Error, Example, LoraSpec, Placement, Settings, Start, StepReport, Trainer, load, plan_batches, set_threads,
+    Adapter, ChatTokenizer, Error, Example, LoraSpec, Model, Placement, Settings, Start, StepReport, Trainer, load_tokenizer, plan_batches,
+    set_threads,
 };
 use groklab_runtime::alone::{bar, peak_memory_mb, read_lines, write_line, wrong};
 use serde::Deserialize;
@@ -46,14 +47,15 @@ impl Line {
         }
     }
 
-    fn example(self, tokenizer: &ChatTokenizer) -> Result<Example, Error> {
-        if let (Some(mut ids), Some(length)) = (self.input_ids, self.prompt_length) {
-            let completion_ids = ids.split_off(length);
-            return Ok(Example { prompt_ids: ids, completion_ids });
+    /// Ids need no tokenizer.
+    fn example(self, tokenizer: Option<&ChatTokenizer>) -> Result<Example, Error> {
+        let (mut prompt_ids, completion) = (self.input_ids.unwrap_or_default(), self.completion.unwrap_or_default());
+        if let Some(tokenizer) = tokenizer.filter(|_| self.prompt_length.is_none()) {
+            let prompt_ids = tokenizer.encode_prompt(&self.prompt.unwrap_or_default())?;
+            return Ok(Example { prompt_ids, completion_ids: tokenizer.encode_completion(&completion)? });
         }
-        let mut completion_ids = tokenizer.encode_text(&self.completion.unwrap_or_default())?;
-        tokenizer.close(&mut completion_ids);
-        Ok(Example { prompt_ids: tokenizer.encode_prompt(&self.prompt.unwrap_or_default())?, completion_ids })
+        let completion_ids = prompt_ids.split_off(self.prompt_length.unwrap_or_default());
+        Ok(Example { prompt_ids, completion_ids })
     }
 }
 
@@ -65,9 +67,11 @@ pub fn fit(args: &Fit) -> anyhow::Result<()> {
     let table = Table::read(args.config.as_deref())?;
     let lines = lines(&args.data)?;
     let held_out = args.held_out.as_deref().map(lines_of).transpose()?.unwrap_or_default();
-    let (model, tokenizer) = load(&args.model, &args.models, Placement::of(args.device)?)?;
-    let examples = examples(lines, &tokenizer, &args.data)?;
-    let held_out = examples_of(held_out, &tokenizer, args.held_out.as_deref())?;
+    let texts = lines.iter().chain(&held_out).any(|line| line.prompt.is_some());
+    let tokenizer = if texts { Some(tokenizer(args)?) } else { None };
+    let examples = examples(lines, tokenizer.as_ref(), &args.data)?;
+    let held_out = examples_of(held_out, tokenizer.as_ref(), args.held_out.as_deref())?;
+    let model = Model::open(&args.model, &args.models, Placement::of(args.device)?)?;
     let batches = plan(&examples, &table);
     let train = &table.train;
     let settings = settings(&table, batches.len() as u64);
@@ -185,13 +189,20 @@ fn lines_of(path: &Path) -> anyhow::Result<Vec<Line>> {
     read_lines(BufReader::new(file), Line::check).with_context(|| format!("`{}`", path.display()))
 }
 
-fn examples(lines: Vec<Line>, tokenizer: &ChatTokenizer, path: &Path) -> anyhow::Result<Vec<Example>> {
+fn tokenizer(args: &Fit) -> anyhow::Result<ChatTokenizer> {
+    load_tokenizer(&args.model, &args.models, &args.chat.chat()?).map_err(|error| match error {
+        Error::Chat { .. } => wrong(error),
+        error => error.into(),
+    })
+}
+
+fn examples(lines: Vec<Line>, tokenizer: Option<&ChatTokenizer>, path: &Path) -> anyhow::Result<Vec<Example>> {
     examples_of(lines, tokenizer, Some(path))
 }
 
-fn examples_of(lines: Vec<Line>, tokenizer: &ChatTokenizer, path: Option<&Path>) -> anyhow::Result<Vec<Example>> {
-    let named = |error: Error| wrong(format!("`{}`: {error}", path.unwrap_or(Path::new("")).display()));
-    lines.into_iter().map(|line| line.example(tokenizer).map_err(named)).collect()
+fn examples_of(lines: Vec<Line>, tokenizer: Option<&ChatTokenizer>, path: Option<&Path>) -> anyhow::Result<Vec<Example>> {
+    let named = |at: usize, error: Error| wrong(format!("`{}`: example {}: {error}", path.unwrap_or(Path::new("")).display(), at + 1));
+    lines.into_iter().enumerate().map(|(at, line)| line.example(tokenizer).map_err(|error| named(at, error))).collect()
 }
 
 /// An example that cannot be trained on is the caller's error, named by its place in the file.

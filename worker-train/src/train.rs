@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use groklab_domain::{Digest, experiment, seed};
 use groklab_model::{Adapter, ChatTokenizer, Error, Example, LoraSpec, Model, Resident, Start, StepReport, Trainer, plan_batches};
 use groklab_proto::{
-    convert::{AdapterRef, field, optional_field},
+    convert::{self, AdapterRef, field, optional_field},
     v1,
 };
 use groklab_worker::{Context, Executor, Failure, Outcome, Work};
@@ -35,7 +35,7 @@ impl Fitter {
         let table: experiment::Train =
             serde_json::from_str(&job.settings_json).map_err(|error| Failure::caller(format!("field `settings_json`: {error}")))?;
         let set = context.artifacts.get(field("training_set_digest", &job.training_set_digest)?)?;
-        let (model, tokenizer) = self.resident.get(&base.source, digest).map_err(failure)?;
+        let (model, tokenizer) = self.resident.get(&base.source, &convert::chat(base)?, digest).map_err(failure)?;
         let examples = examples(&set, tokenizer)?;
         let lengths: Vec<usize> = examples.iter().map(Example::tokens).collect();
         let batches = plan_batches(&lengths, table.batch_tokens as usize, table.epochs, seed::derive(job.seed, &[b"order"]));

@@ -6,7 +6,6 @@ pub mod bench;
 pub mod cgroup;
 pub mod check;
 pub mod doctor;
-pub mod extract;
 pub mod fake;
 pub mod frame;
 mod integers;

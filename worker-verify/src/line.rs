@@ -3,7 +3,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use groklab_domain::Value;
+use groklab_domain::{Value, candidate::Candidate};
 use serde::Deserialize;
 
 use crate::{
@@ -82,7 +82,8 @@ pub fn parse(line: &[u8]) -> Result<(String, Submission), String> {
     }
     check_answers(line.cases.iter().map(|case| &case.expected))?;
     let cases = line.cases.into_iter().map(|case| Case { args: case.args, expected: case.expected, visible: false }).collect();
-    Ok((line.id, Submission { text: text.into_bytes(), is_code, entry: line.entry, cases, limits }))
+    let candidate = (!is_code).then(|| Candidate::of(text.as_bytes(), &line.entry));
+    Ok((line.id, Submission { text: text.into_bytes(), candidate, entry: line.entry, cases, limits }))
 }
 
 /// A limit as it was written, if it was.

@@ -193,7 +193,7 @@ fn submission(probe: &Probe) -> Submission {
     let cpu = Duration::from_millis(if probe.must == [Verdict::Timeout] { 250 } else { 2000 });
     Submission {
         text: probe.code.as_bytes().to_vec(),
-        is_code: true,
+        candidate: None,
         entry: "solve".to_owned(),
         cases: vec![Case { args: Vec::new(), expected: Value::str("stopped"), visible: false }],
         limits: Limits { cpu, ..Limits::default() },

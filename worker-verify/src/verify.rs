@@ -24,15 +24,18 @@
 //! The tallies count the cases whose frames came in order before anything went wrong, whatever the verdict is.
 
 use std::{
+    borrow::Cow,
     error::Error as _,
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
-use groklab_domain::{Tally, Value, Verdict, Verification};
+use groklab_domain::{
+    Tally, Value, Verdict, Verification,
+    candidate::{self, Candidate},
+};
 
 use crate::{
-    extract::{Candidate, extract},
     frame::{Fault, Flaw, Frame, Frames},
     metrics::METRICS,
     sandbox::{Ended, InfrastructureError, Limits, Raw, Request, Sandbox},
@@ -61,11 +64,18 @@ pub struct Case {
 pub struct Submission {
     /// A rollout's text, or code alone.
     pub text: Vec<u8>,
-    /// Whether `text` is code as it stands, rather than a text with code in it.
-    pub is_code: bool,
+    /// Which part of `text` is the code; none: `text` is code as it stands.
+    pub candidate: Option<Candidate>,
     pub entry: String,
     pub cases: Vec<Case>,
     pub limits: Limits,
+}
+
+impl Submission {
+    /// The code that is run.
+    pub fn code(&self) -> Cow<'_, [u8]> {
+        self.candidate.map_or(Cow::Borrowed(self.text.as_slice()), |candidate| candidate.code(&self.text))
+    }
 }
 
 /// The first case that was not passed.
@@ -124,12 +134,11 @@ impl Outcome {
 /// Runs and judges one candidate. Failures of the sandbox come out as [`Verdict::InfrastructureError`], with the reason.
 pub fn verify(sandbox: &dyn Sandbox, submission: &Submission, cancelled: &AtomicBool) -> Outcome {
     let cases = &submission.cases;
-    let (code, is_bare) = match (submission.is_code, extract(&submission.text)) {
-        (true, _) => (submission.text.as_slice(), false),
-        (false, Candidate::Fenced(code)) => (code, false),
-        (false, Candidate::Bare(text)) => (text, true),
-        (false, Candidate::Nothing) => return Outcome::new(Verdict::NoCode, Some("the text is empty".to_owned()), cases),
-    };
+    if submission.candidate.is_some_and(|candidate| candidate.reason == candidate::Reason::Nothing) {
+        return Outcome::new(Verdict::NoCode, Some("there is no code in the text".to_owned()), cases);
+    }
+    let (code, is_bare) = (submission.code(), submission.candidate.is_some_and(|candidate| candidate.is_bare()));
+    let code = code.as_ref();
     let arguments: Vec<&[Value]> = cases.iter().map(|case| case.args.as_slice()).collect();
     let request = Request { code, entry: &submission.entry, cases: &arguments, limits: submission.limits, cancelled };
     let outcome = verdict(sandbox, &request, cases, is_bare);

@@ -3,14 +3,13 @@
 
 use std::{num::NonZero, time::Duration};
 
-use groklab_domain::{JobKind, Verdict, WorkerId};
+use groklab_domain::{JobKind, Verdict, WorkerId, candidate::Candidate};
 use groklab_proto::{convert, v1};
 use groklab_runtime::tasks::{Group, OnFailure};
 use groklab_worker::{Context, Executor, Failure, Outcome as JobResult, Work};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    extract::{Candidate, extract},
     metrics::METRICS,
     pool::verify_all,
     sandbox::{Limits, Sandbox},
@@ -88,7 +87,9 @@ fn submissions(job: &v1::VerifyJob) -> Result<Vec<Submission>, Failure> {
             let problem =
                 problem.ok_or_else(|| Failure::caller(format!("candidate of problem {}, which is not in the job", candidate.problem)))?;
             let cases = problem.cases.iter().map(case).collect::<Result<_, _>>()?;
-            Ok(Submission { text: candidate.text.clone(), is_code: false, entry: problem.entry.clone(), cases, limits })
+            let range = candidate.range.as_ref().map(|range| convert::candidate(range, candidate.text.len())).transpose()?;
+            let range = range.unwrap_or_else(|| Candidate::of(&candidate.text, &problem.entry));
+            Ok(Submission { text: candidate.text.clone(), candidate: Some(range), entry: problem.entry.clone(), cases, limits })
         })
         .collect()
 }
@@ -101,11 +102,7 @@ fn case(wire: &v1::Case) -> Result<Case, Failure> {
 }
 
 fn answer(candidate: &v1::Candidate, submission: &Submission, outcome: Outcome) -> v1::RolloutVerdict {
-    let code = match extract(&submission.text) {
-        Candidate::Fenced(code) => code,
-        Candidate::Bare(text) if outcome.verdict != Verdict::NoCode => text,
-        Candidate::Bare(_) | Candidate::Nothing => b"",
-    };
+    let code = if outcome.verdict == Verdict::NoCode { Vec::new() } else { submission.code().into_owned() };
     v1::RolloutVerdict {
         problem: candidate.problem,
         sample: candidate.sample,
@@ -120,7 +117,7 @@ fn answer(candidate: &v1::Candidate, submission: &Submission, outcome: Outcome) 
             expected: failure.expected,
         }),
         error: outcome.error.unwrap_or_default(),
-        code: code.to_vec(),
+        code,
         cpu_ms: outcome.cpu.as_secs_f64() * 1e3,
         wall_ms: outcome.wall.as_secs_f64() * 1e3,
         peak_memory_kb: outcome.peak_memory_bytes / 1024,

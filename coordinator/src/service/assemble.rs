@@ -2,8 +2,11 @@
 
 use std::collections::HashMap;
 
-use groklab_domain::{ExperimentId, JobKind, Purpose, experiment::Start, seed};
-use groklab_proto::{convert::AdapterRef, v1};
+use groklab_domain::{ExperimentId, JobKind, Purpose, candidate::Candidate, experiment::Start, seed};
+use groklab_proto::{
+    convert::{self, AdapterRef},
+    v1,
+};
 use sqlx::PgConnection;
 
 use crate::{
@@ -46,7 +49,10 @@ pub async fn jobs(db: &mut PgConnection, jobs: &[Job]) -> Result<Vec<v1::Job>> {
 
 fn base(experiment: &Experiment) -> Result<v1::BaseModel> {
     let digest = experiment.base_digest.map(|digest| digest.to_string()).unwrap_or_default();
-    Ok(v1::BaseModel { source: experiment.config()?.model.source.clone(), digest })
+    let model = &experiment.config()?.model;
+    let chat = serde_json::to_string(&model.chat).map_err(|error| Error::internal("write chat settings", error))?;
+    let chat_json = if model.chat.is_default() { String::new() } else { chat };
+    Ok(v1::BaseModel { source: model.source.clone(), digest, chat_json })
 }
 
 /// What the messages of several jobs are made of, read once for all of them.
@@ -107,7 +113,7 @@ impl Stored {
         let prompts = self.problems(job)?.into_iter().map(|problem| {
             let seed = |sample| seed::rollout(config.seed, spec.purpose, spec.iteration, problem.ordinal, sample);
             let samples = spec.batch.sample_range().map(|sample| v1::Sample { sample, seed: seed(sample) }).collect();
-            v1::Prompt { problem: problem.ordinal, text: problem.prompt.clone(), samples }
+            v1::Prompt { problem: problem.ordinal, text: problem.prompt.clone(), samples, entry: problem.entry.clone() }
         });
         Ok(v1::GenerateJob {
             base: Some(base(experiment)?),
@@ -130,7 +136,9 @@ impl Stored {
             cases: cases(problem.ordinal).iter().map(case).collect(),
         });
         let written = self.written.get(place).map(Vec::as_slice).unwrap_or_default();
-        let candidates = written.iter().map(|w| v1::Candidate { problem: w.problem, sample: w.sample, text: w.text.clone() });
+        let range = |candidate: Option<Candidate>| candidate.map(convert::candidate_range);
+        let candidates =
+            written.iter().map(|w| v1::Candidate { problem: w.problem, sample: w.sample, text: w.text.clone(), range: range(w.candidate) });
         Ok(v1::VerifyJob {
             cpu_seconds: limits.cpu_seconds,
             memory_mb: limits.memory_mb,

@@ -75,6 +75,8 @@ struct RolloutLine<'a> {
     prompt_tokens: i32,
     finish: &'a str,
     mean_logprob: f64,
+    /// Which bytes of the completion are the code, and why.
+    candidate: Option<CandidateLine<'a>>,
     verdict: Option<&'a str>,
     correct: Option<bool>,
     shortcut: Option<bool>,
@@ -86,6 +88,13 @@ struct RolloutLine<'a> {
     cpu_ms: Option<f64>,
     wall_ms: Option<f64>,
     peak_memory_kb: Option<i64>,
+}
+
+#[derive(Serialize)]
+struct CandidateLine<'a> {
+    start: i32,
+    end: i32,
+    reason: &'a str,
 }
 
 #[derive(Serialize)]
@@ -127,6 +136,7 @@ fn problem_line(problem: &Problem, cases: &[problem::Case]) -> Result<String> {
 
 fn rollout_line(r: &Record) -> Result<String> {
     let tally = |passed: Option<i32>, total: Option<i32>| passed.zip(total).map(|(passed, total)| TallyLine { passed, total });
+    let range = r.candidate_start.zip(r.candidate_end).zip(r.candidate_reason.as_deref());
     let failure = r.failed_case.zip(r.got.as_deref()).zip(r.expected.as_deref());
     json(&RolloutLine {
         iteration: r.iteration,
@@ -142,6 +152,7 @@ fn rollout_line(r: &Record) -> Result<String> {
         prompt_tokens: r.prompt_tokens,
         finish: &r.finish,
         mean_logprob: r.mean_logprob,
+        candidate: range.map(|((start, end), reason)| CandidateLine { start, end, reason }),
         verdict: r.verdict.as_deref(),
         correct: r.correct,
         shortcut: r.shortcut,

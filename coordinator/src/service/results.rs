@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use groklab_domain::{Digest, Verdict, Verification, experiment::Experiment};
 use groklab_proto::{
-    convert::{AdapterRef, field, optional_field},
+    convert::{self, AdapterRef, field, optional_field},
     v1,
 };
 
@@ -63,7 +63,9 @@ fn rollout(wire: v1::Rollout, config: &Experiment) -> Result<Rollout, Refused> {
     if !wire.mean_logprob.is_finite() || wire.prompt_tokens > 1 << 24 {
         return Err(format!("mean_logprob = {}, prompt_tokens = {}", wire.mean_logprob, wire.prompt_tokens));
     }
+    let candidate = wire.candidate.as_ref().map(|range| parsed(convert::candidate(range, wire.text.len()))).transpose()?;
     Ok(Rollout {
+        candidate,
         problem: wire.problem,
         sample: wire.sample,
         token_ids: wire.token_ids,

@@ -1,10 +1,10 @@
 //! Rollouts: what the model wrote, stored once and never changed.
 
-use groklab_domain::{ExperimentId, Finish, Purpose, Split};
+use groklab_domain::{ExperimentId, Finish, Purpose, Split, candidate::Candidate};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::ints;
+use super::{ints, word};
 use crate::{error::Result, store::job::Job};
 
 #[derive(Debug, Clone)]
@@ -16,6 +16,8 @@ pub struct Rollout {
     pub finish: Finish,
     pub prompt_tokens: u32,
     pub mean_logprob: f64,
+    /// Which part of the text is the code, as the worker that generated it says.
+    pub candidate: Option<Candidate>,
 }
 
 /// Stores the rollouts of generate jobs.
@@ -30,10 +32,15 @@ pub async fn insert(db: &mut PgConnection, made: &[(&Job, Vec<Rollout>)]) -> Res
     let texts: Vec<&[u8]> = rows().map(|(_, r)| r.text.as_slice()).collect();
     let finishes: Vec<&str> = rows().map(|(_, r)| r.finish.as_str()).collect();
     let logprobs: Vec<f64> = rows().map(|(_, r)| r.mean_logprob).collect();
+    let place = |bytes: fn(&Candidate) -> usize| -> Vec<Option<i32>> {
+        rows().map(|(_, r)| r.candidate.as_ref().map(|candidate| i32::try_from(bytes(candidate)).unwrap_or(i32::MAX))).collect()
+    };
+    let reasons: Vec<Option<&str>> = rows().map(|(_, r)| r.candidate.map(|candidate| candidate.reason.as_str())).collect();
     sqlx::query!(
-        "insert into rollout (experiment_id, iteration, purpose, job_id, problem, sample, tokens, text, finish, prompt_tokens, mean_logprob)
+        "insert into rollout (experiment_id, iteration, purpose, job_id, problem, sample, tokens, text, finish, prompt_tokens, mean_logprob,
+                              candidate_start, candidate_end, candidate_indent, candidate_reason)
          select * from unnest($1::uuid[], $2::int[], $3::text[], $4::uuid[], $5::int[], $6::int[], $7::bytea[], $8::bytea[], $9::text[],
-                              $10::int[], $11::float8[])",
+                              $10::int[], $11::float8[], $12::int[], $13::int[], $14::int[], $15::text[])",
         &experiments,
         &iterations,
         &purposes as &[&str],
@@ -44,7 +51,11 @@ pub async fn insert(db: &mut PgConnection, made: &[(&Job, Vec<Rollout>)]) -> Res
         &texts as &[&[u8]],
         &finishes as &[&str],
         &column(|r| r.prompt_tokens),
-        &logprobs
+        &logprobs,
+        &place(|candidate| candidate.start) as &[Option<i32>],
+        &place(|candidate| candidate.end) as &[Option<i32>],
+        &place(|candidate| candidate.indent) as &[Option<i32>],
+        &reasons as &[Option<&str>]
     )
     .execute(db)
     .await?;
@@ -65,6 +76,7 @@ pub struct Written {
     pub problem: u32,
     pub sample: u32,
     pub text: Vec<u8>,
+    pub candidate: Option<Candidate>,
 }
 
 /// The completions that these jobs are about, each job's in order of problem and sample.
@@ -72,7 +84,11 @@ pub async fn written(db: &mut PgConnection, jobs: &[&Job]) -> Result<Vec<Vec<Wri
     let mut written: Vec<Vec<Written>> = jobs.iter().map(|_| Vec::new()).collect();
     for row in about!("src/store/sql/rollout/written.sql", jobs).fetch_all(db).await? {
         let (problem, sample) = (row.problem.cast_unsigned(), row.sample.cast_unsigned());
-        written[row.place as usize].push(Written { problem, sample, text: row.text });
+        let place = |bytes: Option<i32>| bytes.map(|bytes| bytes.cast_unsigned() as usize);
+        let range = place(row.candidate_start).zip(place(row.candidate_end)).zip(place(row.candidate_indent));
+        let reason = row.candidate_reason.map(|reason| word(&reason)).transpose()?;
+        let candidate = range.zip(reason).map(|(((start, end), indent), reason)| Candidate { start, end, indent, reason });
+        written[row.place as usize].push(Written { problem, sample, text: row.text, candidate });
     }
     Ok(written)
 }
@@ -192,6 +208,9 @@ pub struct Record {
     pub prompt_tokens: i32,
     pub finish: String,
     pub mean_logprob: f64,
+    pub candidate_start: Option<i32>,
+    pub candidate_end: Option<i32>,
+    pub candidate_reason: Option<String>,
     pub verdict: Option<String>,
     pub visible_passed: Option<i32>,
     pub visible_total: Option<i32>,

@@ -1,8 +1,11 @@
 //! A worker that pretends: what it writes, how it judges and what it trains follow from the job alone.
 //! Greedily the untrained model solves every third problem, a trained one two of three; samples with an even number are right.
 
-use groklab_domain::{Digest, WorkerId};
-use groklab_proto::v1::{self, complete_request::Result as Outcome, job::Work};
+use groklab_domain::{Digest, WorkerId, candidate::Candidate};
+use groklab_proto::{
+    convert,
+    v1::{self, complete_request::Result as Outcome, job::Work},
+};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::harness::Coordinator;
@@ -126,6 +129,7 @@ impl Worker {
                 finish: "stop".to_owned(),
                 prompt_tokens: 5,
                 mean_logprob: -0.5,
+                candidate: Some(convert::candidate_range(Candidate::of(if right { CORRECT } else { WRONG }, "solve"))),
             }
         });
         v1::GenerateResult {

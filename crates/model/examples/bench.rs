@@ -83,7 +83,7 @@ fn median(name: &str, baseline: Option<f64>, mut run: impl FnMut() -> Result<Run
 impl Bench<'_> {
     fn generated(&self, rows: &[Row], sampling: Sampling, ends: bool, share_prefixes: bool) -> Result<Run> {
         let end_tokens = if ends { self.tokenizer.end_tokens().clone() } else { BTreeSet::new() };
-        let stop = Stop { end_tokens, tokenizer: Some(self.tokenizer), closing_fence: false };
+        let stop = Stop { end_tokens, tokenizer: Some(self.tokenizer) };
         let (start, cpu) = (Instant::now(), cpu_seconds());
         let request = Request { rows, sampling, stop, share_prefixes };
         let completions = generate(self.model, None, &request, &mut |_| ControlFlow::Continue(()))?;
@@ -139,7 +139,7 @@ impl Bench<'_> {
         let text: Vec<i64> = self.tokenizer.encode_text(&WORKLOAD.repeat(8))?;
         let mut baseline = None;
         for length in [50, 100, 200, 400, 700, 1000] {
-            let row = |n: usize| Row { prompt_ids: text[n * 300..n * 300 + length].to_vec(), seed: 0 };
+            let row = |n: usize| Row { prompt_ids: text[n * 300..n * 300 + length].to_vec(), seed: 0, entry: None };
             let rows: Vec<Row> = (0..16).map(row).collect();
             let run = || {
                 let run = self.generated(&rows, greedily(16), false, false)?;
@@ -211,7 +211,7 @@ fn rows(tokenizer: &ChatTokenizer, samples: u64) -> Result<Vec<Row>> {
     for (prompt, line) in WORKLOAD.lines().enumerate() {
         let json: Value = serde_json::from_str(line)?;
         let prompt_ids = tokenizer.encode_prompt(json["prompt"].as_str().context("prompt")?)?;
-        rows.extend((0..samples).map(|sample| Row { prompt_ids: prompt_ids.clone(), seed: prompt as u64 * 1000 + sample }));
+        rows.extend((0..samples).map(|sample| Row { prompt_ids: prompt_ids.clone(), seed: prompt as u64 * 1000 + sample, entry: None }));
     }
     Ok(rows)
 }

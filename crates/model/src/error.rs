@@ -22,12 +22,18 @@ pub enum Error {
     /// A field of a configuration is missing or has no sense.
     #[error("{what}: {reason}")]
     Config { what: String, reason: String },
+    /// A field of a configuration that nobody here knows.
+    #[error("{file}: `{key}` = {value} is not known here and may change what is computed; remove it if it does not")]
+    UnknownField { file: String, key: String, value: String },
     /// A weight is missing or has another shape than the configuration says.
     #[error("weight `{name}`: {reason}")]
     Weight { name: String, reason: String },
     /// The tokenizer or the chat template could not be read or used.
     #[error("{what}: {reason}")]
     Tokenizer { what: &'static str, reason: String },
+    /// What the experiment asks of the chat template is not possible with it.
+    #[error("`model.chat.{key}`: {reason}")]
+    Chat { key: String, reason: String },
     /// A model could not be fetched from the hub.
     #[error("fetch `{repository}` from the hub: {reason}; give a folder or a .gguf file to work offline")]
     Hub { repository: String, reason: String },

@@ -11,13 +11,13 @@
 //!
 //! let adapter = Adapter::open(Path::new("adapter"))?;
 //! let applied = Applied::new(&model, &adapter)?; // drop it to be back at the base
-//! let rows = [Row { prompt_ids: prompt_ids.clone(), seed: 7 }];
+//! let rows = [Row { prompt_ids: prompt_ids.clone(), seed: 7, entry: Some("add".into()) }];
 //! let sampling = Sampling { temperature: 0.8, top_p: 0.95, max_new_tokens: 256 };
-//! let request = Request { rows: &rows, sampling, stop: Stop::at_code_end(&tokenizer), share_prefixes: true };
+//! let request = Request { rows: &rows, sampling, stop: Stop::at_end_tokens(&tokenizer), share_prefixes: true };
 //! let completions = generate(&model, Some(&applied), &request, &mut |_progress| ControlFlow::Continue(()))?;
 //!
 //! let mut completion_ids = completions[0].ids.clone();
-//! tokenizer.close(&mut completion_ids); // a rollout cut at its fence must still teach the model to stop
+//! tokenizer.close(&mut completion_ids); // a rollout cut behind its code must still teach the model to stop
 //! let examples = [Example { prompt_ids, completion_ids }];
 //! let spec = LoraSpec { rank: 16, alpha: 32.0, dropout: 0.0, targets: Target::ALL.to_vec() };
 //! let mut trainer = Trainer::new(&model, spec, Settings::default(), Start::Fresh { seed: 1 })?;
@@ -55,7 +55,7 @@ pub use generate::{Completion, Finish, Progress, Request, Row, Sampling, Stop, g
 pub use lanes::{set_threads, threads};
 pub use load::default_cache;
 pub use lora::{Adapter, Applied, LoraSpec, Target};
-pub use model::{Model, load};
+pub use model::{Model, load, load_for, load_tokenizer};
 pub use resident::Resident;
 pub use score::{Scored, score};
 pub use train::{Example, Schedule, Settings, Start, StepReport, Trainer, plan_batches};

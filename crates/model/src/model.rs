@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use groklab_domain::Digest;
+use groklab_domain::{Digest, experiment::Chat};
 use tch::{Kind, Tensor};
 
 use crate::{
@@ -74,9 +74,29 @@ impl Layer {
 /// # Errors
 /// Names the file, field, weight or architecture that is missing, damaged or not supported, and what to do.
 pub fn load(source: &str, cache: &Path, placement: Placement) -> Result<(Model, ChatTokenizer)> {
+    load_for(source, cache, placement, &Chat::default())
+}
+
+/// As [`load`], with prompts as `chat` says.
+///
+/// # Errors
+/// Also what `chat` asks for and the model's template does not know.
+pub fn load_for(source: &str, cache: &Path, placement: Placement, chat: &Chat) -> Result<(Model, ChatTokenizer)> {
     let checkpoint = Checkpoint::open(source, cache)?;
-    let tokenizer = ChatTokenizer::new(&checkpoint.tokenizer_parts()?, &checkpoint.config.end_tokens)?;
+    let tokenizer = tokenizer_of(&checkpoint, chat)?;
     Ok((Model::from_checkpoint(&checkpoint, placement)?, tokenizer))
+}
+
+/// The tokenizer of `source` alone, with prompts as `chat` says.
+///
+/// # Errors
+/// As [`load_for`].
+pub fn load_tokenizer(source: &str, cache: &Path, chat: &Chat) -> Result<ChatTokenizer> {
+    tokenizer_of(&Checkpoint::open(source, cache)?, chat)
+}
+
+fn tokenizer_of(checkpoint: &Checkpoint, chat: &Chat) -> Result<ChatTokenizer> {
+    ChatTokenizer::new(checkpoint.tokenizer_parts()?, &checkpoint.config.end_tokens, chat)
 }
 
 impl Model {
@@ -110,7 +130,8 @@ impl Model {
         let base_digest = digest::of_files(&checkpoint.files)?;
         guard("loading the weights", "use a smaller model or a machine with more memory", || {
             let _no_grad = tch::no_grad_guard();
-            Self::build(Source { checkpoint, placement }, base_digest)
+            let model = Self::build(Source { checkpoint, placement }, base_digest)?;
+            checkpoint.refuse_others().map(|()| model)
         })
     }
 
@@ -118,7 +139,7 @@ impl Model {
         let config = source.checkpoint.config.clone();
         let table = [config.vocab_size, config.hidden_size];
         let embedding = source.get("model.embed_tokens.weight", &table)?;
-        let head = if config.tied { embedding.shallow_clone() } else { source.get("lm_head.weight", &table)? };
+        let head = source.head(&embedding, &table)?;
         let (cos, sin) = rotations(&config);
         Ok(Self {
             layers: (0..config.layers).map(|index| source.layer(index)).collect::<Result<_>>()?,
@@ -144,6 +165,16 @@ struct Source<'a> {
 impl Source<'_> {
     fn get(self, name: &str, shape: &[i64]) -> Result<Tensor> {
         Ok(self.checkpoint.tensor(name, shape)?.to_device(self.placement.device).to_kind(self.placement.kind))
+    }
+
+    /// The output head: the embedding itself where the two are tied, unless the files have a head of its own that differs.
+    fn head(self, embedding: &Tensor, table: &[i64]) -> Result<Tensor> {
+        let tied = self.checkpoint.config.tied;
+        if tied && !self.checkpoint.has("lm_head.weight") {
+            return Ok(embedding.shallow_clone());
+        }
+        let head = self.get("lm_head.weight", table)?;
+        Ok(if tied && head.equal(embedding) { embedding.shallow_clone() } else { head })
     }
 
     /// Several weights as one, stacked along their outputs.

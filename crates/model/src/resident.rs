@@ -2,20 +2,27 @@
 
 use std::path::PathBuf;
 
-use groklab_domain::Digest;
+use groklab_domain::{Digest, experiment::Chat};
 
 use crate::{
     chat::ChatTokenizer,
     device::Placement,
     error::{Error, Result},
-    model::{Model, load},
+    model::{Model, load_for, load_tokenizer},
 };
 
 /// Loads models by their source, one at a time.
 pub struct Resident {
     cache: PathBuf,
     placement: Placement,
-    loaded: Option<(String, Model, ChatTokenizer)>,
+    loaded: Option<Loaded>,
+}
+
+struct Loaded {
+    source: String,
+    chat: Chat,
+    model: Model,
+    tokenizer: ChatTokenizer,
 }
 
 impl Resident {
@@ -26,20 +33,26 @@ impl Resident {
 
     /// Whether `source` is what is loaded.
     pub fn holds(&self, source: &str) -> bool {
-        self.loaded.as_ref().is_some_and(|(loaded, ..)| loaded == source)
+        self.loaded.as_ref().is_some_and(|loaded| loaded.source == source)
     }
 
-    /// The model of `source`, loaded if it is not the last one.
+    /// The model of `source`, loaded if it is not the last one, and its tokenizer with prompts as `chat` says.
     ///
     /// # Errors
     /// Loading, or [`Error::OtherWeights`] when its digest is not the `expected` one.
-    pub fn get(&mut self, source: &str, expected: Option<Digest>) -> Result<(&Model, &ChatTokenizer)> {
-        if !self.holds(source) {
-            self.loaded = None;
-            let (model, tokenizer) = load(source, &self.cache, self.placement)?;
-            self.loaded = Some((source.to_owned(), model, tokenizer));
+    pub fn get(&mut self, source: &str, chat: &Chat, expected: Option<Digest>) -> Result<(&Model, &ChatTokenizer)> {
+        match self.loaded.take().filter(|loaded| loaded.source == source) {
+            Some(loaded) if loaded.chat == *chat => self.loaded = Some(loaded),
+            Some(Loaded { source, model, .. }) => {
+                let tokenizer = load_tokenizer(&source, &self.cache, chat)?;
+                self.loaded = Some(Loaded { source, chat: chat.clone(), model, tokenizer });
+            }
+            None => {
+                let (model, tokenizer) = load_for(source, &self.cache, self.placement, chat)?;
+                self.loaded = Some(Loaded { source: source.to_owned(), chat: chat.clone(), model, tokenizer });
+            }
         }
-        let (_, model, tokenizer) = self.loaded.as_ref().expect("it was just loaded");
+        let Loaded { model, tokenizer, .. } = self.loaded.as_ref().expect("it was just loaded");
         match expected.filter(|expected| *expected != model.base_digest()) {
             Some(expected) => Err(Error::OtherWeights { source_text: source.to_owned(), expected, found: model.base_digest() }),
             None => Ok((model, tokenizer)),

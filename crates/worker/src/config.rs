@@ -2,7 +2,12 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use groklab_domain::{JobKind, WorkerId};
+use anyhow::Context as _;
+use groklab_domain::{
+    JobKind, WorkerId,
+    experiment::{Chat, is_template},
+};
+use groklab_runtime::alone::wrong;
 
 /// Flags of every worker's `work` command.
 #[derive(Debug, Clone, clap::Args)]
@@ -30,6 +35,41 @@ impl Args {
 
     pub(crate) fn stall(&self) -> Duration {
         Duration::from_secs(self.stall_seconds)
+    }
+}
+
+/// How prompts are put to a chat model, for commands that need no coordinator; `[model.chat]` in an experiment file.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct ChatArgs {
+    /// A system message before every prompt that has none.
+    #[arg(long, value_name = "TEXT")]
+    pub system: Option<String>,
+    /// A jinja chat template in place of the model's own.
+    #[arg(long, value_name = "FILE")]
+    pub chat_template: Option<PathBuf>,
+    /// A variable of the chat template, such as enable_thinking=false; repeatable. What is not JSON is a text.
+    #[arg(long = "chat", value_name = "KEY=VALUE")]
+    pub variables: Vec<String>,
+}
+
+impl ChatArgs {
+    /// # Errors
+    /// The template's file cannot be read or holds none; a variable is not `KEY=VALUE`.
+    pub fn chat(&self) -> anyhow::Result<Chat> {
+        let read = |path: &PathBuf| {
+            let text = std::fs::read_to_string(path).with_context(|| format!("read the chat template `{}`", path.display()))?;
+            if is_template(&text) {
+                Ok(text)
+            } else {
+                Err(wrong(format!("`{}` holds no `{{{{` or `{{%`: it is no template", path.display())))
+            }
+        };
+        let pair = |text: &String| {
+            let (key, value) = text.split_once('=').ok_or_else(|| wrong(format!("--chat {text}: write KEY=VALUE")))?;
+            Ok((key.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| value.into())))
+        };
+        let variables = self.variables.iter().map(pair).collect::<anyhow::Result<_>>()?;
+        Ok(Chat { system: self.system.clone(), template: self.chat_template.as_ref().map(read).transpose()?, variables })
     }
 }
 

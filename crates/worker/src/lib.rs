@@ -9,7 +9,7 @@ mod job;
 mod report;
 mod run;
 
-pub use config::{Args, Description};
+pub use config::{Args, ChatArgs, Description};
 pub use job::{Cancelled, Context, Executor, Failure, Work};
 pub use run::run;
 

@@ -67,7 +67,7 @@ const HOSTILE: [(&str, &[Verdict]); 16] = [
 pub fn submission(code: &str) -> Submission {
     let squares = |x: i128| (0..x).map(|i| i * i).sum::<i128>();
     let cases = (1..=10).map(|x| Case { args: vec![Value::int(3 * x)], expected: Value::int(squares(3 * x)), visible: x == 1 });
-    Submission { text: code.as_bytes().to_vec(), is_code: true, entry: "solve".to_owned(), cases: cases.collect(), limits: LIMITS }
+    Submission { text: code.as_bytes().to_vec(), candidate: None, entry: "solve".to_owned(), cases: cases.collect(), limits: LIMITS }
 }
 
 fn sample(code: &str, right: &'static [Verdict]) -> Sample {

@@ -32,7 +32,7 @@ pub fn increments() -> Vec<Case> {
 }
 
 pub fn submission(code: &str) -> Submission {
-    Submission { text: code.as_bytes().to_vec(), is_code: true, entry: "solve".to_owned(), cases: increments(), limits: LIMITS }
+    Submission { text: code.as_bytes().to_vec(), candidate: None, entry: "solve".to_owned(), cases: increments(), limits: LIMITS }
 }
 
 /// One that is left alone for ten seconds, so that something can be done to it from outside.

@@ -1,11 +1,11 @@
 //! Every verdict from real candidates, and what honest ones may rely on.
 
 use crate::common::{NSJAIL, expect, nullary, paths, returns, run, run_both, run_in, submission};
-use groklab_domain::{Tally, Value, Verdict};
+use groklab_domain::{Tally, Value, Verdict, candidate::Candidate};
 use groklab_worker_verify::{Limits, Submission};
 
 fn text(text: &[u8]) -> Verdict {
-    run_both(&Submission { text: text.to_vec(), is_code: false, ..submission("") }).verdict
+    run_both(&Submission { text: text.to_vec(), candidate: Some(Candidate::of(text, "solve")), ..submission("") }).verdict
 }
 
 #[test]

@@ -6,4 +6,6 @@ mod schema;
 
 pub use check::{Invalid, advise};
 pub use parse::{Error, parse};
-pub use schema::{Evaluate, Experiment, Generate, History, Method, Model, Problems, Schedule, Start, Stop, TARGETS, Train, Verify};
+pub use schema::{
+    Chat, Evaluate, Experiment, Generate, History, Method, Model, Problems, Schedule, Start, Stop, TARGETS, Train, Verify, is_template,
+};

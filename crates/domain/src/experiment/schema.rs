@@ -1,5 +1,7 @@
 //! The tables of an experiment file. Every key has its default here; `config.json` is this structure with them filled in.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{states::Holdout, words::words};
@@ -40,6 +42,35 @@ fn three() -> u32 {
 pub struct Model {
     /// A Hugging Face folder, a `.gguf` file (both relative to the experiment file) or a hub id `organisation/name`.
     pub source: String,
+    #[serde(default, skip_serializing_if = "Chat::is_default")]
+    pub chat: Chat,
+}
+
+/// How prompts are put to a chat model, alike for generation and training. Keys beside `system` and `template` are variables of the
+/// template, such as `enable_thinking`; one that the template does not know is refused.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Chat {
+    /// The text of a system message before every prompt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
+    /// A jinja template in place of the model's own: in an experiment file the path of its file, afterwards its text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+    #[serde(flatten)]
+    pub variables: BTreeMap<String, serde_json::Value>,
+}
+
+/// Whether `text` is a jinja template rather than the path of one: a template that writes nothing of a message is none.
+pub fn is_template(text: &str) -> bool {
+    text.contains("{{") || text.contains("{%")
+}
+
+impl Chat {
+    /// Whether the model's own template is used as it is.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What is asked, and how much of it in each split.

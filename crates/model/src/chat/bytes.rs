@@ -4,6 +4,9 @@ use std::collections::HashMap;
 
 use tokenizers::Tokenizer;
 
+/// Special tokens that stand for text nevertheless: what marks a thought tells where the answer begins.
+const TEXTS: [&str; 2] = ["<think>", "</think>"];
+
 /// The bytes of every id; special tokens have none.
 pub(super) fn table(tokenizer: &Tokenizer) -> Vec<Vec<u8>> {
     let alphabet = alphabet();
@@ -13,7 +16,7 @@ pub(super) fn table(tokenizer: &Tokenizer) -> Vec<Vec<u8>> {
     let mut table = vec![Vec::new(); size];
     for (text, id) in vocab {
         table[id as usize] = match added.get(&id) {
-            Some(token) if token.special => Vec::new(),
+            Some(token) if token.special && !TEXTS.contains(&token.content.as_str()) => Vec::new(),
             Some(token) => token.content.as_bytes().to_vec(),
             None => text.chars().flat_map(|c| alphabet.get(&c).map_or_else(|| c.to_string().into_bytes(), |&byte| vec![byte])).collect(),
         };

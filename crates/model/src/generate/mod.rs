@@ -4,7 +4,6 @@
 mod batch;
 mod cache;
 mod decode;
-mod fence;
 #[cfg(target_arch = "x86_64")]
 mod native;
 mod prefill;
@@ -13,6 +12,8 @@ mod sampling;
 mod writing;
 
 use std::{collections::BTreeSet, ops::ControlFlow};
+
+use groklab_domain::candidate::Candidate;
 
 use crate::{
     chat::ChatTokenizer,
@@ -30,6 +31,8 @@ pub struct Row {
     pub prompt_ids: Vec<i64>,
     /// The row's own stream of random numbers, one per token; unused when greedy.
     pub seed: u64,
+    /// The function that the completion shall define, where its code is wanted: it ends behind that code, and its candidate is named.
+    pub entry: Option<String>,
 }
 
 /// How tokens are drawn.
@@ -48,14 +51,12 @@ pub struct Stop<'a> {
     pub end_tokens: BTreeSet<i64>,
     /// Gives the completions their bytes; without it they are empty.
     pub tokenizer: Option<&'a ChatTokenizer>,
-    /// End behind the line that closes the block that verification takes; needs a tokenizer.
-    pub closing_fence: bool,
 }
 
 impl<'a> Stop<'a> {
-    /// At the model's end tokens and behind the closed code block that verification takes: what code generation wants.
-    pub fn at_code_end(tokenizer: &'a ChatTokenizer) -> Self {
-        Self { end_tokens: tokenizer.end_tokens().clone(), tokenizer: Some(tokenizer), closing_fence: true }
+    /// At the model's end tokens.
+    pub fn at_end_tokens(tokenizer: &'a ChatTokenizer) -> Self {
+        Self { end_tokens: tokenizer.end_tokens().clone(), tokenizer: Some(tokenizer) }
     }
 }
 
@@ -74,8 +75,8 @@ pub struct Request<'a> {
 pub enum Finish {
     /// At an end token, which is the last of its ids.
     End,
-    /// Behind a closing fence; its ids hold no end token.
-    Fence,
+    /// Behind the code that was wanted; its ids hold no end token.
+    Code,
     /// At `max_new_tokens`.
     Length,
 }
@@ -87,6 +88,8 @@ pub struct Completion {
     pub ids: Vec<i64>,
     /// What they stand for; special tokens give nothing.
     pub bytes: Vec<u8>,
+    /// Which of the bytes are the code, where an entry was named.
+    pub candidate: Option<Candidate>,
     pub finish: Finish,
     /// Mean log-probability of the drawn ids under the model at temperature 1.
     pub mean_logprob: f64,
@@ -141,8 +144,8 @@ fn check(model: &Model, request: &Request<'_>) -> Result<()> {
     if max_new_tokens == 0 {
         return refuse("max_new_tokens is 0".into());
     }
-    if request.stop.closing_fence && request.stop.tokenizer.is_none() {
-        return refuse("stopping at a closing fence needs a tokenizer".into());
+    if request.stop.tokenizer.is_none() && request.rows.iter().any(|row| row.entry.is_some()) {
+        return refuse("stopping behind code needs a tokenizer".into());
     }
     for (index, row) in request.rows.iter().enumerate() {
         if let Some(reason) = model.config.refuse(&row.prompt_ids, max_new_tokens) {
@@ -176,10 +179,10 @@ mod tests {
         testing::write_tiny_model(folder.path(), 1).unwrap();
         let (model, tokenizer) = load(folder.path().to_str().unwrap(), folder.path(), Placement::CPU).unwrap();
         let prompt = |n: usize| tokenizer.encode_prompt(&"count the letters of this ".repeat(1 + n % 4)).unwrap();
-        let rows: Vec<Row> = (0..30).map(|n| Row { prompt_ids: prompt(n), seed: n as u64 }).collect();
+        let rows: Vec<Row> = (0..30).map(|n| Row { prompt_ids: prompt(n), seed: n as u64, entry: Some("count".into()) }).collect();
         for (temperature, top_p) in [(0.0, 1.0), (0.8, 1.0), (0.8, 0.9)] {
             let sampling = Sampling { temperature, top_p, max_new_tokens: 20 };
-            let request = Request { rows: &rows, sampling, stop: Stop::at_code_end(&tokenizer), share_prefixes: true };
+            let request = Request { rows: &rows, sampling, stop: Stop::at_end_tokens(&tokenizer), share_prefixes: true };
             let ours = generate(&model, None, &request, &mut |_| ControlFlow::Continue(())).unwrap();
             let weights = Weights { model: &model, applied: None };
             let theirs = tch::no_grad(|| batch::run(weights, &request, 16, &mut |_| ControlFlow::Continue(()))).unwrap();

@@ -22,6 +22,8 @@ pub(crate) enum Meta {
     Float(f64),
     Bool(bool),
     Text(String),
+    /// A text that is not UTF-8.
+    Bytes(Vec<u8>),
     List(Vec<Meta>),
 }
 
@@ -55,60 +57,55 @@ impl Gguf {
         self.metadata.get(key)
     }
 
-    pub(crate) fn text(&self, key: &str) -> Option<&str> {
-        if let Some(Meta::Text(text)) = self.meta(key) { Some(text) } else { None }
+    pub(crate) fn text(&self, key: &str) -> Result<Option<&str>> {
+        self.typed(key, "a text", |value| if let Meta::Text(text) = value { Some(text.as_str()) } else { None })
     }
 
-    pub(crate) fn integer(&self, key: &str) -> Option<i64> {
-        if let Some(Meta::Integer(value)) = self.meta(key) { Some(*value) } else { None }
+    pub(crate) fn integer(&self, key: &str) -> Result<Option<i64>> {
+        self.typed(key, "a whole number", |value| if let Meta::Integer(number) = value { Some(*number) } else { None })
     }
 
-    /// The model's sizes.
-    pub(crate) fn config(&self) -> Result<Config> {
-        let name = self.text("general.architecture").unwrap_or("(none)");
-        let architecture = Architecture::parse(name)?;
-        let field = |key: &str| {
-            let key = format!("{name}.{key}");
-            self.integer(&key).ok_or_else(|| Error::Config { what: format!("`{}`", self.path.display()), reason: format!("no `{key}`") })
-        };
-        let float = |key: &str| if let Some(Meta::Float(value)) = self.meta(&format!("{name}.{key}")) { Some(*value) } else { None };
-        self.refuse_rope_scaling(name)?;
-        if let Some(window) = self.integer(&format!("{name}.attention.sliding_window")).filter(|window| *window > 0) {
-            return Err(Error::Unsupported { what: "sliding window", value: window.to_string(), supported: "full attention" });
-        }
-        let (hidden_size, heads) = (field("embedding_length")?, field("attention.head_count")?);
-        let embedding = self.tensors.get("token_embd.weight").and_then(|entry| entry.shape.first().copied());
-        let config = Config {
-            architecture,
-            vocab_size: embedding.unwrap_or(0),
-            hidden_size,
-            intermediate_size: field("feed_forward_length")?,
-            layers: field("block_count")? as usize,
-            heads,
-            kv_heads: field("attention.head_count_kv").unwrap_or(heads),
-            head_dim: field("attention.key_length").unwrap_or(if heads > 0 { hidden_size / heads } else { 0 }),
-            max_positions: field("context_length")?,
-            // Stored in float32; the decimal it came from is what other implementations compute with.
-            norm_eps: float("attention.layer_norm_rms_epsilon").map_or(1e-6, |eps| (eps as f32).to_string().parse().unwrap_or(eps)),
-            rope_theta: float("rope.freq_base").unwrap_or(10000.0),
-            tied: !self.tensors.contains_key("output.weight"),
-            end_tokens: Vec::new(),
-        };
-        config.check()?;
-        Ok(config)
+    pub(crate) fn float(&self, key: &str) -> Result<Option<f64>> {
+        self.typed(key, "a number", |value| if let Meta::Float(number) = value { Some(*number) } else { None })
     }
 
-    fn refuse_rope_scaling(&self, name: &str) -> Result<()> {
-        let kind = self.text(&format!("{name}.rope.scaling.type")).filter(|kind| *kind != "none");
-        let kind = kind.or_else(|| self.tensors.contains_key("rope_freqs.weight").then_some("rope_freqs"));
-        match kind {
-            Some(kind) => Err(Error::Unsupported { what: "rope scaling", value: kind.into(), supported: "none" }),
-            None => Ok(()),
-        }
+    pub(crate) fn flag(&self, key: &str) -> Result<Option<bool>> {
+        self.typed(key, "true or false", |value| if let Meta::Bool(flag) = value { Some(*flag) } else { None })
     }
 
-    /// The weight with this Hugging Face name, dequantised; q and k of a llama come back in the order of Hugging Face's rotation.
-    pub(crate) fn tensor(&self, name: &str, config: &Config) -> Result<Tensor> {
+    /// The value of `key`, if there is one; one of another type is an error, never a default.
+    fn typed<'a, T>(&'a self, key: &str, wanted: &str, read: impl Fn(&'a Meta) -> Option<T>) -> Result<Option<T>> {
+        let Some(value) = self.meta(key) else { return Ok(None) };
+        let wrong = || Error::Config { what: format!("`{}`", self.path.display()), reason: format!("`{key}`: {wanted} is wanted") };
+        read(value).ok_or_else(wrong).map(Some)
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
+    /// Whether there is a weight of this Hugging Face name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        stored_name(name).is_some_and(|stored| self.tensors.contains_key(&stored))
+    }
+
+    /// Keys and values of the metadata, in no order.
+    pub(super) fn metadata(&self) -> impl Iterator<Item = (&str, &Meta)> {
+        self.metadata.iter().map(|(key, value)| (key.as_str(), value))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The shape of the tensor that the file calls `stored`.
+    pub(super) fn shape(&self, stored: &str) -> Option<&[i64]> {
+        self.tensors.get(stored).map(|entry| entry.shape.as_slice())
+    }
+
+    /// The weight with this Hugging Face name, dequantised, and its name in the file; q and k of a llama come back in the order of Hugging
+    /// Face's rotation.
+    pub(crate) fn tensor(&self, name: &str, config: &Config) -> Result<(String, Tensor)> {
         let missing = |reason: String| Error::Weight { name: name.into(), reason };
         let stored = stored_name(name).ok_or_else(|| missing("has no name in a GGUF".into()))?;
         let entry = self.tensors.get(&stored).ok_or_else(|| missing(format!("the file has no `{stored}`")))?;
@@ -125,16 +122,13 @@ impl Gguf {
         let bytes = entry.start.checked_add(count as usize / values * size).and_then(|end| self.map.get(entry.start..end));
         let bytes = bytes.ok_or_else(|| Error::Corrupt { path: self.path.clone(), reason: format!("it ends before `{stored}` does") })?;
         let tensor = Tensor::from_slice(&quant::dequantise(kind, bytes)).view(entry.shape.as_slice());
-        if config.architecture != Architecture::Llama {
-            return Ok(tensor);
-        }
-        Ok(if name.ends_with("q_proj.weight") {
-            unpermute(&tensor, config.heads)
-        } else if name.ends_with("k_proj.weight") {
-            unpermute(&tensor, config.kv_heads)
-        } else {
-            tensor
-        })
+        let heads = match name.rsplit_once('.').map(|(module, _)| module) {
+            Some(module) if module.ends_with("q_proj") => Some(config.heads),
+            Some(module) if module.ends_with("k_proj") => Some(config.kv_heads),
+            _ => None,
+        };
+        let permuted = heads.filter(|_| config.architecture == Architecture::Llama);
+        Ok((stored, permuted.map_or(tensor.shallow_clone(), |heads| unpermute(&tensor, heads))))
     }
 }
 
@@ -259,7 +253,11 @@ impl<'a> Reader<'a> {
             5 => Meta::Integer(i32::from_le_bytes(self.array()?).into()),
             6 => Meta::Float(f32::from_le_bytes(self.array()?).into()),
             7 => Meta::Bool(self.array::<1>()?[0] != 0),
-            8 => Meta::Text(self.text()?),
+            8 => {
+                let length = self.u64()? as usize;
+                let bytes = self.take(length)?.to_vec();
+                String::from_utf8(bytes).map_or_else(|error| Meta::Bytes(error.into_bytes()), Meta::Text)
+            }
             9 => self.list()?,
             10 | 11 => Meta::Integer(i64::from_le_bytes(self.array()?)),
             12 => Meta::Float(f64::from_le_bytes(self.array()?)),

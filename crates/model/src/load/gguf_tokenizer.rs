@@ -1,11 +1,13 @@
 //! The tokenizer of a GGUF: its metadata turned into the `tokenizer.json` it came from. A GGUF only names its pre-tokeniser, so a table
 //! holds what each name stands for; an unknown name is refused, because a near miss would tokenise almost right.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::gguf::{Gguf, Meta};
 use crate::{
-    chat::Parts,
+    chat::{Edges, Parts},
     error::{Error, Result},
 };
 
@@ -18,25 +20,54 @@ const CONTRACTIONS_LLAMA: &str =
 const CONTROL: i64 = 3;
 const USER_DEFINED: i64 = 4;
 
+/// Pre-tokenisers whose text begins with the beginning token unless the file says otherwise, as llama.cpp has it.
+const BEGIN_WITH_BOS: [&str; 3] = ["llama-bpe", "llama3", "llama-v3"];
+
 /// The parts of the tokenizer that `gguf` carries.
 pub(super) fn parts(gguf: &Gguf) -> Result<Parts> {
-    let model = gguf.text("tokenizer.ggml.model").unwrap_or("(none)");
+    let model = gguf.text("tokenizer.ggml.model")?.unwrap_or("(none)");
     if model != "gpt2" {
         return Err(Error::Unsupported { what: "GGUF tokenizer", value: model.into(), supported: "gpt2 (byte-level BPE)" });
     }
     let tokens = texts(gguf, "tokenizer.ggml.tokens")?;
-    let token = |key: &str| gguf.integer(key).and_then(|id| tokens.get(usize::try_from(id).ok()?)).map(|text| (*text).to_owned());
-    let ends = ["eos_token_id", "eot_token_id", "eom_token_id"].map(|key| format!("tokenizer.ggml.{key}"));
+    let pre = gguf.text("tokenizer.ggml.pre")?.unwrap_or("(none)");
+    let flag = |key: &str, default: bool| Ok::<bool, Error>(gguf.flag(key)?.unwrap_or(default));
+    let edges = Edges {
+        bos: flag("tokenizer.ggml.add_bos_token", BEGIN_WITH_BOS.contains(&pre))?,
+        eos: flag("tokenizer.ggml.add_eos_token", false)?,
+    };
+    if flag("tokenizer.ggml.add_space_prefix", false)? {
+        return Err(Error::Unsupported { what: "tokenizer.ggml.add_space_prefix", value: "true".into(), supported: "false" });
+    }
+    let mut end_tokens = Vec::new();
+    for key in ["eos_token_id", "eot_token_id", "eom_token_id"] {
+        end_tokens.extend(gguf.integer(&format!("tokenizer.ggml.{key}"))?);
+    }
     Ok(Parts {
-        tokenizer_json: tokenizer_json(gguf, &tokens)?.to_string().into_bytes(),
-        template: gguf.text("tokenizer.chat_template").map(str::to_owned),
-        bos_token: token("tokenizer.ggml.bos_token_id"),
-        eos_token: token("tokenizer.ggml.eos_token_id"),
-        end_tokens: ends.iter().filter_map(|key| gguf.integer(key)).collect(),
+        tokenizer_json: tokenizer_json(gguf, &tokens, pre)?.to_string().into_bytes(),
+        template: gguf.text("tokenizer.chat_template").map(|text| text.map(str::to_owned)),
+        special_tokens: special_tokens(gguf, &tokens)?,
+        edges: Some(edges),
+        end_tokens,
     })
 }
 
-fn tokenizer_json(gguf: &Gguf, tokens: &[&str]) -> Result<Value> {
+/// The tokens that have names, by the names that transformers gives them.
+fn special_tokens(gguf: &Gguf, tokens: &[&str]) -> Result<BTreeMap<&'static str, String>> {
+    let named =
+        [("bos_token", "bos"), ("eos_token", "eos"), ("unk_token", "unknown"), ("sep_token", "seperator"), ("pad_token", "padding")];
+    let mut found = BTreeMap::new();
+    for (name, stored) in named {
+        let key = format!("tokenizer.ggml.{stored}_token_id");
+        let Some(id) = gguf.integer(&key)? else { continue };
+        let text = usize::try_from(id).ok().and_then(|id| tokens.get(id));
+        let foreign = || Error::Tokenizer { what: "GGUF tokenizer", reason: format!("`{key}` = {id} is no token") };
+        found.insert(name, (*text.ok_or_else(foreign)?).to_owned());
+    }
+    Ok(found)
+}
+
+fn tokenizer_json(gguf: &Gguf, tokens: &[&str], pre: &str) -> Result<Value> {
     let kinds = match gguf.meta("tokenizer.ggml.token_type") {
         Some(Meta::List(kinds)) => kinds.as_slice(),
         _ => &[],
@@ -50,7 +81,7 @@ fn tokenizer_json(gguf: &Gguf, tokens: &[&str]) -> Result<Value> {
         })
         .collect();
     let vocab: serde_json::Map<String, Value> = tokens.iter().enumerate().map(|(id, text)| ((*text).to_owned(), id.into())).collect();
-    let pre = pre_tokeniser(gguf.text("tokenizer.ggml.pre").unwrap_or("(none)"))?;
+    let pre = pre_tokeniser(pre)?;
     Ok(json!({
         "version": "1.0", "truncation": null, "padding": null, "added_tokens": added,
         "normalizer": pre.normaliser, "pre_tokenizer": pre.split, "post_processor": null,

@@ -1,22 +1,28 @@
 //! From a source (a Hugging Face folder, a `.gguf` file, or a hub id) to a checkpoint: configuration, weights by name, tokenizer parts.
 
 mod gguf;
+mod gguf_config;
 mod gguf_tokenizer;
 mod hub;
 mod quant;
 mod shards;
+mod tokenizer_folder;
 
 pub use hub::default_cache;
 pub(crate) use shards::kind_of;
 
-use std::path::{Path, PathBuf};
+use std::{
+    cell::RefCell,
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use serde_json::Value;
 use tch::Tensor;
 
 use crate::{
     chat::Parts,
-    config::{self, Config},
+    config::{Config, Fields},
     error::{Error, Result},
 };
 
@@ -30,6 +36,8 @@ pub(crate) struct Checkpoint {
     pub files: Vec<PathBuf>,
     weights: Weights,
     folder: Option<PathBuf>,
+    /// Names of the weights that were taken, as the files call them.
+    taken: RefCell<BTreeSet<String>>,
 }
 
 enum Weights {
@@ -56,10 +64,11 @@ impl Checkpoint {
     }
 
     fn open_folder(folder: &Path) -> Result<Self> {
-        let json = read_json(&folder.join("config.json"))?;
+        let json = read_json(&config_path(folder)?)?;
         let mut config = Config::from_json(&json)?;
-        if let Ok(generation) = read_json(&folder.join("generation_config.json")) {
-            config.end_tokens.extend(config::ids(&generation["eos_token_id"]));
+        let generation = folder.join("generation_config.json");
+        if generation.exists() {
+            config.end_tokens.extend(Fields::new("generation_config.json", &read_json(&generation)?)?.ids("eos_token_id")?);
         }
         config.end_tokens.sort_unstable();
         config.end_tokens.dedup();
@@ -68,20 +77,22 @@ impl Checkpoint {
         // Whatever decides on ids and end tokens belongs to the digest: two workers must never sample and train on different ones.
         files.push(folder.join("config.json"));
         files.extend(TEXT_FILES.iter().map(|name| folder.join(name)).filter(|path| path.exists()));
-        Ok(Self { config, files, weights: Weights::Shards(shards), folder: Some(folder.into()) })
+        Ok(Self { config, files, weights: Weights::Shards(shards), folder: Some(folder.into()), taken: RefCell::default() })
     }
 
     fn open_gguf(path: &Path) -> Result<Self> {
         let gguf = gguf::Gguf::open(path)?;
-        Ok(Self { config: gguf.config()?, files: vec![path.into()], weights: Weights::Gguf(Box::new(gguf)), folder: None })
+        let (config, files) = (gguf_config::config(&gguf)?, vec![path.into()]);
+        Ok(Self { config, files, weights: Weights::Gguf(Box::new(gguf)), folder: None, taken: RefCell::default() })
     }
 
     /// The weight with this Hugging Face name on the CPU, in the kind it is stored in (dequantised to float32).
     pub(crate) fn tensor(&self, name: &str, shape: &[i64]) -> Result<Tensor> {
-        let tensor = match &self.weights {
-            Weights::Shards(shards) => shards.tensor(name)?,
+        let (stored, tensor) = match &self.weights {
+            Weights::Shards(shards) => (name.to_owned(), shards.tensor(name)?),
             Weights::Gguf(gguf) => gguf.tensor(name, &self.config)?,
         };
+        self.taken.borrow_mut().insert(stored);
         if tensor.size() != shape {
             return Err(Error::Weight {
                 name: name.into(),
@@ -91,39 +102,57 @@ impl Checkpoint {
         Ok(tensor)
     }
 
+    /// Whether the files have a weight of this Hugging Face name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        match &self.weights {
+            Weights::Shards(shards) => shards.names().any(|stored| stored == name),
+            Weights::Gguf(gguf) => gguf.has(name),
+        }
+    }
+
+    /// Refuses weights that nobody has taken: what they do would not be computed.
+    pub(crate) fn refuse_others(&self) -> Result<()> {
+        let taken = self.taken.borrow();
+        let names: BTreeSet<&str> = match &self.weights {
+            Weights::Shards(shards) => shards.names().filter(|name| !is_buffer(name)).collect(),
+            Weights::Gguf(gguf) => gguf.names().collect(),
+        };
+        let other = names.into_iter().find(|name| !taken.contains(*name));
+        other.map_or(Ok(()), |name| {
+            let value = format!("{name} of a {}", self.config.architecture.as_str());
+            Err(Error::Unsupported { what: "weight", value, supported: "those of llama, qwen2 and qwen3 as transformers has them" })
+        })
+    }
+
     /// What the tokenizer is made from.
     pub(crate) fn tokenizer_parts(&self) -> Result<Parts> {
         match (&self.weights, &self.folder) {
             (Weights::Gguf(gguf), _) => gguf_tokenizer::parts(gguf),
-            (_, Some(folder)) => folder_parts(folder),
+            (_, Some(folder)) => tokenizer_folder::parts(folder),
             (_, None) => unreachable!("shards always come from a folder"),
         }
     }
 }
 
-fn folder_parts(folder: &Path) -> Result<Parts> {
-    let path = folder.join("tokenizer.json");
-    let json = std::fs::read(&path).map_err(|source| Error::Read { path, source })?;
-    let config = read_json(&folder.join("tokenizer_config.json")).unwrap_or(Value::Null);
-    let file = std::fs::read_to_string(folder.join("chat_template.jinja")).ok();
-    Ok(Parts {
-        tokenizer_json: json,
-        template: file.or_else(|| template_of(&config["chat_template"])),
-        bos_token: token_text(&config["bos_token"]),
-        eos_token: token_text(&config["eos_token"]),
-        end_tokens: Vec::new(),
+/// What older releases of transformers stored beside the weights and computes anew: rotations, positions and masks.
+fn is_buffer(name: &str) -> bool {
+    ["rotary_emb.inv_freq", "rotary_emb.cos_cached", "rotary_emb.sin_cached", "position_ids", "attn.bias", "attn.masked_bias"]
+        .iter()
+        .any(|end| name.strip_suffix(end).is_some_and(|before| before.is_empty() || before.ends_with('.')))
+}
+
+/// A folder without a configuration may hold what somebody meant to name.
+fn config_path(folder: &Path) -> Result<PathBuf> {
+    let path = folder.join("config.json");
+    if path.exists() {
+        return Ok(path);
+    }
+    let files = std::fs::read_dir(folder).map_err(|source| Error::Read { path: folder.into(), source })?;
+    let gguf = files.filter_map(|file| Some(file.ok()?.path())).filter(|file| file.extension().is_some_and(|end| end == "gguf")).min();
+    gguf.map_or(Ok(path), |gguf| {
+        let reason = format!("a folder without config.json; name the file itself: {}", gguf.display());
+        Err(Error::Source { source_text: folder.display().to_string(), reason })
     })
-}
-
-/// A template is a text, or a list of named ones, of which `default` counts.
-fn template_of(value: &Value) -> Option<String> {
-    let named = || value.as_array()?.iter().find(|item| item["name"] == "default")?["template"].as_str();
-    value.as_str().or_else(named).map(str::to_owned)
-}
-
-/// A token is a text, or an object with its content.
-fn token_text(value: &Value) -> Option<String> {
-    value.as_str().or_else(|| value["content"].as_str()).map(str::to_owned)
 }
 
 fn read_json(path: &Path) -> Result<Value> {

@@ -21,7 +21,8 @@ pub(crate) struct Shards {
 
 struct Entry {
     file: usize,
-    kind: Kind,
+    /// Or the name of a type that is not computed with.
+    kind: Result<Kind, String>,
     shape: Vec<i64>,
     bytes: Range<usize>,
 }
@@ -44,8 +45,14 @@ impl Shards {
     pub(crate) fn tensor(&self, name: &str) -> Result<Tensor> {
         let entry =
             self.entries.get(name).ok_or_else(|| Error::Weight { name: name.into(), reason: "is in none of the weight files".into() })?;
+        let kind = entry.kind.clone().map_err(|value| unsupported(name, &value))?;
         let bytes = &self.files[entry.file].1[entry.bytes.clone()];
-        Ok(Tensor::from_data_size(bytes, &entry.shape, entry.kind))
+        Ok(Tensor::from_data_size(bytes, &entry.shape, kind))
+    }
+
+    /// The names of all weights, in no order.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(String::as_str)
     }
 
     fn add(&mut self, path: PathBuf) -> Result<()> {
@@ -57,7 +64,7 @@ impl Shards {
         let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|e| corrupt(e.to_string()))?;
         let start = 8 + header;
         for (name, info) in metadata.tensors() {
-            let kind = kind_of(info.dtype).ok_or_else(|| corrupt(format!("weight `{name}` has the unsupported type {:?}", info.dtype)))?;
+            let kind = kind_of(info.dtype).ok_or_else(|| format!("{:?}", info.dtype));
             let shape = info.shape.iter().map(|&n| n as i64).collect();
             let bytes = start + info.data_offsets.0..start + info.data_offsets.1;
             self.entries.insert(name, Entry { file: self.files.len(), kind, shape, bytes });
@@ -65,6 +72,10 @@ impl Shards {
         self.files.push((path, map));
         Ok(())
     }
+}
+
+fn unsupported(name: &str, kind: &str) -> Error {
+    Error::Unsupported { what: "type of weights", value: format!("{kind} (`{name}`)"), supported: "F32, F16, BF16, or a .gguf" }
 }
 
 /// The kinds of weights that are read.

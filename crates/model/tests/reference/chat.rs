@@ -5,7 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use groklab_domain::candidate::Reason;
 use groklab_model::{ChatTokenizer, Finish, Message, Model, Placement, Request, Row, Sampling, Stop, generate, last_logits, load, testing};
+
 use serde_json::Value;
 
 use crate::common::{distance, integers};
@@ -35,7 +37,8 @@ fn the_gguf_tokenises_computes_and_writes_like_transformers() {
         assert!(text.contains(prompt), "{text:?}");
     }
     let with_text: Vec<&Value> = cases.iter().filter(|case| case["greedy"].is_array()).collect();
-    let rows: Vec<Row> = with_text.iter().map(|case| Row { prompt_ids: integers(&case["ids"]), seed: 0 }).collect();
+    let rows: Vec<Row> =
+        with_text.iter().map(|case| Row { prompt_ids: integers(&case["ids"]), seed: 0, entry: Some("sum_digits".into()) }).collect();
     let prompts: Vec<Vec<i64>> = rows.iter().map(|row| row.prompt_ids.clone()).collect();
     let logits = last_logits(&model, None, &prompts).unwrap();
     for (logits, case) in logits.into_iter().zip(&with_text) {
@@ -43,19 +46,21 @@ fn the_gguf_tokenises_computes_and_writes_like_transformers() {
         assert!(far < 1e-3, "{far}");
     }
     let sampling = Sampling { temperature: 0.0, top_p: 1.0, max_new_tokens: 24 };
-    let written = generate(&model, None, &Request { rows: &rows, sampling, stop: Stop::default(), share_prefixes: true }, &mut |_| {
-        ControlFlow::Continue(())
-    })
-    .unwrap();
+    let stop = Stop { tokenizer: Some(&tokenizer), ..Stop::default() };
+    let request = Request { rows: &rows, sampling, stop, share_prefixes: true };
+    let written = generate(&model, None, &request, &mut |_| ControlFlow::Continue(())).unwrap();
     for (completion, case) in written.iter().zip(with_text) {
         assert_eq!(completion.ids, integers(&case["greedy"]));
     }
     let sampling = Sampling { max_new_tokens: 120, ..sampling };
-    let request = Request { rows: &rows[..1], sampling, stop: Stop::at_code_end(&tokenizer), share_prefixes: true };
+    let request = Request { rows: &rows[..1], sampling, stop: Stop::at_end_tokens(&tokenizer), share_prefixes: true };
     let whole = generate(&model, None, &request, &mut |_| ControlFlow::Continue(())).unwrap();
     let text = String::from_utf8(whole[0].bytes.clone()).unwrap();
     assert!(text.starts_with("```python\ndef sum_digits(n: int) -> int:\n") && text.ends_with("\n```"), "{text}");
-    assert_eq!(whole[0].finish, Finish::Fence);
+    assert_eq!(whole[0].finish, Finish::Code);
+    let candidate = whole[0].candidate.unwrap();
+    assert_eq!(candidate.reason, Reason::DefinesEntry);
+    assert_eq!(format!("```python\n{}```", String::from_utf8_lossy(&candidate.code(text.as_bytes()))), text);
 }
 
 /// Ids of a corpus of texts and conversations, as transformers gives them; see `tests/interop/make_tokenizers.py`.
@@ -126,9 +131,9 @@ fn the_tiny_model_is_fixed_by_its_seed_and_writes_something() {
     let (one, two, other) = (tiny(1), tiny(1), tiny(2));
     assert_eq!(one.1.base_digest(), two.1.base_digest());
     assert_ne!(one.1.base_digest(), other.1.base_digest());
-    let rows = [Row { prompt_ids: one.2.encode_prompt("hello").unwrap(), seed: 3 }];
+    let rows = [Row { prompt_ids: one.2.encode_prompt("hello").unwrap(), seed: 3, entry: None }];
     let sampling = Sampling { temperature: 1.0, top_p: 1.0, max_new_tokens: 20 };
-    let request = Request { rows: &rows, sampling, stop: Stop::at_code_end(&one.2), share_prefixes: true };
+    let request = Request { rows: &rows, sampling, stop: Stop::at_end_tokens(&one.2), share_prefixes: true };
     let written = generate(&one.1, None, &request, &mut |_| ControlFlow::Continue(())).unwrap();
     assert!(!written[0].ids.is_empty() && written[0].mean_logprob < 0.0);
 }

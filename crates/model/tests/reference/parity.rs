@@ -17,7 +17,7 @@ fn run(fixture: &Fixture, applied: Option<&Applied>, rows: &[Row], temperature: 
 }
 
 fn rows(fixture: &Fixture) -> Vec<Row> {
-    fixture.rows().into_iter().zip(0..).map(|(prompt_ids, seed)| Row { prompt_ids, seed }).collect()
+    fixture.rows().into_iter().zip(0..).map(|(prompt_ids, seed)| Row { prompt_ids, seed, entry: None }).collect()
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn a_sampled_row_depends_on_its_seed_alone() {
     let fixture = fixture("tiny-llama");
     let prompts = fixture.rows();
     // More rows than are decoded together, several per prompt, so that rows leave, move and enter.
-    let rows: Vec<Row> = (0..150).map(|n| Row { prompt_ids: prompts[n % 3].clone(), seed: n as u64 / 2 }).collect();
+    let rows: Vec<Row> = (0..150).map(|n| Row { prompt_ids: prompts[n % 3].clone(), seed: n as u64 / 2, entry: None }).collect();
     let together = run(&fixture, None, &rows, 0.8);
     assert_eq!(together, run(&fixture, None, &rows, 0.8));
     for at in [0, 63, 64, 149] {
@@ -116,7 +116,7 @@ fn a_call_can_be_cancelled_and_refuses_nonsense() {
         .to_string()
     };
     assert!(refused(&rows, Sampling { max_new_tokens: 600, ..sampling }).contains("512"));
-    assert!(refused(&[Row { prompt_ids: vec![9999], seed: 0 }], sampling).contains("9999"));
+    assert!(refused(&[Row { prompt_ids: vec![9999], seed: 0, entry: None }], sampling).contains("9999"));
     assert!(refused(&rows, Sampling { top_p: 0.0, ..sampling }).contains("top_p"));
 }
 

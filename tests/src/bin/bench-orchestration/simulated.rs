@@ -8,8 +8,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use groklab_domain::{Digest, WorkerId};
-use groklab_proto::v1::{self, complete_request::Result as Outcome, job::Work, workers_client::WorkersClient};
+use groklab_domain::{
+    Digest, WorkerId,
+    candidate::{Candidate, Reason},
+};
+use groklab_proto::{
+    convert,
+    v1::{self, complete_request::Result as Outcome, job::Work, workers_client::WorkersClient},
+};
 use hdrhistogram::Histogram;
 use tonic::transport::Channel;
 
@@ -103,9 +109,11 @@ fn rollout(problem: u32, sample: u32) -> v1::Rollout {
     let text = format!(
         "```python\ndef solve(n):\n    # {problem} {sample}\n    total = 0\n    for digit in str(n):\n        total += int(digit)\n    return total\n```"
     );
+    let candidate = Candidate { start: 10, end: text.len() - 3, indent: 0, reason: Reason::DefinesEntry };
     v1::Rollout {
         problem,
         sample,
+        candidate: Some(convert::candidate_range(candidate)),
         token_ids: (0..50).collect(),
         text: text.into_bytes(),
         finish: "stop".to_owned(),

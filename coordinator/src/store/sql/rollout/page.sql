@@ -1,7 +1,7 @@
 -- $1 experiment, $2–$7 filters (null: any), $8–$11 the place to go on after (at least the beginning of iteration $2), $12 how many. Both
 -- bounds on the iteration serve the index also where the plan does not know the values.
 select r.iteration, r.purpose, p.split, p.family, p.rule, r.problem, r.sample, r.text, octet_length(r.tokens) / 4 as "tokens!",
-       r.prompt_tokens, r.finish, r.mean_logprob, v.verdict as "verdict?", v.visible_passed as "visible_passed?",
+       r.prompt_tokens, r.finish, r.mean_logprob, r.candidate_start, r.candidate_end, r.candidate_reason, v.verdict as "verdict?", v.visible_passed as "visible_passed?",
        v.visible_total as "visible_total?", v.hidden_passed as "hidden_passed?", v.hidden_total as "hidden_total?",
        v.correct as "correct?", v.shortcut as "shortcut?", v.failed_case as "failed_case?", v.got as "got?", v.expected as "expected?",
        v.error as "error?", v.code as "code?", v.cpu_ms as "cpu_ms?", v.wall_ms as "wall_ms?", v.peak_memory_kb as "peak_memory_kb?"

@@ -1,0 +1,205 @@
+//! Code in a text: whether it defines a function, where it begins and ends beside prose, and its indentation.
+
+use std::{borrow::Cow, ops::Range};
+
+use super::fence::indent;
+
+/// Whether the block defines `entry` at its outermost level: by `def`, or by assigning a function to it. An import defines nothing: tests
+/// import what they test.
+pub(super) fn defines(code: &[u8], entry: &str) -> bool {
+    let outer = common_indent(code);
+    let mut strings = Strings::default();
+    lines(code).any(|(_, line)| {
+        let within = strings.is_open();
+        strings.read_line(line);
+        !within && indent(line) == outer && line_defines(&line[outer..], entry.as_bytes())
+    })
+}
+
+fn line_defines(line: &[u8], entry: &[u8]) -> bool {
+    let line = line.strip_prefix(b"async ").unwrap_or(line).trim_ascii();
+    match line.strip_prefix(b"def ") {
+        Some(rest) => rest.trim_ascii_start().strip_prefix(entry).is_some_and(is_signature),
+        None => line.strip_prefix(entry).is_some_and(assigns_function),
+    }
+}
+
+/// Follows the texts in three quotes of Python code, line by line.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Strings {
+    open: Option<u8>,
+}
+
+impl Strings {
+    /// What is open at the end of `code`.
+    pub(super) fn behind(code: &[u8]) -> Self {
+        let mut strings = Self::default();
+        lines(code).for_each(|(_, line)| strings.read_line(line));
+        strings
+    }
+
+    pub(super) fn is_open(self) -> bool {
+        self.open.is_some()
+    }
+
+    fn read_line(&mut self, line: &[u8]) {
+        let mut at = 0;
+        while at < line.len() {
+            let quotes = line[at..].iter().take_while(|&&byte| byte == line[at]).count();
+            match (self.open, line[at]) {
+                (None, b'#') => return,
+                (None, quote @ (b'"' | b'\'')) if quotes >= 3 => (self.open, at) = (Some(quote), at + 3),
+                (Some(quote), byte) if byte == quote && quotes >= 3 => (self.open, at) = (None, at + 3),
+                (_, b'\\') => at += 2,
+                _ => at += 1,
+            }
+        }
+    }
+}
+
+/// What follows the name in `def name(…):`, so that a sentence which begins with `def name(x)` is none. A signature may go on below.
+fn is_signature(rest: &[u8]) -> bool {
+    let rest = rest.trim_ascii_start();
+    if rest.starts_with(b"[") {
+        return true;
+    }
+    let Some(arguments) = rest.strip_prefix(b"(") else { return false };
+    let mut depth = 1;
+    let close = arguments.iter().position(|byte| {
+        depth += i32::from(b"([{".contains(byte)) - i32::from(b")]}".contains(byte));
+        depth == 0
+    });
+    let Some(close) = close else { return true };
+    let behind = arguments[close + 1..].trim_ascii_start();
+    behind.starts_with(b":") || behind.starts_with(b"->")
+}
+
+/// ` = lambda …`, ` = other_function`, ` = partial(…)`, with or without an annotation; not the result of a call.
+fn assigns_function(rest: &[u8]) -> bool {
+    let rest = rest.trim_ascii_start();
+    let value = match rest.strip_prefix(b":") {
+        Some(annotated) => annotated.iter().position(|&byte| byte == b'=').map(|at| &annotated[at + 1..]),
+        None => rest.strip_prefix(b"="),
+    };
+    let Some(value) = value.map(<[u8]>::trim_ascii_start) else { return false };
+    let value = &value[..value.iter().position(|&byte| byte == b'#').unwrap_or(value.len())].trim_ascii_end();
+    let is_name = value.first().is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_')
+        && value.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_.".contains(byte));
+    is_name || [&b"lambda"[..], b"partial(", b"functools."].iter().any(|start| value.starts_with(start))
+}
+
+/// The part of `text`, at whose end a fence closes, from its first line that looks like code on; none if no line does.
+pub(super) fn behind_prose(text: &[u8]) -> Option<Range<usize>> {
+    lines(text).find(|(_, line)| looks_like_code(line)).map(|(start, _)| start..text.len())
+}
+
+/// A block as Markdown has it without fences: lines indented by four columns behind a blank line and prose.
+pub(super) fn indented_block(text: &[u8], entry: &str) -> Option<Range<usize>> {
+    let (mut block, mut above): (Option<Range<usize>>, &[u8]) = (None, b"");
+    for (start, line) in lines(text) {
+        let blank = line.trim_ascii().is_empty();
+        let deep = !blank && (line.starts_with(b"    ") || line.starts_with(b"\t"));
+        match &mut block {
+            Some(range) if deep => range.end = start + line.len(),
+            Some(_) if blank => {}
+            Some(range) if defines(&text[range.clone()], entry) => return block,
+            _ => block = (deep && !looks_like_code(above)).then_some(start..start + line.len()),
+        }
+        if !blank && !deep {
+            above = line;
+        }
+    }
+    block.filter(|range| defines(&text[range.clone()], entry))
+}
+
+/// The part of `text` from its first line that looks like code to the last before prose goes on; none if no line does.
+pub(super) fn beside_prose(text: &[u8]) -> Option<Range<usize>> {
+    let mut code: Option<Range<usize>> = None;
+    for (start, line) in lines(text) {
+        let belongs = looks_like_code(line) || (code.is_some() && (line.trim_ascii().is_empty() || indent(line) > 0));
+        match &mut code {
+            Some(range) if belongs => range.end = (start + line.len() + 1).min(text.len()),
+            Some(_) => break,
+            None if belongs => code = Some(start..(start + line.len() + 1).min(text.len())),
+            None => {}
+        }
+    }
+    code
+}
+
+/// Whether a line that is not indented can be one of Python's, as models write it beside prose.
+fn looks_like_code(line: &[u8]) -> bool {
+    const STARTS: [&str; 23] = [
+        "def ",
+        "async def ",
+        "class ",
+        "import ",
+        "from ",
+        "@",
+        "#",
+        "if ",
+        "elif ",
+        "else:",
+        "for ",
+        "while ",
+        "try:",
+        "except",
+        "finally:",
+        "with ",
+        "assert ",
+        "print(",
+        "return ",
+        ")",
+        "]",
+        "}",
+        ">>>",
+    ];
+    let line = line.trim_ascii_end();
+    STARTS.iter().any(|start| line.starts_with(start.as_bytes())) && !is_sentence(line) || is_plain_assignment(line)
+}
+
+/// `from the examples we see that`, `# Solution`: words that begin like code and are none.
+fn is_sentence(line: &[u8]) -> bool {
+    let opens = [&b"if "[..], b"for ", b"while ", b"with ", b"elif ", b"class "].iter().any(|word| line.starts_with(word));
+    let header = opens && !line.ends_with(b":") && !line.contains(&b':');
+    let import = line.starts_with(b"from ") && !line.windows(8).any(|window| window == b" import ");
+    let heading = line.starts_with(b"##");
+    let ends = line.ends_with(b".") && !line.starts_with(b"#");
+    header || import || heading || ends
+}
+
+fn is_plain_assignment(line: &[u8]) -> bool {
+    let name = line.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
+    name > 0 && line[name..].trim_ascii_start().starts_with(b"=") && !line[name..].trim_ascii_start().starts_with(b"==")
+}
+
+/// White space that code between fences loses, bytes: what every line has; else, where the fence is indented, as much as the first line has.
+pub(super) fn indent_within(code: &[u8], fence_indent: usize) -> usize {
+    let common = common_indent(code);
+    let first = lines(code).find(|(_, line)| !line.trim_ascii().is_empty()).map_or(0, |(_, line)| indent(line));
+    if common > 0 { common } else { first.min(fence_indent) }
+}
+
+/// White space at the beginning of every line that is not blank, bytes.
+pub(super) fn common_indent(code: &[u8]) -> usize {
+    lines(code).filter(|(_, line)| !line.trim_ascii().is_empty()).map(|(_, line)| indent(line)).min().unwrap_or(0)
+}
+
+/// The code without up to `indent` bytes of white space at the beginning of each line.
+pub(super) fn unindented(code: &[u8], most: usize) -> Cow<'_, [u8]> {
+    if most == 0 {
+        return Cow::Borrowed(code);
+    }
+    let kept: Vec<&[u8]> = code.split(|&byte| byte == b'\n').map(|line| &line[indent(line).min(most)..]).collect();
+    Cow::Owned(kept.join(&b'\n'))
+}
+
+/// Where each line begins, and the line without its end.
+fn lines(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    let mut start = 0;
+    text.split(|&byte| byte == b'\n').map(move |line| {
+        let at = start;
+        start += line.len() + 1;
+        (at, line)
+    })
+}

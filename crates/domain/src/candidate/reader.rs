@@ -1,0 +1,238 @@
+//! Reads a completion once, line by line, as it comes.
+
+use std::ops::Range;
+
+use super::{
+    Candidate, Reason, code,
+    fence::{self, Fence, Inside, Language, Outside},
+};
+
+const THOUGHT_BEGINS: &[u8] = b"<think>";
+const THOUGHT_ENDS: &[u8] = b"</think>";
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Follows one completion. It keeps places, not text: every call is given the completion so far.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    entry: String,
+    /// Bytes that were looked at.
+    seen: usize,
+    /// Where the line began that is not finished.
+    line: usize,
+    in_thought: bool,
+    /// Where the answer began: behind the last thought.
+    answer: usize,
+    /// Where the text behind the last block began.
+    beside: usize,
+    open: Option<Open>,
+    chosen: Option<Candidate>,
+    fallbacks: Fallbacks,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    fence: Fence,
+    /// Where its content begins.
+    start: usize,
+}
+
+/// The first block, or text, of each kind that does for want of one that defines the entry.
+#[derive(Debug, Clone, Default)]
+struct Fallbacks {
+    beside: Option<Candidate>,
+    python: Option<Candidate>,
+    unmarked: Option<Candidate>,
+    other: Option<Candidate>,
+}
+
+impl Reader {
+    /// For a completion that shall define `entry`; `in_thought` if its prompt ends within a thought.
+    pub fn new(entry: &str, in_thought: bool) -> Self {
+        let (entry, fallbacks) = (entry.to_owned(), Fallbacks::default());
+        Self { entry, seen: 0, line: 0, in_thought, answer: 0, beside: 0, open: None, chosen: None, fallbacks }
+    }
+
+    /// Looks at what was added to `text` since the last call. True once the choice stands, whatever else may come.
+    pub fn advance(&mut self, text: &[u8]) -> bool {
+        while self.chosen.is_none()
+            && let Some(length) = text[self.seen..].iter().position(|&byte| byte == b'\n')
+        {
+            let end = self.seen + length;
+            self.seen = end + 1;
+            self.read_line(text, self.line..end);
+            self.line = end + 1;
+        }
+        self.seen = text.len();
+        self.close_early(text);
+        self.chosen.is_some()
+    }
+
+    /// The candidate of a completion that ends here.
+    pub fn finish(mut self, text: &[u8]) -> Candidate {
+        self.advance(text);
+        if self.chosen.is_none() {
+            self.read_line(text, self.line..text.len());
+        }
+        if let Some(open) = self.open.take() {
+            let is_cut = self.line >= open.start && open.fence.is_begun_by(&text[self.line..]);
+            self.end_block(text, open, if is_cut { self.line } else { text.len() });
+        }
+        let Fallbacks { beside, python, unmarked, other } = self.fallbacks;
+        let chosen = self.chosen.or(beside).or(python).or(unmarked).or(other);
+        chosen.unwrap_or_else(|| if self.in_thought { nothing(text.len()) } else { unfenced(text, self.answer, &self.entry) })
+    }
+
+    /// A block that defines the entry is chosen as soon as the marks that close it are there; one that ends in prose only with the rest of
+    /// their line, which may open the next block.
+    fn close_early(&mut self, text: &[u8]) {
+        let Some(open) = self.open.filter(|_| self.chosen.is_none()) else { return };
+        let content = &text[open.start.min(self.line)..self.line];
+        let closed = open.fence.is_closed_by(&text[self.line..], content) && code::defines(content, &self.entry);
+        if closed && code::beside_prose(content).is_some_and(|code| code.end == content.len()) {
+            self.open = None;
+            self.end_block(text, open, self.line);
+        }
+    }
+
+    fn read_line(&mut self, text: &[u8], mut line: Range<usize>) {
+        if line.start == 0 && text.starts_with(BYTE_ORDER_MARK) {
+            line.start = BYTE_ORDER_MARK.len().min(line.end);
+        }
+        if self.open.is_none() && !self.in_thought {
+            let trimmed = text[line.clone()].trim_ascii_start();
+            self.in_thought = trimmed.starts_with(THOUGHT_BEGINS);
+        }
+        if self.in_thought {
+            let Some(end) = find(&text[line.clone()], THOUGHT_ENDS) else { return };
+            line.start += end + THOUGHT_ENDS.len();
+            (self.in_thought, self.answer, self.beside) = (false, line.start, line.start);
+        }
+        match self.open {
+            Some(open) => self.read_inside(text, line, open),
+            None => self.read_outside(text, line),
+        }
+    }
+
+    fn read_outside(&mut self, text: &[u8], line: Range<usize>) {
+        match fence::outside(&text[line.clone()]) {
+            Outside::Plain => {}
+            Outside::OneLine(blocks) => self.choose_one_line(text, line.start, &blocks),
+            Outside::Ambiguous(fence, at) => match self.code_beside(text, line.start + at, Reason::BeforeFence) {
+                Some(candidate) => self.chosen = Some(candidate),
+                None => self.open(fence, text, line.start + at, next_line(text, line.end)),
+            },
+            Outside::Opens(Fence { language: Language::Markdown, .. }, _) => self.beside = next_line(text, line.end),
+            Outside::Opens(fence, code) => {
+                let start = code.map_or_else(|| next_line(text, line.end), |at| line.start + at);
+                self.open(fence, text, line.start, start);
+            }
+        }
+    }
+
+    fn read_inside(&mut self, text: &[u8], line: Range<usize>, open: Open) {
+        let content = open.start.min(line.start)..line.start;
+        let end = match open.fence.inside(&text[line.clone()], &text[content]) {
+            Inside::Content => return,
+            Inside::Closes(at) => line.start + at,
+            Inside::Reopens => return self.read_reopening(text, line, open),
+        };
+        self.open = None;
+        self.end_block(text, open, end);
+        self.beside = next_line(text, line.end);
+    }
+
+    /// A block that was never closed ends where the next one begins: prose between the two is not its own.
+    fn read_reopening(&mut self, text: &[u8], line: Range<usize>, open: Open) {
+        let content = &text[open.start.min(line.start)..line.start];
+        let end = code::beside_prose(content).map_or(line.start, |code| open.start + code.end);
+        self.open = None;
+        self.end_block(text, open, end);
+        self.beside = line.start;
+        if self.chosen.is_none() {
+            self.read_outside(text, line);
+        }
+    }
+
+    /// Opens a block whose content begins at `start`; the text before its fence ends at `fence_at`.
+    fn open(&mut self, fence: Fence, text: &[u8], fence_at: usize, start: usize) {
+        if self.fallbacks.beside.is_none() {
+            self.fallbacks.beside = self.code_beside(text, fence_at, Reason::BesideBlocks);
+        }
+        self.open = Some(Open { fence, start });
+    }
+
+    /// Code between the last block and `end` that defines the entry.
+    fn code_beside(&self, text: &[u8], end: usize, reason: Reason) -> Option<Candidate> {
+        let region = without_mark(text, self.beside.min(end)..end);
+        let code = if reason == Reason::BeforeFence { code::behind_prose } else { code::beside_prose };
+        let found = code(&text[region.clone()])?;
+        let range = region.start + found.start..region.start + found.end;
+        code::defines(&text[range.clone()], &self.entry).then(|| candidate(text, range, 0, reason))
+    }
+
+    fn choose_one_line(&mut self, text: &[u8], line: usize, blocks: &[Range<usize>]) {
+        let mut blocks = blocks.iter().map(|block| line + block.start..line + block.end);
+        let defining = blocks.find(|block| code::defines(&text[block.clone()], &self.entry));
+        self.chosen = defining.map(|block| candidate(text, block, 0, Reason::DefinesEntry));
+    }
+
+    /// Takes note of a block that ends at `end`.
+    fn end_block(&mut self, text: &[u8], Open { fence, start }: Open, end: usize) {
+        let range = without_mark(text, start.min(end)..end);
+        let content = &text[range.clone()];
+        if content.trim_ascii().is_empty() || self.chosen.is_some() {
+            return;
+        }
+        let defines = code::defines(content, &self.entry);
+        let (place, reason) = match fence.language {
+            _ if defines => (&mut self.chosen, Reason::DefinesEntry),
+            Language::Python => (&mut self.fallbacks.python, Reason::PythonBlock),
+            Language::Unmarked => (&mut self.fallbacks.unmarked, Reason::FirstBlock),
+            Language::Markdown | Language::Other => (&mut self.fallbacks.other, Reason::FirstBlock),
+        };
+        place.get_or_insert_with(|| candidate(text, range, fence.indent, reason));
+    }
+}
+
+/// Whether a thought ends in `text` that began before it: in its prompt.
+pub(super) fn ends_a_foreign_thought(text: &[u8]) -> bool {
+    let mut lines = text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
+    let edge = lines.find(|line| line.starts_with(THOUGHT_BEGINS) || line.starts_with(THOUGHT_ENDS) || line.ends_with(THOUGHT_ENDS));
+    edge.is_some_and(|line| !line.starts_with(THOUGHT_BEGINS))
+}
+
+fn candidate(text: &[u8], range: Range<usize>, fence_indent: usize, reason: Reason) -> Candidate {
+    let indent = code::indent_within(&text[range.clone()], fence_indent);
+    Candidate { start: range.start, end: range.end, indent, reason }
+}
+
+/// Of an answer without fences, which begins at `start`: a block that is indented, else all.
+fn unfenced(text: &[u8], start: usize, entry: &str) -> Candidate {
+    let range = without_mark(text, start..text.len());
+    if text[range.clone()].trim_ascii().is_empty() {
+        return nothing(text.len());
+    }
+    match code::indented_block(&text[range.clone()], entry) {
+        Some(block) => candidate(text, range.start + block.start..range.start + block.end, 0, Reason::DefinesEntry),
+        None => candidate(text, range, 0, Reason::WholeText),
+    }
+}
+
+fn nothing(length: usize) -> Candidate {
+    Candidate { start: length, end: length, indent: 0, reason: Reason::Nothing }
+}
+
+/// The range without a byte-order mark at its beginning.
+fn without_mark(text: &[u8], range: Range<usize>) -> Range<usize> {
+    let marked = text[range.clone()].starts_with(BYTE_ORDER_MARK);
+    range.start + if marked { BYTE_ORDER_MARK.len() } else { 0 }..range.end
+}
+
+/// Where the line behind one that ends at `end` begins.
+fn next_line(text: &[u8], end: usize) -> usize {
+    (end + 1).min(text.len())
+}
+
+fn find(text: &[u8], what: &[u8]) -> Option<usize> {
+    text.windows(what.len()).position(|window| window == what)
+}

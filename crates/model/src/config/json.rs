@@ -1,0 +1,274 @@
+//! A Hugging Face `config.json`, in its old (`rope_theta`) or new (`rope_parameters`) form. Defaults are those of transformers'
+//! `LlamaConfig`, `Qwen2Config` and `Qwen3Config`. What `forward` does not compute, and what is not known here, is refused by its name.
+
+use serde_json::Value;
+
+use super::{Architecture, Config, Fields};
+use crate::error::{Error, Result};
+
+const FILE: &str = "config.json";
+
+/// Fields that change nothing of what the three architectures compute: records of how the model was made and kept, names of tokens
+/// (`tokenizer.json` and `eos_token_id` decide), defaults of transformers' own sampling, and the settings of its training.
+const HARMLESS: [&str; 62] = [
+    "_name_or_path",
+    "name_or_path",
+    "architectures",
+    "transformers_version",
+    "torch_dtype",
+    "dtype",
+    "use_cache",
+    "initializer_range",
+    "attention_dropout",
+    "hidden_dropout",
+    "resid_pdrop",
+    "embd_pdrop",
+    "classifier_dropout",
+    "bos_token_id",
+    "pad_token_id",
+    "sep_token_id",
+    "unk_token_id",
+    "decoder_start_token_id",
+    "pretraining_tp",
+    "max_window_layers",
+    "sliding_window",
+    "_attn_implementation",
+    "_attn_implementation_autoset",
+    "attn_implementation",
+    "tokenizer_class",
+    "model_max_length",
+    "keys_to_ignore_at_inference",
+    "id2label",
+    "label2id",
+    "num_labels",
+    "problem_type",
+    "task_specific_params",
+    "return_dict",
+    "output_past",
+    "chunk_size_feed_forward",
+    "is_decoder",
+    "is_llama_config",
+    "transformers.js_config",
+    "unsloth_version",
+    "unsloth_fixed",
+    "unsloth_training_enabled",
+    "_commit_hash",
+    "_flash_attn_2_enabled",
+    "max_length",
+    "min_length",
+    "do_sample",
+    "early_stopping",
+    "num_beams",
+    "num_beam_groups",
+    "diversity_penalty",
+    "temperature",
+    "top_k",
+    "top_p",
+    "typical_p",
+    "repetition_penalty",
+    "length_penalty",
+    "no_repeat_ngram_size",
+    "encoder_no_repeat_ngram_size",
+    "num_return_sequences",
+    "use_bfloat16",
+    "use_flash_attn",
+    "eos_token",
+];
+
+impl Config {
+    /// Reads the contents of a `config.json`.
+    ///
+    /// # Errors
+    /// A field is missing, of the wrong type, unknown, or asks for what is not computed here.
+    pub fn from_json(json: &Value) -> Result<Self> {
+        let fields = Fields::new(FILE, json)?;
+        let architecture = Architecture::parse(fields.text("model_type")?.unwrap_or("(no model_type)"))?;
+        refuse_other_forms(&fields, architecture)?;
+        let (hidden_size, heads) = (fields.required("hidden_size")?, fields.required("num_attention_heads")?);
+        let qwen3 = architecture == Architecture::Qwen3;
+        let width = if qwen3 { 128 } else { hidden_size.checked_div(heads).unwrap_or(0) };
+        let kv_heads = if architecture == Architecture::Llama { heads } else { 32 };
+        let config = Self {
+            architecture,
+            vocab_size: fields.required("vocab_size")?,
+            hidden_size,
+            intermediate_size: fields.required("intermediate_size")?,
+            layers: usize::try_from(fields.required("num_hidden_layers")?).unwrap_or(0),
+            heads,
+            kv_heads: fields.integer("num_key_value_heads")?.unwrap_or(kv_heads),
+            head_dim: fields.integer("head_dim")?.unwrap_or(width),
+            max_positions: fields.required("max_position_embeddings")?,
+            norm_eps: fields.number("rms_norm_eps")?.unwrap_or(1e-6),
+            rope_theta: rope_theta(&fields)?,
+            tied: fields.flag("tie_word_embeddings")?.unwrap_or(false),
+            end_tokens: fields.ids("eos_token_id")?,
+        };
+        fields.refuse_others(&HARMLESS)?;
+        config.check()?;
+        Ok(config)
+    }
+}
+
+/// Refuses what is known by name and not computed.
+fn refuse_other_forms(fields: &Fields<'_>, architecture: Architecture) -> Result<()> {
+    let refuse = |what: &'static str, value: String, supported| Err(Error::Unsupported { what, value, supported });
+    let activation = fields.text("hidden_act")?.unwrap_or("silu");
+    if activation != "silu" {
+        return refuse("activation", activation.into(), "silu");
+    }
+    if fields.flag("use_sliding_window")?.unwrap_or(false) {
+        return refuse("use_sliding_window", "true".into(), "full attention");
+    }
+    // qwen2 and qwen3 carry a window's size that counts only with `use_sliding_window`.
+    if architecture == Architecture::Llama && fields.integer("sliding_window")?.is_some() {
+        return refuse("sliding_window", fields.value("sliding_window").map_or(String::new(), Value::to_string), "full attention");
+    }
+    if let Some(part) = fields.number("partial_rotary_factor")?.filter(|part| *part != 1.0) {
+        return refuse("partial_rotary_factor", part.to_string(), "1");
+    }
+    if let Some(other) = fields.list("layer_types")?.and_then(|kinds| kinds.iter().find(|kind| **kind != "full_attention")) {
+        return refuse("layer_types", other.to_string(), "full_attention");
+    }
+    let attention_bias = fields.flag("attention_bias")?.unwrap_or(false) && architecture != Architecture::Qwen2;
+    if attention_bias || fields.flag("mlp_bias")?.unwrap_or(false) {
+        return refuse("attention_bias or mlp_bias", "true".into(), "false (qwen2 has its own)");
+    }
+    if let Some(method) = fields.value("quantization_config") {
+        return refuse("quantization_config", method["quant_method"].to_string(), "unquantised safetensors, or a .gguf");
+    }
+    if let Some(code) = fields.value("auto_map") {
+        return refuse("auto_map (a model's own code)", code.to_string(), "llama, qwen2 and qwen3 as transformers has them");
+    }
+    Ok(())
+}
+
+/// The base of the rotations; a field within `rope_parameters` (or `rope_scaling`, as it was called) counts before the outer one.
+fn rope_theta(fields: &Fields<'_>) -> Result<f64> {
+    let outer = fields.number("rope_theta")?;
+    let mut inner = None;
+    for key in ["rope_parameters", "rope_scaling"] {
+        let Some(json) = fields.value(key) else { continue };
+        let form = Fields::new(key, json)?;
+        for name in ["rope_type", "type"] {
+            if let Some(kind) = form.text(name)?.filter(|kind| *kind != "default") {
+                return Err(Error::Unsupported { what: "rope scaling", value: kind.into(), supported: "default" });
+            }
+        }
+        if let Some(part) = form.number("partial_rotary_factor")?.filter(|part| *part != 1.0) {
+            return Err(Error::Unsupported { what: "partial_rotary_factor", value: part.to_string(), supported: "1" });
+        }
+        let theta = form.number("rope_theta")?;
+        form.refuse_others(&[])?;
+        if let (Some(theta), Some(other)) = (theta, inner)
+            && theta != other
+        {
+            let reason = format!("`rope_parameters` and `rope_scaling` have the bases {other} and {theta}");
+            return Err(Error::Config { what: FILE.into(), reason });
+        }
+        inner = inner.or(theta);
+    }
+    Ok(inner.or(outer).unwrap_or(10000.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn base() -> Value {
+        json!({"model_type": "llama", "vocab_size": 32, "hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 1,
+               "num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 64, "eos_token_id": [1, 2]})
+    }
+
+    fn with(key: &str, value: Value) -> Result<Config> {
+        let mut json = base();
+        json[key] = value;
+        Config::from_json(&json)
+    }
+
+    #[test]
+    fn both_rope_forms_are_read() {
+        assert_eq!(with("rope_theta", json!(5e5)).unwrap().rope_theta, 5e5);
+        assert_eq!(with("rope_parameters", json!({"rope_theta": 7e4, "rope_type": "default"})).unwrap().rope_theta, 7e4);
+        assert_eq!(Config::from_json(&base()).unwrap().end_tokens, [1, 2]);
+    }
+
+    #[test]
+    fn what_is_not_computed_is_refused_by_name() {
+        let named = |result: Result<Config>| result.unwrap_err().to_string();
+        assert!(named(with("rope_scaling", json!({"rope_type": "yarn"}))).contains("yarn"));
+        assert!(named(with("rope_parameters", json!({"rope_type": "llama3"}))).contains("llama3"));
+        assert!(named(with("rope_scaling", json!({"factor": 2.0}))).contains("factor"));
+        assert!(named(with("rope_parameters", json!({"full_attention": {"rope_theta": 1e4}}))).contains("full_attention"));
+        assert!(named(with("sliding_window", json!(4096))).contains("sliding_window"));
+        assert!(named(with("layer_types", json!(["full_attention", "sliding_attention"]))).contains("sliding_attention"));
+        assert!(named(with("partial_rotary_factor", json!(0.5))).contains("partial_rotary_factor"));
+        assert!(named(with("attention_bias", json!(true))).contains("attention_bias"));
+        assert!(named(with("quantization_config", json!({"quant_method": "gptq"}))).contains("gptq"));
+        let mut qwen = base();
+        (qwen["model_type"], qwen["sliding_window"], qwen["use_sliding_window"]) = (json!("qwen2"), json!(32768), json!(false));
+        assert!(Config::from_json(&qwen).is_ok(), "a window that is off");
+        assert!(named(with("use_sliding_window", json!(true))).contains("sliding"));
+        assert!(named(with("model_type", json!("mamba"))).contains("mamba"));
+        assert!(named(with("hidden_act", json!("gelu"))).contains("gelu"));
+        assert!(named(with("num_key_value_heads", json!(0))).contains("sizes"));
+        assert!(named(with("auto_map", json!({"AutoModel": "own.Model"}))).contains("auto_map"));
+    }
+
+    #[test]
+    fn a_field_of_the_wrong_type_is_an_error() {
+        for (key, value) in [
+            ("rope_theta", json!("1e6")),
+            ("rms_norm_eps", json!("1e-5")),
+            ("num_key_value_heads", json!(1.5)),
+            ("head_dim", json!("4")),
+            ("tie_word_embeddings", json!("true")),
+            ("eos_token_id", json!([1, "2"])),
+            ("attention_bias", json!(1)),
+            ("hidden_act", json!(["silu"])),
+            ("layer_types", json!("full_attention")),
+            ("rope_parameters", json!([1e4])),
+        ] {
+            let error = with(key, value.clone()).unwrap_err().to_string();
+            assert!(error.contains(key), "{key} = {value}: {error}");
+        }
+        assert!(with("head_dim", Value::Null).is_ok());
+    }
+
+    #[test]
+    fn a_field_that_nobody_knows_is_refused_unless_it_is_off() {
+        let error = with("residual_multiplier", json!(0.22)).unwrap_err().to_string();
+        assert!(error.contains("`residual_multiplier` = 0.22"), "{error}");
+        for off in [json!(false), Value::Null, json!([]), json!({})] {
+            assert!(with("use_something_new", off).is_ok());
+        }
+        assert!(with("attention_dropout", json!(0.1)).is_ok() && with("torch_dtype", json!("bfloat16")).is_ok());
+        let error = with("rope_parameters", json!({"rope_theta": 1e4, "mrope_section": [1, 2]})).unwrap_err().to_string();
+        assert!(error.contains("mrope_section"), "{error}");
+    }
+
+    #[test]
+    fn the_base_of_the_rotations_is_found_in_every_form() {
+        assert_eq!(with("rope_scaling", json!({"rope_type": "default", "rope_theta": 1e6})).unwrap().rope_theta, 1e6);
+        let mut both = base();
+        (both["rope_theta"], both["rope_parameters"]) = (json!(5e5), json!({"rope_theta": 7e4}));
+        assert_eq!(Config::from_json(&both).unwrap().rope_theta, 7e4);
+        both["rope_scaling"] = json!({"rope_theta": 8e4});
+        assert!(Config::from_json(&both).unwrap_err().to_string().contains("rope_scaling"));
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_reference() {
+        let sizes = |architecture: &str| {
+            let mut json = base();
+            json["model_type"] = json!(architecture);
+            json["num_attention_heads"] = json!(64);
+            json["hidden_size"] = json!(128);
+            json.as_object_mut().unwrap().remove("num_key_value_heads");
+            let config = Config::from_json(&json).unwrap();
+            (config.kv_heads, config.head_dim)
+        };
+        assert_eq!([sizes("llama"), sizes("qwen2"), sizes("qwen3")], [(64, 2), (32, 2), (32, 128)]);
+    }
+}

@@ -1,0 +1,153 @@
+//! The sizes in a GGUF's metadata. Every key of its architecture is read, known to change nothing, or refused by name.
+
+use super::gguf::{Gguf, Meta};
+use crate::{
+    config::{Architecture, Config},
+    error::{Error, Result},
+};
+
+/// Keys of an architecture that change nothing of what is computed.
+const HARMLESS: [&str; 5] =
+    ["vocab_size", "attention.layer_norm_epsilon", "rope.scaling.finetuned", "rope.scaling.original_context_length", "tensor_data_layout"];
+
+/// The sizes of the model in `gguf`.
+///
+/// # Errors
+/// A key is missing, of the wrong type, unknown, or asks for what is not computed here.
+pub(super) fn config(gguf: &Gguf) -> Result<Config> {
+    refuse_parts(gguf)?;
+    let name = gguf.text("general.architecture")?.unwrap_or("(none)");
+    let keys = Keys { gguf, prefix: name };
+    let architecture = Architecture::parse(name)?;
+    let (hidden_size, heads) = (keys.required("embedding_length")?, keys.required("attention.head_count")?);
+    let head_dim = keys.integer("attention.key_length")?.unwrap_or(hidden_size.checked_div(heads).unwrap_or(0));
+    keys.refuse_other_forms(head_dim)?;
+    let config = Config {
+        architecture,
+        vocab_size: gguf.shape("token_embd.weight").and_then(|shape| shape.first().copied()).unwrap_or(0),
+        hidden_size,
+        intermediate_size: keys.required("feed_forward_length")?,
+        layers: usize::try_from(keys.required("block_count")?).unwrap_or(0),
+        heads,
+        kv_heads: keys.integer("attention.head_count_kv")?.unwrap_or(heads),
+        head_dim,
+        max_positions: keys.required("context_length")?,
+        // Stored in float32; the decimal it came from is what other implementations compute with.
+        norm_eps: keys.float("attention.layer_norm_rms_epsilon")?.map_or(1e-6, |eps| (eps as f32).to_string().parse().unwrap_or(eps)),
+        rope_theta: keys.float("rope.freq_base")?.unwrap_or(10000.0),
+        tied: gguf.shape("output.weight").is_none(),
+        end_tokens: Vec::new(),
+    };
+    keys.refuse_others()?;
+    config.check()?;
+    Ok(config)
+}
+
+/// Refuses one part of a model that was cut into several files.
+fn refuse_parts(gguf: &Gguf) -> Result<()> {
+    let Some(count) = gguf.integer("split.count")?.filter(|count| *count > 1) else { return Ok(()) };
+    let reason = format!("one of {count} parts (`split.count`); put them together with `llama-gguf-split --merge` and name the whole");
+    Err(Error::Source { source_text: gguf.path().display().to_string(), reason })
+}
+
+/// The metadata of one architecture.
+struct Keys<'a> {
+    gguf: &'a Gguf,
+    prefix: &'a str,
+}
+
+/// What [`config`] and [`Keys::refuse_other_forms`] look at.
+const READ: [&str; 19] = [
+    "embedding_length",
+    "feed_forward_length",
+    "block_count",
+    "context_length",
+    "attention.head_count",
+    "attention.head_count_kv",
+    "attention.key_length",
+    "attention.value_length",
+    "attention.layer_norm_rms_epsilon",
+    "attention.sliding_window",
+    "attention.causal",
+    "rope.freq_base",
+    "rope.dimension_count",
+    "rope.scaling.type",
+    "rope.scaling.factor",
+    "rope.scale_linear",
+    "expert_count",
+    "expert_used_count",
+    "use_parallel_residual",
+];
+
+impl Keys<'_> {
+    fn key(&self, name: &str) -> String {
+        format!("{}.{name}", self.prefix)
+    }
+
+    fn integer(&self, name: &str) -> Result<Option<i64>> {
+        self.gguf.integer(&self.key(name))
+    }
+
+    fn float(&self, name: &str) -> Result<Option<f64>> {
+        self.gguf.float(&self.key(name))
+    }
+
+    fn required(&self, name: &str) -> Result<i64> {
+        let missing = || Error::Config { what: format!("`{}`", self.gguf.path().display()), reason: format!("no `{}`", self.key(name)) };
+        self.integer(name)?.ok_or_else(missing)
+    }
+
+    /// Refuses what is known by name and not computed.
+    fn refuse_other_forms(&self, head_dim: i64) -> Result<()> {
+        let refuse = |what: &'static str, value: String, supported| Err(Error::Unsupported { what, value, supported });
+        self.refuse_rope_scaling()?;
+        for name in ["attention.value_length", "rope.dimension_count"] {
+            if let Some(width) = self.integer(name)?.filter(|width| *width != head_dim) {
+                return refuse("width of a head's part", format!("{} = {width}", self.key(name)), "that of the whole head");
+            }
+        }
+        if let Some(window) = self.integer("attention.sliding_window")?.filter(|window| *window > 0) {
+            return refuse("sliding window", window.to_string(), "full attention");
+        }
+        if self.gguf.flag(&self.key("attention.causal"))? == Some(false) {
+            return refuse("attention", "not causal".into(), "causal attention");
+        }
+        for name in ["expert_count", "expert_used_count"] {
+            if let Some(count) = self.integer(name)?.filter(|count| *count > 0) {
+                return refuse("number of experts", count.to_string(), "none");
+            }
+        }
+        match self.gguf.flag(&self.key("use_parallel_residual"))? {
+            Some(true) => refuse("parallel residual", "true".into(), "false"),
+            _ => Ok(()),
+        }
+    }
+
+    /// Without a type a factor means linear scaling, as llama.cpp reads it; the key of old files is `rope.scale_linear`.
+    fn refuse_rope_scaling(&self) -> Result<()> {
+        let kind = self.gguf.text(&self.key("rope.scaling.type"))?;
+        let factor = match self.float("rope.scaling.factor")? {
+            Some(factor) => Some(factor),
+            None => self.float("rope.scale_linear")?,
+        };
+        let factor = factor.filter(|factor| kind != Some("none") && *factor != 0.0 && *factor != 1.0);
+        let frequencies = self.gguf.shape("rope_freqs.weight").map(|_| "rope_freqs.weight".to_owned());
+        let kind = kind.filter(|kind| *kind != "none").map(str::to_owned);
+        let scaled = kind.or_else(|| factor.map(|factor| format!("linear, factor {factor}"))).or(frequencies);
+        scaled.map_or(Ok(()), |value| Err(Error::Unsupported { what: "rope scaling", value, supported: "none" }))
+    }
+
+    /// Refuses keys that nobody knows, unless they say that something is not done.
+    fn refuse_others(&self) -> Result<()> {
+        let own = |(key, value)| -> Option<(&str, &Meta)> {
+            let name = str::strip_prefix(key, self.prefix)?.strip_prefix('.')?;
+            let known = READ.contains(&name) || HARMLESS.contains(&name);
+            (!known && !matches!(value, &Meta::Bool(false) | &Meta::Integer(0))).then_some((name, value))
+        };
+        let other = self.gguf.metadata().filter_map(own).min_by_key(|(name, _)| *name);
+        other.map_or(Ok(()), |(name, value)| {
+            let file = self.gguf.path().display().to_string();
+            Err(Error::UnknownField { file, key: self.key(name), value: format!("{value:?}").chars().take(80).collect() })
+        })
+    }
+}
