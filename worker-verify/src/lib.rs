@@ -9,7 +9,6 @@ pub mod doctor;
 pub mod extract;
 pub mod fake;
 pub mod frame;
-mod integers;
 pub mod isolation;
 mod line;
 pub mod locate;

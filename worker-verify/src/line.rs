@@ -7,7 +7,6 @@ use groklab_domain::Value;
 use serde::Deserialize;
 
 use crate::{
-    integers,
     sandbox::Limits,
     seen::{shorten, write_value},
     verify::{Case, Submission},
@@ -61,7 +60,7 @@ pub fn parse(line: &[u8]) -> Result<(String, Submission), String> {
     if line.len() > MAX_LINE {
         return Err(format!("the line is longer than {} MiB", MAX_LINE >> 20));
     }
-    let line: Line = serde_json::from_slice(&integers::tagged(line)).map_err(|error| error.to_string())?;
+    let line: Line = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     let (text, is_code) = match (line.code, line.text) {
         (Some(code), None) => (code, true),
         (None, Some(text)) => (text, false),
