@@ -40,7 +40,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Check { json, threads } => {
             let sandbox = proven(&cli.programs)?;
             let summary = check(&sandbox, config::threads(threads), io::BufReader::new(io::stdin()), io::stdout().lock(), json)?;
-            Ok(success(summary.malformed + summary.infrastructure_errors == 0))
+            summary.complaint().into_iter().for_each(|complaint| eprintln!("worker-verify: {complaint}"));
+            Ok(ExitCode::from(summary.exit_code()))
         }
         Command::Bench { rounds, candidates } => {
             bench(&Nsjail::new(&cli.programs.locate())?, Effort { rounds, candidates }, &mut io::stdout().lock())?;

@@ -87,6 +87,9 @@ fn submissions(job: &v1::VerifyJob) -> Result<Vec<Submission>, Failure> {
             let problem = job.problems.iter().find(|problem| problem.problem == candidate.problem);
             let problem =
                 problem.ok_or_else(|| Failure::caller(format!("candidate of problem {}, which is not in the job", candidate.problem)))?;
+            if problem.cases.is_empty() {
+                return Err(Failure::caller(format!("problem {} has no cases, so nothing would be verified", problem.problem)));
+            }
             let cases = problem.cases.iter().map(case).collect::<Result<_, _>>()?;
             Ok(Submission { text: candidate.text.clone(), is_code: false, entry: problem.entry.clone(), cases, limits })
         })
