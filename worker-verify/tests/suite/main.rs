@@ -9,5 +9,6 @@ mod check;
 mod contract;
 mod exhaustion;
 mod long;
+mod output;
 mod persistence;
 mod verdicts;
