@@ -13,7 +13,9 @@ use std::{
 };
 
 use groklab_domain::Verdict;
+use groklab_runtime::process::USAGE;
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::{
     line::{self, MAX_LINE},
@@ -29,7 +31,7 @@ const BATCH_BYTES: usize = 64 << 20;
 
 #[derive(Serialize)]
 struct Answer<'a> {
-    id: &'a str,
+    id: &'a RawValue,
     verdict: Verdict,
     passed: u32,
     total: u32,
@@ -61,29 +63,63 @@ pub struct Summary {
     /// Candidates about which nothing could be said.
     pub infrastructure_errors: usize,
     pub malformed: usize,
+    /// The number of the first malformed line.
+    pub first_malformed: Option<usize>,
+}
+
+impl Summary {
+    /// The exit code that `--help` documents. What has no verdict for reasons of ours comes first: the same lines may get one on
+    /// another try, and until then the answers are not to be relied on as a whole.
+    pub fn exit_code(&self) -> u8 {
+        match (self.infrastructure_errors, self.malformed) {
+            (0, 0) => 0,
+            (0, _) => USAGE,
+            _ => 1,
+        }
+    }
+
+    /// What was not done, if anything, for people.
+    pub fn complaint(&self) -> Option<String> {
+        let judged = |count| format!("candidates that the sandbox could not judge: {count}");
+        let read = |line| format!("malformed lines: {}, the first is line {line}", self.malformed);
+        let broken = Some(self.infrastructure_errors).filter(|count| *count > 0).map(judged);
+        let complaints: Vec<String> = broken.into_iter().chain(self.first_malformed.map(read)).collect();
+        if complaints.is_empty() { None } else { Some(complaints.join("; ")) }
+    }
+}
+
+/// Why `check` came to an end before its input did.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("start to read")]
+    Start(#[source] io::Error),
+    #[error("read the candidates")]
+    Read(#[source] io::Error),
+    #[error("write the answers")]
+    Write(#[source] io::Error),
 }
 
 /// Answers every line of `input` on `output`: JSON with `json`, else `id verdict passed/total error`.
 ///
 /// # Errors
-/// Reading or writing.
+/// Reading or writing: nobody gets the answers that are missing.
 pub fn check(
     sandbox: &dyn Sandbox,
     threads: NonZero<usize>,
     input: impl BufRead + Send + 'static,
     output: impl Write,
     json: bool,
-) -> io::Result<Summary> {
+) -> Result<Summary, Error> {
     let mut printer = Printer { output, json, summary: Summary::default() };
-    let lines = read_ahead(input)?;
+    let lines = read_ahead(input).map_err(Error::Start)?;
     while let Ok(first) = lines.recv() {
         // Only what is there already: whoever writes a line and waits for its answer gets it.
-        let mut batch = vec![first?];
+        let mut batch = vec![first.map_err(Error::Read)?];
         while batch.len() < BATCH && batch.iter().map(|(_, line)| line.len()).sum::<usize>() < BATCH_BYTES {
             let Ok(line) = lines.try_recv() else { break };
-            batch.push(line?);
+            batch.push(line.map_err(Error::Read)?);
         }
-        check_batch(sandbox, threads, &batch, &mut printer)?;
+        check_batch(sandbox, threads, &batch, &mut printer).map_err(Error::Write)?;
     }
     Ok(printer.summary)
 }
@@ -160,7 +196,7 @@ struct Printer<W> {
 }
 
 impl<W: Write> Printer<W> {
-    fn answer(&mut self, id: &str, outcome: &Outcome) -> io::Result<()> {
+    fn answer(&mut self, id: &RawValue, outcome: &Outcome) -> io::Result<()> {
         match outcome.verdict {
             Verdict::Passed => self.summary.passed += 1,
             Verdict::InfrastructureError => self.summary.infrastructure_errors += 1,
@@ -182,11 +218,12 @@ impl<W: Write> Printer<W> {
             return self.write_json(&answer);
         }
         let error = answer.error.unwrap_or_default();
-        writeln!(self.output, "{id}\t{}\t{}/{}\t{error}", answer.verdict, answer.passed, answer.total)
+        writeln!(self.output, "{}\t{}\t{}/{}\t{error}", shown(id), answer.verdict, answer.passed, answer.total)
     }
 
     fn refuse(&mut self, line: usize, error: &str) -> io::Result<()> {
         self.summary.malformed += 1;
+        self.summary.first_malformed.get_or_insert(line);
         if self.json {
             return self.write_json(&Refusal { line, error });
         }
@@ -197,6 +234,12 @@ impl<W: Write> Printer<W> {
         serde_json::to_writer(&mut self.output, value)?;
         self.output.write_all(b"\n")
     }
+}
+
+/// An id for people: a text without its quotes, unless it would break the line.
+fn shown(id: &RawValue) -> String {
+    let text = serde_json::from_str::<String>(id.get()).ok();
+    text.filter(|text| !text.chars().any(char::is_control)).unwrap_or_else(|| id.get().to_owned())
 }
 
 fn milliseconds(time: Duration) -> f64 {
@@ -225,5 +268,29 @@ mod tests {
         }
         ours.shutdown(std::net::Shutdown::Write).unwrap();
         assert_eq!(checking.join().unwrap().unwrap(), Summary { passed: 2, ..Summary::default() });
+    }
+
+    #[test]
+    fn the_exit_code_says_what_was_not_done() {
+        let good = r#"{"id": 1, "code": "one", "entry": "solve", "cases": [{"args": [], "expected": 1}]}"#;
+        let (whole, mixed) = (good.to_owned(), format!("{good}\nno line\n\n{{}}"));
+        let sandbox = || Fake::default().with("one", "solve", |_| Step::Return(Value::int(1)));
+        for (sandbox, input, code, complaint) in [
+            (sandbox(), &whole, 0, None),
+            (sandbox(), &mixed, 2, Some("malformed lines: 2, the first is line 2")),
+            (Fake::broken(), &whole, 1, Some("candidates that the sandbox could not judge: 1")),
+            (Fake::broken(), &mixed, 1, Some("candidates that the sandbox could not judge: 1; malformed lines: 2, the first is line 2")),
+        ] {
+            let input = io::Cursor::new(input.clone());
+            let summary = check(&sandbox, NonZero::<usize>::MIN, input, io::sink(), false).unwrap();
+            assert_eq!((summary.exit_code(), summary.complaint().as_deref()), (code, complaint));
+        }
+    }
+
+    #[test]
+    fn an_id_for_people_never_breaks_its_line() {
+        for (id, told) in [("\"a b\"", "a b"), ("\"a\\tb\"", "\"a\\tb\""), ("12", "12"), ("{\"a\": 1}", "{\"a\": 1}")] {
+            assert_eq!(shown(&RawValue::from_string(id.to_owned()).unwrap()), told);
+        }
     }
 }

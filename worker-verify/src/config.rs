@@ -5,6 +5,31 @@ use std::{env, num::NonZero, path::PathBuf};
 use clap::{Args, Parser, Subcommand};
 use groklab_worker_verify::{Config, isolation::Path, locate, pool};
 
+const CHECK_HELP: &str = r#"Example:
+  {"id": 1, "code": "def f(a, b): return a + b", "entry": "f", "cases": [{"args": [1, 2], "expected": 3}]}
+
+Fields of a line:
+  id          any JSON value; the answer has it unchanged
+  code, text  one of them: Python as it stands, or a completion with Python in it
+  entry       the name of the function that is called
+  cases       at least one: the arguments, and what must be returned, by exact type
+  timeout_ms  CPU time for all cases [default: 2000]
+  memory_mb   of address space [default: 256]
+
+Values are read as Python's json reads them: -0 is an int, 1e5 a float, integers have any size, dictionaries keep their order. What
+JSON can't say is tagged, by an object of one key:
+  {"$tuple": [1, 2]}      (1, 2)
+  {"$dict": [[1, "a"]]}   {1: 'a'}; a dictionary with string keys may be a plain object
+  {"$float": "nan"}       nan, inf, -inf
+  {"$int": "12"}          12
+A dictionary of one key that begins with $, or with a key that is a tag, is written with $dict: {"$dict": [["$set", 1]]}.
+
+A line that can't be meant is answered with its number and the reason, and the rest goes on: unknown fields and tags, tags with
+another content, keys that are there twice, numbers beyond every float, NaN and Infinity without a tag, no cases.
+
+Exit codes: 0 every line has a verdict; 1 the sandbox does not work here, standard output can't be written to, or a candidate could
+not be judged (infrastructure_error: try again); else 2 if a line was malformed; 2 also if the command line is wrong."#;
+
 /// Runs candidates in a sandbox and says what they are worth.
 #[derive(Debug, Parser)]
 #[command(name = "worker-verify", version)]
@@ -52,6 +77,7 @@ pub enum Command {
         threads: Option<NonZero<usize>>,
     },
     /// Verify candidates from standard input, one JSON object a line, in order
+    #[command(after_help = CHECK_HELP)]
     Check {
         /// Answer with JSON, one object a line
         #[arg(long)]

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use nix::unistd::geteuid;
+use nix::unistd::{getegid, geteuid, getgroups};
 
 use crate::{
     cgroup, isolation,
@@ -79,7 +79,10 @@ fn user() -> Finding {
     let details = if user.is_root() {
         "root; candidates run as nobody (65534) inside and outside".to_owned()
     } else {
-        format!("user {user}; candidates run as nobody inside and as user {user} outside")
+        let listed = getgroups().unwrap_or_default();
+        let others: Vec<String> = listed.iter().filter(|group| **group != getegid()).map(ToString::to_string).collect();
+        let groups = if others.is_empty() { String::new() } else { format!(", in its groups {}", others.join(" ")) };
+        format!("user {user}; candidates run as nobody inside and as user {user}{groups} outside")
     };
     finding(Level::Good, "user mapping", details)
 }

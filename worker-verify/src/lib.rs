@@ -8,7 +8,6 @@ pub mod check;
 pub mod doctor;
 pub mod fake;
 pub mod frame;
-mod integers;
 pub mod isolation;
 mod line;
 pub mod locate;

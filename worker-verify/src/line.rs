@@ -5,9 +5,9 @@ use std::{collections::HashSet, time::Duration};
 
 use groklab_domain::{Value, candidate::Candidate};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::{
-    integers,
     sandbox::Limits,
     seen::{shorten, write_value},
     verify::{Case, Submission},
@@ -30,8 +30,9 @@ const FRAMES: usize = 64;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Line {
-    id: String,
+struct Line<'a> {
+    /// Whatever it is, as it is written.
+    id: Box<RawValue>,
     /// Code as it stands.
     #[serde(default)]
     code: Option<String>,
@@ -39,7 +40,8 @@ struct Line {
     #[serde(default)]
     text: Option<String>,
     entry: String,
-    cases: Vec<LineCase>,
+    #[serde(borrow)]
+    cases: Vec<&'a RawValue>,
     #[serde(default)]
     timeout_ms: Option<Value>,
     #[serde(default)]
@@ -53,15 +55,18 @@ struct LineCase {
     expected: Value,
 }
 
-/// Reads one line: an id and what to verify.
+/// Reads one line: its id, which is given back as it is written, and what to verify.
 ///
 /// # Errors
 /// What is wrong with it, for people.
-pub fn parse(line: &[u8]) -> Result<(String, Submission), String> {
+pub fn parse(line: &[u8]) -> Result<(Box<RawValue>, Submission), String> {
     if line.len() > MAX_LINE {
         return Err(format!("the line is longer than {} MiB", MAX_LINE >> 20));
     }
-    let line: Line = serde_json::from_slice(&integers::tagged(line)).map_err(|error| error.to_string())?;
+    if line.trim_ascii_start().first() != Some(&b'{') {
+        return Err("expected an object at the beginning of the line".to_owned());
+    }
+    let line: Line<'_> = serde_json::from_slice(line).map_err(|error| explain(line, &error))?;
     let (text, is_code) = match (line.code, line.text) {
         (Some(code), None) => (code, true),
         (None, Some(text)) => (text, false),
@@ -74,16 +79,63 @@ pub fn parse(line: &[u8]) -> Result<(String, Submission), String> {
         ..defaults
     };
     limits.check().map_err(|error| error.to_string())?;
-    if line.cases.len() > MAX_CASES {
-        return Err(format!("{} cases are more than {MAX_CASES}", line.cases.len()));
+    if !is_name(&line.entry) {
+        return Err(format!(
+            "entry: `{}` is no name of a function; only one that the module itself has can be called",
+            shorten(&line.entry, 40)
+        ));
     }
-    for case in &line.cases {
-        case.args.iter().chain([&case.expected]).try_for_each(|value| check_value(value, 0))?;
-    }
-    check_answers(line.cases.iter().map(|case| &case.expected))?;
-    let cases = line.cases.into_iter().map(|case| Case { args: case.args, expected: case.expected, visible: false }).collect();
+    let cases = read_cases(&line.cases)?;
     let candidate = (!is_code).then(|| Candidate::of(text.as_bytes(), &line.entry));
     Ok((line.id, Submission { text: text.into_bytes(), candidate, entry: line.entry, cases, limits }))
+}
+
+fn read_cases(written: &[&RawValue]) -> Result<Vec<Case>, String> {
+    if written.is_empty() {
+        return Err("cases: there is none, so nothing would be verified".to_owned());
+    }
+    if written.len() > MAX_CASES {
+        return Err(format!("{} cases are more than {MAX_CASES}", written.len()));
+    }
+    let cases: Vec<LineCase> = written.iter().enumerate().map(|(place, case)| read_case(place, case)).collect::<Result<_, _>>()?;
+    for case in &cases {
+        case.args.iter().chain([&case.expected]).try_for_each(|value| check_value(value, 0))?;
+    }
+    check_answers(cases.iter().map(|case| &case.expected))?;
+    Ok(cases.into_iter().map(|case| Case { args: case.args, expected: case.expected, visible: false }).collect())
+}
+
+/// One case: an object, not its fields in a row, of which nobody could tell which they are.
+fn read_case(place: usize, case: &RawValue) -> Result<LineCase, String> {
+    if !case.get().starts_with('{') {
+        return Err(format!("case {place}: expected an object with `args` and `expected`"));
+    }
+    serde_json::from_str(case.get()).map_err(|error| {
+        // The place is one in this case.
+        let place_in_it = format!(" at line {} column {}", error.line(), error.column());
+        format!("case {place}: {}", error.to_string().replace(&place_in_it, ""))
+    })
+}
+
+/// The parser's error. The text of a line is line 1 to its parser; what Python writes and JSON has no words for gets its name.
+fn explain(line: &[u8], error: &serde_json::Error) -> String {
+    let text = error.to_string().replace(" at line 1 column ", " at column ");
+    let forms: [(&[u8], &str); 3] = [(b"-Infinity", "-inf"), (b"Infinity", "inf"), (b"NaN", "nan")];
+    // The parser is at the first character that it can't use, or behind it.
+    let places = (error.column().saturating_sub(2)..=error.column()).filter_map(|place| line.get(place..));
+    let found = places.flat_map(|rest| forms.into_iter().filter(move |(word, _)| rest.starts_with(word))).next();
+    match found {
+        Some((word, form)) if error.is_syntax() => {
+            format!("{text}: `{}` is not JSON; write `{{\"$float\": \"{form}\"}}`", String::from_utf8_lossy(word))
+        }
+        _ => text,
+    }
+}
+
+/// Whether a function can have this name, as far as that can be told without Python.
+fn is_name(entry: &str) -> bool {
+    let letter = |c: char| c == '_' || c.is_alphabetic();
+    entry.starts_with(letter) && entry.chars().all(|c| c == '_' || c.is_alphanumeric() || !c.is_ascii())
 }
 
 /// A limit as it was written, if it was.

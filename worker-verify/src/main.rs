@@ -1,9 +1,10 @@
 //! The `worker-verify` binary: parse, run, exit code.
 
 mod config;
+mod output;
 
 use std::{
-    io::{self, Write as _},
+    io::{BufReader, Write as _, stdin},
     process::ExitCode,
 };
 
@@ -38,22 +39,25 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Ok(groklab_runtime::process::serve("worker-verify", work))
         }
         Command::Check { json, threads } => {
+            let out = output::open()?;
             let sandbox = proven(&cli.programs)?;
-            let summary = check(&sandbox, config::threads(threads), io::BufReader::new(io::stdin()), io::stdout().lock(), json)?;
-            Ok(success(summary.malformed + summary.infrastructure_errors == 0))
+            let summary = check(&sandbox, config::threads(threads), BufReader::new(stdin()), out, json)?;
+            summary.complaint().into_iter().for_each(|complaint| eprintln!("worker-verify: {complaint}"));
+            Ok(ExitCode::from(summary.exit_code()))
         }
         Command::Bench { rounds, candidates } => {
-            bench(&Nsjail::new(&cli.programs.locate())?, Effort { rounds, candidates }, &mut io::stdout().lock())?;
+            bench(&Nsjail::new(&cli.programs.locate())?, Effort { rounds, candidates }, &mut output::open()?)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Soak { count, threads } => {
+            let mut out = output::open()?;
             let jail = Nsjail::new(&cli.programs.locate())?;
-            let found = soak(|| Warm::new(jail), count, 20, config::threads(threads), &mut io::stdout().lock())?;
-            found.wrong.iter().chain(&found.left_over).for_each(|line| println!("{line}"));
+            let found = soak(|| Warm::new(jail), count, 20, config::threads(threads), &mut out)?;
+            found.wrong.iter().chain(&found.left_over).try_for_each(|line| writeln!(out, "{line}"))?;
             Ok(success(found.wrong_count == 0 && found.left_over.is_empty()))
         }
         Command::Repeat { count, threads } => {
-            Ok(success(repeat(&proven(&cli.programs)?, count, config::threads(threads), &mut io::stdout().lock())? == 0))
+            Ok(success(repeat(&proven(&cli.programs)?, count, config::threads(threads), &mut output::open()?)? == 0))
         }
     }
 }
@@ -70,8 +74,8 @@ fn proven(programs: &Programs) -> anyhow::Result<Isolation> {
 }
 
 fn doctor(programs: &Programs) -> anyhow::Result<ExitCode> {
+    let mut out = output::open()?;
     let findings = examine(&programs.locate(), programs.isolation);
-    let mut out = io::stdout().lock();
     for finding in &findings {
         writeln!(out, "{}", finding.line())?;
     }

@@ -6,11 +6,41 @@ All names it needs later are bound before the candidate runs, since the candidat
 
 import builtins, io, os, struct, sys, time
 
+# The limit on digits protects servers that wait for ever; here the limit on CPU time does. A right answer is not wrong for its length.
+if hasattr(sys, "set_int_max_str_digits"):
+    sys.set_int_max_str_digits(0)
+
 MAX_FRAME, MAX_DEPTH, MAX_ITEMS, MAX_INT_BYTES, MAX_TEXT = 1 << 20, 64, 100_000, 1 << 16, 400
+
+
+# The names of `typing`, but for `ChainMap`, `Counter` and `OrderedDict`: whoever writes these means `collections`.
+TYPING = frozenset("""AbstractSet Annotated Any AnyStr AsyncContextManager AsyncGenerator AsyncIterable AsyncIterator Awaitable
+    BinaryIO ByteString Callable ClassVar Collection Concatenate Container ContextManager Coroutine DefaultDict Deque Dict Final
+    ForwardRef FrozenSet Generator Generic Hashable IO ItemsView Iterable Iterator KeysView List Literal LiteralString Mapping
+    MappingView Match MutableMapping MutableSequence MutableSet NamedTuple Never NewType NoDefault NoReturn NotRequired Optional
+    ParamSpec ParamSpecArgs ParamSpecKwargs Pattern Protocol ReadOnly Required Reversible Self Sequence Set Sized SupportsAbs
+    SupportsBytes SupportsComplex SupportsFloat SupportsIndex SupportsInt SupportsRound TYPE_CHECKING Text TextIO Tuple Type
+    TypeAlias TypeAliasType TypeGuard TypeIs TypeVar TypeVarTuple TypedDict Union Unpack ValuesView assert_never assert_type cast
+    clear_overloads dataclass_transform final get_args get_origin get_overloads get_protocol_members get_type_hints is_protocol
+    is_typeddict no_type_check no_type_check_decorator overload override reveal_type runtime_checkable""".split())
 
 
 class TooLarge(Exception):
     pass
+
+
+def lend_typing(program):
+    """Makes the names of `typing` that the code uses builtins: it finds them where it neither defines nor imports them itself, and
+    sees no other difference. Annotations say nothing about what a function does, and code written for graders that provide these
+    names leaves the import out. Other imports are the candidate's own affair."""
+    used, parts = set(), [program]
+    for part in parts:
+        used.update(TYPING.intersection(part.co_names))
+        parts.extend(constant for constant in part.co_consts if type(constant) is type(program))
+    if used:
+        import typing
+        for name in used.intersection(typing.__all__):
+            setattr(builtins, name, getattr(typing, name))
 
 
 def make_decoder():
@@ -197,6 +227,7 @@ def make_server():
             except base_exception as error:
                 finish(b"S" + fault(error))
             try:
+                lend_typing(program)
                 if seed is not None:
                     seed(0)
                 exec(program, names)

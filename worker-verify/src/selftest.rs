@@ -74,7 +74,9 @@ def solve():
         code: "
 import os
 def solve():
-    if os.getpid() != 1 or os.getuid() in (0,) or os.getgroups() not in ([], [65534]): return 'identity'
+    # An unprivileged user can't give up its groups: each shows as nobody's.
+    identity = (os.getpid(), {os.getuid(), os.getgid(), *os.getgroups()})
+    if identity != (1, {65534}): return identity
     for call in (lambda: os.setuid(0), lambda: os.setgid(0), lambda: os.mknod('/tmp/d', 0o20600, 0x103)):
         try: call()
         except OSError: continue

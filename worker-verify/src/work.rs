@@ -86,6 +86,9 @@ fn submissions(job: &v1::VerifyJob) -> Result<Vec<Submission>, Failure> {
             let problem = job.problems.iter().find(|problem| problem.problem == candidate.problem);
             let problem =
                 problem.ok_or_else(|| Failure::caller(format!("candidate of problem {}, which is not in the job", candidate.problem)))?;
+            if problem.cases.is_empty() {
+                return Err(Failure::caller(format!("problem {} has no cases, so nothing would be verified", problem.problem)));
+            }
             let cases = problem.cases.iter().map(case).collect::<Result<_, _>>()?;
             let range = candidate.range.as_ref().map(|range| convert::candidate(range, candidate.text.len())).transpose()?;
             let range = range.unwrap_or_else(|| Candidate::of(&candidate.text, &problem.entry));

@@ -1,17 +1,20 @@
 //! Python values as the problems and verdicts need them: exact by type, ordered, with one JSON form and one Python literal.
 //! Never evaluates or parses Python.
 
+mod json;
+mod numbers;
+
 use std::fmt::{self, Write as _};
 
 use num_bigint::BigInt;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Number, Value as Json};
 
 /// Relative and absolute tolerance within which two floats count as equal.
 pub const FLOAT_TOLERANCE: f64 = 1e-9;
 
-/// Most digits of an integer that is read, with its sign: as many as 64 KiB hold. The time it takes grows with their square.
-const MAX_DIGITS: usize = 157_828;
+/// Characters that an error shows of a text which someone else wrote.
+const SHOWN: usize = 60;
 
 /// One Python value. `Bool(true)` never equals `Int(1)`, nor does `Float(1.0)`.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,7 +89,8 @@ impl Value {
     }
 
     /// The JSON form: natural where JSON can say it, else one-key objects `{"$int": "…"}` (beyond 64 bits), `{"$float": "nan"}`,
-    /// `{"$tuple": […]}`, `{"$dict": [[key, value], …]}`.
+    /// `{"$tuple": […]}`, `{"$dict": [[key, value], …]}`. A `Value` is read from this form, and from plain objects: dictionaries with
+    /// string keys.
     pub fn to_json(&self) -> Json {
         match self {
             Self::None => Json::Null,
@@ -102,61 +106,22 @@ impl Value {
             Self::Dict(pairs) => tagged("$dict", pairs.iter().map(|(k, v)| Json::Array(vec![k.to_json(), v.to_json()])).collect()),
         }
     }
-
-    /// Reads [`Value::to_json`]'s form. A plain object with other keys is a dictionary with string keys.
-    pub fn from_json(json: &Json) -> Result<Self, Malformed> {
-        Ok(match json {
-            Json::Null => Self::None,
-            Json::Bool(b) => Self::Bool(*b),
-            Json::Number(n) => number(n)?,
-            Json::String(text) => Self::Str(text.clone()),
-            Json::Array(items) => Self::List(sequence(items)?),
-            Json::Object(map) => object(map)?,
-        })
-    }
 }
 
-/// A JSON text that is not a value.
+/// Why a JSON text is not a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not a value: `{0}`")]
-pub struct Malformed(String);
+#[error("{0}")]
+struct Malformed(String);
 
 fn tagged(tag: &str, content: Json) -> Json {
     Json::Object(Map::from_iter([(tag.to_owned(), content)]))
 }
 
-fn number(n: &Number) -> Result<Value, Malformed> {
-    if let Some(i) = n.as_i64() {
-        return Ok(Value::int(i));
-    }
-    if let Some(u) = n.as_u64() {
-        return Ok(Value::int(u));
-    }
-    n.as_f64().map(Value::Float).ok_or_else(|| Malformed(n.to_string()))
-}
-
-fn sequence(items: &[Json]) -> Result<Vec<Value>, Malformed> {
-    items.iter().map(Value::from_json).collect()
-}
-
-fn object(map: &Map<String, Json>) -> Result<Value, Malformed> {
-    let single = if map.len() == 1 { map.iter().next() } else { None };
-    match single.map(|(tag, content)| (tag.as_str(), content)) {
-        Some(("$int", Json::String(digits))) if digits.len() > MAX_DIGITS => {
-            Err(Malformed(format!("an integer of {} digits", digits.len())))
-        }
-        Some(("$int", Json::String(digits))) => digits.parse().map(Value::Int).map_err(|_| Malformed(digits.clone())),
-        Some(("$float", Json::String(text))) => text.parse().map(Value::Float).map_err(|_| Malformed(text.clone())),
-        Some(("$tuple", Json::Array(items))) => sequence(items).map(Value::Tuple),
-        Some(("$dict", Json::Array(pairs))) => pairs.iter().map(pair).collect::<Result<_, _>>().map(Value::Dict),
-        _ => map.iter().map(|(key, value)| Ok((Value::str(key), Value::from_json(value)?))).collect::<Result<_, _>>().map(Value::Dict),
-    }
-}
-
-fn pair(json: &Json) -> Result<(Value, Value), Malformed> {
-    match json.as_array().map(Vec::as_slice) {
-        Some([key, value]) => Ok((Value::from_json(key)?, Value::from_json(value)?)),
-        _ => Err(Malformed(json.to_string())),
+/// The beginning of a text.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
@@ -224,22 +189,9 @@ impl Serialize for Value {
     }
 }
 
-impl<'de> Deserialize<'de> for Value {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Value::from_json(&Json::deserialize(deserializer)?).map_err(D::Error::custom)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn integers_that_would_take_long_to_read_are_refused() {
-        let read = |digits: usize| Value::from_json(&tagged("$int", "9".repeat(digits).into()));
-        assert!(read(MAX_DIGITS).is_ok());
-        assert_eq!(read(MAX_DIGITS + 1), Err(Malformed(format!("an integer of {} digits", MAX_DIGITS + 1))));
-    }
     use proptest::prelude::*;
 
     fn any_value() -> impl Strategy<Value = Value> {

@@ -38,6 +38,18 @@ const FAILING: [(&str, &[Verdict]); 6] = [
 
 const LOOPING: &str = "def solve(x):\n    while True: pass";
 
+/// Leaves files everywhere, and more in the scratch folder than it holds. Soaking puts a name of its own for `NAME` and folders for
+/// `FOLDERS`.
+const LITTERING: &str = "
+import os
+def leave(make):
+    try: os.close(make())
+    except (OSError, ImportError): pass
+def solve(x):
+    for folder in FOLDERS: leave(lambda: os.open(f'{folder}/NAME', os.O_CREAT | os.O_WRONLY))
+    leave(lambda: __import__('_posixshmem').shm_open('/NAME', os.O_CREAT | os.O_RDWR, 0o600))
+    for i in range(100): open(f'/tmp/NAME-{i}', 'wb').write(bytes(1 << 20))";
+
 const HOSTILE: [(&str, &[Verdict]); 16] = [
     (LOOPING, &[Verdict::Timeout]),
     ("import os\nwhile True:\n    try: os.fork()\n    except OSError: pass", &[Verdict::Timeout]),
@@ -50,7 +62,7 @@ const HOSTILE: [(&str, &[Verdict]); 16] = [
     ("import socket\nsocket.socket()", &[Verdict::RuntimeError]),
     ("import os, sys\nos.closerange(0, 1024)\ndef solve(x): return 0", &[Verdict::RuntimeError]),
     ("import os, sys\nwhile True: os.write(int(sys.argv[1]), bytes(1 << 20))", &[Verdict::OutputLimit]),
-    ("def solve(x):\n    for i in range(100): open(f'/tmp/{i}', 'wb').write(bytes(1 << 20))", &[Verdict::RuntimeError]),
+    (LITTERING, &[Verdict::RuntimeError]),
     (
         "import os, time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(3600)\ndef solve(x): return sum(i * i for i in range(x))",
         &[Verdict::Passed],
@@ -89,15 +101,20 @@ pub fn mixed(count: usize) -> Vec<Sample> {
     (0..count).map(one).collect()
 }
 
+/// Where what a candidate leaves would be seen outside, if it came out of its jail.
+pub const SHARED_FOLDERS: [&str; 5] = ["/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run/lock"];
+
 /// Candidates that loop.
 pub fn looping(count: usize) -> Vec<Sample> {
     (0..count).map(|_| sample(LOOPING, &[Verdict::Timeout])).collect()
 }
 
-/// One in ten is hostile; every honest one's source is unique.
-pub fn soaking(from: usize, count: usize) -> Vec<Sample> {
+/// One in ten is hostile; every honest one's source is unique. Where they leave files, these begin with `name`.
+pub fn soaking(from: usize, count: usize, name: &str) -> Vec<Sample> {
+    let folders = format!("{SHARED_FOLDERS:?}");
+    let hostile = HOSTILE.map(|(code, right)| (code.replace("NAME", name).replace("FOLDERS", &folders), right));
     let one = |i: usize| match (i % 10, (i / 10) % HOSTILE.len()) {
-        (9, which) => sample(HOSTILE[which].0, HOSTILE[which].1),
+        (9, which) => sample(&hostile[which].0, hostile[which].1),
         _ => sample(&format!("{}\n# {i}", HONEST[i % HONEST.len()]), &[Verdict::Passed]),
     };
     (from..from + count).map(one).collect()

@@ -1,15 +1,14 @@
 //! `worker-verify soak`: many candidates in a row, one in ten hostile; the memory in use as it goes, every verdict checked, and
 //! what is left over at the end.
 
-use std::{fs, io::Write, num::NonZero, os::unix::fs::MetadataExt as _, sync::atomic::AtomicBool, thread, time::Duration};
+use std::{fs, io::Write, num::NonZero, process::id, sync::atomic::AtomicBool, thread, time::Duration};
 
 use groklab_domain::Verdict;
 
 use crate::{
-    arguments,
     bench::{
         drive::drive,
-        load::{Sample, soaking},
+        load::{SHARED_FOLDERS, Sample, soaking},
     },
     cgroup,
     metrics::METRICS,
@@ -46,10 +45,10 @@ pub fn soak(
     let warm = make();
     let mut found = Found { wrong: Vec::new(), wrong_count: 0, memory: Vec::new(), left_over: Vec::new() };
     for part in 0..parts {
-        let samples = soaking(part * count / parts, (part + 1) * count / parts - part * count / parts);
+        let samples = soaking(part * count / parts, (part + 1) * count / parts - part * count / parts, &litter());
         judge(&warm, &samples, threads, &mut found);
         let zygotes = warm.pids().into_iter().flat_map(|(jail, zygote)| [jail, zygote]);
-        let memory = (resident(std::process::id().cast_signed()), zygotes.map(resident).sum());
+        let memory = (resident(id().cast_signed()), zygotes.map(resident).sum());
         found.memory.push(memory);
         let (own, theirs) = memory;
         writeln!(out, "{:>7} candidates: worker {own} KiB, zygotes {theirs} KiB, {} wrong", (part + 1) * count / parts, found.wrong_count)?;
@@ -79,17 +78,23 @@ fn judge(warm: &dyn Sandbox, samples: &[Sample], threads: NonZero<usize>, found:
     }
 }
 
+/// How the files begin that candidates of this soak try to leave. Nobody else's do: whatever other programs make meanwhile, also as the
+/// same user, is theirs.
+fn litter() -> String {
+    format!("groklab-soak-{}-", id())
+}
+
 /// Everything that could be left over, one line each.
 fn inventory() -> Vec<String> {
-    let pid = std::process::id();
+    let pid = id();
     let names = |folder: &str| -> Vec<String> {
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
         entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
     };
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let mut all: Vec<String> = mounts.lines().map(|line| format!("mount {line}")).collect();
+    let mut all: Vec<String> = mounts.lines().filter(|line| is_a_jails(line)).map(|line| format!("mount {line}")).collect();
     all.push(format!("{} descriptors", names("/proc/self/fd").len()));
-    all.extend(["/tmp", "/dev/shm", "/dev/mqueue"].into_iter().flat_map(candidates_files));
+    all.extend(SHARED_FOLDERS.iter().flat_map(|folder| files(folder, &litter())));
     all.extend(cgroup::own_groups().iter().map(|folder| format!("control group {}", folder.display())));
     let threads = names("/proc/self/task").into_iter();
     let children = threads.filter_map(|thread| fs::read_to_string(format!("/proc/{pid}/task/{thread}/children")).ok());
@@ -97,11 +102,15 @@ fn inventory() -> Vec<String> {
     all
 }
 
-/// Files that belong to the user that candidates are outside. Other programs' come and go meanwhile.
-fn candidates_files(folder: &str) -> Vec<String> {
-    let user = arguments::outer_ids().0;
+/// Whether a jail could have made this line of `mountinfo`: nsjail mounts in folders of its name, a candidate's scratch folder is `/tmp`.
+fn is_a_jails(mount: &str) -> bool {
+    mount.split(' ').nth(4).is_some_and(|place| place == "/tmp" || place.contains("/nsjail"))
+}
+
+/// The files in `folder` whose names begin so.
+fn files(folder: &str, beginning: &str) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let theirs = entries.filter(|entry| entry.metadata().is_ok_and(|data| data.uid() == user));
+    let theirs = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(beginning));
     theirs.map(|entry| format!("file {}", entry.path().display())).collect()
 }
 
@@ -124,4 +133,28 @@ fn difference(before: &[String], after: &[String]) -> Vec<String> {
 
 fn resident(pid: i32) -> u64 {
     process::resident_kib(pid).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_candidates_left_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().to_str().unwrap();
+        fs::write(folder.path().join("PostgreSQL.1"), "").unwrap();
+        assert_eq!(files(path, &litter()), Vec::<String>::new());
+        let left = folder.path().join(format!("{}7", litter()));
+        fs::write(&left, "").unwrap();
+        assert_eq!(files(path, &litter()), [format!("file {}", left.display())]);
+        assert_eq!(difference(&[], &files(path, &litter())).len(), 1);
+    }
+
+    #[test]
+    fn only_a_jails_mounts_count() {
+        let mount = |place: &str| format!("40 31 0:37 / {place} rw,nosuid - tmpfs none rw,size=8192k,nr_inodes=64");
+        assert!(["/tmp", "/run/user/nsjail.0.root", "/tmp/nsjail.65534.root/usr/lib"].iter().all(|place| is_a_jails(&mount(place))));
+        assert!(["/run/user/1000", "/var/lib/docker/overlay2/a/merged", "/tmp/build"].iter().all(|place| !is_a_jails(&mount(place))));
+    }
 }

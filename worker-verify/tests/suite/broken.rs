@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use crate::common::{NSJAIL, children, config, patient, run_in, running_candidate, submission};
+use crate::common::{NSJAIL, children, config, open_folder, patient, run_in, running_candidate, submission};
 use groklab_domain::Verdict;
 use groklab_worker_verify::{Config, Nsjail, Outcome, Warm, doctor, isolation, selftest::selftest};
 use nix::{
@@ -146,13 +146,6 @@ fn a_zygote_that_is_stopped_under_a_candidate_is_given_up() {
     let outcome = harmed(&warm, |_, zygote, _| kill(Pid::from_raw(zygote), Signal::SIGSTOP).unwrap());
     no_verdict(&outcome, "the zygote does not do its work");
     passes(&warm);
-}
-
-/// A folder that candidates' user can look into, and not below `/tmp`, which is another one in the jail.
-fn open_folder() -> tempfile::TempDir {
-    let folder = tempfile::tempdir_in("/var/tmp").expect("a folder can be made");
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("it is ours");
-    folder
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What the tests share: the real sandbox, and one small task for candidates: `solve(x)` must return `x + 1`.
 
 use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
     path::PathBuf,
     sync::{LazyLock, atomic::AtomicBool},
     thread,
@@ -76,6 +78,13 @@ pub fn expect_in(sandbox: &dyn Sandbox, code: &str, verdicts: &[Verdict]) -> Out
 pub fn expect(code: &str, verdicts: &[Verdict]) -> Outcome {
     expect_in(&*NSJAIL, code, verdicts);
     expect_in(&*WARM, code, verdicts)
+}
+
+/// A folder that candidates' user can look into, and not below `/tmp`, which is another one in the jail.
+pub fn open_folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir_in("/var/tmp").expect("a folder can be made");
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("it is ours");
+    folder
 }
 
 /// The process ids of the zygote's children.

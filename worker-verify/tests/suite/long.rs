@@ -1,6 +1,13 @@
 //! Shorter versions of `worker-verify soak` and `repeat`.
 
-use std::num::NonZero;
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read as _},
+    num::NonZero,
+    os::unix::fs::chown,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
 
 use crate::common::{NSJAIL, paths};
 use groklab_worker_verify::bench::repeat::repeat;
@@ -10,14 +17,51 @@ const TWO: NonZero<usize> = NonZero::new(2).unwrap();
 /// The other tests of this process start zygotes too: what they leave open is theirs, so this one runs in a process of its own.
 #[test]
 fn a_soak_leaves_nothing_and_judges_everything_right() {
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_worker-verify"))
-        .args(["soak", "--count", "400", "--threads", "2"])
-        .env("GROKLAB_NSJAIL", NSJAIL.path())
-        .output()
-        .unwrap();
+    let output = soak(400).wait_with_output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
     assert!(text.contains("    400 candidates: worker "), "{text}");
+}
+
+fn soak(count: u32) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_worker-verify"))
+        .args(["soak", "--count", &count.to_string(), "--threads", "2"])
+        .env("GROKLAB_NSJAIL", NSJAIL.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program is built")
+}
+
+/// Removes them at the end.
+struct Files(Vec<PathBuf>);
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|file| drop(fs::remove_file(file)));
+    }
+}
+
+/// A database keeps its shared memory there, and many a program its socket: also as the user that candidates are outside.
+#[test]
+fn what_other_programs_leave_meanwhile_is_theirs() {
+    let mut child = soak(200);
+    let mut told = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    told.read_line(&mut line).unwrap();
+    assert!(line.contains("10 candidates: worker "), "the soak has begun: {line}");
+    let name = format!("PostgreSQL.{}", std::process::id());
+    let files = Files(["/dev/shm", "/tmp"].iter().map(|folder| Path::new(folder).join(&name)).collect());
+    for file in &files.0 {
+        fs::write(file, "in use").unwrap();
+        if nix::unistd::geteuid().is_root() {
+            chown(file, Some(65534), Some(65534)).unwrap();
+        }
+    }
+    let mut rest = String::new();
+    told.read_to_string(&mut rest).unwrap();
+    assert!(child.wait().unwrap().success(), "{rest}");
+    assert!(files.0.iter().all(|file| file.exists()), "they were there to its end");
 }
 
 #[test]

@@ -9,5 +9,7 @@ mod check;
 mod contract;
 mod exhaustion;
 mod long;
+mod ordinary;
+mod output;
 mod persistence;
 mod verdicts;

@@ -59,6 +59,11 @@ def solve(): return [len('abc'), sum([1, 2]), math.gcd(12, 18), json.dumps([1]),
 }
 
 #[test]
+fn lent_names_for_the_next() {
+    leaves_nothing("def solve(x: List[int] = None) -> Optional[int]: return 1", "import builtins\ndef solve(): return len(dir(builtins))");
+}
+
+#[test]
 fn limits_signals_timers_and_names_for_the_next() {
     let leave = "
 import os, signal, resource, time

@@ -158,6 +158,11 @@ fn kinds_of_values() {
         ("{2: 'v', 1: 'v'}", pairs([1, 2]), true),
         ("{1: 'v', True: 'w', 2: 'v'}", pairs([1, 2]), false),
         ("{1: 'v', 2.0: 'v'}", pairs([1, 2]), false),
+        (
+            "__import__('collections').Counter('ab')",
+            Value::Dict(vec![(Value::str("a"), Value::int(1)), (Value::str("b"), Value::int(1))]),
+            false,
+        ),
         ("__import__('collections').OrderedDict({1: 'v', 2: 'v'})", pairs([1, 2]), false),
         ("[shared, shared] if (shared := [1]) else 0", Value::List(vec![one(), one()]), true),
         ("None", Value::Bool(false), false),
@@ -168,6 +173,67 @@ fn kinds_of_values() {
     for (expression, expected, passes) in kinds {
         let outcome = returns(&format!("def solve(): return {expression}"), expected);
         assert_eq!(outcome.verdict, if passes { Verdict::Passed } else { Verdict::WrongAnswer }, "{expression}: {outcome:#?}");
+    }
+}
+
+/// Python's limit on the digits of what is converted is not the task's: the limit on CPU time is.
+#[test]
+fn integers_of_many_digits_are_converted() {
+    for (expression, digits) in [("str(2 ** 20_000)", 6021), ("str(int('7' * 9_000))", 9000), ("f'{10 ** 4999}'", 5000)] {
+        let outcome = returns(&format!("def solve(): return len({expression})"), Value::int(digits));
+        assert_eq!(outcome.verdict, Verdict::Passed, "{expression}: {outcome:#?}");
+    }
+    let literal = format!("def solve(): return {} % 10", "7".repeat(5000));
+    assert_eq!(returns(&literal, Value::int(7)).verdict, Verdict::Passed);
+    expect("def solve(x): return str(1 << (1 << 26))", &[Verdict::Timeout]);
+}
+
+/// As the interpreter's `typing` has them, without those that `collections` has too.
+#[test]
+fn all_names_of_typing_need_no_import() {
+    let list = "import typing; print(*(name for name in typing.__all__ if name not in ('ChainMap', 'Counter', 'OrderedDict')))";
+    let listed = std::process::Command::new(&NSJAIL.python.executable).args(["-I", "-c", list]).output().unwrap();
+    let names = String::from_utf8(listed.stdout).unwrap().trim().replace(' ', ", ");
+    assert!(names.contains("List") && names.contains("Optional"), "{names}");
+    let code = format!(
+        "def solve():
+    t = __import__('ty' 'ping')
+    return [name for name, lent in zip('{names}'.split(', '), [{names}]) if lent is not getattr(t, name)]"
+    );
+    let outcome = returns(&code, Value::List(vec![]));
+    assert_eq!(outcome.verdict, Verdict::Passed, "{outcome:#?}");
+}
+
+#[test]
+fn annotations_need_no_import_and_nothing_else_changes() {
+    for passes in [
+        "def solve(x: Union[int, str], y: Optional[List[int]] = None) -> Dict[str, Tuple[Any, ...]]: return x + 1",
+        "class C:\n    seen: Set[int] = set()\n    def add(self, x: int) -> Callable: return x + 1\nsolve = C().add",
+        "def solve(x):\n    def inner(items: Iterable[int]) -> Sequence: return items\n    return inner([x + 1])[0]",
+        "from typing import List\ndef solve(x: List[int], y: Optional[int] = None): return x + 1",
+        "import typing\ndef solve(x: typing.List[int]): return x + 1 if 'List' not in globals() else 0",
+        "T = TypeVar('T')\nclass Box(Generic[T]):\n    pass\nclass P(NamedTuple):\n    n: int\ndef solve(x): return P(x + 1).n",
+        // What the code has itself comes first.
+        "List = 1\ndef solve(x): return x + List",
+        "def Set(x): return x + 1\ndef solve(x): return Set(x)",
+        "def solve(x, Any=1): return x + Any",
+        "from collections import Counter, OrderedDict\ndef solve(x): return x + len(OrderedDict(Counter('a')))",
+        // Nor is there anything to see.
+        "x: List\ndef solve(x): return x + 1 if 'List' not in globals() and 'List' not in dir() else 0",
+        "import builtins\ndef solve(x): return x + 1 if not any(hasattr(builtins, n) for n in ('List', 'Optional', 'Any')) else 0",
+        "import builtins\nbuiltins.one = 1\ndef solve(x: Any): return x + one",
+        "import builtins\ndef solve(x: Any): return x + 1 if vars(builtins) is __builtins__ else 0",
+    ] {
+        expect(passes, &[Verdict::Passed]);
+    }
+    for (forgotten, reason) in [
+        ("def solve(x): return math.floor(x) + 1", "name 'math' is not defined"),
+        ("def solve(x): return len(Counter([x])) + x", "name 'Counter' is not defined"),
+        ("def solve(x: List[int], y: Lists): return x + 1", "name 'Lists' is not defined"),
+        ("def solve(x: np.ndarray): return x + 1", "name 'np' is not defined"),
+    ] {
+        let outcome = expect(forgotten, &[Verdict::RuntimeError]);
+        assert!(outcome.error.as_ref().is_some_and(|error| error.contains(reason)), "{outcome:#?}");
     }
 }
 
