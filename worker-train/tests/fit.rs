@@ -34,11 +34,16 @@ impl Folder {
     }
 
     fn fit(&self, config: &str, out: &str, more: &[&str]) -> Output {
+        self.program(config, out, Command::new(env!("CARGO_BIN_EXE_worker-train"))).args(more).output().unwrap()
+    }
+
+    /// `program`, which is or starts worker-train, with the arguments of a fit.
+    fn program(&self, config: &str, out: &str, mut program: Command) -> Command {
         self.put("train.toml", config);
-        let mut program = Command::new(env!("CARGO_BIN_EXE_worker-train"));
         program.arg("fit").arg("--model").arg(self.at("model")).arg("--data").arg(self.at("data.jsonl"));
         program.arg("--out").arg(self.at(out)).arg("--config").arg(self.at("train.toml"));
-        program.current_dir(self.0.path()).args(more).output().unwrap()
+        program.current_dir(self.0.path());
+        program
     }
 }
 
@@ -153,4 +158,29 @@ fn what_is_wrong_is_named_and_has_exit_code_2() {
     assert!(refused("").contains("example 2: id 9999"));
     folder.put("data.jsonl", "");
     assert!(refused("").contains("no examples"));
+}
+
+#[test]
+fn what_cannot_be_written_is_an_error_and_training_needs_no_reader() {
+    let folder = Folder::new();
+    let config = "steps = 3\nbatch_size = 4\nrank = 4\n";
+    let sent_to = |output: &str, out: &str| {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("exec \"$0\" \"$@\" {output}"), env!("CARGO_BIN_EXE_worker-train")]);
+        let done = folder.program(config, out, shell).output().unwrap();
+        (done.status.code(), String::from_utf8_lossy(&done.stderr).into_owned())
+    };
+    let (code, said) = sent_to(">/dev/full", "full");
+    assert!(code == Some(1) && said.contains("No space left on device") && said.contains("the adapter of the last good step"), "{said}");
+    assert!(Adapter::open(&folder.at("full")).is_ok());
+    let (code, said) = sent_to(">&-", "closed");
+    assert!(code == Some(1) && said.contains("standard output is closed"), "{said}");
+    assert!(!folder.at("closed").exists(), "nothing is begun");
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut unread = folder.program(config, "unread", Command::new(env!("CARGO_BIN_EXE_worker-train")));
+    let done = unread.stdout(writer).output().unwrap();
+    assert_eq!((done.status.code(), String::from_utf8_lossy(&done.stderr).as_ref()), (Some(0), ""));
+    steps(&folder.fit(config, "read", &[]));
+    assert_eq!(weights(&folder.at("unread")), weights(&folder.at("read")), "it went on to its end");
 }

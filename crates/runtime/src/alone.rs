@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    io::{BufRead, IsTerminal, Write},
+    io::{BufRead, IsTerminal},
     process::ExitCode,
     time::Duration,
 };
@@ -11,18 +11,26 @@ use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Serialize, de::DeserializeOwned};
 
+use crate::output;
+
 /// What `--help` says about exit codes.
-pub const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed; 2 the command line, the configuration or a line of the input is wrong.";
+pub const EXIT_CODES: &str = "Exit codes: 0 done, or nobody reads on (as with `| head`); 1 failed, also where standard output is full or closed; \
+2 the command line, the configuration or a line of the input is wrong.";
 
 /// What the caller gave is wrong: exit code 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Wrong(pub String);
 
-/// Runs `command` and prints its error, with all its causes, once.
+/// Runs `command` and prints its error, with all its causes, once. Nothing is begun where standard output is closed, and a reader who
+/// has gone ends it quietly.
 pub fn run(name: &'static str, command: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
-    let Err(error) = command() else { return ExitCode::SUCCESS };
-    eprintln!("{name}: error: {error:#}");
+    let done = output::open().map_err(anyhow::Error::from).and_then(|()| command());
+    let Err(error) = done else { return ExitCode::SUCCESS };
+    if matches!(error.downcast_ref(), Some(output::Error::ReaderGone)) {
+        return ExitCode::SUCCESS;
+    }
+    output::complain(format!("{name}: error: {error:#}"));
     if error.downcast_ref::<Wrong>().is_some() { ExitCode::from(crate::process::USAGE) } else { ExitCode::FAILURE }
 }
 
@@ -47,9 +55,15 @@ pub fn read_lines<T: DeserializeOwned>(input: impl BufRead, check: impl Fn(&T) -
 
 /// Writes one line to standard output and hands it on at once.
 pub fn write_line(value: &impl Serialize) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    serde_json::to_writer(&mut out, value).context("write to standard output")?;
-    out.write_all(b"\n").and_then(|()| out.flush()).context("write to standard output")
+    Ok(output::json_line(value)?)
+}
+
+/// The same where the line only tells how far the work is: a reader who has gone does not end it.
+pub fn report_line(value: &impl Serialize) -> anyhow::Result<()> {
+    match output::json_line(value) {
+        Err(output::Error::ReaderGone) => Ok(()),
+        written => Ok(written?),
+    }
 }
 
 /// A bar over `total` units on standard error; invisible where that is no terminal.

@@ -20,7 +20,7 @@ impl Drop for Guard {
         if let Some(provider) = self.0.take()
             && let Err(error) = provider.shutdown()
         {
-            eprintln!("warning: export the last traces: {error}");
+            crate::output::complain(format!("warning: export the last traces: {error}"));
         }
     }
 }
@@ -36,7 +36,8 @@ pub fn init(name: &'static str) -> Result<Guard, opentelemetry_otlp::ExporterBui
         Ok("text") => false,
         _ => !std::io::stderr().is_terminal(),
     };
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    // Where a line cannot be written the layer would panic in telling so.
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).log_internal_errors(false);
     let lines = if json { lines.json().flatten_event(true).boxed() } else { lines.compact().boxed() };
     tracing_subscriber::registry().with(filter).with(lines).with(traces).init();
     Ok(Guard(provider))
