@@ -140,6 +140,17 @@ fn what_is_wrong_is_named_and_has_its_exit_code() {
     assert!(code == 1 && message.contains("/no/adapter"), "{message}");
 }
 
+#[test]
+fn a_line_that_is_not_utf8_is_named() {
+    let model = tiny();
+    for (command, line) in [("generate", &b"{\"id\": 2, \"prompt\": \"\xff\"}\n"[..]), ("score", b"{\"id\": 2, \"text\": \"\xff\"}\n")] {
+        let good = if command == "score" { "{\"id\": 1, \"text\": \"a\"}\n" } else { "{\"id\": 1, \"prompt\": \"a\"}\n" };
+        let done = run_bytes(model.path(), command, &[], &[good.as_bytes(), line].concat());
+        let message = String::from_utf8(done.stderr).unwrap();
+        assert!(done.status.code() == Some(2) && message.contains("line 2: not UTF-8"), "{message}");
+    }
+}
+
 /// The program with its standard output sent to `output`, in the words of a shell, and one line of input.
 fn sent_to(output: &str, model: &Path, arguments: &[&str]) -> Output {
     let mut shell = Command::new("sh");

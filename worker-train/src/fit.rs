@@ -27,6 +27,7 @@ const OPTIMISER: &str = "optimiser.safetensors";
 
 /// A line of the data: text, or ids of which the first `prompt_length` are not learnt.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Line {
     prompt: Option<String>,
     completion: Option<String>,

@@ -156,8 +156,26 @@ fn what_is_wrong_is_named_and_has_exit_code_2() {
     assert!(refused("").contains("line 1: `prompt_length` 2"));
     folder.put("data.jsonl", "{\"prompt\": \"a\", \"completion\": \"b\"}\n{\"input_ids\": [5, 9999], \"prompt_length\": 1}\n");
     assert!(refused("").contains("example 2: id 9999"));
+    folder.put("data.jsonl", "{\"prompt\": \"a\", \"completion\": \"b\"}\n{\"prompt\": \"a\", \"completion\": \"b\", \"weight\": 0.5}\n");
+    assert!(refused("").contains("line 2: unknown field `weight`"), "a weight that is not used would be a wrong result");
+    folder.put("data.jsonl", "[\"a\", \"b\", null, null]\n");
+    assert!(refused("").contains("line 1: an object is wanted"));
+    fs::write(folder.at("data.jsonl"), b"{\"prompt\": \"a\", \"completion\": \"b\"}\n{\"prompt\": \"\xff\", \"completion\": \"b\"}\n")
+        .unwrap();
+    assert!(refused("").contains("line 2: not UTF-8 from byte 13 on"));
     folder.put("data.jsonl", "");
     assert!(refused("").contains("no examples"));
+    assert!(refused("betas = [0.9, 0.95, 0.99]").contains("`betas` = [0.9, 0.95, 0.99]: use exactly two values"));
+}
+
+#[test]
+fn a_configuration_that_is_not_utf8_is_the_callers_error() {
+    let folder = Folder::new();
+    let mut program = folder.program("", "out", Command::new(env!("CARGO_BIN_EXE_worker-train")));
+    fs::write(folder.at("train.toml"), b"# \xff\n").unwrap();
+    let done = program.output().unwrap();
+    let message = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(done.status.code() == Some(2) && message.contains("train.toml") && message.contains("utf-8"), "{message}");
 }
 
 #[test]
