@@ -250,7 +250,7 @@ const SETTINGS: [(&str, &str, &[&str]); 18] = [
     ("name = \"e\"", "name = \"../e\"", &["`name` = \"../e\""]),
     ("name = \"e\"", "name = \"--help\"", &["`name` = \"--help\"", "not starting with `-`"]),
     ("name = \"e\"", "name = 2024-01-01", &["`name` = 2024-01-01", "in quotes: \"2024-01-01\""]),
-    ("name = \"e\"", "name = \"e\"\ntrain = \"rft\"", &["`train` is a table", "write [train] on a line of its own"]),
+    ("name = \"e\"", "name = \"e\"\nstop = 3", &["`stop` is a table", "write [stop] on a line of its own"]),
     ("difficulty = [1, 2]", "difficulty = [1, 2, 3]", &["`problems.difficulty` = [1, 2, 3]", "[lowest, highest]"]),
     ("difficulty = [1, 2]", "difficulty = 2", &["`problems.difficulty` = 2", "[lowest, highest]"]),
     ("train = 16", "train = \"16\"", &["`problems.train` = \"16\"", "a whole number"]),

@@ -99,6 +99,8 @@ fn no_command_loses_what_it_should_print() {
     let stack = Stack::full();
     let file = stack.file("one.toml", &experiment("one", 0, "none"));
     let file = file.to_str().unwrap();
+    let other = stack.file("other.toml", &experiment("other", 0, "none"));
+    let other = other.to_str().unwrap();
     stack.grokctl_ok(&["submit", file]);
     stack.grokctl_ok(&["watch", "one"]);
     let commands: [&[&str]; 13] = [
@@ -113,8 +115,8 @@ fn no_command_loses_what_it_should_print() {
         &["workers"],
         &["validate", file],
         &["export", "one", "--out", "exported", "--force"],
-        &["submit", file],
-        &["cancel", "one"],
+        &["submit", other],
+        &["cancel", "other"],
     ];
     for json in [&[][..], &["--json"]] {
         for command in commands {

@@ -58,6 +58,8 @@ fn syntax(text: &str, table: Option<&DeTable<'_>>, error: &toml::de::Error) -> E
             Some(near) => format!("unknown key `{unknown}`; did you mean `{near}`?"),
             None => format!("unknown key `{unknown}`; known here are {}", known.join(", ")),
         };
+    } else if message == "duplicate key" {
+        message = format!("`{}` is given twice", text.get(span.clone()).unwrap_or_default());
     } else if message == "missing field `model`" {
         message = "missing table [model]: write [model] on a line of its own, and `source = \"…\"` below it".to_owned();
     } else if let Some((key, value)) = table.and_then(|table| key_at(table, &span, String::new())) {
@@ -187,6 +189,13 @@ mod tests {
         assert_eq!(message("name = \"x\"\n"), table);
         assert_eq!(message("name = \"x\"\n[model]\n"), "line 2: missing key `source`");
         assert_eq!(message("[model]\nsource = \"m.gguf\"\n"), "line 1: missing key `name`");
+    }
+
+    #[test]
+    fn a_key_that_is_given_twice_is_named() {
+        let message = |tail: &str| parse(&format!("{SHORT}{tail}")).unwrap_err().to_string();
+        assert_eq!(message("[train]\nrank = 8\nrank = 16\n"), "line 6: `rank` is given twice");
+        assert_eq!(message("[train]\nrank = 8\n[train]\nepochs = 1\n"), "line 6: `train` is given twice");
     }
 
     #[test]
