@@ -1,10 +1,14 @@
 //! Every command of grokctl that asks a coordinator, on one finished experiment: for a person and with --json.
 #![expect(clippy::unwrap_used, reason = "a test: a failure is a panic with its place")]
 
-use std::process::{Command, Output, Stdio};
+use std::{
+    process::{Command, Output, Stdio},
+    time::Duration,
+};
 
 use groklab_tests::files::{experiment, lines};
-use groklab_tests::{Stack, binary};
+use groklab_tests::{Process, Stack, binary, wait::until};
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 fn json(stack: &Stack, args: &[&str]) -> Vec<Value> {
@@ -136,5 +140,20 @@ fn no_command_loses_what_it_should_print() {
         let said = String::from_utf8_lossy(&done.stderr);
         assert_eq!(done.status.code(), Some(code), "{said}");
         assert!(stack.dir.path().join(out).join("metrics.jsonl").exists(), "{said}");
+    }
+}
+
+#[test]
+fn ctrl_c_on_a_command_that_waits_is_exit_code_130() {
+    let stack = Stack::coordinator(&[]);
+    let file = stack.file("waits.toml", &experiment("waits", 0, "none"));
+    stack.grokctl_ok(&["submit", file.to_str().unwrap()]);
+    for (number, signal) in [Signal::SIGINT, Signal::SIGTERM].into_iter().enumerate() {
+        let dir = stack.dir.path().join(number.to_string());
+        std::fs::create_dir(&dir).unwrap();
+        let mut watch = Process::start(&dir, "grokctl", &["--coordinator", &stack.address, "watch", "waits"], &[]);
+        until("the watch to begin", Duration::from_secs(60), || watch.log().contains("waits is ").then_some(()));
+        watch.signal(signal);
+        assert_eq!(watch.wait(Duration::from_secs(30)).code(), Some(130), "{}", watch.log());
     }
 }

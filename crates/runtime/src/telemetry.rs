@@ -36,8 +36,7 @@ pub fn init(name: &'static str) -> Result<Guard, opentelemetry_otlp::ExporterBui
         Ok("text") => false,
         _ => !std::io::stderr().is_terminal(),
     };
-    // Where a line cannot be written the layer would panic in telling so.
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).log_internal_errors(false);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
     let lines = if json { lines.json().flatten_event(true).boxed() } else { lines.compact().boxed() };
     tracing_subscriber::registry().with(filter).with(lines).with(traces).init();
     Ok(Guard(provider))

@@ -21,11 +21,14 @@ pub struct Served {
     pub token: Option<(String, u16)>,
 }
 
+/// The path and the `Authorization` of a request.
+pub type Request = (String, Option<String>);
+
 /// A running hub. It ends with the process.
 #[derive(Debug)]
 pub struct Hub {
     pub endpoint: String,
-    seen: Arc<Mutex<Vec<(String, Option<String>)>>>,
+    seen: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Hub {
@@ -47,8 +50,8 @@ impl Hub {
         Ok(Self { endpoint, seen })
     }
 
-    /// The path and the `Authorization` of every request so far.
-    pub fn requests(&self) -> Vec<(String, Option<String>)> {
+    /// Every request so far.
+    pub fn requests(&self) -> Vec<Request> {
         lock(&self.seen).clone()
     }
 }
@@ -58,7 +61,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Answers one request and closes the connection.
-fn answer(mut stream: TcpStream, served: &Served, seen: &Mutex<Vec<(String, Option<String>)>>) -> io::Result<()> {
+fn answer(mut stream: TcpStream, served: &Served, seen: &Mutex<Vec<Request>>) -> io::Result<()> {
     let head: Vec<String> = BufReader::new(&stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
     let header = |name: &str| {
         let value =
