@@ -9,8 +9,9 @@ BIN := $(CARGO_TARGET_DIR)/debug
 quickstart: build
 	$(BIN)/grokctl run --local examples/quickstart.toml
 
+# Goes on after a suite that fails, and says at its end which did.
 test: build
-	$(CARGO) test --locked --workspace
+	$(CARGO) test --locked --workspace --no-fail-fast
 
 setup:
 	@deploy/setup.sh

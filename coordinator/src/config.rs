@@ -102,7 +102,7 @@ pub enum Command {
 impl Config {
     /// Reads flags and environment; ends the process where clap says so (`--help`, bad flags).
     pub fn from_args() -> anyhow::Result<Command> {
-        let flags = Flags::parse();
+        let flags: Flags = groklab_runtime::output::parse();
         let print = flags.print_config;
         let config = Self::try_from(flags)?;
         Ok(if print { Command::Print(config.describe()) } else { Command::Run(Box::new(config)) })

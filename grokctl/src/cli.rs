@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-const EXIT_CODES: &str = "Exit codes: 0 done · 1 other failure · 2 wrong command line or file · 3 not found · 4 coordinator unreachable · \
+const EXIT_CODES: &str = "Exit codes: 0 done, or nobody reads on (as with `| head`) · 1 other failure, also where standard output is full or closed · 2 wrong command line or file · 3 not found · 4 coordinator unreachable · \
 5 the experiment failed, was cancelled or is paused · 6 no or a wrong token · 130 interrupted";
 
 /// Can a small code model improve itself on problems whose answers can be checked? Submit an experiment and see.

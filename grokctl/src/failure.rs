@@ -2,15 +2,16 @@
 
 use std::fmt;
 
+use groklab_runtime::output;
 use tonic::{Code, Status};
 
 /// The documented exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// Done; a watched experiment completed.
+    /// Done; a watched experiment completed. Also where nobody reads on, as with `| head`.
     Ok = 0,
-    /// Anything that no other code names.
+    /// Anything that no other code names; also where standard output is full or closed.
     Other = 1,
     /// A wrong command line or experiment file.
     Usage = 2,
@@ -103,6 +104,17 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+/// Nobody reads on: nothing went wrong, and nothing more is wanted.
+impl From<output::Error> for Failure {
+    fn from(error: output::Error) -> Self {
+        match &error {
+            output::Error::ReaderGone => Self::new(Exit::Ok, error.to_string()),
+            output::Error::Closed => Self::other("write to standard output").because(error),
+            output::Error::Write(source) => Self::other(error.to_string()).because(source),
+        }
+    }
+}
 
 /// An error and its sources, each once.
 pub fn chain(error: &dyn std::error::Error) -> String {

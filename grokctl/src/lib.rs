@@ -1,6 +1,8 @@
 //! grokctl: brings Groklab up on one machine, submits experiments, shows their progress and takes their results home.
 //! Asks the coordinator for everything; never touches the database or a model.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod cli;
 mod client;
 mod commands;

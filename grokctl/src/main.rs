@@ -1,16 +1,18 @@
 //! Reads the command line, runs the command, prints what failed once, and ends with the documented exit code.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 use std::process::ExitCode;
 
-use clap::Parser;
 use grokctl::{Cli, Exit, Failure, Interrupt, run};
+use groklab_runtime::output;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = output::parse::<Cli>();
     let exit = match serve(cli) {
         Ok(exit) => exit,
         Err(failure) => {
-            eprintln!("{}", failure.report());
+            output::complain(failure.report());
             failure.exit
         }
     };

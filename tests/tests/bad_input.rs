@@ -231,7 +231,7 @@ fn commands_that_cannot_work_say_what_to_do() {
 }
 
 /// One change of a good experiment file, and what is said about it.
-const SETTINGS: [(&str, &str, &[&str]); 12] = [
+const SETTINGS: [(&str, &str, &[&str]); 18] = [
     ("method = \"rft\"", "methd = \"rft\"", &["line", "did you mean `method`"]),
     ("method = \"rft\"", "method = \"grpo\"", &["grpo", "rft"]),
     ("epochs = 4", "epochs = 0", &["`train.epochs` = 0", "1"]),
@@ -248,6 +248,12 @@ const SETTINGS: [(&str, &str, &[&str]); 12] = [
         &["`evaluate.pass_at` = 8", "evaluate.samples"],
     ),
     ("name = \"e\"", "name = \"../e\"", &["`name` = \"../e\""]),
+    ("name = \"e\"", "name = \"--help\"", &["`name` = \"--help\"", "not starting with `-`"]),
+    ("name = \"e\"", "name = 2024-01-01", &["`name` = 2024-01-01", "in quotes: \"2024-01-01\""]),
+    ("name = \"e\"", "name = \"e\"\nstop = 3", &["`stop` is a table", "write [stop] on a line of its own"]),
+    ("difficulty = [1, 2]", "difficulty = [1, 2, 3]", &["`problems.difficulty` = [1, 2, 3]", "[lowest, highest]"]),
+    ("difficulty = [1, 2]", "difficulty = 2", &["`problems.difficulty` = 2", "[lowest, highest]"]),
+    ("train = 16", "train = \"16\"", &["`problems.train` = \"16\"", "a whole number"]),
 ];
 
 #[test]

@@ -1,8 +1,14 @@
 //! Every command of grokctl that asks a coordinator, on one finished experiment: for a person and with --json.
 #![expect(clippy::unwrap_used, reason = "a test: a failure is a panic with its place")]
 
-use groklab_tests::Stack;
+use std::{
+    process::{Command, Output, Stdio},
+    time::Duration,
+};
+
 use groklab_tests::files::{experiment, lines};
+use groklab_tests::{Process, Stack, binary, wait::until};
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 fn json(stack: &Stack, args: &[&str]) -> Vec<Value> {
@@ -73,5 +79,81 @@ fn every_command_says_the_same_to_people_and_programs() {
     ] {
         let output = stack.grokctl(&args);
         assert_eq!(output.status.code(), Some(code), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+/// Runs grokctl with its standard output sent to `output`, in the words of a shell.
+fn sent_to(stack: &Stack, args: &[&str], output: &str) -> Output {
+    let mut shell = Command::new("timeout");
+    shell.args(["60", "sh", "-c", &format!("exec \"$0\" \"$@\" {output}")]).arg(binary("grokctl")).args(["--coordinator", &stack.address]);
+    shell.args(args).current_dir(stack.dir.path()).stdin(Stdio::null()).output().unwrap()
+}
+
+/// Runs grokctl with a standard output whose reader has gone.
+fn unread(stack: &Stack, args: &[&str]) -> Output {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = Command::new("timeout");
+    command.arg("60").arg(binary("grokctl")).args(["--coordinator", &stack.address]).args(args);
+    command.current_dir(stack.dir.path()).stdin(Stdio::null()).stdout(writer).output().unwrap()
+}
+
+#[test]
+fn no_command_loses_what_it_should_print() {
+    let stack = Stack::full();
+    let file = stack.file("one.toml", &experiment("one", 0, "none"));
+    let file = file.to_str().unwrap();
+    let other = stack.file("other.toml", &experiment("other", 0, "none"));
+    let other = other.to_str().unwrap();
+    stack.grokctl_ok(&["submit", file]);
+    stack.grokctl_ok(&["watch", "one"]);
+    let commands: [&[&str]; 13] = [
+        &["list"],
+        &["show", "one"],
+        &["watch", "one"],
+        &["rollouts", "one"],
+        &["problems", file],
+        &["compare", "one", "one"],
+        &["logs", "one"],
+        &["logs", "one", "--follow"],
+        &["workers"],
+        &["validate", file],
+        &["export", "one", "--out", "exported", "--force"],
+        &["submit", other],
+        &["cancel", "other"],
+    ];
+    for json in [&[][..], &["--json"]] {
+        for command in commands {
+            let args = [json, command].concat();
+            for (output, why) in [(">/dev/full", "No space left on device"), (">&-", "standard output is closed")] {
+                let done = sent_to(&stack, &args, output);
+                let said = String::from_utf8_lossy(&done.stderr);
+                assert!(done.status.code() == Some(1) && said.contains(why), "{args:?} {output}: {:?} {said}", done.status);
+            }
+            let done = unread(&stack, &args);
+            assert_eq!(done.status.code(), Some(0), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
+        }
+    }
+    // What was asked for was done, and a run exports whatever becomes of what it prints.
+    let run = |out| ["--json", "run", file, "--out", out];
+    for (done, out, code) in [(sent_to(&stack, &run("full"), ">/dev/full"), "full", 1), (unread(&stack, &run("unread")), "unread", 0)] {
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert_eq!(done.status.code(), Some(code), "{said}");
+        assert!(stack.dir.path().join(out).join("metrics.jsonl").exists(), "{said}");
+    }
+}
+
+#[test]
+fn ctrl_c_on_a_command_that_waits_is_exit_code_130() {
+    let stack = Stack::coordinator(&[]);
+    let file = stack.file("waits.toml", &experiment("waits", 0, "none"));
+    stack.grokctl_ok(&["submit", file.to_str().unwrap()]);
+    for (number, signal) in [Signal::SIGINT, Signal::SIGTERM].into_iter().enumerate() {
+        let dir = stack.dir.path().join(number.to_string());
+        std::fs::create_dir(&dir).unwrap();
+        let mut watch = Process::start(&dir, "grokctl", &["--coordinator", &stack.address, "watch", "waits"], &[]);
+        until("the watch to begin", Duration::from_secs(60), || watch.log().contains("waits is ").then_some(()));
+        watch.signal(signal);
+        assert_eq!(watch.wait(Duration::from_secs(30)).code(), Some(130), "{}", watch.log());
     }
 }

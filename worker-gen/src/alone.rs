@@ -7,7 +7,10 @@ use groklab_model::{
     Adapter, Applied, ChatTokenizer, Completion, Error, Finish, Message, Model, Placement, Progress, Request, Row, Sampling, Stop,
     load_tokenizer, score, set_threads,
 };
-use groklab_runtime::alone::{bar, peak_memory_mb, read_lines, write_line, wrong};
+use groklab_runtime::{
+    alone::{bar, peak_memory_mb, read_lines, write_line, wrong},
+    output::complain,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -173,7 +176,7 @@ impl Loaded {
         figures["load_seconds"] = json!(self.load_seconds);
         figures["peak_memory_mb"] = json!(peak_memory_mb());
         figures["device"] = json!(self.model.device_description());
-        eprintln!("{figures}");
+        complain(figures.to_string());
     }
 }
 

@@ -1,5 +1,7 @@
 //! worker-gen: lease, sample, send rollouts. The sampling itself is `groklab-model`'s.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod alone;
 pub mod config;
 mod generate;

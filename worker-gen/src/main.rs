@@ -1,9 +1,10 @@
 //! worker-gen: leases generate jobs and answers them with rollouts, or works on lines of standard input.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 use std::process::ExitCode;
 
-use clap::Parser;
-use groklab_runtime::{alone, process};
+use groklab_runtime::{alone, output, process};
 use groklab_worker_gen::{
     alone::{generate, score_lines},
     config::{Cli, Command},
@@ -11,7 +12,7 @@ use groklab_worker_gen::{
 
 fn main() -> ExitCode {
     groklab_runtime::openmp::ensure_passive_waiting();
-    match Cli::parse().command {
+    match output::parse::<Cli>().command {
         Command::Work(args) => process::serve("worker-gen", |stop| groklab_worker_gen::work(args, stop)),
         Command::Generate(args) => alone::run("worker-gen", || generate(&args)),
         Command::Score(args) => alone::run("worker-gen", || score_lines(&args)),

@@ -17,10 +17,14 @@ fn tiny() -> tempfile::TempDir {
 }
 
 fn run(model: &Path, command: &str, arguments: &[&str], input: &str) -> Output {
+    run_bytes(model, command, arguments, input.as_bytes())
+}
+
+fn run_bytes(model: &Path, command: &str, arguments: &[&str], input: &[u8]) -> Output {
     let mut program = Command::new(env!("CARGO_BIN_EXE_worker-gen"));
     program.arg(command).arg("--model").arg(model).args(arguments);
     let mut child = program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
     child.wait_with_output().unwrap()
 }
 
@@ -134,4 +138,54 @@ fn what_is_wrong_is_named_and_has_its_exit_code() {
     assert!(code == 1 && message.contains("/no/such/model"), "{message}");
     let (code, message) = failed(model.path(), "generate", &["--adapter", "/no/adapter"], &good);
     assert!(code == 1 && message.contains("/no/adapter"), "{message}");
+}
+
+#[test]
+fn a_line_that_is_not_utf8_is_named() {
+    let model = tiny();
+    for (command, line) in [("generate", &b"{\"id\": 2, \"prompt\": \"\xff\"}\n"[..]), ("score", b"{\"id\": 2, \"text\": \"\xff\"}\n")] {
+        let good = if command == "score" { "{\"id\": 1, \"text\": \"a\"}\n" } else { "{\"id\": 1, \"prompt\": \"a\"}\n" };
+        let done = run_bytes(model.path(), command, &[], &[good.as_bytes(), line].concat());
+        let message = String::from_utf8(done.stderr).unwrap();
+        assert!(done.status.code() == Some(2) && message.contains("line 2: not UTF-8"), "{message}");
+    }
+}
+
+/// The program with its standard output sent to `output`, in the words of a shell, and one line of input.
+fn sent_to(output: &str, model: &Path, arguments: &[&str]) -> Output {
+    let mut shell = Command::new("sh");
+    let script = format!("printf '%s\\n' \"$LINE\" | \"$0\" \"$@\" {output}");
+    let field = if arguments[0] == "score" { "text" } else { "prompt" };
+    shell.env("LINE", json!({"id": 1, field: "a"}).to_string());
+    shell.args(["-c", &script, env!("CARGO_BIN_EXE_worker-gen")]).args(arguments);
+    if !arguments[0].starts_with("--") {
+        shell.arg("--model").arg(model);
+    }
+    shell.output().unwrap()
+}
+
+#[test]
+fn what_cannot_be_written_is_an_error() {
+    let model = tiny();
+    for arguments in [&["generate", "--max-new-tokens", "3"][..], &["score"], &["--help"], &["--version"]] {
+        for (output, why) in [(">/dev/full", "No space left on device"), (">&-", "standard output is closed")] {
+            let done = sent_to(output, model.path(), arguments);
+            let said = String::from_utf8_lossy(&done.stderr);
+            assert!(done.status.code() == Some(1) && said.contains(why), "{arguments:?} {output}: {said}");
+        }
+        assert_eq!(sent_to("", model.path(), arguments).status.code(), Some(0), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_reader_who_has_seen_enough_is_no_error() {
+    let model = tiny();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_worker-gen"));
+    command.args(["generate", "--max-new-tokens", "3", "--model"]).arg(model.path());
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut child = command.stdin(Stdio::piped()).stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(prompts(3).as_bytes()).unwrap();
+    let done = child.wait_with_output().unwrap();
+    assert_eq!((done.status.code(), String::from_utf8_lossy(&done.stderr).as_ref()), (Some(0), ""));
 }

@@ -14,7 +14,7 @@ use groklab_model::{
     Adapter, ChatTokenizer, Error, Example, LoraSpec, Model, Placement, Settings, Start, StepReport, Trainer, load_tokenizer, plan_batches,
     set_threads,
 };
-use groklab_runtime::alone::{bar, peak_memory_mb, read_lines, write_line, wrong};
+use groklab_runtime::alone::{bar, peak_memory_mb, read_lines, report_line, wrong};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -28,6 +28,7 @@ const OPTIMISER: &str = "optimiser.safetensors";
 
 /// A line of the data: text, or ids of which the first `prompt_length` are not learnt.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Line {
     prompt: Option<String>,
     completion: Option<String>,
@@ -116,7 +117,7 @@ impl Run<'_> {
             let report = stepped.map_err(|error| named(error, |at| batch[at] + 1))?;
             shown.inc(1);
             shown.set_message(format!("loss {:.4}", report.loss));
-            write_line(&step_line(&report, start.elapsed(), batch.len()))?;
+            report_line(&step_line(&report, start.elapsed(), batch.len()))?;
         }
         self.held_out_line(trainer, self.batches.len())?;
         shown.finish_and_clear();
@@ -128,7 +129,7 @@ impl Run<'_> {
             return Ok(());
         }
         let loss = trainer.loss(self.held_out, &mut || ControlFlow::Continue(()))?;
-        write_line(&json!({"step": step, "held_out_loss": loss}))
+        report_line(&json!({"step": step, "held_out_loss": loss}))
     }
 }
 

@@ -1,5 +1,7 @@
 //! worker-train: lease, LoRA steps, publish the adapter. The training step itself is `groklab-model`'s.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod config;
 pub mod fit;
 mod settings;

@@ -1,12 +1,12 @@
 //! What training is told: the `[train]` keys of an experiment, and what `fit --config` reads beside them.
 
-use std::path::Path;
+use std::{fmt::Display, path::Path};
 
 use anyhow::Context;
 use groklab_domain::experiment;
 use groklab_model::{Schedule, Settings};
 use groklab_runtime::alone::wrong;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 /// The model's settings for a run of `total_steps` with the keys of `[train]`.
 pub(crate) fn of(train: &experiment::Train, total_steps: u64, seed: u64) -> Settings {
@@ -28,7 +28,7 @@ pub(crate) fn of(train: &experiment::Train, total_steps: u64, seed: u64) -> Sett
 }
 
 /// Keys beside those of `[train]`.
-const OWN: [&str; 7] = ["betas", "eps", "steps", "batch_size", "micro_batch_tokens", "seed", "epochs"];
+const OWN: [&str; 6] = ["betas", "eps", "steps", "batch_size", "micro_batch_tokens", "seed"];
 
 /// The configuration of a run.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -49,6 +49,7 @@ pub struct Table {
 
 #[derive(Deserialize)]
 struct Own {
+    #[serde(default, deserialize_with = "pair")]
     betas: Option<[f64; 2]>,
     eps: Option<f64>,
     steps: Option<usize>,
@@ -58,6 +59,10 @@ struct Own {
     seed: u64,
 }
 
+fn pair<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<[f64; 2]>, D::Error> {
+    experiment::exactly_two(deserializer).map(Some)
+}
+
 impl Table {
     /// Reads `path`, or takes the defaults.
     ///
@@ -65,12 +70,12 @@ impl Table {
     /// The file cannot be read, or names the key that is unknown, wrong or contradicts another.
     pub fn read(path: Option<&Path>) -> anyhow::Result<Self> {
         let Some(path) = path else { return Ok(Self::default()) };
-        let text = std::fs::read_to_string(path).with_context(|| format!("read `{}`", path.display()))?;
-        Self::parse(&text).map_err(|reason| wrong(format!("`{}`: {reason}", path.display())))
+        let bytes = std::fs::read(path).with_context(|| format!("read `{}`", path.display()))?;
+        let text = str::from_utf8(&bytes).map_err(|error| wrong(format!("`{}`: {error}", path.display())))?;
+        Self::parse(text).map_err(|reason| wrong(format!("`{}`: {reason}", path.display())))
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        let own: Own = toml::from_str(text).map_err(|error| error.to_string())?;
         let mut table: toml::Table = toml::from_str(text).map_err(|error| error.to_string())?;
         for (a, b) in [("steps", "epochs"), ("batch_size", "batch_tokens")] {
             if table.contains_key(a) && table.contains_key(b) {
@@ -78,17 +83,11 @@ impl Table {
             }
         }
         let names_shape = ["rank", "alpha", "targets"].iter().any(|key| table.contains_key(*key));
-        table.retain(|key, _| key == "epochs" || !OWN.contains(&key));
-        // What is left must be keys of `[train]`; one by one, so that a wrong value is named by its key.
-        for (key, value) in &table {
-            let alone = toml::Table::from_iter([(key.clone(), value.clone())]);
-            let parsed: Result<experiment::Train, toml::de::Error> = alone.try_into();
-            parsed.map_err(|error| {
-                format!("`{key}` = {value}: {}; known beside the keys of [train] are {}", error.message(), OWN.join(", "))
-            })?;
-        }
-        let train: experiment::Train = table.try_into().map_err(|error: toml::de::Error| error.message().to_owned())?;
-        let Own { betas, eps, steps, batch_size, micro_batch_tokens, seed } = own;
+        table.iter().try_for_each(|(key, value)| check_type(key, value))?;
+        let refused = |error: toml::de::Error| experiment::plain(error.message());
+        let Own { betas, eps, steps, batch_size, micro_batch_tokens, seed } = table.clone().try_into().map_err(refused)?;
+        table.retain(|key, _| !OWN.contains(&key));
+        let train: experiment::Train = table.try_into().map_err(refused)?;
         let read = Self { train, names_shape, betas, eps, steps, batch_size, micro_batch_tokens, seed };
         read.check().map(|()| read)
     }
@@ -97,22 +96,49 @@ impl Table {
         let train = &self.train;
         let share = |value: f64| (0.0..1.0).contains(&value);
         let positive = |value: f64| value.is_finite() && value > 0.0;
-        let wrong = [
-            ("learning_rate", positive(train.learning_rate)),
-            ("max_grad_norm", positive(train.max_grad_norm)),
-            ("weight_decay", train.weight_decay.is_finite() && train.weight_decay >= 0.0),
-            ("dropout", share(train.dropout)),
-            ("betas", self.betas.is_none_or(|betas| betas.into_iter().all(share))),
-            ("eps", self.eps.is_none_or(positive)),
-            ("steps", self.steps != Some(0)),
-            ("epochs", train.epochs > 0),
-            ("batch_size", self.batch_size != Some(0)),
-            ("batch_tokens", train.batch_tokens > 0),
-            ("micro_batch_tokens", self.micro_batch_tokens != Some(0)),
-            ("rank", train.rank > 0),
-            ("alpha", positive(train.alpha)),
+        let positives = [
+            ("learning_rate", Some(train.learning_rate)),
+            ("max_grad_norm", Some(train.max_grad_norm)),
+            ("alpha", Some(train.alpha)),
+            ("eps", self.eps),
         ];
-        wrong.into_iter().find(|(_, sound)| !sound).map_or(Ok(()), |(key, _)| Err(format!("`{key}` is out of range")))
+        for (key, value) in positives {
+            require(value.is_none_or(positive), key, value, "use a number above 0")?;
+        }
+        let counts = [
+            ("steps", self.steps),
+            ("epochs", Some(train.epochs as usize)),
+            ("batch_size", self.batch_size),
+            ("batch_tokens", Some(train.batch_tokens as usize)),
+            ("micro_batch_tokens", self.micro_batch_tokens),
+            ("rank", Some(train.rank as usize)),
+        ];
+        for (key, count) in counts {
+            require(count != Some(0), key, count, "use 1 or more")?;
+        }
+        let decay = train.weight_decay;
+        require(decay.is_finite() && decay >= 0.0, "weight_decay", Some(decay), "use 0 or more")?;
+        let shares = self.betas.into_iter().flatten().map(|beta| ("betas", beta)).chain([("dropout", train.dropout)]);
+        shares.into_iter().try_for_each(|(key, value)| require(share(value), key, Some(value), "use 0 or more, and less than 1"))
+    }
+}
+
+/// Whether a key is known and its value of the right kind; by itself, so that it can be named.
+fn check_type(key: &str, value: &toml::Value) -> Result<(), String> {
+    let alone = toml::Table::from_iter([(key.to_owned(), value.clone())]);
+    let checked = if OWN.contains(&key) { alone.try_into::<Own>().map(drop) } else { alone.try_into::<experiment::Train>().map(drop) };
+    checked.map_err(|error| match error.message() {
+        unknown if unknown.starts_with("unknown field ") => {
+            format!("unknown key `{key}`; known are the keys of an experiment's [train] and {}", OWN.join(", "))
+        }
+        message => format!("`{key}` = {value}: {}", experiment::plain(message)),
+    })
+}
+
+fn require(sound: bool, key: &str, value: Option<impl Display>, fix: &str) -> Result<(), String> {
+    match value {
+        Some(value) if !sound => Err(format!("`{key}` = {value}: {fix}")),
+        _ => Ok(()),
     }
 }
 
@@ -143,10 +169,26 @@ mod tests {
     #[test]
     fn a_wrong_key_is_named() {
         let message = |text: &str| Table::parse(text).unwrap_err();
-        assert!(message("lerning_rate = 1").contains("lerning_rate"));
-        assert!(message("rank = \"four\"").contains("rank"));
+        assert!(
+            message("lerning_rate = 1").contains("unknown key `lerning_rate`; known are the keys of an experiment's [train] and betas")
+        );
         assert!(message("steps = 1\nepochs = 2").contains("`steps` and `epochs`"));
-        assert!(message("dropout = 1.0").contains("`dropout`"));
-        assert!(message("steps = 0").contains("`steps`"));
+        let table = [
+            ("rank = \"four\"", "`rank` = \"four\": use a whole number from 0 to 4294967295"),
+            ("schedule = \"step\"", "`schedule` = \"step\": use one of `constant`, `linear`, `cosine`"),
+            ("steps = 1.5", "`steps` = 1.5: use a whole number, 0 or more"),
+            ("betas = [0.9]", "`betas` = [0.9]: use exactly two values; here they are 1"),
+            ("betas = [0.9, 0.95, 0.99]", "`betas` = [0.9, 0.95, 0.99]: use exactly two values; here they are 3"),
+            ("betas = [0.9, 1.0]", "`betas` = 1: use 0 or more, and less than 1"),
+            ("betas = 0.9", "`betas` = 0.9: use a list in brackets"),
+            ("dropout = 1.0", "`dropout` = 1: use 0 or more, and less than 1"),
+            ("eps = nan", "`eps` = NaN: use a number above 0"),
+            ("steps = 0", "`steps` = 0: use 1 or more"),
+            ("rank = 0", "`rank` = 0: use 1 or more"),
+            ("weight_decay = -1", "`weight_decay` = -1: use 0 or more"),
+        ];
+        for (text, expected) in table {
+            assert_eq!(message(text), expected);
+        }
     }
 }

@@ -34,11 +34,16 @@ impl Folder {
     }
 
     fn fit(&self, config: &str, out: &str, more: &[&str]) -> Output {
+        self.program(config, out, Command::new(env!("CARGO_BIN_EXE_worker-train"))).args(more).output().unwrap()
+    }
+
+    /// `program`, which is or starts worker-train, with the arguments of a fit.
+    fn program(&self, config: &str, out: &str, mut program: Command) -> Command {
         self.put("train.toml", config);
-        let mut program = Command::new(env!("CARGO_BIN_EXE_worker-train"));
         program.arg("fit").arg("--model").arg(self.at("model")).arg("--data").arg(self.at("data.jsonl"));
         program.arg("--out").arg(self.at(out)).arg("--config").arg(self.at("train.toml"));
-        program.current_dir(self.0.path()).args(more).output().unwrap()
+        program.current_dir(self.0.path());
+        program
     }
 }
 
@@ -151,6 +156,49 @@ fn what_is_wrong_is_named_and_has_exit_code_2() {
     assert!(refused("").contains("line 1: `prompt_length` 2"));
     folder.put("data.jsonl", "{\"prompt\": \"a\", \"completion\": \"b\"}\n{\"input_ids\": [5, 9999], \"prompt_length\": 1}\n");
     assert!(refused("").contains("example 2: id 9999"));
+    folder.put("data.jsonl", "{\"prompt\": \"a\", \"completion\": \"b\"}\n{\"prompt\": \"a\", \"completion\": \"b\", \"weight\": 0.5}\n");
+    assert!(refused("").contains("line 2: unknown field `weight`"), "a weight that is not used would be a wrong result");
+    folder.put("data.jsonl", "[\"a\", \"b\", null, null]\n");
+    assert!(refused("").contains("line 1: an object is wanted"));
+    fs::write(folder.at("data.jsonl"), b"{\"prompt\": \"a\", \"completion\": \"b\"}\n{\"prompt\": \"\xff\", \"completion\": \"b\"}\n")
+        .unwrap();
+    assert!(refused("").contains("line 2: not UTF-8 from byte 13 on"));
     folder.put("data.jsonl", "");
     assert!(refused("").contains("no examples"));
+    assert!(refused("betas = [0.9, 0.95, 0.99]").contains("`betas` = [0.9, 0.95, 0.99]: use exactly two values"));
+}
+
+#[test]
+fn a_configuration_that_is_not_utf8_is_the_callers_error() {
+    let folder = Folder::new();
+    let mut program = folder.program("", "out", Command::new(env!("CARGO_BIN_EXE_worker-train")));
+    fs::write(folder.at("train.toml"), b"# \xff\n").unwrap();
+    let done = program.output().unwrap();
+    let message = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(done.status.code() == Some(2) && message.contains("train.toml") && message.contains("utf-8"), "{message}");
+}
+
+#[test]
+fn what_cannot_be_written_is_an_error_and_training_needs_no_reader() {
+    let folder = Folder::new();
+    let config = "steps = 3\nbatch_size = 4\nrank = 4\n";
+    let sent_to = |output: &str, out: &str| {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("exec \"$0\" \"$@\" {output}"), env!("CARGO_BIN_EXE_worker-train")]);
+        let done = folder.program(config, out, shell).output().unwrap();
+        (done.status.code(), String::from_utf8_lossy(&done.stderr).into_owned())
+    };
+    let (code, said) = sent_to(">/dev/full", "full");
+    assert!(code == Some(1) && said.contains("No space left on device") && said.contains("the adapter of the last good step"), "{said}");
+    assert!(Adapter::open(&folder.at("full")).is_ok());
+    let (code, said) = sent_to(">&-", "closed");
+    assert!(code == Some(1) && said.contains("standard output is closed"), "{said}");
+    assert!(!folder.at("closed").exists(), "nothing is begun");
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut unread = folder.program(config, "unread", Command::new(env!("CARGO_BIN_EXE_worker-train")));
+    let done = unread.stdout(writer).output().unwrap();
+    assert_eq!((done.status.code(), String::from_utf8_lossy(&done.stderr).as_ref()), (Some(0), ""));
+    steps(&folder.fit(config, "read", &[]));
+    assert_eq!(weights(&folder.at("unread")), weights(&folder.at("read")), "it went on to its end");
 }

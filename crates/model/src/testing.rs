@@ -1,5 +1,7 @@
 //! A tiny random model with a real tokenizer and chat template, for tests that run whole programs in seconds. Nothing outside tests uses it.
 
+mod hub;
+
 use std::{collections::BTreeMap, path::Path};
 
 use rand_chacha::{
@@ -14,6 +16,8 @@ use crate::{
     error::{Error, Result},
     lora::{NamedTensor, write_safetensors},
 };
+
+pub use hub::{Hub, Served};
 
 const HIDDEN: i64 = 64;
 const INNER: i64 = 160;

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    io::{BufRead, IsTerminal, Write},
+    io::{BufRead, IsTerminal},
     process::ExitCode,
     time::Duration,
 };
@@ -11,45 +11,70 @@ use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Serialize, de::DeserializeOwned};
 
+use crate::output;
+
 /// What `--help` says about exit codes.
-pub const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed; 2 the command line, the configuration or a line of the input is wrong.";
+pub const EXIT_CODES: &str = "Exit codes: 0 done, or nobody reads on (as with `| head`); 1 failed, also where standard output is full or closed; \
+2 the command line, the configuration or a line of the input is wrong.";
 
 /// What the caller gave is wrong: exit code 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Wrong(pub String);
 
-/// Runs `command` and prints its error, with all its causes, once.
+/// Runs `command` and prints its error, with all its causes, once. Nothing is begun where standard output is closed, and a reader who
+/// has gone ends it quietly.
 pub fn run(name: &'static str, command: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
-    let Err(error) = command() else { return ExitCode::SUCCESS };
-    eprintln!("{name}: error: {error:#}");
+    let done = output::open().map_err(anyhow::Error::from).and_then(|()| command());
+    let Err(error) = done else { return ExitCode::SUCCESS };
+    if matches!(error.downcast_ref(), Some(output::Error::ReaderGone)) {
+        return ExitCode::SUCCESS;
+    }
+    output::complain(format!("{name}: error: {error:#}"));
     if error.downcast_ref::<Wrong>().is_some() { ExitCode::from(crate::process::USAGE) } else { ExitCode::FAILURE }
 }
 
-/// Reads a value from each line of `input`; empty lines are passed over. `check` may refuse one.
+/// Reads an object from each line of `input`; empty lines are passed over. `check` may refuse one.
 ///
 /// # Errors
 /// [`Wrong`], with the number of the line (from 1); or reading fails.
 pub fn read_lines<T: DeserializeOwned>(input: impl BufRead, check: impl Fn(&T) -> Result<(), String>) -> anyhow::Result<Vec<T>> {
     let mut values = Vec::new();
-    for (at, line) in input.lines().enumerate() {
+    for (at, line) in input.split(b'\n').enumerate() {
         let line = line.with_context(|| format!("read line {}", at + 1))?;
-        if line.trim().is_empty() {
-            continue;
-        }
-        // The text of a line is line 1 to its parser.
-        let parsed = serde_json::from_str(&line).map_err(|error| error.to_string().replace(" at line 1 column ", " at column "));
-        let checked = parsed.and_then(|value| check(&value).map(|()| value));
-        values.push(checked.map_err(|reason| Wrong(format!("line {}: {reason}", at + 1)))?);
+        let read = object(&line).and_then(|value| value.map(|value| check(&value).map(|()| value)).transpose());
+        values.extend(read.map_err(|reason| Wrong(format!("line {}: {reason}", at + 1)))?);
     }
     Ok(values)
 }
 
+/// The object in a line; none in an empty one.
+fn object<T: DeserializeOwned>(line: &[u8]) -> Result<Option<T>, String> {
+    let text =
+        str::from_utf8(line).map_err(|error| format!("not UTF-8 from byte {} on; save the file as UTF-8", error.valid_up_to() + 1))?;
+    let text = text.trim_end();
+    match text.trim_start().chars().next() {
+        None => return Ok(None),
+        Some('\u{feff}') => return Err("it begins with a byte-order mark; save the file without one".into()),
+        // serde would take the elements of a list for the fields in their order.
+        Some('[') => return Err("an object is wanted, {\"name\": value, …}, and this is a list".into()),
+        Some(_) => {}
+    }
+    // The text of a line is line 1 to its parser.
+    serde_json::from_str(text).map(Some).map_err(|error| error.to_string().replace(" at line 1 column ", " at column "))
+}
+
 /// Writes one line to standard output and hands it on at once.
 pub fn write_line(value: &impl Serialize) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    serde_json::to_writer(&mut out, value).context("write to standard output")?;
-    out.write_all(b"\n").and_then(|()| out.flush()).context("write to standard output")
+    Ok(output::json_line(value)?)
+}
+
+/// The same where the line only tells how far the work is: a reader who has gone does not end it.
+pub fn report_line(value: &impl Serialize) -> anyhow::Result<()> {
+    match output::json_line(value) {
+        Err(output::Error::ReaderGone) => Ok(()),
+        written => Ok(written?),
+    }
 }
 
 /// A bar over `total` units on standard error; invisible where that is no terminal.
@@ -90,6 +115,22 @@ mod tests {
         let message = |text: &str| read_lines(text.as_bytes(), even).unwrap_err().downcast::<Wrong>().unwrap().0;
         assert_eq!(message("2\n\n3"), "line 3: 3 is odd");
         assert_eq!(message("2\nx"), "line 2: expected value at column 1");
+        assert_eq!(message("2\r\n\r\n x\r\n"), "line 3: expected value at column 2");
+        assert_eq!(message("\u{feff}2"), "line 1: it begins with a byte-order mark; save the file without one");
+        assert_eq!(message("[2]"), "line 1: an object is wanted, {\"name\": value, …}, and this is a list");
+    }
+
+    #[test]
+    fn a_line_that_is_not_utf8_is_named_like_any_other() {
+        let error = read_lines(&b"2\n4 \xff\n"[..], even).unwrap_err();
+        assert_eq!(error.downcast::<Wrong>().unwrap().0, "line 2: not UTF-8 from byte 3 on; save the file as UTF-8");
+    }
+
+    #[test]
+    fn input_that_cannot_be_read_is_no_fault_of_its_lines() {
+        let folder = std::fs::File::open(std::env::temp_dir()).unwrap();
+        let error = read_lines(std::io::BufReader::new(folder), even).unwrap_err();
+        assert!(!error.is::<Wrong>() && error.to_string() == "read line 1", "{error:#}");
     }
 
     #[test]

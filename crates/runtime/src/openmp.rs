@@ -3,6 +3,8 @@
 
 use std::{env, os::unix::process::CommandExt, process::Command};
 
+use crate::output;
+
 const PASSIVE: [(&str, &str); 2] = [("OMP_WAIT_POLICY", "passive"), ("GOMP_SPINCOUNT", "0")];
 
 /// Replaces this process by itself with passive waiting, unless `OMP_WAIT_POLICY` is set. Call first in `main`: it keeps
@@ -12,6 +14,7 @@ pub fn ensure_passive_waiting() {
         return;
     }
     let Ok(executable) = env::current_exe() else { return };
+    output::hand_over();
     let error = Command::new(executable).args(env::args_os().skip(1)).envs(PASSIVE).exec();
-    eprintln!("warning: start again with OMP_WAIT_POLICY=passive: {error}; libtorch may be slow beside other work");
+    output::complain(format!("warning: start again with OMP_WAIT_POLICY=passive: {error}; libtorch may be slow beside other work"));
 }

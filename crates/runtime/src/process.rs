@@ -30,7 +30,7 @@ where
 }
 
 fn failed(name: &str, error: &anyhow::Error) -> ExitCode {
-    eprintln!("{name}: error: {error:#}");
+    crate::output::complain(format!("{name}: error: {error:#}"));
     let usage = error.chain().any(|cause| cause.is::<crate::connect::Error>());
     if usage { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
 }

@@ -20,7 +20,7 @@ impl Drop for Guard {
         if let Some(provider) = self.0.take()
             && let Err(error) = provider.shutdown()
         {
-            eprintln!("warning: export the last traces: {error}");
+            crate::output::complain(format!("warning: export the last traces: {error}"));
         }
     }
 }

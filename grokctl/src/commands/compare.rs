@@ -55,7 +55,7 @@ pub async fn run(context: &Context, args: &CompareArgs) -> Result<Exit, Failure>
         }
     }
     let what = format!("{}, {} iteration {} → {} iteration {}", args.split, before.name, before.iteration, after.name, after.iteration);
-    comparison_sentences(&comparison, &what).iter().for_each(|line| context.console.print(line));
+    comparison_sentences(&comparison, &what).iter().try_for_each(|line| context.console.print(line))?;
     Ok(Exit::Ok)
 }
 

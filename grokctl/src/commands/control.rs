@@ -12,7 +12,7 @@ pub async fn run(context: &Context, id: &str, control: Control) -> Result<Exit, 
     if context.console.json() {
         context.console.print_json(&json::experiment(&experiment))?;
     } else {
-        context.console.print(plain_state(&experiment));
+        context.console.print(plain_state(&experiment))?;
     }
     Ok(Exit::Ok)
 }

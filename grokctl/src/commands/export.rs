@@ -48,9 +48,8 @@ pub async fn to_folder(client: &Client, id: &str, out: &Path, force: bool, conso
     if console.json() {
         console.print_json(&json!({"out": out, "files": count + 1, "report": out.join("report.html")}))
     } else {
-        console.print(format!("exported {} files to {}", count + 1, out.display()));
-        console.print(format!("report: {}", out.join("report.html").display()));
-        Ok(())
+        console.print(format!("exported {} files to {}", count + 1, out.display()))?;
+        console.print(format!("report: {}", out.join("report.html").display()))
     }
 }
 

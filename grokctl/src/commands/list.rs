@@ -15,7 +15,7 @@ pub async fn run(context: &Context, args: ListArgs) -> Result<Exit, Failure> {
     } else if experiments.is_empty() {
         context.console.note("no experiments; `grokctl submit FILE` makes one");
     } else {
-        context.console.print(tables::experiments(&experiments, now_unix_ms()).trim_fmt());
+        context.console.print(tables::experiments(&experiments, now_unix_ms()).trim_fmt())?;
     }
     Ok(Exit::Ok)
 }

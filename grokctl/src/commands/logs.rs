@@ -42,8 +42,7 @@ fn show(context: &Context, event: &Event, level: &str) -> Result<(), Failure> {
         let value = json!({"event_id": event.event_id, "unix_ms": event.unix_ms, "level": event.level, "message": event.message});
         return context.console.print_json(&value);
     }
-    context.console.print(line(event));
-    Ok(())
+    context.console.print(line(event))
 }
 
 fn rank(level: &str) -> u8 {

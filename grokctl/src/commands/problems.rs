@@ -29,9 +29,9 @@ pub fn run(context: &Context, args: &ProblemsArgs) -> Result<Exit, Failure> {
         chosen.iter().take(limit).try_for_each(|problem| context.console.print_json(problem))?;
         return Ok(Exit::Ok);
     }
-    context.console.print(validate::problems_table(&checked.summary));
+    context.console.print(validate::problems_table(&checked.summary))?;
     for problem in chosen.iter().take(limit) {
-        context.console.print(text(problem));
+        context.console.print(text(problem))?;
     }
     if chosen.is_empty() {
         context.console.note("no problem of this split and family");

@@ -1,6 +1,6 @@
 //! `rollouts`: what the model wrote, and why it failed.
 
-use std::{collections::HashMap, io::IsTerminal};
+use std::collections::HashMap;
 
 use groklab_domain::Verdict;
 use groklab_proto::v1::RolloutsRequest;
@@ -24,7 +24,7 @@ pub async fn run(context: &Context, args: RolloutsArgs) -> Result<Exit, Failure>
     let limit = args.limit.unwrap_or(if json { 0 } else { SHOWN });
     let mut records = client.rollouts(request(&args, if limit == 0 { 0 } else { limit.saturating_add(1) })).await?;
     let mut problems = Problems { client: &client, experiment: &args.experiment.experiment, known: None };
-    let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let colours = context.console.colours();
     let mut shown = 0;
     while let Some(record) = records.next().await? {
         if limit != 0 && shown == limit {
@@ -33,12 +33,12 @@ pub async fn run(context: &Context, args: RolloutsArgs) -> Result<Exit, Failure>
         }
         shown += 1;
         if json {
-            context.console.print(&record.json);
+            context.console.print(&record.json)?;
             continue;
         }
         let rollout: Rollout = results::line("a rollout", &record.json)?;
         let failed = failed_call(&rollout, &mut problems).await?;
-        context.console.print(text(&rollout, failed.as_deref(), args.full, colours));
+        context.console.print(text(&rollout, failed.as_deref(), args.full, colours))?;
     }
     if shown == 0 && !json {
         context.console.note("no such rollouts");

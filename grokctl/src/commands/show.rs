@@ -25,15 +25,15 @@ pub async fn run(context: &Context, id: &str) -> Result<Exit, Failure> {
         return Ok(Exit::Ok);
     }
     for line in summary(&experiment, words::now_unix_ms()) {
-        context.console.print(line);
+        context.console.print(line)?;
     }
     let evaluations: Vec<MetricsLine> = results::lines("a line of metrics", &metrics.metrics_json)?;
     let iterations: Vec<IterationLine> = results::lines("a line of iterations", &metrics.iterations_json)?;
     if !evaluations.is_empty() {
-        context.console.print(accuracy_table(&evaluations).trim_fmt());
+        context.console.print(accuracy_table(&evaluations).trim_fmt())?;
     }
     if !iterations.is_empty() {
-        context.console.print(iterations_table(&iterations).trim_fmt());
+        context.console.print(iterations_table(&iterations).trim_fmt())?;
     }
     Ok(Exit::Ok)
 }

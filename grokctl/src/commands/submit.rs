@@ -17,12 +17,13 @@ pub async fn run(context: &Context, args: SubmitArgs) -> Result<Exit, Failure> {
     let checked = experiment_file::check(&args.file.file)?;
     let client = context.client().await?;
     let experiment = submit(&client, &checked, &context.console).await?;
-    match (args.watch, context.console.json()) {
+    let printed = match (args.watch, context.console.json()) {
         // The id comes first in any case: a watch that is interrupted can be taken up again with it.
-        (false, true) => context.console.print_json(&json::experiment(&experiment))?,
-        (true, true) => {}
+        (false, true) => context.console.print_json(&json::experiment(&experiment)),
+        (true, true) => Ok(()),
         (_, false) => context.console.print(&experiment.experiment_id),
-    }
+    };
+    printed.map_err(|failure| failure.next(format!("it was submitted: `grokctl watch {}` follows it", experiment.experiment_id)))?;
     if args.watch { watch::to_the_end(&client, &experiment.experiment_id, &context.console).await } else { Ok(Exit::Ok) }
 }
 

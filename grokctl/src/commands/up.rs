@@ -50,7 +50,7 @@ fn announce(started: &[Started], console: &Console) -> Result<(), Failure> {
         if console.json() {
             console.print_json(component)?;
         } else {
-            console.print(line(component));
+            console.print(line(component))?;
         }
     }
     Ok(())

@@ -19,9 +19,9 @@ pub fn run(context: &Context, file: &Path) -> Result<Exit, Failure> {
         context.console.print_json(&json!({"config": experiment, "summary": summary, "warnings": warnings}))?;
         return Ok(Exit::Ok);
     }
-    context.console.print(format!("{}: `{}` may be submitted", file.display(), checked.experiment.name));
-    context.console.print(problems_table(&checked.summary));
-    cost_lines(&checked).iter().for_each(|line| context.console.print(line));
+    context.console.print(format!("{}: `{}` may be submitted", file.display(), checked.experiment.name))?;
+    context.console.print(problems_table(&checked.summary))?;
+    cost_lines(&checked).iter().try_for_each(|line| context.console.print(line))?;
     checked.warnings.iter().for_each(|warning| context.console.note(format!("warning: {warning}")));
     Ok(Exit::Ok)
 }

@@ -142,13 +142,13 @@ async fn conclude(client: &Client, experiment: &Experiment, console: &Console) -
     if console.json() || evaluations.is_empty() {
         return Ok(());
     }
-    console.print(accuracy_table(&evaluations).trim_fmt());
+    console.print(accuracy_table(&evaluations).trim_fmt())?;
     if let [first, .., last] = evaluations.as_slice() {
         let (first, last) = (first.iteration, last.iteration);
         let before = compare::outcomes(client, &experiment.experiment_id, first, Split::Test).await?;
         let comparison = before.against(&compare::outcomes(client, &experiment.experiment_id, last, Split::Test).await?);
         let lines = comparison.map(|comparison| comparison_lines(&comparison, Split::Test, first, last));
-        lines.iter().flatten().for_each(|line| console.print(line));
+        lines.iter().flatten().try_for_each(|line| console.print(line))?;
     }
     Ok(())
 }

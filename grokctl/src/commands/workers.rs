@@ -13,7 +13,7 @@ pub async fn run(context: &Context) -> Result<Exit, Failure> {
     } else if workers.is_empty() {
         context.console.note("no workers; `grokctl up` starts one of each kind on this machine");
     } else {
-        context.console.print(tables::workers(&workers, now_unix_ms()).trim_fmt());
+        context.console.print(tables::workers(&workers, now_unix_ms()).trim_fmt())?;
     }
     Ok(Exit::Ok)
 }

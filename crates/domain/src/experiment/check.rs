@@ -19,6 +19,9 @@ const RESULT_BYTES: u64 = 15 << 20;
 /// Bytes per generated token in the worst case: its id and its text (vocabularies have runs of white space of a hundred bytes).
 const TOKEN_BYTES: u64 = 5 + 128;
 
+/// What `problems.difficulty` may be.
+pub(super) const DIFFICULTY: &str = "use [lowest, highest] between 1 and 10";
+
 impl Experiment {
     /// Every value that cannot be used; empty when the experiment may run.
     pub fn check(&self) -> Vec<Invalid> {
@@ -32,9 +35,7 @@ impl Experiment {
     }
 
     fn check_top(&self, c: &mut Checks) {
-        let legal = |ch: char| ch.is_ascii_alphanumeric() || "-_.".contains(ch);
-        let name_ok = !self.name.is_empty() && self.name.len() <= 64 && self.name.chars().all(legal) && !self.name.starts_with('.');
-        c.require(name_ok, "name", quoted(&self.name), "use 1 to 64 letters, digits, `-`, `_` or `.`, not starting with `.`");
+        self.check_name(c);
         c.require(i64::try_from(self.seed).is_ok(), "seed", self.seed, "use 0 to 9223372036854775807");
         c.range("iterations", self.iterations, 0, 100_000);
         c.require(!self.model.source.trim().is_empty(), "model.source", "\"\"", "name a folder, a .gguf file or a hub id");
@@ -47,12 +48,21 @@ impl Experiment {
         }
     }
 
+    /// A name must be good for a folder, and for the command line: there a `-` begins a flag, and names come before ids.
+    fn check_name(&self, c: &mut Checks) {
+        let legal = |ch: char| ch.is_ascii_alphanumeric() || "-_.".contains(ch);
+        let named = (1..=64).contains(&self.name.len()) && self.name.chars().all(legal) && !self.name.starts_with(['.', '-']);
+        c.require(named, "name", quoted(&self.name), "use 1 to 64 letters, digits, `-`, `_` or `.`, not starting with `-` or `.`");
+        let id = uuid::Uuid::try_parse(&self.name).is_ok();
+        c.require(!id, "name", quoted(&self.name), "it reads as an id and could hide the experiment that has it; use a word");
+    }
+
     fn check_problems(&self, c: &mut Checks) {
         let p = &self.problems;
         c.require(!p.families.is_empty(), "problems.families", "[]", "name at least one family");
         let [low, high] = p.difficulty;
         let ordered = (1..=10).contains(&low) && low <= high && high <= 10;
-        c.require(ordered, "problems.difficulty", format!("[{low}, {high}]"), "use [lowest, highest] between 1 and 10");
+        c.require(ordered, "problems.difficulty", format!("[{low}, {high}]"), DIFFICULTY);
         let least = u32::from(self.train.method == Method::Rft);
         c.range("problems.train", p.train, least, 100_000);
         c.range("problems.val", p.val, 0, 100_000);

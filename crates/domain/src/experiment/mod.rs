@@ -1,11 +1,15 @@
 //! The experiment file: its schema with all defaults, its checks, and errors that name key, value, line and fix.
 
 mod check;
+mod pair;
 mod parse;
+mod plain;
 mod schema;
 
 pub use check::{Invalid, advise};
+pub use pair::exactly_two;
 pub use parse::{Error, parse};
+pub use plain::plain;
 pub use schema::{
     Chat, Evaluate, Experiment, Generate, History, Method, Model, Problems, Schedule, Start, Stop, TARGETS, Train, Verify, is_template,
 };

@@ -2,9 +2,19 @@
 
 use std::ops::Range;
 
-use toml::de::{DeTable, DeValue};
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
 
-use super::{Experiment, Invalid};
+use super::{
+    Experiment, Invalid,
+    check::DIFFICULTY,
+    plain::{TEXT, plain, wanted},
+};
+
+/// The keys whose value is a table.
+const TABLES: [&str; 7] = ["model", "problems", "generate", "verify", "train", "evaluate", "stop"];
 
 /// What is wrong with an experiment file, at most one entry per key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +30,9 @@ pub enum Error {
 /// Parses and checks the text of an experiment file.
 pub fn parse(text: &str) -> Result<Experiment, Error> {
     let table = DeTable::parse(text).map_err(|error| syntax(text, None, &error))?;
+    if let Some(misplaced) = no_table(text, table.get_ref()) {
+        return Err(misplaced);
+    }
     let mut experiment: Experiment = toml::from_str(text).map_err(|error| syntax(text, Some(table.get_ref()), &error))?;
     let invalid = experiment.check();
     if invalid.is_empty() {
@@ -45,10 +58,42 @@ fn syntax(text: &str, table: Option<&DeTable<'_>>, error: &toml::de::Error) -> E
             Some(near) => format!("unknown key `{unknown}`; did you mean `{near}`?"),
             None => format!("unknown key `{unknown}`; known here are {}", known.join(", ")),
         };
+    } else if message == "duplicate key" {
+        message = format!("`{}` is given twice", text.get(span.clone()).unwrap_or_default());
+    } else if message == "missing field `model`" {
+        message = "missing table [model]: write [model] on a line of its own, and `source = \"…\"` below it".to_owned();
     } else if let Some((key, value)) = table.and_then(|table| key_at(table, &span, String::new())) {
-        message = format!("`{key}` = {}: {message}", text.get(value).unwrap_or_default());
+        let written = text.get(value.span()).unwrap_or_default();
+        message = format!("`{key}` = {written}: {}", fix(&key, value.get_ref(), written, &message));
+    } else {
+        message = plain(&message);
     }
     Error::Syntax { line: line_at(text, span.start), message }
+}
+
+/// What to write instead of a value that serde refuses with `message`.
+fn fix(key: &str, value: &DeValue<'_>, written: &str, message: &str) -> String {
+    let within = !message.contains("type: sequence");
+    match value {
+        _ if key == "problems.difficulty" => DIFFICULTY.to_owned(),
+        DeValue::Array(_) if within => format!("in the list {}", plain(message)),
+        DeValue::Array(_) | DeValue::Table(_) | DeValue::String(_) => plain(message),
+        _ if wanted(message).as_deref() == Some(TEXT) => format!("use {TEXT}: \"{written}\""),
+        _ => plain(message),
+    }
+}
+
+/// The first key that wants a table and has something else. serde would take a list's values for the table's keys in their order.
+fn no_table(text: &str, table: &DeTable<'_>) -> Option<Error> {
+    let (key, value) =
+        table.iter().find(|(key, value)| TABLES.contains(&key.get_ref().as_ref()) && !matches!(value.get_ref(), DeValue::Table(_)))?;
+    let name = key.get_ref();
+    let fix = match value.get_ref() {
+        DeValue::String(source) if name == "model" => format!("write [model] on a line of its own, and `source = \"{source}\"` below it"),
+        DeValue::Array(_) => format!("write [{name}] once, on a line of its own, and its keys below it"),
+        _ => format!("write [{name}] on a line of its own, and its keys below it"),
+    };
+    Some(Error::Syntax { line: line_at(text, key.span().start), message: format!("`{name}` is a table: {fix}") })
 }
 
 /// Takes serde's ``unknown field `x`, expected one of `a`, `b` `` apart.
@@ -67,8 +112,8 @@ fn line_at(text: &str, offset: usize) -> usize {
     1 + text.bytes().take(offset).filter(|&b| b == b'\n').count()
 }
 
-/// The dotted key whose value covers `span`, and the value's own span.
-fn key_at(table: &DeTable<'_>, span: &Range<usize>, prefix: String) -> Option<(String, Range<usize>)> {
+/// The dotted key whose value covers `span`, and the value.
+fn key_at<'a, 'i>(table: &'a DeTable<'i>, span: &Range<usize>, prefix: String) -> Option<(String, &'a Spanned<DeValue<'i>>)> {
     table.iter().find_map(|(key, value)| {
         let name = format!("{prefix}{}", key.get_ref());
         if let DeValue::Table(inner) = value.get_ref()
@@ -77,7 +122,8 @@ fn key_at(table: &DeTable<'_>, span: &Range<usize>, prefix: String) -> Option<(S
             return Some(found);
         }
         let covers = value.span().start <= span.start && span.end <= value.span().end && !span.is_empty();
-        (covers && !matches!(value.get_ref(), DeValue::Table(_))).then(|| (name, value.span()))
+        // What is wrong in a table that belongs there is wrong in one of its keys, or it is a key that is missing.
+        (covers && !TABLES.contains(&name.as_str())).then_some((name, value))
     })
 }
 
@@ -123,13 +169,10 @@ mod tests {
     fn errors_name_key_value_line_and_fix() {
         let table = [
             ("[train]\nrnak = 8\n", "line 5: unknown key `rnak`; did you mean `rank`?"),
-            ("[train]\nrank = \"eight\"\n", "line 5: `train.rank` = \"eight\": invalid type: string \"eight\", expected u32"),
+            ("[train]\nrank = \"eight\"\n", "line 5: `train.rank` = \"eight\": use a whole number from 0 to 4294967295"),
             ("[train]\nrank = 0\n", "line 5: `train.rank` = 0: use 1 to 512"),
-            (
-                "[train]\ngradient_checkpointing = \"yes\"\n",
-                "line 5: `train.gradient_checkpointing` = \"yes\": invalid type: string \"yes\", expected a boolean",
-            ),
-            ("[train]\nmethod = \"grpo\"\n", "line 5: `train.method` = \"grpo\": unknown variant `grpo`, expected `rft` or `none`"),
+            ("[train]\ngradient_checkpointing = \"yes\"\n", "line 5: `train.gradient_checkpointing` = \"yes\": use true or false"),
+            ("[train]\nmethod = \"grpo\"\n", "line 5: `train.method` = \"grpo\": use `rft` or `none`"),
             ("[evaluate]\nsamples = 2\npass_at = [1, 4]\n", "line 6: `evaluate.pass_at` = 4: use 1 to `evaluate.samples` = 2"),
             ("[problems]\nfamilies = []\n", "line 5: `problems.families` = []: name at least one family"),
             ("[problems]\ndifficulty = [7, 3]\n", "line 5: `problems.difficulty` = [7, 3]: use [lowest, highest] between 1 and 10"),
@@ -141,6 +184,107 @@ mod tests {
 
     #[test]
     fn a_missing_key_is_named() {
-        assert_eq!(parse("name = \"x\"\n").unwrap_err().to_string(), "line 1: missing field `model`");
+        let message = |text: &str| parse(text).unwrap_err().to_string();
+        let table = "line 1: missing table [model]: write [model] on a line of its own, and `source = \"…\"` below it";
+        assert_eq!(message("name = \"x\"\n"), table);
+        assert_eq!(message("name = \"x\"\n[model]\n"), "line 2: missing key `source`");
+        assert_eq!(message("[model]\nsource = \"m.gguf\"\n"), "line 1: missing key `name`");
+    }
+
+    #[test]
+    fn a_key_that_is_given_twice_is_named() {
+        let message = |tail: &str| parse(&format!("{SHORT}{tail}")).unwrap_err().to_string();
+        assert_eq!(message("[train]\nrank = 8\nrank = 16\n"), "line 6: `rank` is given twice");
+        assert_eq!(message("[train]\nrank = 8\n[train]\nepochs = 1\n"), "line 6: `train` is given twice");
+    }
+
+    #[test]
+    fn a_range_of_difficulties_has_two_ends() {
+        for value in
+            ["[1, 2, 3]", "[3]", "[]", "3", "\"1-5\"", "[\"1\", \"5\"]", "[1.0, 5.0]", "[-1, 5]", "[1, 300]", "{ lowest = 1 }", "[0, 5]"]
+        {
+            let message = parse(&format!("{SHORT}[problems]\ndifficulty = {value}\n")).unwrap_err().to_string();
+            assert_eq!(message, format!("line 5: `problems.difficulty` = {value}: use [lowest, highest] between 1 and 10"));
+        }
+    }
+
+    #[test]
+    fn a_name_can_be_named_on_the_command_line() {
+        let message = |name: &str| parse(&SHORT.replace("\"short\"", name)).unwrap_err().to_string();
+        for name in ["\"--help\"", "\"-x\"", "\"-\"", "\".x\"", "\"\"", "\"a b\"", "\"a@1\""] {
+            let fix = "use 1 to 64 letters, digits, `-`, `_` or `.`, not starting with `-` or `.`";
+            assert_eq!(message(name), format!("line 1: `name` = {name}: {fix}"));
+        }
+        assert!(message("\"0198c0de-0000-7000-8000-000000000000\"").contains("it reads as an id"));
+        for unquoted in ["2024-01-01", "2024-01-01T00:00:00Z", "7", "1.5", "true"] {
+            assert_eq!(message(unquoted), format!("line 1: `name` = {unquoted}: use a text in quotes: \"{unquoted}\""));
+        }
+        for good in ["a-b", "2024-01-01", "deadbeef", "_x"] {
+            assert_eq!(parse(&SHORT.replace("short", good)).unwrap().name, good);
+        }
+    }
+
+    #[test]
+    fn a_table_is_nothing_else() {
+        let message = |text: &str| parse(text).unwrap_err().to_string();
+        assert_eq!(
+            message("name = \"x\"\nmodel = \"m.gguf\"\n"),
+            "line 2: `model` is a table: write [model] on a line of its own, and `source = \"m.gguf\"` below it"
+        );
+        // A list would be taken for the table's values in their order.
+        let once = "write [model] once, on a line of its own, and its keys below it";
+        assert_eq!(message("name = \"x\"\nmodel = [\"m.gguf\"]\n"), format!("line 2: `model` is a table: {once}"));
+        assert_eq!(message("name = \"x\"\n[[model]]\nsource = \"m.gguf\"\n"), format!("line 2: `model` is a table: {once}"));
+        for table in TABLES {
+            let text = SHORT.replace("[model]\nsource = \"model.gguf\"\n", "");
+            for value in ["3", "[]", "true", "\"x\"", "1979-05-27"] {
+                let refused = message(&format!("{text}{table} = {value}\n"));
+                assert!(refused.starts_with(&format!("line 2: `{table}` is a table: write [{table}] ")), "{refused}");
+            }
+        }
+        assert_eq!(parse("name = \"x\"\nmodel = { source = \"m.gguf\" }\n").unwrap().model.source, "m.gguf");
+    }
+
+    /// Every key with its default, as TOML. Options are added: they have none.
+    fn every_key() -> toml::Table {
+        let mut experiment = parse(SHORT).unwrap();
+        experiment.stop.target_accuracy = Some(0.5);
+        toml::Table::try_from(&experiment).unwrap()
+    }
+
+    /// Words of Rust and of serde that a message must not hold, and values of every kind.
+    const FOREIGN: &str = "u8 u32 u64 usize f64 bool struct enum variant sequence map unit newtype field invalid";
+    const VALUES: &str = "\"x\"|-1|99999999999|1.5|true|[]|[1, 2, 3]|[true]|[\"x\", 1]|{ a = 1 }|2024-01-01|[[1]]|nan";
+
+    /// Checks what is said of a file that is wrong in `key`; 1 if it is refused.
+    fn refusal(text: &str, key: &str) -> u32 {
+        let Err(error) = parse(text) else { return 0 };
+        let message = error.to_string();
+        let foreign = message.split(|c: char| !c.is_alphanumeric()).find(|word| FOREIGN.split(' ').any(|foreign| foreign == *word));
+        assert!(foreign.is_none() && message.starts_with("line ") && message.contains(&format!("`{key}`")), "{key}: {message}");
+        1
+    }
+
+    #[test]
+    fn no_message_speaks_of_rusts_types() {
+        let (mut keys, mut refused) = (0, 0);
+        for (name, value) in every_key() {
+            let text = match name.as_str() {
+                "name" => "[model]\nsource = \"m.gguf\"\n",
+                "model" => "name = \"short\"\n",
+                _ => SHORT,
+            };
+            let inner = value.as_table().map(|table| table.keys().collect::<Vec<_>>());
+            for value in VALUES.split('|') {
+                refused += inner
+                    .iter()
+                    .flatten()
+                    .map(|key| refusal(&format!("{text}[{name}]\n{key} = {value}\n"), &format!("{name}.{key}")))
+                    .sum::<u32>();
+                refused += if inner.is_none() { refusal(&format!("{name} = {value}\n{text}"), &name) } else { 0 };
+            }
+            keys += inner.map_or(1, |keys| keys.len() as u32);
+        }
+        assert!(keys > 35 && refused > keys * 9, "{refused} refused of {keys} keys");
     }
 }

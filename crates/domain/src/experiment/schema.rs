@@ -10,7 +10,7 @@ use crate::{states::Holdout, words::words};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
-    /// Letters, digits, `-`, `_` and `.`; also the name of the export's folder.
+    /// Letters, digits, `-`, `_` and `.`; begins with neither `-` nor `.`. Also the name of the export's folder.
     pub name: String,
     #[serde(default)]
     pub seed: u64,
@@ -79,6 +79,7 @@ impl Chat {
 pub struct Problems {
     pub families: Vec<String>,
     /// Lowest and highest difficulty, 1 to 10.
+    #[serde(deserialize_with = "super::exactly_two")]
     pub difficulty: [u8; 2],
     pub train: u32,
     pub val: u32,
