@@ -6,7 +6,7 @@ use clap::Parser;
 use grokctl::{Cli, Exit, Failure, Interrupt, run};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| groklab_runtime::secret::refuse(&error));
     let exit = match serve(cli) {
         Ok(exit) => exit,
         Err(failure) => {
