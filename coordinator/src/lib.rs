@@ -5,6 +5,7 @@ mod access;
 mod blobs;
 mod config;
 mod connections;
+mod database_url;
 mod error;
 mod nudge;
 pub mod postgres;

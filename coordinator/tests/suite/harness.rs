@@ -159,7 +159,7 @@ fn without_seconds(line: &str) -> serde_json::Value {
 }
 
 /// Polls until there is something; fails after two minutes.
-pub async fn eventually<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
+pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let polled = async {
         loop {
             if let Some(found) = look().await {

@@ -9,5 +9,8 @@ mod hostile;
 mod leases;
 mod life;
 mod postgres;
+mod process;
 mod roles;
+mod secrets;
+mod tls;
 mod worker;
