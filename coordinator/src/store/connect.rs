@@ -7,6 +7,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
 };
 
+use super::session;
 use crate::{database_url::is_near, error::Result};
 
 /// How long a server may take to let anybody in. One that starts or recovers says so at once.
@@ -29,6 +30,7 @@ pub async fn pool(options: PgConnectOptions) -> Result<PgPool> {
         None => options.application_name("groklab-coordinator"),
     };
     let options = agreed(options).await?;
+    session::must_stay(&options).await?;
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(Duration::from_secs(10))

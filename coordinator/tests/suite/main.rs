@@ -8,6 +8,7 @@ mod harness;
 mod hostile;
 mod leases;
 mod life;
+mod poolers;
 mod postgres;
 mod process;
 mod roles;

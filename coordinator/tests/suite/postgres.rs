@@ -58,6 +58,10 @@ impl Postgres {
         Self { layout: started.recv().unwrap(), stop: Some(stop.drop_guard()), thread: Some(thread), _folder: folder }
     }
 
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
     /// Makes a database; returns its URL.
     pub async fn database(&self) -> String {
         let name = self.named_database().await;
