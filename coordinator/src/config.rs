@@ -1,14 +1,18 @@
 //! The coordinator's configuration: flags over environment. The only place that reads the environment.
 
-use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, str::FromStr as _, time::Duration};
+use std::{
+    net::SocketAddr,
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use anyhow::{Context as _, anyhow, bail, ensure};
+use anyhow::{Context as _, bail, ensure};
 use clap::Parser;
-use groklab_runtime::secret::{Secret, token};
-
+use groklab_runtime::secret::{self, Secret, token};
 use sqlx::postgres::PgConnectOptions;
 
-use crate::{access::Tokens, serve};
+use crate::{access::Tokens, database_url, serve};
 
 /// Serves experiments and workers, and keeps everything in Postgres.
 #[derive(Debug, Parser)]
@@ -25,7 +29,7 @@ struct Flags {
     /// Folder for artifacts and, without a database URL, for a Postgres of its own.
     #[arg(long, env = "GROKLAB_DATA", default_value = "groklab-data")]
     data: PathBuf,
-    /// An existing Postgres: postgres://user:password@host/database. Arguments can be seen by every user of the machine: with a
+    /// An existing Postgres: postgres://user:password@host/database, with ?sslmode=verify-full where a network lies between. Arguments can be seen by every user of the machine: with a
     /// password, prefer --database-url-file or the environment.
     #[arg(long, env = "GROKLAB_DATABASE_URL", hide_env_values = true, conflicts_with = "database_url_file")]
     database_url: Option<Secret>,
@@ -124,11 +128,7 @@ impl Config {
     /// The database's parts where one is named. Errors show nothing of the URL: it may hold a password.
     pub fn database(&self) -> anyhow::Result<Option<PgConnectOptions>> {
         let Some(url) = &self.database_url else { return Ok(None) };
-        let form = "postgres://USER:PASSWORD@HOST:PORT/DATABASE";
-        let scheme = url.reveal().split_once("://").map_or("", |(scheme, _)| scheme);
-        ensure!(matches!(scheme, "postgres" | "postgresql"), "the database URL is not of the form {form}");
-        let options = PgConnectOptions::from_str(url.reveal());
-        Ok(Some(options.map_err(|_| anyhow!("the database URL cannot be parsed; its form is {form}"))?))
+        Ok(Some(database_url::parse(url.reveal(), |name| std::env::var(name).ok())?))
     }
 
     fn describe(&self) -> String {
@@ -154,11 +154,7 @@ impl TryFrom<Flags> for Config {
     type Error = anyhow::Error;
 
     fn try_from(flags: Flags) -> anyhow::Result<Self> {
-        let from_file = flags.database_url_file.as_ref().map(|path| {
-            let text = std::fs::read_to_string(path).with_context(|| format!("read database URL from `{}`", path.display()))?;
-            ensure!(!text.trim().is_empty(), "`{}` is empty: it should hold a database URL", path.display());
-            Ok(Secret::new(text.trim()))
-        });
+        let from_file = flags.database_url_file.as_deref().map(url_from_file);
         let config = Self {
             listen: flags.listen,
             data: std::path::absolute(&flags.data).with_context(|| format!("data folder `{}`", flags.data.display()))?,
@@ -173,6 +169,19 @@ impl TryFrom<Flags> for Config {
         config.check()?;
         Ok(config)
     }
+}
+
+/// The database URL that a file holds.
+fn url_from_file(path: &Path) -> anyhow::Result<Secret> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path);
+    ensure!(
+        text.is_ok() || !secret::may_be_url(&name),
+        "--database-url-file (or GROKLAB_DATABASE_URL_FILE) names no file: is it the URL itself? That goes to --database-url"
+    );
+    let text = text.with_context(|| format!("read database URL from `{name}`"))?;
+    ensure!(!text.trim().is_empty(), "`{name}` is empty: it should hold a database URL");
+    Ok(Secret::new(text.trim()))
 }
 
 /// Both tokens or none.

@@ -1,5 +1,7 @@
 //! What can go wrong, in five classes that map once to a gRPC status. Internal errors are logged here in full and sent without detail.
 
+use std::io::ErrorKind;
+
 use groklab_proto::convert::shortened;
 use tonic::{Code, Status};
 
@@ -52,20 +54,35 @@ impl From<sqlx::Error> for Error {
         {
             return Self::Conflict(format!("stored already: {constraint}"));
         }
-        let away = matches!(error, sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_));
-        let code = error.as_database_error().and_then(|db| db.code()).unwrap_or_default();
-        if away || is_transient(&code) {
-            let what = match &*code {
-                _ if away => "the database does not answer",
-                DISK_FULL => "the database's disk is full: make room there, and everything goes on by itself",
-                _ => "the database is busy, stopping or starting",
-            };
-            return Self::Busy { what: what.to_owned(), source: Some(error) };
+        if let sqlx::Error::Tls(_) = &error {
+            return Self::internal(NO_TLS, error);
         }
-        Self::internal("the database refused", error)
+        if let sqlx::Error::Protocol(_) = &error {
+            return Self::internal("what answers does not speak Postgres' protocol as it should", error);
+        }
+        let code = error.as_database_error().and_then(|db| db.code()).unwrap_or_default();
+        let what = match (&error, &*code) {
+            // rustls' errors come as invalid data.
+            (sqlx::Error::Io(io), _) if io.kind() == ErrorKind::InvalidData => BROKEN_TLS,
+            (sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_), _) => "the database does not answer",
+            (_, PROTOCOL) if error.to_string().contains("startup parameter") => return Self::internal(SETTING, error),
+            (_, PROTOCOL) => "the database, or a pooler before it, ended the connection",
+            (_, DISK_FULL) => "the database's disk is full: make room there, and everything goes on by itself",
+            (_, code) if is_transient(code) => "the database is busy, stopping or starting",
+            _ => return Self::internal("the database refused", error),
+        };
+        Self::Busy { what: what.to_owned(), source: Some(error) }
     }
 }
 
+const NO_TLS: &str = "no TLS with the database, and sslmode asks for it: turn it on at the server, or use sslmode=disable where the network is \
+    yours alone";
+const BROKEN_TLS: &str =
+    "TLS with the database fails: sslrootcert names whom to trust, and verify-full wants the URL's host in the certificate";
+const SETTING: &str = "a pooler before the database refuses a setting: leave out the `options` of the database URL, or PGOPTIONS, or set it at \
+    the server";
+/// SQLSTATE of a breach of the protocol; PgBouncer uses it for whatever it refuses.
+const PROTOCOL: &str = "08P01";
 /// SQLSTATE of a write for which there was no room.
 const DISK_FULL: &str = "53100";
 

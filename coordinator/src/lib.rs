@@ -7,6 +7,7 @@ mod access;
 mod blobs;
 mod config;
 mod connections;
+mod database_url;
 mod error;
 mod nudge;
 pub mod postgres;

@@ -30,7 +30,7 @@ use crate::{
     access::{Access, Guard, Role},
     blobs::Blobs,
     config::{Config, Tls},
-    connections,
+    connections, database_url,
     nudge::Nudge,
     postgres,
     scheduler::{self, Scheduler},
@@ -92,7 +92,7 @@ fn lock(data: &Path) -> anyhow::Result<File> {
 }
 
 async fn serve(config: &Config, listener: TcpListener, options: PgConnectOptions, stop: CancellationToken) -> anyhow::Result<()> {
-    let place = place(&options);
+    let place = database_url::place(&options);
     let store = Store::open(options).await.with_context(|| format!("open the database {place}"))?;
     let blobs = Blobs::in_folder(&config.data.join("artifacts"))?;
     let nudge = Nudge::default();
@@ -129,15 +129,6 @@ async fn serve(config: &Config, listener: TcpListener, options: PgConnectOptions
     }
     tracing::info!("stopped");
     outcome
-}
-
-/// Where a database is, without its password.
-fn place(options: &PgConnectOptions) -> String {
-    let name = options.get_database().unwrap_or("postgres");
-    match options.get_socket() {
-        Some(folder) => format!("`{name}` in `{}`", folder.display()),
-        None => format!("`{name}` at {}:{}", options.get_host(), options.get_port()),
-    }
 }
 
 /// A server with its limits, and with TLS where that is asked for.

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use groklab_runtime::secret::Secret;
 
 const EXIT_CODES: &str = "Exit codes: 0 done, or nobody reads on (as with `| head`) · 1 other failure, also where standard output is full or closed · 2 wrong command line or file · 3 not found · 4 coordinator unreachable · \
 5 the experiment failed, was cancelled or is paused · 6 no or a wrong token · 130 interrupted";
@@ -212,7 +213,7 @@ pub struct UpArgs {
     pub listen: Option<SocketAddr>,
     /// Use this Postgres instead of one in the data folder.
     #[arg(long, env = "GROKLAB_DATABASE_URL", value_name = "URL", hide_env_values = true)]
-    pub database_url: Option<String>,
+    pub database_url: Option<Secret>,
     /// Where the coordinator and the workers are; by default beside grokctl itself.
     #[arg(long, value_name = "DIR")]
     pub bin_dir: Option<PathBuf>,

@@ -4,6 +4,7 @@
 pub mod adapter;
 pub mod artifact;
 pub mod attempt;
+mod connect;
 pub mod event;
 pub mod experiment;
 pub mod iteration;
@@ -12,30 +13,17 @@ pub mod lease;
 pub mod metric;
 pub mod problem;
 pub mod rollout;
+mod session;
 pub mod verdict;
 pub mod worker;
 
-use std::{str::FromStr, time::Duration};
+use std::str::FromStr;
 
-use sqlx::{
-    Connection as _, PgConnection, PgPool, Postgres, Transaction,
-    pool::PoolConnection,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction, pool::PoolConnection, postgres::PgConnectOptions};
 
 use crate::error::{Error, Result};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
-
-/// A statement is planned once per connection and not at every call: planning takes longer than most statements. That may be while the tables
-/// are still empty, and what suits empty tables, reading them whole, would be kept while they grow. So plans go by the indexes.
-const PLANNING: [(&str, &str); 5] = [
-    ("plan_cache_mode", "force_generic_plan"),
-    ("enable_seqscan", "off"),
-    ("enable_hashjoin", "off"),
-    ("enable_mergejoin", "off"),
-    ("jit", "off"),
-];
 
 /// The channel of `notify` between coordinators.
 pub const CHANNEL: &str = "groklab";
@@ -49,10 +37,7 @@ pub struct Store {
 impl Store {
     /// Connects and brings the schema up to date.
     pub async fn open(options: PgConnectOptions) -> Result<Self> {
-        let options = options.application_name("groklab-coordinator").options(PLANNING);
-        // The pool would try again until its time is up, and then say only that.
-        PgConnection::connect_with(&options).await?.close().await?;
-        let pool = PgPoolOptions::new().max_connections(16).acquire_timeout(Duration::from_secs(10)).connect_with(options).await?;
+        let pool = connect::pool(options).await?;
         MIGRATIONS.run(&pool).await.map_err(|error| Error::internal("migrate the database", error))?;
         Ok(Self { pool })
     }

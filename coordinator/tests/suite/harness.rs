@@ -50,6 +50,11 @@ impl Coordinator {
         Self::over(database_url, folder(), lease_seconds, attempts, tokens).await
     }
 
+    /// One that reaches the database by another URL than `database_url`.
+    pub async fn by_way_of(url: String, database_url: String) -> Self {
+        Self { database_url, ..Self::over(url, folder(), 30, 3, None).await }
+    }
+
     /// Another one, with leases of a second, on the database and the artifacts of this one, which ends.
     pub async fn restarted(self) -> Self {
         self.stop.cancel();
@@ -159,7 +164,7 @@ fn without_seconds(line: &str) -> serde_json::Value {
 }
 
 /// Polls until there is something; fails after two minutes.
-pub async fn eventually<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
+pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let polled = async {
         loop {
             if let Some(found) = look().await {

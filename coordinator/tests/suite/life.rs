@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// 12 problems; 12 + 24 rollouts per evaluation, 24 for training.
-const FILE: &str = r#"
+pub const FILE: &str = r#"
 name = "tiny"
 seed = 7
 iterations = 2

@@ -58,12 +58,22 @@ impl Postgres {
         Self { layout: started.recv().unwrap(), stop: Some(stop.drop_guard()), thread: Some(thread), _folder: folder }
     }
 
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
     /// Makes a database; returns its URL.
     pub async fn database(&self) -> String {
+        let name = self.named_database().await;
+        format!("postgres://groklab@localhost:5432/{name}?host={}&sslmode=disable", self.layout.socket.display())
+    }
+
+    /// Makes a database; returns its name.
+    pub async fn named_database(&self) -> String {
         let name = format!("test_{}", Uuid::new_v4().simple());
         let mut connection = self.connect("postgres").await;
         sqlx::query(AssertSqlSafe(format!("create database {name}"))).execute(&mut connection).await.unwrap();
-        format!("postgres://groklab@localhost:5432/{name}?host={}&sslmode=disable", self.layout.socket.display())
+        name
     }
 
     async fn connect(&self, database: &str) -> PgConnection {

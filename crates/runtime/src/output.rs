@@ -13,6 +13,8 @@ use nix::{
 };
 use serde::Serialize;
 
+use crate::secret;
+
 /// Why nothing more can be written to standard output.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -92,11 +94,11 @@ pub fn complain(text: impl AsRef<str>) {
 }
 
 /// Reads the command line. Where it cannot be used, or asks for help or the version, this ends the process as clap does, but for one thing:
-/// help that could not be written is an error.
+/// help that could not be written is an error, and nothing that may be a database URL is repeated.
 pub fn parse<C: clap::Parser>() -> C {
     C::try_parse().unwrap_or_else(|error| {
         if error.use_stderr() {
-            error.exit();
+            secret::refuse(&error);
         }
         process::exit(shown(C::command().get_name(), &error))
     })

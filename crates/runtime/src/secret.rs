@@ -1,6 +1,6 @@
 //! Texts that are never shown: tokens and database URLs. They come from files and from the environment, never from arguments.
 
-use std::{convert::Infallible, env, fmt, fs, io, path::PathBuf, str::FromStr};
+use std::{convert::Infallible, env, ffi::OsString, fmt, fs, io, path::PathBuf, str::FromStr};
 
 /// The fewest characters of a token.
 pub const SHORTEST_TOKEN: usize = 32;
@@ -72,6 +72,34 @@ pub fn token(file: Option<&PathBuf>, variable: &str) -> Result<Option<Secret>, T
     Ok(Some(Secret::new(text)))
 }
 
+/// Whether a text may be a database URL, however badly written: nothing else on a command line holds an `@` and a `:`.
+pub fn may_be_url(text: &str) -> bool {
+    text.contains('@') && text.contains(':')
+}
+
+/// Ends the process as clap does, but shows none of the arguments and variables that may be a database URL: clap repeats what it does not
+/// expect.
+pub fn refuse(error: &clap::Error) -> ! {
+    let variables = env::vars_os().map(|(_, value)| value);
+    match without_urls(&error.render().to_string(), env::args_os().skip(1).chain(variables)) {
+        None => error.exit(),
+        Some(message) => {
+            crate::output::complain(message.trim_end());
+            std::process::exit(error.exit_code())
+        }
+    }
+}
+
+/// The message without what may be a URL among `given`; none where it holds none.
+fn without_urls(message: &str, given: impl Iterator<Item = OsString>) -> Option<String> {
+    let given: Vec<String> = given.map(|text| text.to_string_lossy().into_owned()).filter(|text| may_be_url(text)).collect();
+    let values = given.iter().filter_map(|text| text.strip_prefix("--")?.split_once('=')).map(|(_, value)| value);
+    let mut texts: Vec<&str> = values.chain(given.iter().map(String::as_str)).filter(|text| message.contains(text)).collect();
+    texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
+    let hidden = texts.iter().fold(message.to_owned(), |message, text| message.replace(text, "(redacted)"));
+    (!texts.is_empty()).then_some(hidden)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,5 +130,18 @@ mod tests {
     fn a_secret_is_never_shown() {
         let secret = Secret::new("hunter2");
         assert_eq!(format!("{secret} {secret:?}"), "(redacted) (redacted)");
+    }
+
+    #[test]
+    fn what_clap_repeats_is_shown_without_urls() {
+        let given = |texts: &[&str]| texts.iter().map(OsString::from).collect::<Vec<_>>().into_iter();
+        let url = "postgers:/me:hunter2@host";
+        let message = format!("error: unexpected argument '{url}' found");
+        let shown = without_urls(&message, given(&["--listen", "1.2.3.4:5", url])).unwrap();
+        assert_eq!(shown, "error: unexpected argument '(redacted)' found");
+        let joined = format!("--listen={url}");
+        let shown = without_urls(&format!("error: invalid value '{url}' for '--listen <LISTEN>'"), given(&[&joined])).unwrap();
+        assert_eq!(shown, "error: invalid value '(redacted)' for '--listen <LISTEN>'");
+        assert_eq!(without_urls("error: unexpected argument '1.2.3.4:5' found", given(&["1.2.3.4:5", url])), None);
     }
 }

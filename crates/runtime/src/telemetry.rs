@@ -4,12 +4,14 @@ use std::{env, io::IsTerminal};
 
 use opentelemetry::{global, trace::TracerProvider as _};
 use opentelemetry_sdk::{Resource, propagation::TraceContextPropagator, trace::SdkTracerProvider};
-use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{EnvFilter, Layer, filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// `text` or `json`; by default text on a terminal and JSON elsewhere.
 pub const FORMAT: &str = "GROKLAB_LOG_FORMAT";
 /// A filter such as `info,groklab_coordinator=debug`.
 pub const FILTER: &str = "GROKLAB_LOG";
+/// Says whole lines of password files and parameters of database URLs: never heard, whatever the filter.
+const INDISCREET: &str = "sqlx_postgres::options";
 
 /// Sends what is left of the traces when dropped.
 #[must_use = "dropping it ends the export of traces"]
@@ -38,7 +40,8 @@ pub fn init(name: &'static str) -> Result<Guard, opentelemetry_otlp::ExporterBui
     };
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
     let lines = if json { lines.json().flatten_event(true).boxed() } else { lines.compact().boxed() };
-    tracing_subscriber::registry().with(filter).with(lines).with(traces).init();
+    let discreet = filter_fn(|metadata| !metadata.target().starts_with(INDISCREET));
+    tracing_subscriber::registry().with(discreet).with(filter).with(lines).with(traces).init();
     Ok(Guard(provider))
 }
 

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use groklab_runtime::{child::signal_group, shutdown::DRAIN_FD};
+use groklab_runtime::{child::signal_group, secret::Secret, shutdown::DRAIN_FD};
 use nix::{
     fcntl::{FcntlArg, FdFlag, OFlag, fcntl},
     sys::signal::{Signal, kill, killpg},
@@ -18,6 +18,9 @@ use nix::{
 };
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
+
+/// How the coordinator is told of a database that is not its own.
+pub const DATABASE_URL: &str = "GROKLAB_DATABASE_URL";
 
 /// How to start one component.
 #[derive(Debug, Clone)]
@@ -27,7 +30,7 @@ pub struct Component {
     pub program: PathBuf,
     pub args: Vec<String>,
     /// Beside the inherited environment; what other users must not see goes here and not into `args`.
-    pub env: Vec<(&'static str, String)>,
+    pub env: Vec<(&'static str, Secret)>,
     pub log: PathBuf,
     /// Whether what is left of its group is killed when it dies: a worker's sandboxes, but not the coordinator's Postgres.
     pub sweep: bool,
@@ -54,7 +57,9 @@ impl Component {
         fcntl(&inherited, FcntlArg::F_SETFD(FdFlag::empty()))?;
         let child = Command::new(&self.program)
             .args(&self.args)
-            .envs(self.env.iter().cloned())
+            // The coordinator alone may open the database; what this process was told is not for workers.
+            .env_remove(DATABASE_URL)
+            .envs(self.env.iter().map(|(name, value)| (name, value.reveal())))
             .env(DRAIN_FD, inherited.as_raw_fd().to_string())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)

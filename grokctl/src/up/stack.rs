@@ -7,12 +7,13 @@ use std::{
 };
 
 use groklab_domain::JobKind;
+use groklab_runtime::secret::Secret;
 use nix::sys::signal::Signal;
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    component::{Component, Running, program},
+    component::{Component, DATABASE_URL, Running, program},
     leftover,
     lock::Lock,
     ready,
@@ -276,7 +277,7 @@ impl Builder<'_> {
         let path = program(&self.folder, name)
             .ok_or_else(|| Failure::new(Exit::NotFound, format!("find {name} in `{}`", self.folder.display())))?;
         let database = self.options.up.database_url.iter().filter(|_| name == COORDINATOR);
-        let mut env: Vec<_> = database.map(|url| ("GROKLAB_DATABASE_URL", url.clone())).collect();
+        let mut env: Vec<_> = database.map(|url| (DATABASE_URL, url.reveal().to_owned())).collect();
         if self.tokens {
             let file = |side| self.options.data.token_file(side).display().to_string();
             match name {
@@ -292,6 +293,7 @@ impl Builder<'_> {
                 [("GROKLAB_TLS_CA", &connect.tls_ca), ("GROKLAB_TLS_CERT", &connect.tls_cert), ("GROKLAB_TLS_KEY", &connect.tls_key)];
             env.extend(files.into_iter().filter_map(|(name, path)| Some((name, path.as_ref()?.display().to_string()))));
         }
+        let env = env.into_iter().map(|(name, value)| (name, Secret::new(value))).collect();
         Ok(Component { name, program: path, args, env, log: self.options.data.log_file(name), sweep: name != COORDINATOR })
     }
 
