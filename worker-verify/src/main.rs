@@ -1,7 +1,8 @@
 //! The `worker-verify` binary: parse, run, exit code.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod config;
-mod output;
 
 use std::{
     io::{BufReader, Write as _, stdin},
@@ -9,7 +10,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use clap::Parser as _;
+use groklab_runtime::{alone, output, process};
 use groklab_worker_verify::{
     Isolation, Nsjail, Warm,
     bench::{
@@ -25,10 +26,7 @@ use crate::config::{Cli, Command, Programs};
 
 fn main() -> ExitCode {
     groklab_worker_verify::return_large_blocks();
-    run(Cli::parse()).unwrap_or_else(|error| {
-        eprintln!("worker-verify: error: {error:#}");
-        ExitCode::FAILURE
-    })
+    run(output::parse()).unwrap_or_else(|error| alone::failed("worker-verify", &error))
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
@@ -36,28 +34,28 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Doctor => doctor(&cli.programs),
         Command::Work { worker, threads } => {
             let work = async |stop| groklab_worker_verify::work(worker, proven(&cli.programs)?, config::threads(threads), stop).await;
-            Ok(groklab_runtime::process::serve("worker-verify", work))
+            Ok(process::serve("worker-verify", work))
         }
         Command::Check { json, threads } => {
-            let out = output::open()?;
+            let out = output::writer()?;
             let sandbox = proven(&cli.programs)?;
             let summary = check(&sandbox, config::threads(threads), BufReader::new(stdin()), out, json)?;
-            summary.complaint().into_iter().for_each(|complaint| eprintln!("worker-verify: {complaint}"));
+            summary.complaint().into_iter().for_each(|complaint| output::complain(format!("worker-verify: {complaint}")));
             Ok(ExitCode::from(summary.exit_code()))
         }
         Command::Bench { rounds, candidates } => {
-            bench(&Nsjail::new(&cli.programs.locate())?, Effort { rounds, candidates }, &mut output::open()?)?;
+            bench(&Nsjail::new(&cli.programs.locate())?, Effort { rounds, candidates }, &mut output::writer()?)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Soak { count, threads } => {
-            let mut out = output::open()?;
+            let mut out = output::writer()?;
             let jail = Nsjail::new(&cli.programs.locate())?;
             let found = soak(|| Warm::new(jail), count, 20, config::threads(threads), &mut out)?;
             found.wrong.iter().chain(&found.left_over).try_for_each(|line| writeln!(out, "{line}"))?;
             Ok(success(found.wrong_count == 0 && found.left_over.is_empty()))
         }
         Command::Repeat { count, threads } => {
-            Ok(success(repeat(&proven(&cli.programs)?, count, config::threads(threads), &mut output::open()?)? == 0))
+            Ok(success(repeat(&proven(&cli.programs)?, count, config::threads(threads), &mut output::writer()?)? == 0))
         }
     }
 }
@@ -74,7 +72,7 @@ fn proven(programs: &Programs) -> anyhow::Result<Isolation> {
 }
 
 fn doctor(programs: &Programs) -> anyhow::Result<ExitCode> {
-    let mut out = output::open()?;
+    let mut out = output::writer()?;
     let findings = examine(&programs.locate(), programs.isolation);
     for finding in &findings {
         writeln!(out, "{}", finding.line())?;

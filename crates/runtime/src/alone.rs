@@ -26,8 +26,12 @@ pub struct Wrong(pub String);
 /// has gone ends it quietly.
 pub fn run(name: &'static str, command: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
     let done = output::open().map_err(anyhow::Error::from).and_then(|()| command());
-    let Err(error) = done else { return ExitCode::SUCCESS };
-    if matches!(error.downcast_ref(), Some(output::Error::ReaderGone)) {
+    done.map_or_else(|error| failed(name, &error), |()| ExitCode::SUCCESS)
+}
+
+/// Prints what ended a command, unless it is a reader who has gone; the exit code.
+pub fn failed(name: &'static str, error: &anyhow::Error) -> ExitCode {
+    if error.chain().any(output::is_reader_gone) {
         return ExitCode::SUCCESS;
     }
     output::complain(format!("{name}: error: {error:#}"));

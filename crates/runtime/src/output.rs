@@ -82,6 +82,35 @@ pub fn json_line(value: &impl Serialize) -> Result<(), Error> {
     line(serde_json::to_string(value).map_err(|error| Error::Write(error.into()))?)
 }
 
+/// Standard output for what writes by itself; its errors are [`Error`]s within.
+pub struct Writer(io::StdoutLock<'static>);
+
+/// # Errors
+/// [`Error::Closed`].
+pub fn writer() -> Result<Writer, Error> {
+    open().map(|()| Writer(io::stdout().lock()))
+}
+
+impl Write for Writer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes).map_err(within)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush().map_err(within)
+    }
+}
+
+fn within(error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), Error::from(error))
+}
+
+/// Whether `error`, one of a chain, says that nobody reads on.
+pub fn is_reader_gone(error: &(dyn std::error::Error + 'static)) -> bool {
+    let inner = error.downcast_ref::<io::Error>().and_then(|error| error.get_ref()).and_then(|inner| inner.downcast_ref());
+    matches!(error.downcast_ref().or(inner), Some(Error::ReaderGone))
+}
+
 /// Whether a person reads standard output.
 pub fn is_terminal() -> bool {
     io::stdout().is_terminal()
