@@ -69,6 +69,9 @@ impl ChatTokenizer {
         let Some(template) = &self.template else {
             return Err(Error::Tokenizer { what: "chat template", reason: "the model has none; give its prompts as text".into() });
         };
+        if messages.is_empty() {
+            return Err(Error::Tokenizer { what: "chat template", reason: "a conversation without messages".into() });
+        }
         let messages = template.with_system(messages);
         match messages.iter().find_map(|message| self.special_in(&message.content)) {
             None => encode(&self.framed, &template.render(&messages)?, false),
