@@ -96,7 +96,7 @@ fn trainer<'a>(
     context: &Context,
 ) -> Result<Trainer<'a>, Failure> {
     let targets = table.targets.iter().map(|name| name.parse()).collect::<Result<_, Error>>().map_err(failure)?;
-    let spec = LoraSpec { rank: i64::from(table.rank), alpha: table.alpha, dropout: table.dropout, targets };
+    let spec = LoraSpec::plain(i64::from(table.rank), table.alpha, table.dropout, targets);
     let settings = settings::of(table, total_steps, job.seed);
     let Some(init) = &job.init else {
         return Trainer::new(model, spec, settings, Start::Fresh { seed: job.seed }).map_err(failure);
@@ -105,6 +105,7 @@ fn trainer<'a>(
     let adapter = Adapter::from_files(context.artifacts.get(init.config)?, context.artifacts.get(init.weights)?).map_err(failure)?;
     let optimiser: Option<Digest> = optional_field("optimiser_digest", &job.optimiser_digest)?;
     let optimiser = optimiser.map(|digest| context.artifacts.get(digest)).transpose()?;
+    let spec = LoraSpec { rslora: adapter.spec().rslora, ..spec };
     Trainer::new(model, spec, settings, Start::From { adapter: &adapter, optimiser: optimiser.as_deref() }).map_err(failure)
 }
 

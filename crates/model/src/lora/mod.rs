@@ -3,6 +3,8 @@
 mod adapter;
 mod apply;
 mod modules;
+mod pattern;
+mod peft;
 mod target;
 mod writer;
 

@@ -269,11 +269,12 @@ fn fresh(model: &Model, spec: &LoraSpec, seed: u64) -> Parameters {
     for layer in 0..model.config.layers {
         for &target in &spec.targets {
             let (input, output) = target.sizes(&model.config);
+            let rank = spec.rank_at((layer, target));
             let bound = 1.0 / (input as f32).sqrt();
             let mut draw = || ((stream.next_u32() >> 8) as f32 / (1 << 24) as f32 * 2.0 - 1.0) * bound;
-            let values: Vec<f32> = (0..spec.rank * input).map(|_| draw()).collect();
-            let a = Tensor::from_slice(&values).view([spec.rank, input]).to_device(device);
-            let b = Tensor::zeros([output, spec.rank], (tch::Kind::Float, device));
+            let values: Vec<f32> = (0..rank * input).map(|_| draw()).collect();
+            let a = Tensor::from_slice(&values).view([rank, input]).to_device(device);
+            let b = Tensor::zeros([output, rank], (tch::Kind::Float, device));
             parameters.insert((layer, target), (a.set_requires_grad(true), b.set_requires_grad(true)));
         }
     }
@@ -282,9 +283,10 @@ fn fresh(model: &Model, spec: &LoraSpec, seed: u64) -> Parameters {
 
 fn copies(model: &Model, spec: &LoraSpec, adapter: &Adapter) -> Result<Parameters> {
     adapter.check_against(model)?;
-    let (theirs, ours) = (adapter.spec(), spec);
-    if (theirs.rank, theirs.alpha, &theirs.targets) != (ours.rank, ours.alpha, &ours.targets) {
-        return Err(Error::Adapter(format!("training goes on with {theirs:?}, but {ours:?} is asked for")));
+    adapter.check_trainable()?;
+    let theirs = adapter.spec();
+    if *spec != (LoraSpec { dropout: spec.dropout, ..theirs.clone() }) {
+        return Err(Error::Adapter(format!("training goes on with {theirs:?}, but {spec:?} is asked for")));
     }
     let copy = |tensor: &Tensor| tensor.copy().to_device(model.placement.device).set_requires_grad(true);
     Ok(adapter.weights.iter().map(|(&place, (a, b))| (place, (copy(a), copy(b)))).collect())

@@ -7,5 +7,6 @@ mod chat;
 mod common;
 mod files;
 mod parity;
+mod peft;
 mod training;
 mod traps;
