@@ -81,7 +81,7 @@ pub fn fit(args: &Fit) -> anyhow::Result<()> {
         Some(adapter) => Start::From { adapter, optimiser: state.as_deref() },
         None => Start::Fresh { seed: table.seed },
     };
-    let mut trainer = Trainer::new(&model, spec, settings, start)?;
+    let mut trainer = Trainer::new(&model, spec, settings, start)?.on_base(&args.model);
     trainer.check(&examples).map_err(|error| unfit(error, &args.data))?;
     if let Some(path) = args.held_out.as_deref().filter(|_| !held_out.is_empty()) {
         trainer.check(&held_out).map_err(|error| unfit(error, path))?;

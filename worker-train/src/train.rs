@@ -39,7 +39,8 @@ impl Fitter {
         let examples = examples(&set, tokenizer)?;
         let lengths: Vec<usize> = examples.iter().map(Example::tokens).collect();
         let batches = plan_batches(&lengths, table.batch_tokens as usize, table.epochs, seed::derive(job.seed, &[b"order"]));
-        let mut trainer = trainer(job, &table, model, batches.len() as u64, context)?;
+        // The source as the job names it: every worker of an experiment must write the same configuration.
+        let mut trainer = trainer(job, &table, model, batches.len() as u64, context)?.on_base(&base.source);
         // Before the first step: an example that cannot be trained on is named by its line in the set.
         trainer.check(&examples).map_err(|error| Failure::caller(format!("training set: {}", named(error, |at| at + 1))))?;
         let mut steps = Vec::with_capacity(batches.len());

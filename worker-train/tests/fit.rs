@@ -128,6 +128,13 @@ fn a_run_from_an_rslora_adapter_keeps_its_scale() {
 }
 
 #[test]
+fn the_adapter_names_its_base_as_the_command_line_does() {
+    let folder = Folder::new();
+    steps(&folder.fit("steps = 1\nrank = 4", "out", &[]));
+    assert_eq!(config_of(&folder.at("out"))["base_model_name_or_path"], folder.at("model").to_str().unwrap());
+}
+
+#[test]
 fn batches_by_tokens_cover_every_epoch() {
     let folder = Folder::new();
     let done =

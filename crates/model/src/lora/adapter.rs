@@ -77,11 +77,11 @@ impl Adapter {
         Self::from_files(read("adapter_config.json")?, read(WEIGHTS)?)
     }
 
-    /// Makes the files of an adapter for `model`.
-    pub(crate) fn write(spec: LoraSpec, weights: BTreeMap<Place, (Tensor, Tensor)>, model: &Model) -> Self {
+    /// Makes the files of an adapter for `model`, which peft finds as `base_name`.
+    pub(crate) fn write(spec: LoraSpec, weights: BTreeMap<Place, (Tensor, Tensor)>, model: &Model, base_name: Option<&str>) -> Self {
         let base = model.base_digest();
         let ends = Choice::ends_of(&weights.keys().copied().collect(), model.config.layers);
-        let config_file = peft::write(&spec, &ends);
+        let config_file = peft::write(&spec, &ends, base_name);
         let named: Vec<NamedTensor<'_>> = weights
             .iter()
             .flat_map(|(&place, (a, b))| {

@@ -127,10 +127,10 @@ fn first_match<T: Copy>(patterns: &[(Pattern, T)], path: &str) -> Result<Option<
     Ok(None)
 }
 
-/// The contents of a file for an adapter of this shape that touches what `ends` name.
-pub(super) fn write(spec: &LoraSpec, ends: &[String]) -> Vec<u8> {
+/// The contents of a file for an adapter of this shape that touches what `ends` name, trained on the base that peft finds as `base`.
+pub(super) fn write(spec: &LoraSpec, ends: &[String], base: Option<&str>) -> Vec<u8> {
     let mut fields: BTreeMap<&str, Value> = BTreeMap::from([
-        ("base_model_name_or_path", Value::Null),
+        ("base_model_name_or_path", json!(base)),
         ("bias", json!("none")),
         ("fan_in_fan_out", json!(false)),
         ("inference_mode", json!(true)),
@@ -157,6 +157,12 @@ pub(super) fn write(spec: &LoraSpec, ends: &[String]) -> Vec<u8> {
         }
     }
     serde_json::to_vec_pretty(&fields).expect("a map of plain values is JSON")
+}
+
+/// The name under which peft finds the base that was loaded from `source`: a hub id or a Hugging Face folder, as it was named. A `.gguf` has
+/// none. It depends on the text alone, so that all workers of an experiment write the same file.
+pub(crate) fn base_name(source: &str) -> Option<&str> {
+    (!source.ends_with(".gguf")).then_some(source)
 }
 
 /// A number as people write it.

@@ -23,7 +23,7 @@ pub use schedule::Schedule;
 
 use crate::{
     error::{Error, Result, guard},
-    lora::{Adapter, LoraSpec, Target},
+    lora::{Adapter, LoraSpec, Target, base_name},
     memory,
     model::Model,
 };
@@ -123,6 +123,8 @@ pub struct Trainer<'a> {
     parameters: Parameters,
     optimiser: AdamW,
     step: u64,
+    /// What the base is called in the configuration of adapters.
+    base_name: Option<String>,
 }
 
 impl<'a> Trainer<'a> {
@@ -140,7 +142,14 @@ impl<'a> Trainer<'a> {
             Start::From { optimiser: Some(state), .. } => AdamW::from_bytes(state, &parameters)?,
             _ => AdamW::new(&parameters),
         };
-        Ok(Self { model, spec, settings, parameters, optimiser, step: 0 })
+        Ok(Self { model, spec, settings, parameters, optimiser, step: 0, base_name: None })
+    }
+
+    /// Adapters made from here on say that they are for `source`, from which the model was loaded, where peft can load it too: where it is a
+    /// hub id or a Hugging Face folder, not a `.gguf` file.
+    pub fn on_base(mut self, source: &str) -> Self {
+        self.base_name = base_name(source).map(str::to_owned);
+        self
     }
 
     /// One optimiser step over all of `examples`. `alive` is asked between the parts of a step and may end it.
@@ -230,7 +239,7 @@ impl<'a> Trainer<'a> {
     pub fn adapter(&self) -> Adapter {
         let copy = |tensor: &Tensor| tensor.detach().to_device(tch::Device::Cpu).copy();
         let weights = self.parameters.iter().map(|(&place, (a, b))| (place, (copy(a), copy(b)))).collect();
-        Adapter::write(self.spec.clone(), weights, self.model)
+        Adapter::write(self.spec.clone(), weights, self.model, self.base_name.as_deref())
     }
 
     /// The optimiser's state, for [`Start::From`].

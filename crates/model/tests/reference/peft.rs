@@ -344,3 +344,27 @@ fn weights_in_pythons_own_format_are_refused_with_the_fix() {
     std::fs::write(dir.path().join("adapter_model.safetensors"), weights("plain")).unwrap();
     assert!(Adapter::open(dir.path()).is_ok());
 }
+
+#[test]
+fn the_configuration_names_the_base_where_peft_can_load_it() {
+    let fixture = fixture("tiny-llama");
+    let adapter = |source: Option<&str>| {
+        let spec = Adapter::open(&folder("plain")).unwrap().spec().clone();
+        let trainer = Trainer::new(&fixture.model, spec, Settings::default(), Start::Fresh { seed: 1 }).unwrap();
+        match source {
+            Some(source) => trainer.on_base(source).adapter(),
+            None => trainer.adapter(),
+        }
+    };
+    let name = |adapter: &Adapter| serde_json::from_slice::<Value>(adapter.config_file()).unwrap()["base_model_name_or_path"].clone();
+    for source in ["organisation/name", "models/tiny", "/models/tiny"] {
+        let named = adapter(Some(source));
+        assert_eq!(name(&named), source);
+        assert_eq!(named.id(), adapter(Some(source)).id());
+        let read = Adapter::from_files(named.config_file().to_vec(), named.weights_file().to_vec()).unwrap();
+        assert!(read.id() == named.id() && Applied::new(&fixture.model, &read).is_ok());
+    }
+    assert_eq!(name(&adapter(Some("/models/tiny.gguf"))), Value::Null);
+    assert_eq!(name(&adapter(None)), Value::Null);
+    assert_ne!(adapter(Some("organisation/name")).id(), adapter(None).id(), "its bytes belong to the id");
+}
