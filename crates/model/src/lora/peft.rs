@@ -204,6 +204,10 @@ impl Fields {
         if !self.get("task_type").is_null() && self.get("task_type") != "CAUSAL_LM" {
             return refuse("task_type", "; supported: \"CAUSAL_LM\"");
         }
+        // Before the fields that only go with it, for this one has a reason and a fix.
+        if let Some(why) = why_not(self.or("init_lora_weights", &json!(true))) {
+            return refuse("init_lora_weights", why);
+        }
         let passed_over = |name: &&String| !READ.contains(&name.as_str()) && !HARMLESS.contains(&name.as_str());
         if let Some(name) = self.0.keys().filter(passed_over).find(|name| !is_off(self.get(name))) {
             return refuse(name, "; only LoRA as it was first described, and rsLoRA, are computed");
@@ -211,7 +215,7 @@ impl Fields {
         if self.or("bias", &json!("none")) != "none" {
             return refuse("bias", "; supported: \"none\"");
         }
-        why_not(self.or("init_lora_weights", &json!(true))).map_or(Ok(()), |why| refuse("init_lora_weights", why))
+        Ok(())
     }
 
     fn modules(&self) -> Result<Modules> {

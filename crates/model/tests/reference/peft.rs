@@ -150,7 +150,10 @@ fn initialisations_that_change_the_base_are_refused_with_the_fix() {
         let named = [init, "`init_lora_weights`", "changes the base", "path_initial_model_for_weight_conversion"];
         assert!(named.iter().all(|part| error.contains(part)), "{error}");
     }
-    let error = refusal("init_lora_weights", &json!("loftq"));
+    // With the table that goes with it, as peft writes it.
+    let mut loftq = config("plain");
+    (loftq["init_lora_weights"], loftq["loftq_config"]) = (json!("loftq"), json!({"loftq_bits": 4}));
+    let error = Adapter::from_files(loftq.to_string().into_bytes(), weights("plain")).err().unwrap().to_string();
     assert!(error.contains("loftq") && error.contains("merge it"), "{error}");
     for init in [json!("kaiming"), json!(1), json!(["eva"])] {
         let error = refusal("init_lora_weights", &init);
