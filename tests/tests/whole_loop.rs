@@ -51,9 +51,12 @@ fn a_model_improves_itself_and_everything_is_exported() {
     for (split, count) in [("train", 16), ("val", 4), ("test", 8)] {
         assert_eq!(lines(&out.join(format!("{split}.jsonl"))).len(), count);
     }
+    let base = groklab_tests::tiny_coder().canonicalize().unwrap();
     for iteration in [1, 2] {
         let folder = out.join(format!("checkpoints/iter_{iteration}"));
-        assert!(read(&folder.join("adapter_config.json")).contains("LORA"));
+        let config: Value = serde_json::from_str(&read(&folder.join("adapter_config.json"))).unwrap();
+        assert_eq!(config["peft_type"], "LORA");
+        assert_eq!(config["base_model_name_or_path"], base.to_str().unwrap(), "as the experiment names it");
         assert!(folder.join("adapter_model.safetensors").metadata().unwrap().len() > 10_000);
     }
     assert_eq!(serde_json::from_str::<Value>(&read(&out.join("config.json"))).unwrap()["name"], "loop");

@@ -86,7 +86,7 @@ pub fn fit(args: &Fit) -> anyhow::Result<()> {
         Some(adapter) => Start::From { adapter, optimiser: state.as_deref() },
         None => Start::Fresh { seed: table.seed },
     };
-    let mut trainer = Trainer::new(&model, spec, settings, start)?;
+    let mut trainer = Trainer::new(&model, spec, settings, start)?.on_base(&args.model);
     trainer.check(&examples).map_err(|error| unfit(error, &args.data))?;
     if let Some(path) = args.held_out.as_deref().filter(|_| !held_out.is_empty()) {
         trainer.check(&held_out).map_err(|error| unfit(error, path))?;
@@ -160,14 +160,16 @@ fn plan(examples: &[Example], table: &Table) -> Vec<Vec<usize>> {
     batches
 }
 
-/// The shape that the configuration names; where it names none, that of the adapter to start from.
+/// The shape that the configuration names; where it names none, that of the adapter to start from. How rank and alpha make a scale is that
+/// adapter's in any case.
 fn spec(table: &Table, init: Option<&Adapter>) -> anyhow::Result<LoraSpec> {
     let train = &table.train;
     if let Some(adapter) = init.filter(|_| !table.names_shape) {
         return Ok(LoraSpec { dropout: train.dropout, ..adapter.spec().clone() });
     }
     let targets = train.targets.iter().map(|name| name.parse()).collect::<Result<_, Error>>().map_err(wrong)?;
-    Ok(LoraSpec { rank: i64::from(train.rank), alpha: train.alpha, dropout: train.dropout, targets })
+    let spec = LoraSpec::plain(i64::from(train.rank), train.alpha, train.dropout, targets);
+    Ok(LoraSpec { rslora: init.is_some_and(|adapter| adapter.spec().rslora), ..spec })
 }
 
 fn settings(table: &Table, total_steps: u64) -> Settings {

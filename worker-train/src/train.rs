@@ -39,7 +39,8 @@ impl Fitter {
         let examples = examples(&set, tokenizer)?;
         let lengths: Vec<usize> = examples.iter().map(Example::tokens).collect();
         let batches = plan_batches(&lengths, table.batch_tokens as usize, table.epochs, seed::derive(job.seed, &[b"order"]));
-        let mut trainer = trainer(job, &table, model, batches.len() as u64, context)?;
+        // The source as the job names it: every worker of an experiment must write the same configuration.
+        let mut trainer = trainer(job, &table, model, batches.len() as u64, context)?.on_base(&base.source);
         // Before the first step: an example that cannot be trained on is named by its line in the set.
         trainer.check(&examples).map_err(|error| Failure::caller(format!("training set: {}", named(error, |at| at + 1))))?;
         let mut steps = Vec::with_capacity(batches.len());
@@ -96,7 +97,7 @@ fn trainer<'a>(
     context: &Context,
 ) -> Result<Trainer<'a>, Failure> {
     let targets = table.targets.iter().map(|name| name.parse()).collect::<Result<_, Error>>().map_err(failure)?;
-    let spec = LoraSpec { rank: i64::from(table.rank), alpha: table.alpha, dropout: table.dropout, targets };
+    let spec = LoraSpec::plain(i64::from(table.rank), table.alpha, table.dropout, targets);
     let settings = settings::of(table, total_steps, job.seed);
     let Some(init) = &job.init else {
         return Trainer::new(model, spec, settings, Start::Fresh { seed: job.seed }).map_err(failure);
@@ -105,6 +106,7 @@ fn trainer<'a>(
     let adapter = Adapter::from_files(context.artifacts.get(init.config)?, context.artifacts.get(init.weights)?).map_err(failure)?;
     let optimiser: Option<Digest> = optional_field("optimiser_digest", &job.optimiser_digest)?;
     let optimiser = optimiser.map(|digest| context.artifacts.get(digest)).transpose()?;
+    let spec = LoraSpec { rslora: adapter.spec().rslora, ..spec };
     Trainer::new(model, spec, settings, Start::From { adapter: &adapter, optimiser: optimiser.as_deref() }).map_err(failure)
 }
 

@@ -102,6 +102,43 @@ fn a_run_continues_where_another_ended() {
     assert!(!wrong.status.success() && String::from_utf8_lossy(&wrong.stderr).contains("rank: 8"));
 }
 
+fn config_of(folder: &Path) -> Value {
+    serde_json::from_slice(&fs::read(folder.join("adapter_config.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn a_run_from_an_rslora_adapter_keeps_its_scale() {
+    let folder = Folder::new();
+    let config = "batch_size = 10\nrank = 4\nlearning_rate = 0.01\n";
+    steps(&folder.fit(&format!("{config}steps = 2"), "first", &[]));
+    let mut turned = config_of(&folder.at("first"));
+    assert_eq!(turned["use_rslora"], false);
+    turned["use_rslora"] = json!(true);
+    fs::create_dir(folder.at("rslora")).unwrap();
+    for file in ["adapter_model.safetensors", "optimiser.safetensors"] {
+        fs::copy(folder.at("first").join(file), folder.at("rslora").join(file)).unwrap();
+    }
+    folder.put("rslora/adapter_config.json", &turned.to_string());
+    let plain = steps(&folder.fit("batch_size = 10\nsteps = 1", "plain", &["--init-adapter", "first"]));
+    let from_it = ["--init-adapter", "rslora"];
+    // Whether the configuration names a shape or leaves it to the adapter.
+    for (config, out) in [(config, "named"), ("batch_size = 10\nlearning_rate = 0.01\n", "unnamed")] {
+        let losses = steps(&folder.fit(&format!("{config}steps = 4\nstart = \"continue\""), out, &from_it));
+        assert!((losses[0] - plain[0]).abs() > 1e-4, "the scale is another: {losses:?} {plain:?}");
+        assert_eq!(config_of(&folder.at(out))["use_rslora"], true);
+        steps(&folder.fit(&format!("{config}steps = 2\nstart = \"continue\""), "half", &from_it));
+        steps(&folder.fit(&format!("{config}steps = 2\nstart = \"continue\""), "rest", &["--init-adapter", "half"]));
+        assert_eq!(weights(&folder.at("rest")), weights(&folder.at(out)));
+    }
+}
+
+#[test]
+fn the_adapter_names_its_base_as_the_command_line_does() {
+    let folder = Folder::new();
+    steps(&folder.fit("steps = 1\nrank = 4", "out", &[]));
+    assert_eq!(config_of(&folder.at("out"))["base_model_name_or_path"], folder.at("model").to_str().unwrap());
+}
+
 #[test]
 fn batches_by_tokens_cover_every_epoch() {
     let folder = Folder::new();

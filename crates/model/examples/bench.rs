@@ -154,7 +154,7 @@ impl Bench<'_> {
     /// Steps of 8 examples, behind one that is not counted.
     fn train(&self) -> Result<()> {
         let examples = SFT.lines().map(|line| example(self.tokenizer, line)).collect::<Result<Vec<_>>>()?;
-        let spec = LoraSpec { rank: 16, alpha: 32.0, dropout: 0.0, targets: Target::ALL.to_vec() };
+        let spec = LoraSpec::plain(16, 32.0, 0.0, Target::ALL.to_vec());
         let mut trainer = Trainer::new(self.model, spec, Settings::default(), Start::Fresh { seed: 0 })?;
         let mut step = |batch: &[Example]| -> Result<Run> {
             let (start, cpu) = (Instant::now(), cpu_seconds());
@@ -180,7 +180,7 @@ impl Bench<'_> {
             load(self.source, Path::new("/nonexistent"), Placement::CPU)?;
             loads.push(start.elapsed().as_secs_f64());
         }
-        let spec = LoraSpec { rank: 16, alpha: 32.0, dropout: 0.0, targets: Target::ALL.to_vec() };
+        let spec = LoraSpec::plain(16, 32.0, 0.0, Target::ALL.to_vec());
         let fresh =
             |seed| Trainer::new(self.model, spec.clone(), Settings::default(), Start::Fresh { seed }).map(|trainer| trainer.adapter());
         let adapters = [fresh(1)?, fresh(2)?];

@@ -19,7 +19,7 @@
 //! let mut completion_ids = completions[0].ids.clone();
 //! tokenizer.close(&mut completion_ids); // a rollout cut behind its code must still teach the model to stop
 //! let examples = [Example { prompt_ids, completion_ids }];
-//! let spec = LoraSpec { rank: 16, alpha: 32.0, dropout: 0.0, targets: Target::ALL.to_vec() };
+//! let spec = LoraSpec::plain(16, 32.0, 0.0, Target::ALL.to_vec());
 //! let mut trainer = Trainer::new(&model, spec, Settings::default(), Start::Fresh { seed: 1 })?;
 //! for batch in plan_batches(&[examples[0].tokens()], 2048, 2, 1) {
 //!     let batch: Vec<Example> = batch.iter().map(|&index| examples[index].clone()).collect();

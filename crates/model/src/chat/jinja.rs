@@ -5,8 +5,8 @@
 use std::sync::LazyLock;
 
 use chrono::NaiveDate;
+use fancy_regex::{Captures, Regex};
 use minijinja::{Environment, Error, ErrorKind, State, Value, value::Kwargs};
-use regex::Regex;
 use serde::Serialize;
 
 /// An environment for one template.
@@ -27,7 +27,8 @@ pub(super) fn environment() -> Environment<'static> {
 pub(super) fn without_generation_tags(template: &str) -> String {
     static TAG: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"\{%([-+]?)\s*(end)?generation\s*([-+]?)%\}").expect("the pattern is constant"));
-    let scope = |tag: &regex::Captures<'_>| format!("{{%{} {}with {}%}}", &tag[1], tag.get(2).map_or("", |end| end.as_str()), &tag[3]);
+    let part = |tag: &Captures<'_>, place| tag.get(place).map_or(String::new(), |part| part.as_str().to_owned());
+    let scope = |tag: &Captures<'_>| format!("{{%{} {}with {}%}}", part(tag, 1), part(tag, 2), part(tag, 3));
     TAG.replace_all(template, scope).into_owned()
 }
 

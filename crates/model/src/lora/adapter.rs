@@ -1,14 +1,21 @@
-//! An adapter's two files, `adapter_config.json` and `adapter_model.safetensors`, read and written. Variants of LoRA that would compute
-//! something else (DoRA, rsLoRA, per-layer ranks, trained biases or heads) are refused by name.
+//! An adapter's two files, `adapter_config.json` and `adapter_model.safetensors`, read and written. What would compute something else than
+//! LoRA is refused by name, and so is a weight that has no place.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use groklab_domain::Digest;
-use safetensors::SafeTensors;
-use serde_json::{Value, json};
+use safetensors::{SafeTensorError, SafeTensors};
 use tch::{Kind, Tensor};
 
-use super::{LoraSpec, NamedTensor, Target, modules::Modules, write_safetensors};
+use super::{
+    LoraSpec, NamedTensor, Target,
+    modules::{Choice, Modules, Place, path},
+    peft::{self, PeftConfig},
+    write_safetensors,
+};
 use crate::{
     config::Config,
     digest,
@@ -20,13 +27,19 @@ use crate::{
 /// More than any model has; a file that names a higher one is damaged or hostile.
 const MOST_LAYERS: usize = 10_000;
 
+const WEIGHTS: &str = "adapter_model.safetensors";
+/// The same in Python's own format, which can run code when it is read.
+const PICKLED: &str = "adapter_model.bin";
+
 /// LoRA weights with their files. Cheap to keep: the tensors are on the CPU in float32.
 pub struct Adapter {
     pub(crate) spec: LoraSpec,
     /// A `[rank, in]` and B `[out, rank]` by layer and target.
-    pub(crate) weights: BTreeMap<(usize, Target), (Tensor, Tensor)>,
+    pub(crate) weights: BTreeMap<Place, (Tensor, Tensor)>,
     /// Which linears it touches; `weights` has no others.
     modules: Modules,
+    /// Whether training would move A alone.
+    freezes_b: bool,
     /// The base it was made for, where its file says so.
     base: Option<Digest>,
     config_file: Vec<u8>,
@@ -35,20 +48,19 @@ pub struct Adapter {
 
 impl Adapter {
     /// Reads the contents of `adapter_config.json` and `adapter_model.safetensors`.
+    ///
+    /// # Errors
+    /// It names the field that asks for something else than LoRA, or the weight that is not read.
     pub fn from_files(config_file: Vec<u8>, weights_file: Vec<u8>) -> Result<Self> {
-        let json: Value =
-            serde_json::from_slice(&config_file).map_err(|e| Error::Adapter(format!("adapter_config.json is not JSON ({e})")))?;
-        let damaged = |reason: String| Error::Adapter(format!("adapter_model.safetensors is damaged ({reason})"));
-        let (_, metadata) = SafeTensors::read_metadata(&weights_file).map_err(|e| damaged(e.to_string()))?;
+        let config = PeftConfig::read(&config_file)?;
+        let (_, metadata) = SafeTensors::read_metadata(&weights_file).map_err(unreadable)?;
         let base = metadata.metadata().as_ref().and_then(|map| map.get("base_digest")).map(|text| text.parse::<Digest>());
-        let base = base.transpose().map_err(|e| damaged(e.to_string()))?;
-        let tensors = SafeTensors::deserialize(&weights_file).map_err(|e| damaged(e.to_string()))?;
-        refuse_variants(&json)?;
-        let layers = layers_in(&tensors)?;
-        let modules = Modules::read(&json["target_modules"], layers)?;
-        let spec = read_spec(&json, modules.targets(layers))?;
-        let weights = read_weights(&tensors, &modules)?;
-        Ok(Self { spec, weights, modules, base, config_file, weights_file })
+        let base = base.transpose().map_err(|error| Error::Adapter(format!("{WEIGHTS} is damaged (its `base_digest`: {error})")))?;
+        let tensors = SafeTensors::deserialize(&weights_file).map_err(unreadable)?;
+        let chosen = config.modules.places(layers_in(&tensors)?)?;
+        let weights = read_weights(&tensors, &chosen)?;
+        let spec = config.spec(&chosen)?;
+        Ok(Self { spec, weights, modules: config.modules, freezes_b: config.freezes_b, base, config_file, weights_file })
     }
 
     /// Reads both files from `folder`.
@@ -57,24 +69,30 @@ impl Adapter {
             let path = folder.join(name);
             std::fs::read(&path).map_err(|source| Error::Read { path, source })
         };
-        Self::from_files(read("adapter_config.json")?, read("adapter_model.safetensors")?)
+        if folder.join(PICKLED).exists() && !folder.join(WEIGHTS).exists() {
+            let folder = folder.display();
+            let why = format!("`{folder}` has {PICKLED}, which is not read; open it with peft and save it again, which writes {WEIGHTS}");
+            return Err(Error::Adapter(why));
+        }
+        Self::from_files(read("adapter_config.json")?, read(WEIGHTS)?)
     }
 
-    /// Makes the files of an adapter for `model`.
-    pub(crate) fn write(spec: LoraSpec, weights: BTreeMap<(usize, Target), (Tensor, Tensor)>, model: &Model) -> Self {
+    /// Makes the files of an adapter for `model`, which peft finds as `base_name`.
+    pub(crate) fn write(spec: LoraSpec, weights: BTreeMap<Place, (Tensor, Tensor)>, model: &Model, base_name: Option<&str>) -> Self {
         let base = model.base_digest();
-        let modules = Modules::of(weights.keys(), model.config.layers);
-        let config_file = write_spec(&spec, modules.list().unwrap_or_default());
+        let ends = Choice::ends_of(&weights.keys().copied().collect(), model.config.layers);
+        let config_file = peft::write(&spec, &ends, base_name);
         let named: Vec<NamedTensor<'_>> = weights
             .iter()
-            .flat_map(|((layer, target), (a, b))| {
-                let name = |part: &str| format!("base_model.model.model.layers.{layer}.{}.lora_{part}.weight", target.module());
+            .flat_map(|(&place, (a, b))| {
+                let name = |part: &str| format!("base_model.model.{}.lora_{part}.weight", path(place));
                 [NamedTensor { name: name("A"), tensor: a }, NamedTensor { name: name("B"), tensor: b }]
             })
             .collect();
         let metadata = BTreeMap::from([("base_digest", base.to_string()), ("format", "pt".to_owned())]);
         let weights_file = write_safetensors(&named, &metadata);
-        Self { spec, weights, modules, base: Some(base), config_file, weights_file }
+        let modules = Modules { targets: Choice::Ends(ends), excluded: None, layers: None };
+        Self { spec, weights, modules, freezes_b: false, base: Some(base), config_file, weights_file }
     }
 
     /// The adapter's name: SHA-256 over configuration, weights and base.
@@ -103,69 +121,40 @@ impl Adapter {
         if let Some(adapter) = self.base.filter(|base| *base != model.base_digest()) {
             return Err(Error::OtherBase { adapter, model: model.base_digest() });
         }
-        let expected = self.modules.count(model.config.layers);
+        let expected = self.modules.places(model.config.layers)?.len();
         if self.weights.len() != expected {
             return Err(Error::Adapter(format!("it has {} pairs of weights, the model needs {expected}", self.weights.len())));
         }
         self.weights.iter().try_for_each(|(&place, (a, b))| check_shapes(place, a, b, &self.spec, &model.config))
     }
+
+    /// Refuses to be trained on where training moves less than A and B.
+    pub(crate) fn check_trainable(&self) -> Result<()> {
+        if self.freezes_b {
+            let why = "`init_lora_weights` \"mica\" trains A alone, which is not supported; set it to true to train A and B";
+            return Err(Error::Adapter(why.into()));
+        }
+        Ok(())
+    }
 }
 
-fn check_shapes((layer, target): (usize, Target), a: &Tensor, b: &Tensor, spec: &LoraSpec, config: &Config) -> Result<()> {
+fn check_shapes((layer, target): Place, a: &Tensor, b: &Tensor, spec: &LoraSpec, config: &Config) -> Result<()> {
     let (input, output) = target.sizes(config);
-    if layer >= config.layers || a.size() != [spec.rank, input] || b.size() != [output, spec.rank] {
+    let rank = spec.rank_at((layer, target));
+    if layer >= config.layers || a.size() != [rank, input] || b.size() != [output, rank] {
         let shapes = format!("{:?} and {:?} at layer {layer} {}", a.size(), b.size(), target.name());
-        return Err(Error::Adapter(format!("shapes {shapes} don't fit rank {} and a linear of {input} to {output}", spec.rank)));
+        return Err(Error::Adapter(format!("shapes {shapes} don't fit rank {rank} and a linear of {input} to {output}")));
     }
     Ok(())
 }
 
-/// Fields of peft's configuration that change what is computed, which are not implemented.
-const REFUSED: [&str; 16] = [
-    "use_dora",
-    "use_rslora",
-    "use_qalora",
-    "use_bdlora",
-    "rank_pattern",
-    "alpha_pattern",
-    "modules_to_save",
-    "layers_to_transform",
-    "layers_pattern",
-    "layer_replication",
-    "lora_bias",
-    "fan_in_fan_out",
-    "target_parameters",
-    "trainable_token_indices",
-    "exclude_modules",
-    "alora_invocation_tokens",
-];
-
-/// Refuses what would compute something else than plain LoRA.
-fn refuse_variants(json: &Value) -> Result<()> {
-    let refuse = |what: &str| Err(Error::Adapter(format!("{what} is not supported")));
-    if json["peft_type"] != "LORA" {
-        return refuse(&format!("peft_type {}", json["peft_type"]));
+fn unreadable(error: SafeTensorError) -> Error {
+    let reason = error.to_string();
+    // A type that the library has no name for.
+    if reason.contains("unknown variant") {
+        return Error::Adapter(format!("{WEIGHTS}: a weight has a type that is not supported ({reason})"));
     }
-    let empty = |value: &Value| match value {
-        Value::Null | Value::Bool(false) => true,
-        Value::Array(list) => list.is_empty(),
-        Value::Object(map) => map.is_empty(),
-        _ => false,
-    };
-    if let Some(field) = REFUSED.into_iter().find(|field| !empty(&json[*field])) {
-        return refuse(&format!("{field} {}", json[field]));
-    }
-    if !matches!(json["bias"].as_str(), None | Some("none")) {
-        return refuse(&format!("bias {}", json["bias"]));
-    }
-    Ok(())
-}
-
-fn read_spec(json: &Value, targets: Vec<Target>) -> Result<LoraSpec> {
-    let field = |name: &str| json[name].as_f64().ok_or_else(|| Error::Adapter(format!("adapter_config.json has no number `{name}`")));
-    let spec =
-        LoraSpec { rank: field("r")? as i64, alpha: field("lora_alpha")?, dropout: json["lora_dropout"].as_f64().unwrap_or(0.0), targets };
-    spec.checked()
+    Error::Adapter(format!("{WEIGHTS} is damaged ({reason})"))
 }
 
 /// Layers that the weights speak of: one more than the highest.
@@ -177,35 +166,26 @@ fn layers_in(tensors: &SafeTensors<'_>) -> Result<usize> {
     }
 }
 
-fn write_spec(spec: &LoraSpec, modules: &[String]) -> Vec<u8> {
-    let alpha = if spec.alpha.fract() == 0.0 { json!(spec.alpha as i64) } else { json!(spec.alpha) };
-    let fields: BTreeMap<&str, Value> = BTreeMap::from([
-        ("base_model_name_or_path", Value::Null),
-        ("bias", json!("none")),
-        ("fan_in_fan_out", json!(false)),
-        ("inference_mode", json!(true)),
-        ("init_lora_weights", json!(true)),
-        ("lora_alpha", alpha),
-        ("lora_dropout", json!(spec.dropout)),
-        ("modules_to_save", Value::Null),
-        ("peft_type", json!("LORA")),
-        ("r", json!(spec.rank)),
-        ("target_modules", json!(modules)),
-        ("task_type", json!("CAUSAL_LM")),
-        ("use_dora", json!(false)),
-        ("use_rslora", json!(false)),
-    ]);
-    serde_json::to_vec_pretty(&fields).expect("a map of plain values is JSON")
-}
-
-fn read_weights(tensors: &SafeTensors<'_>, modules: &Modules) -> Result<BTreeMap<(usize, Target), (Tensor, Tensor)>> {
+/// The pairs of the linears in `chosen`, in float32.
+fn read_weights(tensors: &SafeTensors<'_>, chosen: &BTreeSet<Place>) -> Result<BTreeMap<Place, (Tensor, Tensor)>> {
+    let refuse = |name: &str, why: &str| Error::Adapter(format!("weight `{name}` {why}"));
+    let mut names = tensors.names();
+    // So that of several faults the same is named every time.
+    names.sort_unstable();
     let mut halves = BTreeMap::new();
-    for (name, view) in tensors.iter() {
-        let place = parse_name(name).filter(|&(layer, target, _)| modules.choose(layer, target));
-        let place = place.ok_or_else(|| Error::Adapter(format!("weight `{name}` belongs to none of the targets")))?;
-        let kind = kind_of(view.dtype()).ok_or_else(|| Error::Adapter(format!("weight `{name}` has the type {:?}", view.dtype())))?;
+    for name in names {
+        let (layer, target, is_b) = parse_name(name)
+            .filter(|&(layer, target, _)| chosen.contains(&(layer, target)))
+            .ok_or_else(|| refuse(name, "belongs to none of the targets"))?;
+        let view = tensors.tensor(name).map_err(|error| refuse(name, &format!("cannot be read ({error})")))?;
+        let dtype = view.dtype();
+        let kind = kind_of(dtype)
+            .ok_or_else(|| refuse(name, &format!("has the type {dtype}, which is not supported; supported: F32, F16, BF16")))?;
         let shape: Vec<i64> = view.shape().iter().map(|&n| n as i64).collect();
-        halves.insert(place, Tensor::from_data_size(view.data(), &shape, kind).to_kind(Kind::Float));
+        let tensor = Tensor::from_data_size(view.data(), &shape, kind).to_kind(Kind::Float);
+        if halves.insert((layer, target, is_b), tensor).is_some() {
+            return Err(refuse(name, "is there a second time under another name"));
+        }
     }
     let mut pairs = BTreeMap::new();
     while let Some(((layer, target, is_b), a)) = halves.pop_first() {
@@ -216,13 +196,18 @@ fn read_weights(tensors: &SafeTensors<'_>, modules: &Modules) -> Result<BTreeMap
     Ok(pairs)
 }
 
-/// Layer, target, and whether it is B, from peft's name of a weight.
+/// Layer, target, and whether it is B, from peft's name of a weight. State dicts that were saved as they are also name the adapter, which is
+/// `default` unless somebody gave it another name.
 fn parse_name(name: &str) -> Option<(usize, Target, bool)> {
-    let (layer, rest) = name.strip_prefix("base_model.model.model.layers.")?.split_once('.')?;
-    let (module, is_b) = match rest.strip_suffix(".lora_A.weight") {
-        Some(module) => (module, false),
-        None => (rest.strip_suffix(".lora_B.weight")?, true),
+    let (number, rest) = name.strip_prefix("base_model.model.model.layers.")?.split_once('.')?;
+    let (module, half) = rest.rsplit_once(".lora_")?;
+    let is_b = match half {
+        "A.weight" | "A.default.weight" => false,
+        "B.weight" | "B.default.weight" => true,
+        _ => return None,
     };
     let target = Target::ALL.into_iter().find(|target| target.module() == module)?;
-    Some((layer.parse().ok()?, target, is_b))
+    let layer: usize = number.parse().ok()?;
+    // Not `+1` or `01`, which peft would look for in vain.
+    (layer.to_string() == number).then_some((layer, target, is_b))
 }

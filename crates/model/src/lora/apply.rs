@@ -67,9 +67,9 @@ impl Applied {
     /// What the adapter adds to the product of `x [rows, in]`, where it is computed beside the base.
     pub(crate) fn beside(&self, layer: usize, fused: Fused, x: &Tensor) -> Option<Tensor> {
         let beside = self.beside.as_ref()?;
-        delta(&beside.spec, &beside.config, fused, x, |target, x| {
+        delta(&beside.config, fused, x, |target, x| {
             let (a, b) = beside.weights.get(&(layer, target))?;
-            Some(x.linear(a, None::<&Tensor>).linear(b, None::<&Tensor>))
+            Some(x.linear(a, None::<&Tensor>).linear(b, None::<&Tensor>) * beside.spec.scale_at((layer, target)))
         })
     }
 }
@@ -82,29 +82,23 @@ fn merge_one(model: &Model, adapter: &Adapter, layer: usize, fused: Fused) -> Te
         let rows = target.sizes(&model.config).1;
         if let Some((a, b)) = adapter.weights.get(&(layer, target)) {
             let to = |tensor: &Tensor| tensor.to_device(model.placement.device);
-            let _ = weight.narrow(0, start, rows).g_add_(&(to(b).mm(&to(a)) * adapter.spec.scale()));
+            let _ = weight.narrow(0, start, rows).g_add_(&(to(b).mm(&to(a)) * adapter.spec.scale_at((layer, target))));
         }
         start += rows;
     }
     weight
 }
 
-/// What an adapter adds to a fused product: `low_rank(target, x)` for each target it has there, zeros for the others, scaled; nothing where
-/// it has none. `x` is `[rows, in]`; the result has the kind of `x`.
-pub(crate) fn delta(
-    spec: &LoraSpec,
-    config: &Config,
-    fused: Fused,
-    x: &Tensor,
-    low_rank: impl Fn(Target, &Tensor) -> Option<Tensor>,
-) -> Option<Tensor> {
+/// What an adapter adds to a fused product: `scaled(target, x)` for each target it has there, zeros for the others; nothing where it has
+/// none. `x` is `[rows, in]`; the result has the kind of `x`.
+pub(crate) fn delta(config: &Config, fused: Fused, x: &Tensor, scaled: impl Fn(Target, &Tensor) -> Option<Tensor>) -> Option<Tensor> {
     let input = x.to_kind(Kind::Float);
     let zeros = |target: Target| Tensor::zeros([x.size()[0], target.sizes(config).1], (Kind::Float, x.device()));
-    let parts: Vec<(Target, Option<Tensor>)> = fused.targets().iter().map(|&target| (target, low_rank(target, &input))).collect();
+    let parts: Vec<(Target, Option<Tensor>)> = fused.targets().iter().map(|&target| (target, scaled(target, &input))).collect();
     if parts.iter().all(|(_, part)| part.is_none()) {
         return None;
     }
     let parts: Vec<Tensor> = parts.into_iter().map(|(target, part)| part.unwrap_or_else(|| zeros(target))).collect();
     let joined = if let [one] = parts.as_slice() { one.shallow_clone() } else { Tensor::cat(&parts, -1) };
-    Some((joined * spec.scale()).to_kind(x.kind()))
+    Some(joined.to_kind(x.kind()))
 }

@@ -3,11 +3,14 @@
 mod adapter;
 mod apply;
 mod modules;
+mod pattern;
+mod peft;
 mod target;
 mod writer;
 
 pub use adapter::Adapter;
 pub use apply::Applied;
 pub(crate) use apply::delta;
+pub(crate) use peft::base_name;
 pub use target::{LoraSpec, Target};
 pub(crate) use writer::{NamedTensor, write_safetensors};

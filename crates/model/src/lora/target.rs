@@ -1,6 +1,6 @@
 //! The linears that an adapter can touch, and the shape of an adapter.
 
-use std::str::FromStr;
+use std::{collections::BTreeMap, str::FromStr};
 
 use crate::{
     config::Config,
@@ -86,23 +86,39 @@ impl FromStr for Target {
 pub struct LoraSpec {
     pub rank: i64,
     pub alpha: f64,
+    /// Whether outputs are multiplied with alpha/√rank (rsLoRA, Kalajdzievski 2023) instead of alpha/rank.
+    pub rslora: bool,
     /// Share of the adapter's inputs that are dropped in training.
     pub dropout: f64,
     /// The linears, sorted, each once.
     pub targets: Vec<Target>,
+    /// Rank and alpha of linears, by layer, that have others than the rest.
+    pub exceptions: BTreeMap<(usize, Target), (i64, f64)>,
 }
 
 impl LoraSpec {
-    /// What the adapter's output is multiplied with.
-    pub(crate) fn scale(&self) -> f64 {
-        self.alpha / self.rank as f64
+    /// LoRA with one rank and one alpha for all `targets`.
+    pub fn plain(rank: i64, alpha: f64, dropout: f64, targets: Vec<Target>) -> Self {
+        Self { rank, alpha, rslora: false, dropout, targets, exceptions: BTreeMap::new() }
+    }
+
+    /// The rank at a linear.
+    pub(crate) fn rank_at(&self, place: (usize, Target)) -> i64 {
+        self.exceptions.get(&place).map_or(self.rank, |&(rank, _)| rank)
+    }
+
+    /// What the adapter's output at a linear is multiplied with.
+    pub(crate) fn scale_at(&self, place: (usize, Target)) -> f64 {
+        let (rank, alpha) = self.exceptions.get(&place).copied().unwrap_or((self.rank, self.alpha));
+        if self.rslora { alpha / (rank as f64).sqrt() } else { alpha / rank as f64 }
     }
 
     /// Refuses ranks, alphas, dropouts and targets that make no sense; sorts the targets.
     pub(crate) fn checked(mut self) -> Result<Self> {
         self.targets.sort_unstable();
         self.targets.dedup();
-        let sound = self.rank > 0 && self.alpha.is_finite() && self.alpha > 0.0 && (0.0..1.0).contains(&self.dropout);
+        let strong = |&(rank, alpha): &(i64, f64)| rank > 0 && alpha.is_finite() && alpha > 0.0;
+        let sound = strong(&(self.rank, self.alpha)) && self.exceptions.values().all(strong) && (0.0..1.0).contains(&self.dropout);
         if !sound || self.targets.is_empty() {
             return Err(Error::Adapter(format!("rank, alpha, dropout or targets out of range: {self:?}")));
         }

@@ -77,12 +77,12 @@ impl Net<'_> {
         let project = |layer: usize, fused: Fused, x: &Tensor| {
             let weights = &self.model.layers[layer];
             let out = x.linear(weights.weight(fused), weights.bias(fused));
-            let low_rank = |target, x: &Tensor| {
+            let scaled = |target, x: &Tensor| {
                 let (a, b) = self.parameters.get(&(layer, target))?;
                 let x = dropout.map_or_else(|| x.shallow_clone(), |dropout| dropout.apply(x, layer, target));
-                Some(x.linear(a, None::<&Tensor>).linear(b, None::<&Tensor>))
+                Some(x.linear(a, None::<&Tensor>).linear(b, None::<&Tensor>) * self.spec.scale_at((layer, target)))
             };
-            match delta(self.spec, &self.model.config, fused, x, low_rank) {
+            match delta(&self.model.config, fused, x, scaled) {
                 Some(delta) => out + delta,
                 None => out,
             }

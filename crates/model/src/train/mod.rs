@@ -23,7 +23,7 @@ pub use schedule::Schedule;
 
 use crate::{
     error::{Error, Result, guard},
-    lora::{Adapter, LoraSpec, Target},
+    lora::{Adapter, LoraSpec, Target, base_name},
     memory,
     model::Model,
 };
@@ -123,6 +123,8 @@ pub struct Trainer<'a> {
     parameters: Parameters,
     optimiser: AdamW,
     step: u64,
+    /// What the base is called in the configuration of adapters.
+    base_name: Option<String>,
 }
 
 impl<'a> Trainer<'a> {
@@ -140,7 +142,14 @@ impl<'a> Trainer<'a> {
             Start::From { optimiser: Some(state), .. } => AdamW::from_bytes(state, &parameters)?,
             _ => AdamW::new(&parameters),
         };
-        Ok(Self { model, spec, settings, parameters, optimiser, step: 0 })
+        Ok(Self { model, spec, settings, parameters, optimiser, step: 0, base_name: None })
+    }
+
+    /// Adapters made from here on say that they are for `source`, from which the model was loaded, where peft can load it too: where it is a
+    /// hub id or a Hugging Face folder, not a `.gguf` file.
+    pub fn on_base(mut self, source: &str) -> Self {
+        self.base_name = base_name(source).map(str::to_owned);
+        self
     }
 
     /// One optimiser step over all of `examples`. `alive` is asked between the parts of a step and may end it.
@@ -230,7 +239,7 @@ impl<'a> Trainer<'a> {
     pub fn adapter(&self) -> Adapter {
         let copy = |tensor: &Tensor| tensor.detach().to_device(tch::Device::Cpu).copy();
         let weights = self.parameters.iter().map(|(&place, (a, b))| (place, (copy(a), copy(b)))).collect();
-        Adapter::write(self.spec.clone(), weights, self.model)
+        Adapter::write(self.spec.clone(), weights, self.model, self.base_name.as_deref())
     }
 
     /// The optimiser's state, for [`Start::From`].
@@ -269,11 +278,12 @@ fn fresh(model: &Model, spec: &LoraSpec, seed: u64) -> Parameters {
     for layer in 0..model.config.layers {
         for &target in &spec.targets {
             let (input, output) = target.sizes(&model.config);
+            let rank = spec.rank_at((layer, target));
             let bound = 1.0 / (input as f32).sqrt();
             let mut draw = || ((stream.next_u32() >> 8) as f32 / (1 << 24) as f32 * 2.0 - 1.0) * bound;
-            let values: Vec<f32> = (0..spec.rank * input).map(|_| draw()).collect();
-            let a = Tensor::from_slice(&values).view([spec.rank, input]).to_device(device);
-            let b = Tensor::zeros([output, spec.rank], (tch::Kind::Float, device));
+            let values: Vec<f32> = (0..rank * input).map(|_| draw()).collect();
+            let a = Tensor::from_slice(&values).view([rank, input]).to_device(device);
+            let b = Tensor::zeros([output, rank], (tch::Kind::Float, device));
             parameters.insert((layer, target), (a.set_requires_grad(true), b.set_requires_grad(true)));
         }
     }
@@ -282,9 +292,10 @@ fn fresh(model: &Model, spec: &LoraSpec, seed: u64) -> Parameters {
 
 fn copies(model: &Model, spec: &LoraSpec, adapter: &Adapter) -> Result<Parameters> {
     adapter.check_against(model)?;
-    let (theirs, ours) = (adapter.spec(), spec);
-    if (theirs.rank, theirs.alpha, &theirs.targets) != (ours.rank, ours.alpha, &ours.targets) {
-        return Err(Error::Adapter(format!("training goes on with {theirs:?}, but {ours:?} is asked for")));
+    adapter.check_trainable()?;
+    let theirs = adapter.spec();
+    if *spec != (LoraSpec { dropout: spec.dropout, ..theirs.clone() }) {
+        return Err(Error::Adapter(format!("training goes on with {theirs:?}, but {spec:?} is asked for")));
     }
     let copy = |tensor: &Tensor| tensor.copy().to_device(model.placement.device).set_requires_grad(true);
     Ok(adapter.weights.iter().map(|(&place, (a, b))| (place, (copy(a), copy(b)))).collect())

@@ -13,17 +13,14 @@ fn variants_that_compute_something_else_are_refused_by_name() {
     let good = fixture.adapter("adapter");
     let changes = [
         ("use_dora", json!(true)),
-        ("use_rslora", json!(true)),
-        ("rank_pattern", json!({"q_proj": 8})),
-        ("alpha_pattern", json!({"q_proj": 8})),
         ("modules_to_save", json!(["lm_head"])),
+        // The weights are those of all layers.
         ("layers_to_transform", json!([0])),
         ("bias", json!("all")),
         ("target_modules", json!(7)),
         ("target_modules", json!(["embed_tokens"])),
         ("target_modules", json!("(unclosed")),
         ("target_modules", json!("lm_head")),
-        // The weights are those of all layers.
         ("target_modules", json!(r"model\.layers\.0\..*_proj")),
         ("peft_type", json!("IA3")),
     ];

@@ -8,6 +8,7 @@ mod common;
 mod files;
 mod gguf;
 mod parity;
+mod peft;
 mod prompts;
 mod refused;
 mod training;

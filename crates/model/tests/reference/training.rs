@@ -43,7 +43,7 @@ fn losses_norms_and_logits_follow_the_reference() {
 }
 
 fn spec() -> LoraSpec {
-    LoraSpec { rank: 4, alpha: 8.0, dropout: 0.1, targets: Target::ALL.to_vec() }
+    LoraSpec::plain(4, 8.0, 0.1, Target::ALL.to_vec())
 }
 
 #[test]
