@@ -141,6 +141,9 @@ fn services_that_cannot_start_say_why() {
     let url = ["--database-url", "postgres://me:hunter2@127.0.0.1:1/lab"];
     let away = coordinator(&url);
     let not_postgres = coordinator(&["--database-url", "mysql://me:hunter2@127.0.0.1/lab"]);
+    let unknown_parameter = coordinator(&["--database-url", "postgres://me@127.0.0.1/lab?passwd=hunter2"]);
+    let unescaped = coordinator(&["--database-url", "postgres://me:/hunter2?x@127.0.0.1/lab"]);
+    let misplaced = coordinator(&["postgres://me:hunter2@127.0.0.1/lab"]);
     let two_urls = coordinator(&[url[0], url[1], "--database-url-file", "file"]);
     let empty_url = coordinator(&["--database-url-file", "empty"]);
     let half_tls = coordinator(&["--tls-cert", "file"]);
@@ -156,6 +159,10 @@ fn services_that_cannot_start_say_why() {
     let table = [
         Bad { command: &away, env: &[], code: 1, says: &["`lab` at 127.0.0.1:1", "Connection refused"] },
         Bad { command: &not_postgres, env: &[], code: 2, says: &["database URL", "postgres://USER:PASSWORD@HOST:PORT/DATABASE"] },
+        Bad { command: &unknown_parameter, env: &[], code: 2, says: &["parameter", "known are host, port"] },
+        Bad { command: &unescaped, env: &[], code: 2, says: &["write / ? # @ : %"] },
+        Bad { command: &misplaced, env: &[], code: 2, says: &["unexpected argument '(redacted)'"] },
+        Bad { command: &["grokctl", "up", "postgres://me:hunter2@h/lab"], env: &[], code: 2, says: &["unexpected argument '(redacted)'"] },
         Bad { command: &two_urls, env: &[], code: 2, says: &["--database-url", "--database-url-file", "cannot be used with"] },
         Bad { command: &empty_url, env: &[], code: 2, says: &["`empty` is empty"] },
         Bad { command: &half_tls, env: &[], code: 2, says: &["--tls-key"] },
