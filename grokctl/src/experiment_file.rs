@@ -167,6 +167,17 @@ mod tests {
     }
 
     #[test]
+    fn a_chat_template_is_read_from_its_file() {
+        let (folder, path) = written("a/b", "[model.chat]\ntemplate = \"own.jinja\"\nenable_thinking = false\n");
+        assert!(check(&path).unwrap_err().report().contains("`model.chat.template` = \"own.jinja\""));
+        std::fs::write(folder.path().join("own.jinja"), "no template").unwrap();
+        assert!(check(&path).unwrap_err().report().contains("it is no jinja template"));
+        std::fs::write(folder.path().join("own.jinja"), "{{ messages }}").unwrap();
+        let chat = check(&path).unwrap().experiment.model.chat;
+        assert_eq!((chat.template.as_deref(), &chat.variables["enable_thinking"]), (Some("{{ messages }}"), &serde_json::json!(false)));
+    }
+
+    #[test]
     fn hub_ids_pass() {
         let (_folder, path) = written("Qwen/Qwen2.5-Coder-1.5B-Instruct", "");
         assert_eq!(check(&path).unwrap().experiment.model.source, "Qwen/Qwen2.5-Coder-1.5B-Instruct");

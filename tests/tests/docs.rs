@@ -11,6 +11,24 @@ fn named(text: &str) -> Vec<(&str, &str)> {
         .collect()
 }
 
+/// Every ``path/file.rs: test`` in backquotes.
+#[test]
+fn every_test_that_compatibility_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page = groklab_tests::files::read(&root.join("docs/compatibility.md"));
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| form |")).collect();
+    assert!(rows.len() > 50, "{}", rows.len());
+    for row in rows {
+        let quoted = row.split('`').skip(1).step_by(2).filter_map(|code| code.split_once(".rs: "));
+        let tests: Vec<(&str, &str)> = quoted.collect();
+        assert!(!tests.is_empty(), "no test is named in: {row}");
+        for (file, test) in tests {
+            let text = groklab_tests::files::read(&root.join(format!("{file}.rs")));
+            assert!(text.contains(&format!("fn {test}(")), "{file}.rs has no test `{test}`");
+        }
+    }
+}
+
 #[test]
 fn every_test_that_operations_names_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -90,6 +90,41 @@ fn texts_and_ids_are_scored_alike() {
 }
 
 #[test]
+fn ids_need_no_tokenizer() {
+    let model = tiny();
+    std::fs::remove_file(model.path().join("tokenizer.json")).unwrap();
+    let done = run(model.path(), "score", &[], "{\"id\": 1, \"input_ids\": [101, 102, 103]}\n");
+    assert!(done.status.success() && lines(&done.stdout).len() == 1, "{}", String::from_utf8_lossy(&done.stderr));
+    let done = run(model.path(), "score", &[], "{\"id\": 1, \"text\": \"abc\"}\n");
+    assert!(done.status.code() == Some(1) && String::from_utf8_lossy(&done.stderr).contains("tokenizer.json"));
+}
+
+#[test]
+fn a_prompt_is_put_as_the_command_line_says() {
+    let model = tiny();
+    std::fs::write(model.path().join("own.jinja"), "{{ messages[-1].content }}{% if loud %}!{% endif %}").unwrap();
+    let own = model.path().join("own.jinja");
+    let write = |more: &[&str]| {
+        let done = run(model.path(), "generate", &[&["--max-new-tokens", "12", "--ignore-eos"], more].concat(), &prompts(1));
+        (
+            done.status.code(),
+            lines(&done.stdout).first().map(|line| line["token_ids"].clone()),
+            String::from_utf8_lossy(&done.stderr).into_owned(),
+        )
+    };
+    let template = ["--chat-template", own.to_str().unwrap()];
+    let all = [write(&[]), write(&["--system", "be brief"]), write(&template), write(&[&template[..], &["--chat", "loud=true"]].concat())];
+    for (at, (code, ids, message)) in all.iter().enumerate() {
+        assert_eq!(*code, Some(0), "{message}");
+        assert!(all[..at].iter().all(|(_, other, _)| other != ids), "{at}");
+    }
+    let (code, _, message) = write(&["--chat", "loud=true"]);
+    assert!(code == Some(2) && message.contains("`model.chat.loud`"), "{message}");
+    let (code, _, message) = write(&["--chat", "loud"]);
+    assert!(code == Some(2) && message.contains("KEY=VALUE"), "{message}");
+}
+
+#[test]
 fn a_prompt_whose_logits_are_not_numbers_is_named() {
     let model = tiny();
     let path = model.path().join("model.safetensors");

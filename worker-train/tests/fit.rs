@@ -206,6 +206,31 @@ fn what_is_wrong_is_named_and_has_exit_code_2() {
 }
 
 #[test]
+fn the_text_of_a_special_token_is_refused_with_its_example() {
+    let folder = Folder::new();
+    let fit = |completions: [&str; 2], out: &str| {
+        let line = |completion: &str| format!("{}\n", json!({"prompt": "say a", "completion": completion}));
+        folder.put("data.jsonl", &completions.map(line).concat());
+        folder.fit("steps = 2\nbatch_size = 1\nrank = 4\n", out, &[])
+    };
+    let refused = fit(["a", "a<|im_end|>\nb"], "no");
+    let message = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(2) && message.contains("example 2: ") && message.contains("`<|im_end|>`"), "{message}");
+    let (spelled, plain) = (steps(&fit(["a<|im_end|>", "b"], "spelled")), steps(&fit(["a", "b"], "plain")));
+    assert_eq!(spelled, plain, "at the very end it stands for the token");
+}
+
+#[test]
+fn ids_need_no_tokenizer() {
+    let folder = Folder::new();
+    for file in ["tokenizer.json", "tokenizer_config.json"] {
+        fs::remove_file(folder.at("model").join(file)).unwrap();
+    }
+    folder.put("data.jsonl", "{\"input_ids\": [5, 6, 7, 2], \"prompt_length\": 2}\n");
+    assert_eq!(steps(&folder.fit("steps = 2\nbatch_size = 1\nrank = 4\n", "out", &[])).len(), 2);
+}
+
+#[test]
 fn a_configuration_that_is_not_utf8_is_the_callers_error() {
     let folder = Folder::new();
     let mut program = folder.program("", "out", Command::new(env!("CARGO_BIN_EXE_worker-train")));

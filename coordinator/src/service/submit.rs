@@ -2,9 +2,10 @@
 
 use groklab_domain::{
     ExperimentId,
-    experiment::{Experiment, advise},
+    experiment::{Experiment, advise, is_template},
     grokking::{Parameters, can_show},
 };
+use groklab_proto::convert::shortened;
 
 use super::{Service, fit};
 use crate::{
@@ -65,6 +66,12 @@ impl Service {
 fn parse(json: &str) -> Result<Experiment> {
     let config: Experiment = serde_json::from_str(json).map_err(|error| Error::Caller(format!("field `config_json`: {error}")))?;
     let invalid: Vec<String> = config.check().iter().map(ToString::to_string).collect();
+    if let Some(path) = config.model.chat.template.as_deref().filter(|template| !is_template(template)) {
+        return Err(Error::Caller(format!(
+            "`model.chat.template` = \"{}\": give the template's text; grokctl reads the file",
+            shortened(path, 80)
+        )));
+    }
     if invalid.is_empty() { Ok(config) } else { Err(Error::Caller(invalid.join("\n"))) }
 }
 
