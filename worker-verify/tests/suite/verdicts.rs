@@ -1,7 +1,10 @@
 //! Every verdict from real candidates, and what honest ones may rely on.
 
 use crate::common::{NSJAIL, expect, nullary, paths, returns, run, run_both, run_in, submission};
-use groklab_domain::{Tally, Value, Verdict, candidate::Candidate};
+use groklab_domain::{
+    Tally, Value, Verdict,
+    candidate::{self, Candidate},
+};
 use groklab_worker_verify::{Limits, Submission};
 
 fn text(text: &[u8]) -> Verdict {
@@ -17,6 +20,23 @@ fn code_is_found_in_texts() {
     assert_eq!(text(b"  \n"), Verdict::NoCode);
     assert_eq!(text(b"\xff\xfe is not text"), Verdict::NoCode);
     assert_eq!(text(b"```python\nI think\n```"), Verdict::SyntaxError);
+}
+
+/// Of the completions that people labelled as having no code, those that are all text: Python says that they are none.
+#[test]
+fn texts_without_code_are_no_code() {
+    let corpus = include_str!("../../../crates/domain/tests/fixtures/completions.jsonl");
+    let lines = corpus.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let without: Vec<serde_json::Value> = lines.filter(|line| line["code"].is_null() && line["departure"].is_null()).collect();
+    assert!(without.len() > 20);
+    for line in without {
+        let (completion, entry) = (line["text"].as_str().unwrap().as_bytes(), line["entry"].as_str().unwrap());
+        let reader = candidate::Reader::new(entry, line["thinking"] == true);
+        let candidate = if line["thinking"] == true { reader.finish(completion) } else { Candidate::of(completion, entry) };
+        let whole = Submission { text: completion.to_vec(), candidate: Some(candidate), entry: entry.to_owned(), ..submission("") };
+        let other = line["or"].as_array().is_some_and(|or| !or.is_empty());
+        assert!(run_both(&whole).verdict == Verdict::NoCode || other, "{}: {candidate:?}", line["id"]);
+    }
 }
 
 #[test]
@@ -276,15 +296,18 @@ fn forms_of_answers() {
     let wrong = "def solve(x): return x\n";
     let answers = [
         (format!("```python\n{right}```\n```python\n{wrong}```"), Verdict::Passed),
-        (format!("```\n{wrong}```\n```PY\n{right}```"), Verdict::Passed),
+        (format!("```\n{right}```\n```PY\n{wrong}```"), Verdict::Passed),
+        (format!("```\nsolve(1)\n```\n```PY\n{right}```"), Verdict::Passed),
         (format!("~~~python3\n{right}~~~"), Verdict::Passed),
         (format!("````python\n# ```\n{right}````"), Verdict::Passed),
         (format!("1. Like so:\n   ```python\n{right}   ```\n"), Verdict::Passed),
         (format!("```python\r\n{}```\r\n", right.replace('\n', "\r\n")), Verdict::Passed),
         (format!("```python\n{right}"), Verdict::Passed),
         (format!("```python {{.numberLines}}\n{right}```"), Verdict::Passed),
-        (format!("```json\n{{}}\n```\n~~~\n{right}~~~"), Verdict::MissingFunction),
-        (format!("```python\n```\n{right}"), Verdict::MissingFunction),
+        (format!("```json\n{{}}\n```\n~~~\n{right}~~~"), Verdict::Passed),
+        (format!("```python\n```\n{right}"), Verdict::Passed),
+        (format!("```python\nsolve(1)\n```\n{right}"), Verdict::Passed),
+        ("```json\n{}\n```".to_owned(), Verdict::MissingFunction),
         ("``` ```".to_owned(), Verdict::NoCode),
     ];
     for (answer, verdict) in answers {

@@ -73,6 +73,9 @@ impl Reader {
         if self.chosen.is_none() {
             self.read_line(text, self.line..text.len());
         }
+        if self.open.is_none() && self.fallbacks.beside.is_none() && self.beside > self.answer {
+            self.fallbacks.beside = self.code_beside(text, text.len(), Reason::BesideBlocks);
+        }
         if let Some(open) = self.open.take() {
             let is_cut = self.line >= open.start && open.fence.is_begun_by(&text[self.line..]);
             self.end_block(text, open, if is_cut { self.line } else { text.len() });

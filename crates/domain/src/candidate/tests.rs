@@ -58,6 +58,7 @@ fn without_such_a_block_the_first_marked_one_then_the_first() {
     takes("```\na\n```\ntext\n```Python3 title\nb\n```\n```py\nc\n```", "b", Reason::PythonBlock);
     takes("```json\na\n```\n~~~\nb\n~~~", "b", Reason::FirstBlock);
     takes("```json\na\n```\n```yaml\nb\n```", "a", Reason::FirstBlock);
+    takes(&format!("```python\nadd(1, 2)\n```\nwith\n\n{CODE}\nThat is all."), CODE, Reason::BesideBlocks);
     takes(&format!("{CODE}\nRun it:\n```bash\npython add.py\n```\n"), CODE, Reason::BesideBlocks);
 }
 
