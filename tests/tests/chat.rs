@@ -8,7 +8,8 @@ use groklab_tests::{
 use serde_json::Value;
 
 const TEMPLATE: &str = "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}\
-                        {% if shout is defined and shout %}LOUD {% endif %}<|im_start|>assistant\n";
+                        {% if shout is defined and shout %}LOUD {% endif %}\
+                        {% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
 
 fn with_chat(name: &str, chat: &str) -> String {
     format!("{}\n[model.chat]\n{chat}\n", experiment(name, 1, "rft"))

@@ -52,9 +52,9 @@ pub fn generate(args: &Generate) -> anyhow::Result<()> {
         exactly_one(line.prompt.is_some(), line.messages.is_some(), "`prompt` and `messages`")?;
         if line.messages.as_ref().is_some_and(Vec::is_empty) { Err("`messages` is empty".into()) } else { Ok(()) }
     })?;
-    let loaded = Loaded::new(&args.source)?;
     let tokenizer = tokenizer(&args.source)?;
     let rows = rows(&prompts, args, &tokenizer)?;
+    let loaded = Loaded::new(&args.source)?;
     let start = Instant::now();
     let shown = bar(rows.len() as u64, "completions");
     let mut progress = |now: Progress| {

@@ -25,10 +25,11 @@ impl Generator {
         let Self { resident, applied } = self;
         let base = job.base.as_ref().ok_or_else(|| Failure::caller("the job names no base model"))?;
         let digest: Option<Digest> = optional_field("base.digest", &base.digest)?;
-        if !resident.holds(&base.source) {
+        let chat = convert::chat(base)?;
+        if !resident.holds(&base.source, &chat) {
             *applied = None;
         }
-        let (model, tokenizer) = resident.get(&base.source, &convert::chat(base)?, digest).map_err(failure)?;
+        let (model, tokenizer) = resident.get(&base.source, &chat, digest).map_err(failure)?;
         let adapter = job.adapter.as_ref().map(AdapterRef::try_from).transpose()?;
         apply(applied, model, adapter, context)?;
         let prompts = Prompts::encode(job, tokenizer)?;

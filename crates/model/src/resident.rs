@@ -8,7 +8,7 @@ use crate::{
     chat::ChatTokenizer,
     device::Placement,
     error::{Error, Result},
-    model::{Model, load_for, load_tokenizer},
+    model::{Model, load_for},
 };
 
 /// Loads models by their source, one at a time.
@@ -31,9 +31,9 @@ impl Resident {
         Self { cache, placement, loaded: None }
     }
 
-    /// Whether `source` is what is loaded.
-    pub fn holds(&self, source: &str) -> bool {
-        self.loaded.as_ref().is_some_and(|loaded| loaded.source == source)
+    /// Whether `source`, with prompts as `chat` says, is what is loaded.
+    pub fn holds(&self, source: &str, chat: &Chat) -> bool {
+        self.loaded.as_ref().is_some_and(|loaded| loaded.source == source && loaded.chat == *chat)
     }
 
     /// The model of `source`, loaded if it is not the last one, and its tokenizer with prompts as `chat` says.
@@ -41,16 +41,11 @@ impl Resident {
     /// # Errors
     /// Loading, or [`Error::OtherWeights`] when its digest is not the `expected` one.
     pub fn get(&mut self, source: &str, chat: &Chat, expected: Option<Digest>) -> Result<(&Model, &ChatTokenizer)> {
-        match self.loaded.take().filter(|loaded| loaded.source == source) {
-            Some(loaded) if loaded.chat == *chat => self.loaded = Some(loaded),
-            Some(Loaded { source, model, .. }) => {
-                let tokenizer = load_tokenizer(&source, &self.cache, chat)?;
-                self.loaded = Some(Loaded { source, chat: chat.clone(), model, tokenizer });
-            }
-            None => {
-                let (model, tokenizer) = load_for(source, &self.cache, self.placement, chat)?;
-                self.loaded = Some(Loaded { source: source.to_owned(), chat: chat.clone(), model, tokenizer });
-            }
+        // Weights and tokenizer are always of one reading: their digest covers both.
+        if !self.holds(source, chat) {
+            self.loaded = None;
+            let (model, tokenizer) = load_for(source, &self.cache, self.placement, chat)?;
+            self.loaded = Some(Loaded { source: source.to_owned(), chat: chat.clone(), model, tokenizer });
         }
         let Loaded { model, tokenizer, .. } = self.loaded.as_ref().expect("it was just loaded");
         match expected.filter(|expected| *expected != model.base_digest()) {

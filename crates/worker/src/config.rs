@@ -66,6 +66,9 @@ impl ChatArgs {
         };
         let pair = |text: &String| {
             let (key, value) = text.split_once('=').ok_or_else(|| wrong(format!("--chat {text}: write KEY=VALUE")))?;
+            if ["system", "template"].contains(&key) {
+                return Err(wrong(format!("--chat {text}: use --system or --chat-template")));
+            }
             Ok((key.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| value.into())))
         };
         let variables = self.variables.iter().map(pair).collect::<anyhow::Result<_>>()?;

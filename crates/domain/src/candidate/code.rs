@@ -6,13 +6,13 @@ use super::fence::indent;
 
 /// Whether the block defines `entry` at its outermost level: by `def`, or by assigning a function to it. An import defines nothing: tests
 /// import what they test.
-pub(super) fn defines(code: &[u8], entry: &str) -> bool {
-    let outer = common_indent(code);
+pub(super) fn defines(code: &[u8], entry: &str, fence_indent: usize) -> bool {
+    let outer = indent_within(code, fence_indent);
     let mut strings = Strings::default();
     lines(code).any(|(_, line)| {
-        let within = strings.is_open();
+        let (within, indented) = (strings.is_open(), indent(line));
         strings.read_line(line);
-        !within && indent(line) == outer && line_defines(&line[outer..], entry.as_bytes())
+        !within && indented == outer && line_defines(&line[indented..], entry.as_bytes())
     })
 }
 
@@ -31,30 +31,37 @@ pub(super) struct Strings {
 }
 
 impl Strings {
-    /// What is open at the end of `code`.
-    pub(super) fn behind(code: &[u8]) -> Self {
-        let mut strings = Self::default();
-        lines(code).for_each(|(_, line)| strings.read_line(line));
-        strings
-    }
-
     pub(super) fn is_open(self) -> bool {
         self.open.is_some()
     }
 
-    fn read_line(&mut self, line: &[u8]) {
+    pub(super) fn read_line(&mut self, line: &[u8]) {
         let mut at = 0;
         while at < line.len() {
-            let quotes = line[at..].iter().take_while(|&&byte| byte == line[at]).count();
+            let is_triple = |quote: u8| line[at..].starts_with(&[quote; 3]);
             match (self.open, line[at]) {
                 (None, b'#') => return,
-                (None, quote @ (b'"' | b'\'')) if quotes >= 3 => (self.open, at) = (Some(quote), at + 3),
-                (Some(quote), byte) if byte == quote && quotes >= 3 => (self.open, at) = (None, at + 3),
+                (None, quote @ (b'"' | b'\'')) if is_triple(quote) => (self.open, at) = (Some(quote), at + 3),
+                (None, quote @ (b'"' | b'\'')) => at = behind_text(line, at, quote),
+                (Some(quote), byte) if byte == quote && is_triple(quote) => (self.open, at) = (None, at + 3),
                 (_, b'\\') => at += 2,
                 _ => at += 1,
             }
         }
     }
+}
+
+/// Behind the text in quotes that begins at `start`; behind its quote alone where the line does not close it.
+fn behind_text(line: &[u8], start: usize, quote: u8) -> usize {
+    let mut at = start + 1;
+    while at < line.len() {
+        match line[at] {
+            b'\\' => at += 2,
+            byte if byte == quote => return at + 1,
+            _ => at += 1,
+        }
+    }
+    start + 1
 }
 
 /// What follows the name in `def name(…):`, so that a sentence which begins with `def name(x)` is none. A signature may go on below.
@@ -64,14 +71,31 @@ fn is_signature(rest: &[u8]) -> bool {
         return true;
     }
     let Some(arguments) = rest.strip_prefix(b"(") else { return false };
-    let mut depth = 1;
-    let close = arguments.iter().position(|byte| {
-        depth += i32::from(b"([{".contains(byte)) - i32::from(b")]}".contains(byte));
-        depth == 0
-    });
-    let Some(close) = close else { return true };
+    let Some(close) = closing_bracket(arguments) else { return true };
     let behind = arguments[close + 1..].trim_ascii_start();
     behind.starts_with(b":") || behind.starts_with(b"->")
+}
+
+/// Where the bracket closes that was opened before `arguments`; none on this line. Brackets in texts and comments are none.
+fn closing_bracket(arguments: &[u8]) -> Option<usize> {
+    let (mut depth, mut at) = (1, 0);
+    while at < arguments.len() {
+        match arguments[at] {
+            b'#' => return None,
+            quote @ (b'"' | b'\'') => {
+                at = behind_text(arguments, at, quote);
+                continue;
+            }
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return Some(at);
+        }
+        at += 1;
+    }
+    None
 }
 
 /// ` = lambda …`, ` = other_function`, ` = partial(…)`, with or without an annotation; not the result of a call.
@@ -85,12 +109,8 @@ fn assigns_function(rest: &[u8]) -> bool {
     let value = &value[..value.iter().position(|&byte| byte == b'#').unwrap_or(value.len())].trim_ascii_end();
     let is_name = value.first().is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_')
         && value.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_.".contains(byte));
-    is_name || [&b"lambda"[..], b"partial(", b"functools."].iter().any(|start| value.starts_with(start))
-}
-
-/// The part of `text`, at whose end a fence closes, from its first line that looks like code on; none if no line does.
-pub(super) fn behind_prose(text: &[u8]) -> Option<Range<usize>> {
-    lines(text).find(|(_, line)| looks_like_code(line)).map(|(start, _)| start..text.len())
+    let is_constant = [&b"True"[..], b"False", b"None"].contains(value);
+    (is_name && !is_constant) || [&b"lambda"[..], b"partial(", b"functools."].iter().any(|start| value.starts_with(start))
 }
 
 /// A block as Markdown has it without fences: lines indented by four columns behind a blank line and prose.
@@ -102,29 +122,41 @@ pub(super) fn indented_block(text: &[u8], entry: &str) -> Option<Range<usize>> {
         match &mut block {
             Some(range) if deep => range.end = start + line.len(),
             Some(_) if blank => {}
-            Some(range) if defines(&text[range.clone()], entry) => return block,
+            Some(range) if defines(&text[range.clone()], entry, 0) => return block,
             _ => block = (deep && !looks_like_code(above)).then_some(start..start + line.len()),
         }
         if !blank && !deep {
             above = line;
         }
     }
-    block.filter(|range| defines(&text[range.clone()], entry))
+    block.filter(|range| defines(&text[range.clone()], entry, 0))
 }
 
 /// The part of `text` from its first line that looks like code to the last before prose goes on; none if no line does.
 pub(super) fn beside_prose(text: &[u8]) -> Option<Range<usize>> {
-    let mut code: Option<Range<usize>> = None;
+    let (mut code, mut strings): (Option<Range<usize>>, _) = (None, Strings::default());
     for (start, line) in lines(text) {
-        let belongs = looks_like_code(line) || (code.is_some() && (line.trim_ascii().is_empty() || indent(line) > 0));
+        let end = (start + line.len() + 1).min(text.len());
         match &mut code {
-            Some(range) if belongs => range.end = (start + line.len() + 1).min(text.len()),
-            Some(_) => break,
-            None if belongs => code = Some(start..(start + line.len() + 1).min(text.len())),
-            None => {}
+            Some(_) if !strings.is_open() && is_prose(line) => break,
+            Some(range) => range.end = end,
+            None if looks_like_code(line) => code = Some(start..end),
+            None => continue,
         }
+        strings.read_line(line);
     }
     code
+}
+
+/// Whether a line behind code goes on in words: `Example usage:`, `This adds two numbers.`
+fn is_prose(line: &[u8]) -> bool {
+    let text = line.trim_ascii_end();
+    if text.is_empty() || indent(line) > 0 || looks_like_code(line) {
+        return false;
+    }
+    let ends = text.last().is_some_and(|byte| b":.!?".contains(byte));
+    let words = text.split(|&byte| byte == b' ').count();
+    ends || (words > 1 && !text.iter().any(|byte| b"=()[]{}\"'".contains(byte)))
 }
 
 /// Whether a line that is not indented can be one of Python's, as models write it beside prose.
@@ -176,8 +208,12 @@ fn is_plain_assignment(line: &[u8]) -> bool {
 /// White space that code between fences loses, bytes: what every line has; else, where the fence is indented, as much as the first line has.
 pub(super) fn indent_within(code: &[u8], fence_indent: usize) -> usize {
     let common = common_indent(code);
-    let first = lines(code).find(|(_, line)| !line.trim_ascii().is_empty()).map_or(0, |(_, line)| indent(line));
-    if common > 0 { common } else { first.min(fence_indent) }
+    if common > 0 { common } else { first_indent(code).min(fence_indent) }
+}
+
+/// White space at the beginning of the first line that is not blank, bytes.
+fn first_indent(code: &[u8]) -> usize {
+    lines(code).find(|(_, line)| !line.trim_ascii().is_empty()).map_or(0, |(_, line)| indent(line))
 }
 
 /// White space at the beginning of every line that is not blank, bytes.

@@ -98,20 +98,19 @@ fn one_line(line: &[u8], runs: &[(usize, usize)]) -> Outside {
 }
 
 impl Fence {
-    /// Reads a whole line of the block that this opened; `content` is the block so far.
-    pub(super) fn inside(&self, line: &[u8], content: &[u8]) -> Inside {
+    /// Reads a whole line of the block that this opened; `strings` are those of the block so far.
+    pub(super) fn inside(&self, line: &[u8], strings: Strings) -> Inside {
         let indented = indent(line);
         let marks = run_at(line, indented).filter(|(mark, _)| *mark == self.mark);
         match marks {
-            Some((_, count)) if count >= self.count && !self.is_within(line, content) => {
+            Some((_, count)) if count >= self.count && !self.is_within(line, strings) => {
                 let (language, code) = info(&line[indented + count..]);
                 let opens = language != Language::Unmarked && code.is_none() && is_one_word(&line[indented + count..]);
                 if opens { Inside::Reopens } else { Inside::Closes(0) }
             }
+            _ if strings.is_open() => Inside::Content,
             // Too few marks: no line of Python's for all that.
-            Some((_, count)) if self.language == Language::Python && line[indented + count..].trim_ascii().is_empty() => {
-                if Strings::behind(content).is_open() { Inside::Content } else { Inside::Closes(0) }
-            }
+            Some((_, count)) if self.language == Language::Python && line[indented + count..].trim_ascii().is_empty() => Inside::Closes(0),
             // An unmarked block around a marked one is a wrapper.
             Some((_, count)) if self.language == Language::Unmarked && info(&line[indented + count..]).0 == Language::Python => {
                 Inside::Reopens
@@ -122,9 +121,9 @@ impl Fence {
     }
 
     /// Whether a line that is not finished yet closes the block, whatever else comes.
-    pub(super) fn is_closed_by(&self, partial: &[u8], content: &[u8]) -> bool {
+    pub(super) fn is_closed_by(&self, partial: &[u8], strings: Strings) -> bool {
         let closing = |(mark, count): (u8, usize)| mark == self.mark && count >= self.count;
-        run_at(partial, indent(partial)).is_some_and(closing) && !self.is_within(partial, content)
+        run_at(partial, indent(partial)).is_some_and(closing) && !self.is_within(partial, strings)
     }
 
     /// Whether an unfinished last line is the beginning of what would close the block.
@@ -134,9 +133,9 @@ impl Fence {
     }
 
     /// Whether the line belongs to what the block indents, such as a docstring.
-    fn is_within(&self, line: &[u8], content: &[u8]) -> bool {
+    fn is_within(&self, line: &[u8], strings: Strings) -> bool {
         let columns = columns(line);
-        columns > self.indent + FARTHEST || (columns > self.indent && Strings::behind(content).is_open())
+        columns > self.indent + FARTHEST || (columns > self.indent && strings.is_open())
     }
 
     /// Marks behind code: backticks have no meaning in Python outside of texts and comments.

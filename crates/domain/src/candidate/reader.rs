@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use super::{
-    Candidate, Reason, code,
+    Candidate, Reason,
+    code::{self, Strings},
     fence::{self, Fence, Inside, Language, Outside},
 };
 
@@ -25,6 +26,8 @@ pub struct Reader {
     /// Where the text behind the last block began.
     beside: usize,
     open: Option<Open>,
+    /// Whether the unfinished line was found not to close the block, whatever else comes on it.
+    stays_open: bool,
     chosen: Option<Candidate>,
     fallbacks: Fallbacks,
 }
@@ -34,7 +37,12 @@ struct Open {
     fence: Fence,
     /// Where its content begins.
     start: usize,
+    /// Of its content up to the unfinished line.
+    strings: Strings,
 }
+
+/// Longer beginnings of lines close no block early: they are read once, as a whole.
+const MAX_EARLY_BYTES: usize = 64;
 
 /// The first block, or text, of each kind that does for want of one that defines the entry.
 #[derive(Debug, Clone, Default)]
@@ -49,7 +57,7 @@ impl Reader {
     /// For a completion that shall define `entry`; `in_thought` if its prompt ends within a thought.
     pub fn new(entry: &str, in_thought: bool) -> Self {
         let (entry, fallbacks) = (entry.to_owned(), Fallbacks::default());
-        Self { entry, seen: 0, line: 0, in_thought, answer: 0, beside: 0, open: None, chosen: None, fallbacks }
+        Self { entry, seen: 0, line: 0, in_thought, answer: 0, beside: 0, open: None, stays_open: false, chosen: None, fallbacks }
     }
 
     /// Looks at what was added to `text` since the last call. True once the choice stands, whatever else may come.
@@ -60,7 +68,7 @@ impl Reader {
             let end = self.seen + length;
             self.seen = end + 1;
             self.read_line(text, self.line..end);
-            self.line = end + 1;
+            (self.line, self.stays_open) = (end + 1, false);
         }
         self.seen = text.len();
         self.close_early(text);
@@ -88,10 +96,15 @@ impl Reader {
     /// A block that defines the entry is chosen as soon as the marks that close it are there; one that ends in prose only with the rest of
     /// their line, which may open the next block.
     fn close_early(&mut self, text: &[u8]) {
-        let Some(open) = self.open.filter(|_| self.chosen.is_none()) else { return };
+        let is_asked = self.chosen.is_none() && !self.stays_open && text.len() - self.line <= MAX_EARLY_BYTES;
+        let Some(open) = self.open.filter(|_| is_asked) else { return };
+        if !open.fence.is_closed_by(&text[self.line..], open.strings) {
+            return;
+        }
         let content = &text[open.start.min(self.line)..self.line];
-        let closed = open.fence.is_closed_by(&text[self.line..], content) && code::defines(content, &self.entry);
-        if closed && code::beside_prose(content).is_some_and(|code| code.end == content.len()) {
+        let is_code = code::beside_prose(content).is_some_and(|code| code.end == content.len());
+        self.stays_open = !is_code || !code::defines(content, &self.entry, open.fence.indent);
+        if !self.stays_open {
             self.open = None;
             self.end_block(text, open, self.line);
         }
@@ -101,11 +114,8 @@ impl Reader {
         if line.start == 0 && text.starts_with(BYTE_ORDER_MARK) {
             line.start = BYTE_ORDER_MARK.len().min(line.end);
         }
-        if self.open.is_none() && !self.in_thought {
-            let trimmed = text[line.clone()].trim_ascii_start();
-            self.in_thought = trimmed.starts_with(THOUGHT_BEGINS);
-        }
-        if self.in_thought {
+        while self.open.is_none() && (self.in_thought || text[line.clone()].trim_ascii_start().starts_with(THOUGHT_BEGINS)) {
+            self.in_thought = true;
             let Some(end) = find(&text[line.clone()], THOUGHT_ENDS) else { return };
             line.start += end + THOUGHT_ENDS.len();
             (self.in_thought, self.answer, self.beside) = (false, line.start, line.start);
@@ -133,9 +143,11 @@ impl Reader {
     }
 
     fn read_inside(&mut self, text: &[u8], line: Range<usize>, open: Open) {
-        let content = open.start.min(line.start)..line.start;
-        let end = match open.fence.inside(&text[line.clone()], &text[content]) {
-            Inside::Content => return,
+        let end = match open.fence.inside(&text[line.clone()], open.strings) {
+            Inside::Content => {
+                self.open.iter_mut().for_each(|open| open.strings.read_line(&text[line.clone()]));
+                return;
+            }
             Inside::Closes(at) => line.start + at,
             Inside::Reopens => return self.read_reopening(text, line, open),
         };
@@ -161,32 +173,40 @@ impl Reader {
         if self.fallbacks.beside.is_none() {
             self.fallbacks.beside = self.code_beside(text, fence_at, Reason::BesideBlocks);
         }
-        self.open = Some(Open { fence, start });
+        let mut strings = Strings::default();
+        // Code on the fence's own line.
+        if let Some(line) = text[start..].split(|&byte| byte == b'\n').next().filter(|_| start < self.seen) {
+            strings.read_line(line);
+        }
+        self.open = Some(Open { fence, start, strings });
     }
 
     /// Code between the last block and `end` that defines the entry.
     fn code_beside(&self, text: &[u8], end: usize, reason: Reason) -> Option<Candidate> {
         let region = without_mark(text, self.beside.min(end)..end);
-        let code = if reason == Reason::BeforeFence { code::behind_prose } else { code::beside_prose };
-        let found = code(&text[region.clone()])?;
+        let found = code::beside_prose(&text[region.clone()])?;
+        // With prose between the two the fence opens a block of its own.
+        if reason == Reason::BeforeFence && !text[region.start + found.end..region.end].trim_ascii().is_empty() {
+            return None;
+        }
         let range = region.start + found.start..region.start + found.end;
-        code::defines(&text[range.clone()], &self.entry).then(|| candidate(text, range, 0, reason))
+        code::defines(&text[range.clone()], &self.entry, 0).then(|| candidate(text, range, 0, reason))
     }
 
     fn choose_one_line(&mut self, text: &[u8], line: usize, blocks: &[Range<usize>]) {
         let mut blocks = blocks.iter().map(|block| line + block.start..line + block.end);
-        let defining = blocks.find(|block| code::defines(&text[block.clone()], &self.entry));
+        let defining = blocks.find(|block| code::defines(&text[block.clone()], &self.entry, 0));
         self.chosen = defining.map(|block| candidate(text, block, 0, Reason::DefinesEntry));
     }
 
     /// Takes note of a block that ends at `end`.
-    fn end_block(&mut self, text: &[u8], Open { fence, start }: Open, end: usize) {
+    fn end_block(&mut self, text: &[u8], Open { fence, start, .. }: Open, end: usize) {
         let range = without_mark(text, start.min(end)..end);
         let content = &text[range.clone()];
         if content.trim_ascii().is_empty() || self.chosen.is_some() {
             return;
         }
-        let defines = code::defines(content, &self.entry);
+        let defines = code::defines(content, &self.entry, fence.indent);
         let (place, reason) = match fence.language {
             _ if defines => (&mut self.chosen, Reason::DefinesEntry),
             Language::Python => (&mut self.fallbacks.python, Reason::PythonBlock),
@@ -199,9 +219,18 @@ impl Reader {
 
 /// Whether a thought ends in `text` that began before it: in its prompt.
 pub(super) fn ends_a_foreign_thought(text: &[u8]) -> bool {
-    let mut lines = text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
-    let edge = lines.find(|line| line.starts_with(THOUGHT_BEGINS) || line.starts_with(THOUGHT_ENDS) || line.ends_with(THOUGHT_ENDS));
-    edge.is_some_and(|line| !line.starts_with(THOUGHT_BEGINS))
+    for line in text.split(|&byte| byte == b'\n') {
+        if line.trim_ascii_start().starts_with(THOUGHT_BEGINS) {
+            return false;
+        }
+        let Some(end) = find(line, THOUGHT_ENDS) else { continue };
+        // One in quotes is a text about thoughts.
+        let beside = [end.checked_sub(1).map(|at| line[at]), line.get(end + THOUGHT_ENDS.len()).copied()];
+        if !beside.into_iter().flatten().any(|byte| b"\"'`".contains(&byte)) {
+            return true;
+        }
+    }
+    false
 }
 
 fn candidate(text: &[u8], range: Range<usize>, fence_indent: usize, reason: Reason) -> Candidate {

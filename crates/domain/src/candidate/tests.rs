@@ -43,12 +43,16 @@ fn what_defines_a_function() {
         "async def add(a, b): return a",
         "def add[T](a: T, b: T) -> T:\n    return a",
         "def add(\n    a,\n    b,\n):\n    return a + b",
+        "def add(a, close=')', open=\"(\"):\n    return a",
+        "def add(a, # first )\n        b):\n    return a + b",
         "add = math.fsum  # of two",
         "add = functools.partial(sum, start=0)",
     ] {
         takes(&format!("```python\nx()\n```\n```python\n{code}\n```"), code, Reason::DefinesEntry);
     }
-    for other in ["add == 1", "adder = max", "def add(a, b) is asked for", "from solution import add", "x = add", "add = add(1, 2)"] {
+    for other in
+        ["add == 1", "adder = max", "def add(a, b) is asked for", "from solution import add", "x = add", "add = add(1, 2)", "add = True"]
+    {
         takes(&format!("```python\n{other}\n```\n"), other, Reason::PythonBlock);
     }
 }
@@ -73,6 +77,18 @@ fn a_closing_fence_that_nothing_opened() {
 }
 
 #[test]
+fn code_without_fences_and_a_block_behind_prose() {
+    for prose in ["Example usage:", "The output is:", "This is it."] {
+        takes(&format!("{CODE}\n{prose}\n```\nprint(add(1, 2))\n```\n"), CODE, Reason::BesideBlocks);
+    }
+    let main = format!("{CODE}\nif __name__ == '__main__':\n    print(add(1, 2))\n");
+    takes(&format!("{main}\nOutput:\n```\n3\n```\n"), &main, Reason::BesideBlocks);
+    takes_the_code(&format!("The signature is\n\ndef add(a, b):\n\nSo:\n```\n{CODE}```\n"));
+    let called = format!("{CODE}\nadd(1, 2)\nresult = add(3, 4)\nresult\n");
+    takes(&format!("{called}```\n"), &called, Reason::BeforeFence);
+}
+
+#[test]
 fn a_fence_that_shares_its_line() {
     takes_the_code(&format!("Sure! Here is the function: ```python\n{CODE}```\nIt adds."));
     takes_the_code(&format!("**Solution** ```\n{CODE}```\n"));
@@ -94,6 +110,9 @@ fn indentation_that_is_the_lists() {
     takes_the_code("- Solution:\n    ```python\n    def add(a, b):\n        return a + b\n    ```\n");
     takes_the_code("1. ```python\n   def add(a, b):\n       return a + b\n   ```\n");
     takes_the_code("- ```python\n  def add(a, b):\n      return a + b\n```\n");
+    let commented = "# adds\n    def add(a, b):\n        return a + b\n";
+    let (code, why) = taken(&format!("- So:\n    ```python\n    x = 0\n{commented}    ```\n"));
+    assert!(why == Reason::DefinesEntry && code.contains("\ndef add(a, b):\n    return"), "{code}");
     takes_the_code(&format!("1. So:\n\n   ```python\n{CODE}   ```\n"));
     takes_the_code("So:\n\n    def add(a, b):\n        return a + b\n\nThat is all.");
     takes("class A:\n    def add(a, b):\n        return a + b", "class A:\n    def add(a, b):\n        return a + b", Reason::WholeText);
@@ -117,6 +136,10 @@ fn wrappers_and_marks() {
 fn fences_within_the_code() {
     let docstring = "def add(a, b):\n  \"\"\"\n  ```\n  add(1, 2)\n  ```\n  \"\"\"\n  return a + b\n";
     takes(&format!("```py3\n{docstring}```\n"), docstring, Reason::DefinesEntry);
+    let marked = docstring.replacen("```", "```python", 1);
+    takes(&format!("```\n{marked}```\n"), &marked, Reason::DefinesEntry);
+    let beside = "def add(a, b):\n    \"\"\"Add.\n\n    Example: ```python\n    add(1, 2)\n    ```\n    \"\"\"\n    return a + b\n";
+    takes(&format!("```python\n{beside}```\n"), beside, Reason::DefinesEntry);
     let deep = docstring.replace("  ", "    ");
     takes(&format!("```py3\n{deep}```\n"), &deep, Reason::DefinesEntry);
     let text = "def add(a, b):\n    # ends with ```\n    return '```' + \"x```\"\n";
@@ -129,6 +152,8 @@ fn a_thought_holds_no_candidate() {
     let draft = "Maybe:\n```python\ndef add(a, b):\n    return a - b\n```\nNo.\n";
     takes_the_code(&format!("<think>\n{draft}</think>\nThe answer:\n```python\n{CODE}```\n"));
     takes_the_code(&format!("{draft}</think>\n```python\n{CODE}```\n"));
+    takes_the_code(&format!("{draft}ok.</think>The answer:\n```python\n{CODE}```\n"));
+    takes_the_code(&format!("<think>a</think><think>\n{draft}</think>\n```python\n{CODE}```\n"));
     takes_the_code(&format!("<think></think>```python\n{CODE}```\n"));
     takes(&format!("<think>\n{draft}"), "", Reason::Nothing);
     takes(&format!("<think>{draft}</think>{CODE}"), CODE, Reason::WholeText);
@@ -189,6 +214,21 @@ fn generation_stops_with_the_last_mark() {
 fn generation_goes_on_where_the_answer_may_still_come() {
     for text in ["```python\nadd(1, 2)\n```\n", "```bash\npip\n```\n", "```python\ndef add(a, b):\n", "use ``` here\n", CODE] {
         assert_eq!(stops_at(text, false), None, "{text}");
+    }
+}
+
+/// Small models write one character without end.
+#[test]
+fn a_long_run_of_one_character_takes_no_longer_than_other_text() {
+    for run in ["a", " ", "`", "'", "\"", "\n", "0"] {
+        let long = run.repeat(1 << 20);
+        for text in [format!("```python\nx = '{long}\n{CODE}```\n"), format!("{CODE}{long}\n```\n"), format!("<think>{long}")] {
+            let mut reader = Reader::new("add", false);
+            for end in (0..text.len()).step_by(64) {
+                reader.advance(&text.as_bytes()[..end]);
+            }
+            assert!(reader.finish(text.as_bytes()).checked(text.len()).is_ok());
+        }
     }
 }
 

@@ -14,6 +14,8 @@ pub struct Invalid {
     pub fix: String,
 }
 
+/// Bytes of a system message or a chat template: every job that encodes prompts carries them.
+const CHAT_BYTES: usize = 128 << 10;
 /// Bytes of one message between coordinator and worker that a job's results may fill.
 const RESULT_BYTES: u64 = 15 << 20;
 /// Bytes per generated token in the worst case: its id and its text (vocabularies have runs of white space of a hundred bytes).
@@ -39,6 +41,14 @@ impl Experiment {
         c.require(i64::try_from(self.seed).is_ok(), "seed", self.seed, "use 0 to 9223372036854775807");
         c.range("iterations", self.iterations, 0, 100_000);
         c.require(!self.model.source.trim().is_empty(), "model.source", "\"\"", "name a folder, a .gguf file or a hub id");
+        let chat = [("model.chat.system", &self.model.chat.system), ("model.chat.template", &self.model.chat.template)];
+        for (key, text) in chat.into_iter().filter_map(|(key, text)| Some((key, text.as_ref()?))) {
+            c.require(text.len() <= CHAT_BYTES, key, format!("a text of {} bytes", text.len()), format!("use at most {CHAT_BYTES}"));
+        }
+        let structured = self.model.chat.variables.iter().find(|(_, value)| value.is_object());
+        if let Some((name, value)) = structured {
+            c.require(false, "model.chat", format!("{name} = {value}"), "use a text, a number, true or false, or a list of these");
+        }
         c.float("verify.cpu_seconds", self.verify.cpu_seconds, 0.1, 60.0);
         c.range("verify.memory_mb", self.verify.memory_mb, 64, 16_384);
         c.range("stop.patience", self.stop.patience, 0, 100_000);

@@ -36,21 +36,35 @@ pub(super) fn parts(gguf: &Gguf) -> Result<Parts> {
         bos: flag("tokenizer.ggml.add_bos_token", BEGIN_WITH_BOS.contains(&pre))?,
         eos: flag("tokenizer.ggml.add_eos_token", false)?,
     };
-    if flag("tokenizer.ggml.add_space_prefix", false)? {
-        return Err(Error::Unsupported { what: "tokenizer.ggml.add_space_prefix", value: "true".into(), supported: "false" });
-    }
     let mut end_tokens = Vec::new();
     for key in ["eos_token_id", "eot_token_id", "eom_token_id"] {
         end_tokens.extend(gguf.integer(&format!("tokenizer.ggml.{key}"))?);
     }
     Ok(Parts {
         tokenizer_json: tokenizer_json(gguf, &tokens, pre)?.to_string().into_bytes(),
-        template: gguf.text("tokenizer.chat_template").map(|text| text.map(str::to_owned)),
+        template: template(gguf),
         special_tokens: special_tokens(gguf, &tokens)?,
         edges: Some(edges),
         end_tokens,
     })
 }
+
+/// The template, of which a file with several has one without a name of its own.
+fn template(gguf: &Gguf) -> Result<Option<String>> {
+    if let Some(text) = gguf.text(TEMPLATE)? {
+        return Ok(Some(text.to_owned()));
+    }
+    let named = |key: &str| key.strip_prefix(TEMPLATE).and_then(|name| name.strip_prefix('.')).map(str::to_owned);
+    let mut names: Vec<String> = gguf.metadata().filter_map(|(key, _)| named(key)).collect();
+    names.sort_unstable();
+    if names.is_empty() {
+        return Ok(None);
+    }
+    let reason = format!("none of its templates is the default (there are {}); name one as model.chat.template", names.join(", "));
+    Err(Error::Config { what: format!("`{}`: `{TEMPLATE}`", gguf.path().display()), reason })
+}
+
+const TEMPLATE: &str = "tokenizer.chat_template";
 
 /// The tokens that have names, by the names that transformers gives them.
 fn special_tokens(gguf: &Gguf, tokens: &[&str]) -> Result<BTreeMap<&'static str, String>> {
@@ -68,11 +82,8 @@ fn special_tokens(gguf: &Gguf, tokens: &[&str]) -> Result<BTreeMap<&'static str,
 }
 
 fn tokenizer_json(gguf: &Gguf, tokens: &[&str], pre: &str) -> Result<Value> {
-    let kinds = match gguf.meta("tokenizer.ggml.token_type") {
-        Some(Meta::List(kinds)) => kinds.as_slice(),
-        _ => &[],
-    };
-    let kind = |id: usize| if let Some(Meta::Integer(kind)) = kinds.get(id) { *kind } else { 1 };
+    let kinds = token_types(gguf, tokens.len())?;
+    let kind = |id: usize| kinds[id];
     let added: Vec<Value> = (0..tokens.len())
         .filter(|&id| matches!(kind(id), CONTROL | USER_DEFINED))
         .map(|id| {
@@ -90,6 +101,15 @@ fn tokenizer_json(gguf: &Gguf, tokens: &[&str], pre: &str) -> Result<Value> {
                   "fuse_unk": false, "byte_fallback": false, "ignore_merges": pre.ignore_merges, "vocab": vocab,
                   "merges": texts(gguf, "tokenizer.ggml.merges")?},
     }))
+}
+
+/// What each token is, one number per token.
+fn token_types(gguf: &Gguf, count: usize) -> Result<Vec<i64>> {
+    let key = "tokenizer.ggml.token_type";
+    let wrong = || Error::Tokenizer { what: "GGUF tokenizer", reason: format!("`{key}` is not a list of {count} whole numbers") };
+    let Some(Meta::List(items)) = gguf.meta(key) else { return Err(wrong()) };
+    let kinds = items.iter().map(|item| if let Meta::Integer(kind) = item { Some(*kind) } else { None });
+    kinds.collect::<Option<Vec<i64>>>().filter(|kinds| kinds.len() == count).ok_or_else(wrong)
 }
 
 struct PreTokeniser {

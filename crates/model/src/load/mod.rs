@@ -27,7 +27,8 @@ use crate::{
 };
 
 /// Files beside the weights that decide on prompts, ids and end tokens.
-const TEXT_FILES: [&str; 4] = ["tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json"];
+const TEXT_FILES: [&str; 5] =
+    ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja", "generation_config.json"];
 
 /// A model's files, opened: what [`crate::Model`] and [`crate::ChatTokenizer`] are made from.
 pub(crate) struct Checkpoint {

@@ -22,11 +22,27 @@ pub(super) fn parts(folder: &Path) -> Result<Parts> {
     let path = folder.join("tokenizer.json");
     let tokenizer_json = std::fs::read(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
     let path_of_config = folder.join(CONFIG);
-    let config = if path_of_config.exists() { read_json(&path_of_config)? } else { Value::Object(Default::default()) };
+    let mut config = if path_of_config.exists() { read_json(&path_of_config)? } else { Value::Object(Default::default()) };
+    add_older_map(folder, &mut config)?;
     let special_tokens = special_tokens(&config)?;
     let tokenizer: Value = serde_json::from_slice(&tokenizer_json).map_err(|error| Error::Corrupt { path, reason: error.to_string() })?;
     refuse_other_tokens(&config, &tokenizer)?;
     Ok(Parts { tokenizer_json, template: template(folder, &config), special_tokens, edges: edges(&config)?, end_tokens: Vec::new() })
+}
+
+/// What `special_tokens_map.json` says, where the configuration is silent, as in folders of older releases.
+fn add_older_map(folder: &Path, config: &mut Value) -> Result<()> {
+    let path = folder.join("special_tokens_map.json");
+    if !path.exists() || !config["added_tokens_decoder"].is_null() {
+        return Ok(());
+    }
+    let map = read_json(&path)?;
+    for (name, token) in map.as_object().into_iter().flatten() {
+        if config[name.as_str()].is_null() {
+            config[name.as_str()] = token.clone();
+        }
+    }
+    Ok(())
 }
 
 /// `chat_template.jinja`, else the one in the configuration: a text, or a list of named ones, of which `default` counts.
@@ -80,14 +96,22 @@ fn edges(config: &Value) -> Result<Option<Edges>> {
         other => Err(wrong(name, other, "true or false")),
     };
     let (bos, eos) = (flag("add_bos_token")?, flag("add_eos_token")?);
+    for (flag, token) in [(bos, "bos_token"), (eos, "eos_token")] {
+        if flag == Some(true) && config[token].is_null() {
+            return Err(wrong(token, &config[token], "the token that is to be added"));
+        }
+    }
     let given = bos.is_some() || eos.is_some();
     Ok(given.then(|| Edges { bos: bos.unwrap_or(false), eos: eos.unwrap_or(false) }))
 }
 
 /// transformers adds the tokens that the configuration has and `tokenizer.json` has not, or has otherwise.
 fn refuse_other_tokens(config: &Value, tokenizer: &Value) -> Result<()> {
-    if !matches!(config["split_special_tokens"], Value::Null | Value::Bool(false)) {
-        return Err(wrong("split_special_tokens", &config["split_special_tokens"], "false"));
+    let adds_space = tokenizer["pre_tokenizer"].to_string().contains("\"add_prefix_space\":true");
+    for (key, fits) in [("split_special_tokens", false), ("add_prefix_space", adds_space), ("auto_map", false)] {
+        if !matches!(config[key], Value::Null | Value::Bool(false)) && !fits {
+            return Err(wrong(key, &config[key], "none or false (tokenizer.json alone decides on ids)"));
+        }
     }
     let none = Vec::new();
     let added = tokenizer["added_tokens"].as_array().unwrap_or(&none);
@@ -107,7 +131,8 @@ fn refuse_other_tokens(config: &Value, tokenizer: &Value) -> Result<()> {
     }
     let Some(decoder) = config["added_tokens_decoder"].as_object() else { return Ok(()) };
     let differs = |(id, token): &(&String, &Value)| {
-        let same = |stored: &Value| FLAGS.iter().all(|flag| stored[*flag] == token[*flag]) && stored["id"].to_string() == **id;
+        let flag = |of: &Value, name: &str| of[name].as_bool().unwrap_or(name == "normalized" && of["special"] != true);
+        let same = |stored: &Value| FLAGS.iter().all(|name| flag(stored, name) == flag(token, name)) && stored["id"].to_string() == **id;
         !text_of(token).and_then(by_content).is_some_and(same)
     };
     decoder.iter().find(differs).map_or(Ok(()), |(id, token)| {

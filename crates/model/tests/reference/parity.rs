@@ -100,7 +100,8 @@ fn rows_end_at_end_tokens_and_the_others_go_on() {
 fn a_call_can_be_cancelled_and_refuses_nonsense() {
     let fixture = fixture("tiny-llama");
     let rows = rows(&fixture);
-    let sampling = Sampling { temperature: 0.0, top_p: 1.0, max_new_tokens: 16 };
+    // Long enough that the hook is asked often before the lanes are done, however busy the machine is.
+    let sampling = Sampling { temperature: 0.0, top_p: 1.0, max_new_tokens: 400 };
     let mut calls = 0;
     let request = Request { rows: &rows, sampling, stop: Stop::default(), share_prefixes: true };
     let cancelled = generate(&fixture.model, None, &request, &mut |_| {

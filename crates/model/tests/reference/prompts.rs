@@ -50,6 +50,7 @@ fn agrees(published: &Path) -> usize {
             Ok(ids) => assert_eq!(ids, integers(wanted), "{}", case["name"]),
             // A thought that the template leaves out and that spells a special token: the two cannot be told apart, and it is refused.
             Err(error) if case["special_in_content"] == true => {
+                assert!(case["name"].as_str().unwrap().starts_with("special-in-think"), "{}: {error}", case["name"]);
                 assert!(error.to_string().contains("changes the text of message"), "{}: {error}", case["name"]);
                 refused += 1;
             }

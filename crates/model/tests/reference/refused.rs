@@ -277,6 +277,16 @@ fn a_configuration_that_speaks_of_other_tokens_is_refused() {
     assert!(tokenizer_refusal(&tiny(|_, _, config| config["eos_token"] = json!({"id": 2}))).contains("eos_token"));
     let eos = tiny(|_, _, config| config["eos_token"] = json!("</s>"));
     assert!(tokenizer_refusal(&eos).contains("`</s>`"));
+    for (key, value) in [("add_prefix_space", json!(true)), ("auto_map", json!({"AutoTokenizer": ["own.Tokenizer", null]}))] {
+        assert!(tokenizer_refusal(&tiny(|_, _, config| config[key] = value.clone())).contains(key));
+    }
+    let without = tiny(|_, _, config| (config["bos_token"], config["add_bos_token"]) = (Value::Null, json!(true)));
+    assert!(tokenizer_refusal(&without).contains("`bos_token` = null"));
+    let older = tiny(|folder, _, config| {
+        config["eos_token"] = Value::Null;
+        std::fs::write(folder.join("special_tokens_map.json"), json!({"eos_token": "</s>"}).to_string()).unwrap();
+    });
+    assert!(tokenizer_refusal(&older).contains("`</s>`"), "a map of an older release counts where nothing else is said");
 }
 
 #[test]
@@ -285,30 +295,45 @@ fn text_gets_the_tokens_that_its_files_ask_for() {
     assert_eq!(raw(&|_| ()), ids("a"));
     assert_eq!(raw(&|config| config["add_bos_token"] = json!(true)), ids("<|im_start|>a"));
     assert_eq!(raw(&|config| config["add_eos_token"] = json!(true)), ids("a<|im_end|>"));
-    let gguf = |pre: &str, more: &[(&str, bool)]| {
-        let folder = tiny(|_, _, _| ());
-        let vocab: Value = serde_json::from_slice(&std::fs::read(folder.path().join("tokenizer.json")).unwrap()).unwrap();
-        let mut tokens: Vec<(u64, String)> =
-            vocab["model"]["vocab"].as_object().unwrap().iter().map(|(text, id)| (id.as_u64().unwrap(), text.clone())).collect();
-        tokens.sort_unstable();
-        let key = |name: &str| format!("tokenizer.ggml.{name}");
-        let mut metadata = vec![
-            (key("model"), Meta::Text("gpt2".into())),
-            (key("pre"), Meta::Text(pre.into())),
-            (key("tokens"), Meta::Texts(tokens.into_iter().map(|(_, text)| text).collect())),
-            (key("token_type"), Meta::Integers((0..260).map(|id| if id < 4 { 3 } else { 1 }).collect())),
-            (key("merges"), Meta::Texts(Vec::new())),
-            (key("bos_token_id"), Meta::Integer(1)),
-            (key("eos_token_id"), Meta::Integer(2)),
-        ];
-        metadata.extend(more.iter().map(|(name, flag)| (key(name), Meta::Flag(*flag))));
-        tokenizer(&write_gguf(folder.path(), metadata)).unwrap().encode_raw("a").unwrap()
-    };
+    let gguf = |pre: &str, more: &[(&str, bool)]| tokenizer(&gguf_with(pre, more, Vec::new())).unwrap().encode_raw("a").unwrap();
     assert_eq!(gguf("gpt-2", &[]), ids("a"));
     assert_eq!(gguf("gpt-2", &[("add_bos_token", true)]), ids("<|im_start|>a"));
     assert_eq!(gguf("gpt-2", &[("add_bos_token", true), ("add_eos_token", true)]), ids("<|im_start|>a<|im_end|>"));
     assert_eq!(gguf("llama-bpe", &[]), ids("<|im_start|>a"), "as llama.cpp reads files without the key");
     assert_eq!(gguf("llama-bpe", &[("add_bos_token", false)]), ids("a"));
+}
+
+#[test]
+fn named_templates_of_a_gguf_need_a_default_and_its_tokens_their_types() {
+    let named = vec![("tokenizer.chat_template.rag".to_owned(), Meta::Text("{{ messages }}".into()))];
+    let error = tokenizer(&gguf_with("gpt-2", &[], named)).err().unwrap().to_string();
+    assert!(error.contains("none of its templates is the default (there are rag)"), "{error}");
+    let types = vec![("tokenizer.ggml.token_type".to_owned(), Meta::Integers(vec![1; 7]))];
+    let error = tokenizer(&gguf_with("gpt-2", &[], types)).err().unwrap().to_string();
+    assert!(error.contains("is not a list of 260 whole numbers"), "{error}");
+}
+
+/// A GGUF of the tiny model with its tokenizer; `own` counts before what it has by itself.
+fn gguf_with(pre: &str, flags: &[(&str, bool)], own: Vec<(String, Meta)>) -> tempfile::TempPath {
+    let folder = tiny(|_, _, _| ());
+    let vocab: Value = serde_json::from_slice(&std::fs::read(folder.path().join("tokenizer.json")).unwrap()).unwrap();
+    let mut tokens: Vec<(u64, String)> =
+        vocab["model"]["vocab"].as_object().unwrap().iter().map(|(text, id)| (id.as_u64().unwrap(), text.clone())).collect();
+    tokens.sort_unstable();
+    let key = |name: &str| format!("tokenizer.ggml.{name}");
+    let mut metadata = vec![
+        (key("model"), Meta::Text("gpt2".into())),
+        (key("pre"), Meta::Text(pre.into())),
+        (key("tokens"), Meta::Texts(tokens.into_iter().map(|(_, text)| text).collect())),
+        (key("token_type"), Meta::Integers((0..260).map(|id| if id < 4 { 3 } else { 1 }).collect())),
+        (key("merges"), Meta::Texts(Vec::new())),
+        (key("bos_token_id"), Meta::Integer(1)),
+        (key("eos_token_id"), Meta::Integer(2)),
+    ];
+    metadata.extend(flags.iter().map(|(name, flag)| (key(name), Meta::Flag(*flag))));
+    metadata.retain(|(key, _)| !own.iter().any(|(name, _)| name == key));
+    metadata.extend(own);
+    write_gguf(folder.path(), metadata)
 }
 
 #[test]
