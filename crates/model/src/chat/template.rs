@@ -128,7 +128,10 @@ fn refuse_without(chat: &Chat) -> Result<()> {
 }
 
 fn clone_of(template: &Result<Option<String>>) -> Result<Option<String>> {
-    template.as_ref().map(Clone::clone).map_err(|error| failed(error.to_string()))
+    match template {
+        Ok(text) => Ok(text.clone()),
+        Err(error) => Err(failed(error.to_string())),
+    }
 }
 
 fn failed(reason: String) -> Error {

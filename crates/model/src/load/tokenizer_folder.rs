@@ -132,7 +132,8 @@ fn refuse_other_tokens(config: &Value, tokenizer: &Value) -> Result<()> {
     let Some(decoder) = config["added_tokens_decoder"].as_object() else { return Ok(()) };
     let differs = |(id, token): &(&String, &Value)| {
         let flag = |of: &Value, name: &str| of[name].as_bool().unwrap_or(name == "normalized" && of["special"] != true);
-        let same = |stored: &Value| FLAGS.iter().all(|name| flag(stored, name) == flag(token, name)) && stored["id"].to_string() == **id;
+        let same =
+            |stored: &Value| FLAGS.iter().all(|name| flag(stored, name) == flag(token, name)) && stored["id"].as_u64() == id.parse().ok();
         !text_of(token).and_then(by_content).is_some_and(same)
     };
     decoder.iter().find(differs).map_or(Ok(()), |(id, token)| {
