@@ -46,7 +46,13 @@ fn chat_settings_reach_every_prompt_and_the_record() {
     assert_eq!(plain_config["model"]["chat"], Value::Null);
     // And every completion names its code.
     let rollouts = lines(&plain.join("rollouts.jsonl"));
-    assert!(rollouts.iter().all(|rollout| rollout["candidate"]["reason"] == "defines_entry"), "{:?}", rollouts[0]["candidate"]);
+    assert!(rollouts.iter().all(|rollout| rollout["candidate"]["reason"].is_string()));
+    let correct: Vec<&Value> = rollouts.iter().filter(|rollout| rollout["correct"] == true).collect();
+    assert!(!correct.is_empty() && correct.iter().all(|rollout| rollout["candidate"]["reason"] == "defines_entry"));
+    for rollout in correct {
+        let place = |key: &str| rollout["candidate"][key].as_u64().unwrap() as usize;
+        assert_eq!(rollout["text"].as_str().unwrap()[place("start")..place("end")], *rollout["code"].as_str().unwrap());
+    }
 }
 
 #[test]
