@@ -47,9 +47,9 @@ pub(super) enum Inside {
 }
 
 /// Fewest marks of a fence.
-const LEAST: usize = 3;
+const MIN_MARKS: usize = 3;
 /// Columns by which a closing fence may be indented more than the opening one: beyond it is the block's own, such as a docstring's.
-const FARTHEST: usize = 3;
+const MAX_EXTRA_INDENT_COLUMNS: usize = 3;
 
 /// Reads a line outside of blocks.
 pub(super) fn outside(line: &[u8]) -> Outside {
@@ -135,7 +135,7 @@ impl Fence {
     /// Whether the line belongs to what the block indents, such as a docstring.
     fn is_within(&self, line: &[u8], strings: Strings) -> bool {
         let columns = columns(line);
-        columns > self.indent + FARTHEST || (columns > self.indent && strings.is_open())
+        columns > self.indent + MAX_EXTRA_INDENT_COLUMNS || (columns > self.indent && strings.is_open())
     }
 
     /// Marks behind code: backticks have no meaning in Python outside of texts and comments.
@@ -192,7 +192,7 @@ fn is_one_word(rest: &[u8]) -> bool {
 fn run_at(line: &[u8], start: usize) -> Option<(u8, usize)> {
     let mark = *line.get(start).filter(|&&byte| byte == b'`' || byte == b'~')?;
     let count = line[start..].iter().take_while(|&&byte| byte == mark).count();
-    (count >= LEAST).then_some((mark, count))
+    (count >= MIN_MARKS).then_some((mark, count))
 }
 
 /// Start and length of every run of three or more backticks.
@@ -200,7 +200,7 @@ fn runs(line: &[u8]) -> Vec<(usize, usize)> {
     let (mut found, mut at) = (Vec::new(), 0);
     while at < line.len() {
         let count = line[at..].iter().take_while(|&&byte| byte == b'`').count();
-        if count >= LEAST {
+        if count >= MIN_MARKS {
             found.push((at, count));
         }
         at += count.max(1);
