@@ -51,10 +51,17 @@ fn check(text: &str) {
             assert!(parsed.check().is_empty(), "what is accepted may run");
             // What is stored and sent is this JSON.
             let json = serde_json::to_string(&parsed).expect("an experiment is JSON");
-            assert_eq!(serde_json::from_str::<experiment::Experiment>(&json).expect("what was written can be read"), parsed);
+            assert_eq!(
+                serde_json::from_str::<experiment::Experiment>(&json)
+                    .expect("what was written can be read"),
+                parsed
+            );
         }
         Err(Error::Syntax { line, message }) => {
-            assert!((1..=1 + text.matches('\n').count()).contains(&line), "line {line}");
+            assert!(
+                (1..=1 + text.matches('\n').count()).contains(&line),
+                "line {line}"
+            );
             assert!(!message.is_empty());
         }
         Err(Error::Invalid(found)) => assert!(!found.is_empty()),
@@ -69,13 +76,15 @@ fn any_bytes_are_an_experiment_or_an_error() {
 #[test]
 fn any_edit_of_a_good_file_is_an_experiment_or_an_error() {
     check(GOOD);
-    bolero::check!().with_type::<Vec<(u16, u8, u8)>>().for_each(|edits: &Vec<(u16, u8, u8)>| {
-        let mut text: Vec<char> = GOOD.chars().collect();
-        for &(at, remove, insert) in edits.iter().take(8) {
-            let at = usize::from(at) % (text.len() + 1);
-            let end = text.len().min(at + usize::from(remove % 24));
-            text.splice(at..end, PIECES[usize::from(insert) % PIECES.len()].chars());
-        }
-        check(&text.into_iter().collect::<String>());
-    });
+    bolero::check!()
+        .with_type::<Vec<(u16, u8, u8)>>()
+        .for_each(|edits: &Vec<(u16, u8, u8)>| {
+            let mut text: Vec<char> = GOOD.chars().collect();
+            for &(at, remove, insert) in edits.iter().take(8) {
+                let at = usize::from(at) % (text.len() + 1);
+                let end = text.len().min(at + usize::from(remove % 24));
+                text.splice(at..end, PIECES[usize::from(insert) % PIECES.len()].chars());
+            }
+            check(&text.into_iter().collect::<String>());
+        });
 }

@@ -38,7 +38,12 @@ const PIECES: [&str; 28] = [
 ];
 
 fn text(choices: &[u8]) -> Vec<u8> {
-    choices.iter().take(120).map(|choice| PIECES[usize::from(*choice) % PIECES.len()]).collect::<String>().into_bytes()
+    choices
+        .iter()
+        .take(120)
+        .map(|choice| PIECES[usize::from(*choice) % PIECES.len()])
+        .collect::<String>()
+        .into_bytes()
 }
 
 fn is_blank(text: &[u8]) -> bool {
@@ -47,14 +52,24 @@ fn is_blank(text: &[u8]) -> bool {
 
 /// Holds what must be true of any text.
 fn check(text: &[u8]) {
-    let candidate = Candidate::of(text, ENTRY).checked(text.len()).expect("it is a piece of the text");
+    let candidate = Candidate::of(text, ENTRY)
+        .checked(text.len())
+        .expect("it is a piece of the text");
     let code = candidate.code(text);
-    assert_eq!(candidate.reason == Reason::Nothing, is_blank(&code), "{candidate:?}");
+    assert_eq!(
+        candidate.reason == Reason::Nothing,
+        is_blank(&code),
+        "{candidate:?}"
+    );
     for in_thought in [false, true] {
         let whole = Reader::new(ENTRY, in_thought).finish(text);
         let mut reader = Reader::new(ENTRY, in_thought);
         if let Some(end) = (1..=text.len()).find(|&end| reader.advance(&text[..end])) {
-            assert_eq!(reader.finish(&text[..end]), whole, "what comes behind the stop has a say");
+            assert_eq!(
+                reader.finish(&text[..end]),
+                whole,
+                "what comes behind the stop has a say"
+            );
         }
     }
 }
@@ -66,16 +81,35 @@ fn any_bytes_hold_a_candidate_or_none() {
 
 #[test]
 fn any_text_of_fences_holds_a_candidate_or_none() {
-    bolero::check!().with_type::<Vec<u8>>().for_each(|choices: &Vec<u8>| check(&text(choices)));
+    bolero::check!()
+        .with_type::<Vec<u8>>()
+        .for_each(|choices: &Vec<u8>| check(&text(choices)));
 }
 
 #[test]
 fn any_text_around_marked_code_leaves_it_whole() {
     type Parts = (Vec<u8>, u8, bool);
-    bolero::check!().with_type::<Parts>().for_each(|(behind, marks, tildes): &Parts| {
-        let code = b"def f():\n    return 1\n";
-        let fence = [if *tildes { b'~' } else { b'`' }].repeat(3 + usize::from(marks % 3));
-        let whole = [b"Here:\n", &fence[..], b"python\n", code, &fence, b"\n", &text(behind)].concat();
-        assert_eq!(Reader::new(ENTRY, false).finish(&whole).code(&whole).as_ref(), code);
-    });
+    bolero::check!()
+        .with_type::<Parts>()
+        .for_each(|(behind, marks, tildes): &Parts| {
+            let code = b"def f():\n    return 1\n";
+            let fence = [if *tildes { b'~' } else { b'`' }].repeat(3 + usize::from(marks % 3));
+            let whole = [
+                b"Here:\n",
+                &fence[..],
+                b"python\n",
+                code,
+                &fence,
+                b"\n",
+                &text(behind),
+            ]
+            .concat();
+            assert_eq!(
+                Reader::new(ENTRY, false)
+                    .finish(&whole)
+                    .code(&whole)
+                    .as_ref(),
+                code
+            );
+        });
 }

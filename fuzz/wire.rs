@@ -13,7 +13,12 @@ fn decode<M: Message + Default>(bytes: &[u8]) -> Option<M> {
     let message = M::decode(bytes).ok()?;
     // A number that is not one equals nothing, so the bytes are compared.
     let again = message.encode_to_vec();
-    assert_eq!(M::decode(again.as_slice()).expect("what was written can be read").encode_to_vec(), again);
+    assert_eq!(
+        M::decode(again.as_slice())
+            .expect("what was written can be read")
+            .encode_to_vec(),
+        again
+    );
     Some(message)
 }
 
@@ -45,13 +50,20 @@ fn convert(complete: &v1::CompleteRequest) {
         Some(v1::complete_request::Result::Verify(result)) => {
             for wire in &result.verdicts {
                 if let Ok(parsed) = Verification::try_from(wire) {
-                    assert!(parsed.visible.passed <= parsed.visible.total && parsed.hidden.passed <= parsed.hidden.total);
+                    assert!(
+                        parsed.visible.passed <= parsed.visible.total
+                            && parsed.hidden.passed <= parsed.hidden.total
+                    );
                 }
             }
         }
         Some(v1::complete_request::Result::Train(result)) => {
             if let Some(Ok(adapter)) = result.adapter.as_ref().map(AdapterRef::try_from) {
-                assert_eq!(AdapterRef::try_from(&v1::Adapter::from(adapter)).expect("what was parsed can be parsed again"), adapter);
+                assert_eq!(
+                    AdapterRef::try_from(&v1::Adapter::from(adapter))
+                        .expect("what was parsed can be parsed again"),
+                    adapter
+                );
             }
         }
         _ => {}
@@ -65,7 +77,10 @@ fn any_text_is_a_value_or_an_error() {
         if let Ok(parsed) = value("v", &text) {
             let written = |value| serde_json::to_string(value).expect("a value is JSON");
             let again = written(&parsed);
-            assert_eq!(written(&value("v", &again).expect("what was written can be read")), again);
+            assert_eq!(
+                written(&value("v", &again).expect("what was written can be read")),
+                again
+            );
         }
     });
 }

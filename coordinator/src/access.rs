@@ -69,10 +69,14 @@ impl Access {
 
     fn admit(&self, role: Role, request: &Request<()>) -> Result<(), Status> {
         // A connection without an address is a local one.
-        let address = request.remote_addr().map_or(IpAddr::from([127, 0, 0, 1]), |address| address.ip());
+        let address = request
+            .remote_addr()
+            .map_or(IpAddr::from([127, 0, 0, 1]), |address| address.ip());
         self.forget_quiet_addresses();
         if self.calls.check_key(&address).is_err() {
-            return Err(Status::resource_exhausted(format!("too many calls from {address}: try again in a second")));
+            return Err(Status::resource_exhausted(format!(
+                "too many calls from {address}: try again in a second"
+            )));
         }
         let verdict = self.known(role, request);
         if let Err(status) = &verdict
@@ -84,15 +88,27 @@ impl Access {
     }
 
     fn known(&self, role: Role, request: &Request<()>) -> Result<(), Status> {
-        if self.certificates && role == Role::Worker && request.peer_certs().is_none_or(|certificates| certificates.is_empty()) {
+        if self.certificates
+            && role == Role::Worker
+            && request
+                .peer_certs()
+                .is_none_or(|certificates| certificates.is_empty())
+        {
             return Err(Status::unauthenticated(
                 "no client certificate: workers of this coordinator show one, by --tls-cert and --tls-key",
             ));
         }
-        let Some(tokens) = &self.tokens else { return Ok(()) };
-        let header = request.metadata().get("authorization").and_then(|value| value.to_str().ok());
+        let Some(tokens) = &self.tokens else {
+            return Ok(());
+        };
+        let header = request
+            .metadata()
+            .get("authorization")
+            .and_then(|value| value.to_str().ok());
         let Some(token) = header.and_then(|value| value.strip_prefix("Bearer ")) else {
-            return Err(Status::unauthenticated("no token: give one by --token-file, GROKLAB_TOKEN_FILE or GROKLAB_TOKEN"));
+            return Err(Status::unauthenticated(
+                "no token: give one by --token-file, GROKLAB_TOKEN_FILE or GROKLAB_TOKEN",
+            ));
         };
         let shown: [u8; 32] = Sha256::digest(token).into();
         let is = |role: Role| bool::from(tokens[role as usize].ct_eq(&shown));
@@ -100,9 +116,13 @@ impl Access {
             (true, _) => Ok(()),
             (false, true) => {
                 let (other, needed) = (role.other().name(), role.name());
-                Err(Status::permission_denied(format!("this is {other} token, the call needs {needed}")))
+                Err(Status::permission_denied(format!(
+                    "this is {other} token, the call needs {needed}"
+                )))
             }
-            (false, false) => Err(Status::unauthenticated("the token is not the coordinator's")),
+            (false, false) => Err(Status::unauthenticated(
+                "the token is not the coordinator's",
+            )),
         }
     }
 
@@ -139,14 +159,19 @@ mod tests {
     const WORKER: &str = "worker-worker-worker-worker-worker";
 
     fn access(calls: u32) -> Access {
-        let tokens = Tokens { client: Secret::new(CLIENT), worker: Secret::new(WORKER) };
+        let tokens = Tokens {
+            client: Secret::new(CLIENT),
+            worker: Secret::new(WORKER),
+        };
         Access::new(Some(&tokens), false, NonZeroU32::new(calls).unwrap())
     }
 
     fn request(header: Option<&str>) -> Request<()> {
         let mut request = Request::new(());
         if let Some(header) = header {
-            request.metadata_mut().insert("authorization", header.parse().unwrap());
+            request
+                .metadata_mut()
+                .insert("authorization", header.parse().unwrap());
         }
         request
     }
@@ -154,14 +179,35 @@ mod tests {
     #[test]
     fn each_side_has_its_token() {
         let access = access(1000);
-        let code = |role, header: Option<&str>| access.admit(role, &request(header)).err().map(|status| status.code());
+        let code = |role, header: Option<&str>| {
+            access
+                .admit(role, &request(header))
+                .err()
+                .map(|status| status.code())
+        };
         let bearer = |token: &str| format!("Bearer {token}");
         assert_eq!(code(Role::Client, Some(&bearer(CLIENT))), None);
         assert_eq!(code(Role::Worker, Some(&bearer(WORKER))), None);
-        assert_eq!(code(Role::Client, Some(&bearer(WORKER))), Some(Code::PermissionDenied));
-        assert_eq!(code(Role::Worker, Some(&bearer(CLIENT))), Some(Code::PermissionDenied));
-        for header in [None, Some(CLIENT), Some("Bearer "), Some("Bearer client"), Some(&bearer(&CLIENT.to_uppercase()))] {
-            assert_eq!(code(Role::Client, header), Some(Code::Unauthenticated), "{header:?}");
+        assert_eq!(
+            code(Role::Client, Some(&bearer(WORKER))),
+            Some(Code::PermissionDenied)
+        );
+        assert_eq!(
+            code(Role::Worker, Some(&bearer(CLIENT))),
+            Some(Code::PermissionDenied)
+        );
+        for header in [
+            None,
+            Some(CLIENT),
+            Some("Bearer "),
+            Some("Bearer client"),
+            Some(&bearer(&CLIENT.to_uppercase())),
+        ] {
+            assert_eq!(
+                code(Role::Client, header),
+                Some(Code::Unauthenticated),
+                "{header:?}"
+            );
         }
     }
 
@@ -169,7 +215,9 @@ mod tests {
     fn calls_have_a_rate() {
         let access = access(3);
         let header = format!("Bearer {CLIENT}");
-        let outcomes: Vec<bool> = (0..4).map(|_| access.admit(Role::Client, &request(Some(&header))).is_ok()).collect();
+        let outcomes: Vec<bool> = (0..4)
+            .map(|_| access.admit(Role::Client, &request(Some(&header))).is_ok())
+            .collect();
         assert_eq!(outcomes, [true, true, true, false]);
     }
 
@@ -178,7 +226,13 @@ mod tests {
         let open = Access::new(None, false, NonZeroU32::MIN.saturating_add(99));
         assert!(open.admit(Role::Worker, &request(None)).is_ok());
         let certified = Access::new(None, true, NonZeroU32::MIN.saturating_add(99));
-        assert_eq!(certified.admit(Role::Worker, &request(None)).unwrap_err().code(), Code::Unauthenticated);
+        assert_eq!(
+            certified
+                .admit(Role::Worker, &request(None))
+                .unwrap_err()
+                .code(),
+            Code::Unauthenticated
+        );
         assert!(certified.admit(Role::Client, &request(None)).is_ok());
     }
 }

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt as _, TryStreamExt as _, stream::BoxStream};
 use groklab_domain::Digest;
 use groklab_proto::limits::ARTIFACT_BYTES;
-use object_store::{ObjectStore, ObjectStoreExt as _, WriteMultipart, local::LocalFileSystem, path::Path as Key};
+use object_store::{
+    ObjectStore, ObjectStoreExt as _, WriteMultipart, local::LocalFileSystem, path::Path as Key,
+};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Result};
@@ -25,8 +27,12 @@ impl Blobs {
             let store = LocalFileSystem::new_with_prefix(folder)?;
             Ok::<_, Box<dyn std::error::Error + Send + Sync>>(store.with_fsync(true))
         };
-        let store = open(folder).map_err(|error| Error::internal(format!("artifact folder `{}`", folder.display()), error))?;
-        Ok(Self { store: Arc::new(store) })
+        let store = open(folder).map_err(|error| {
+            Error::internal(format!("artifact folder `{}`", folder.display()), error)
+        })?;
+        Ok(Self {
+            store: Arc::new(store),
+        })
     }
 
     /// Stores a stream of bytes under `digest` and returns its size. Bytes that do not have the digest are refused and leave nothing.
@@ -34,7 +40,11 @@ impl Blobs {
     where
         S: Stream<Item = Result<Bytes>> + Unpin,
     {
-        let upload = self.store.put_multipart(&key(digest)).await.map_err(failed("store artifact", digest))?;
+        let upload = self
+            .store
+            .put_multipart(&key(digest))
+            .await
+            .map_err(failed("store artifact", digest))?;
         let mut writer = WriteMultipart::new_with_chunk_size(upload, 5 << 20);
         let (mut hasher, mut size) = (Sha256::new(), 0);
         let outcome = loop {
@@ -43,7 +53,9 @@ impl Blobs {
                     hasher.update(&bytes);
                     size += bytes.len() as u64;
                     if size > ARTIFACT_BYTES {
-                        break Err(Error::Caller(format!("artifact {digest} has more than {ARTIFACT_BYTES} bytes")));
+                        break Err(Error::Caller(format!(
+                            "artifact {digest} has more than {ARTIFACT_BYTES} bytes"
+                        )));
                     }
                     if let Err(error) = writer.wait_for_capacity(4).await {
                         break Err(failed("store artifact", digest)(error));
@@ -56,13 +68,22 @@ impl Blobs {
         };
         let found = Digest(hasher.finalize().into());
         let wrong = || Error::Caller(format!("the bytes have digest {found}, not {digest}"));
-        if let Err(error) = outcome.and_then(|()| if found == digest { Ok(()) } else { Err(wrong()) }) {
+        if let Err(error) = outcome.and_then(|()| {
+            if found == digest {
+                Ok(())
+            } else {
+                Err(wrong())
+            }
+        }) {
             if let Err(error) = writer.abort().await {
                 tracing::warn!(%error, artifact.digest = %digest, "discard a refused artifact");
             }
             return Err(error);
         }
-        writer.finish().await.map_err(failed("store artifact", digest))?;
+        writer
+            .finish()
+            .await
+            .map_err(failed("store artifact", digest))?;
         Ok(size)
     }
 
@@ -93,7 +114,10 @@ impl Blobs {
     /// The bytes of a blob, in pieces; `Missing` where there is none.
     pub async fn get(&self, digest: Digest) -> Result<BoxStream<'static, Result<Bytes>>> {
         match self.store.get(&key(digest)).await {
-            Ok(found) => Ok(found.into_stream().map_err(failed("read artifact", digest)).boxed()),
+            Ok(found) => Ok(found
+                .into_stream()
+                .map_err(failed("read artifact", digest))
+                .boxed()),
             Err(object_store::Error::NotFound { .. }) => Err(Error::missing("artifact", digest)),
             Err(error) => Err(failed("read artifact", digest)(error)),
         }
@@ -115,5 +139,7 @@ fn failed(what: &'static str, digest: Digest) -> impl Fn(object_store::Error) ->
 
 fn disk(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     let mut sources = std::iter::successors(Some(error), |error| error.source());
-    sources.find_map(|error| error.downcast_ref::<std::io::Error>()).map(ToString::to_string)
+    sources
+        .find_map(|error| error.downcast_ref::<std::io::Error>())
+        .map(ToString::to_string)
 }

@@ -31,7 +31,12 @@ struct Flags {
     data: PathBuf,
     /// An existing Postgres: postgres://user:password@host/database, with ?sslmode=verify-full where a network lies between. Arguments can be seen by every user of the machine: with a
     /// password, prefer --database-url-file or the environment.
-    #[arg(long, env = "GROKLAB_DATABASE_URL", hide_env_values = true, conflicts_with = "database_url_file")]
+    #[arg(
+        long,
+        env = "GROKLAB_DATABASE_URL",
+        hide_env_values = true,
+        conflicts_with = "database_url_file"
+    )]
     database_url: Option<Secret>,
     /// A file that holds the database URL.
     #[arg(long, env = "GROKLAB_DATABASE_URL_FILE")]
@@ -49,13 +54,28 @@ struct Flags {
     #[arg(long, env = "GROKLAB_WORKER_TOKEN_FILE", value_name = "FILE")]
     worker_token_file: Option<PathBuf>,
     /// Certificate chain (PEM): serve with TLS.
-    #[arg(long, env = "GROKLAB_SERVER_CERT", value_name = "FILE", requires = "tls_key")]
+    #[arg(
+        long,
+        env = "GROKLAB_SERVER_CERT",
+        value_name = "FILE",
+        requires = "tls_key"
+    )]
     tls_cert: Option<PathBuf>,
     /// The certificate's private key (PEM).
-    #[arg(long, env = "GROKLAB_SERVER_KEY", value_name = "FILE", requires = "tls_cert")]
+    #[arg(
+        long,
+        env = "GROKLAB_SERVER_KEY",
+        value_name = "FILE",
+        requires = "tls_cert"
+    )]
     tls_key: Option<PathBuf>,
     /// Certificate authority (PEM): workers must show a certificate that it signed.
-    #[arg(long, env = "GROKLAB_CLIENT_CA", value_name = "FILE", requires = "tls_cert")]
+    #[arg(
+        long,
+        env = "GROKLAB_CLIENT_CA",
+        value_name = "FILE",
+        requires = "tls_cert"
+    )]
     tls_client_ca: Option<PathBuf>,
     /// Calls that one address may make per second.
     #[arg(long, env = "GROKLAB_CALLS_PER_SECOND", default_value = "20000")]
@@ -109,7 +129,11 @@ impl Config {
         let flags: Flags = groklab_runtime::output::parse();
         let print = flags.print_config;
         let config = Self::try_from(flags)?;
-        Ok(if print { Command::Print(config.describe()) } else { Command::Run(Box::new(config)) })
+        Ok(if print {
+            Command::Print(config.describe())
+        } else {
+            Command::Run(Box::new(config))
+        })
     }
 
     /// Refuses what must not be served.
@@ -127,22 +151,35 @@ impl Config {
 
     /// The database's parts where one is named. Errors show nothing of the URL: it may hold a password.
     pub fn database(&self) -> anyhow::Result<Option<PgConnectOptions>> {
-        let Some(url) = &self.database_url else { return Ok(None) };
-        Ok(Some(database_url::parse(url.reveal(), |name| std::env::var(name).ok())?))
+        let Some(url) = &self.database_url else {
+            return Ok(None);
+        };
+        Ok(Some(database_url::parse(url.reveal(), |name| {
+            std::env::var(name).ok()
+        })?))
     }
 
     fn describe(&self) -> String {
-        let path = |path: Option<&PathBuf>| path.map_or_else(|| "none".to_owned(), |path| path.display().to_string());
+        let path = |path: Option<&PathBuf>| {
+            path.map_or_else(|| "none".to_owned(), |path| path.display().to_string())
+        };
         format!(
             "listen = {}\ndata = {}\ndatabase_url = {}\nlease_seconds = {}\nattempts = {}\naddress_file = {}\ntokens = {}\n\
              tls_cert = {}\ntls_client_ca = {}\ncalls_per_second = {}",
             self.listen,
             self.data.display(),
-            self.database_url.as_ref().map_or_else(|| "none (a Postgres of its own)".to_owned(), ToString::to_string),
+            self.database_url.as_ref().map_or_else(
+                || "none (a Postgres of its own)".to_owned(),
+                ToString::to_string
+            ),
             self.lease.as_secs(),
             self.attempts,
             path(self.address_file.as_ref()),
-            if self.tokens.is_some() { "client (redacted), worker (redacted)" } else { "none (loopback only)" },
+            if self.tokens.is_some() {
+                "client (redacted), worker (redacted)"
+            } else {
+                "none (loopback only)"
+            },
             path(self.tls.as_ref().map(|tls| &tls.cert)),
             path(self.tls.as_ref().and_then(|tls| tls.client_ca.as_ref())),
             self.calls_per_second,
@@ -157,13 +194,21 @@ impl TryFrom<Flags> for Config {
         let from_file = flags.database_url_file.as_deref().map(url_from_file);
         let config = Self {
             listen: flags.listen,
-            data: std::path::absolute(&flags.data).with_context(|| format!("data folder `{}`", flags.data.display()))?,
+            data: std::path::absolute(&flags.data)
+                .with_context(|| format!("data folder `{}`", flags.data.display()))?,
             database_url: from_file.transpose()?.or(flags.database_url),
             lease: Duration::from_secs(flags.lease_seconds.into()),
             attempts: flags.attempts,
             address_file: flags.address_file,
-            tokens: tokens(flags.client_token_file.as_ref(), flags.worker_token_file.as_ref())?,
-            tls: flags.tls_cert.zip(flags.tls_key).map(|(cert, key)| Tls { cert, key, client_ca: flags.tls_client_ca }),
+            tokens: tokens(
+                flags.client_token_file.as_ref(),
+                flags.worker_token_file.as_ref(),
+            )?,
+            tls: flags.tls_cert.zip(flags.tls_key).map(|(cert, key)| Tls {
+                cert,
+                key,
+                client_ca: flags.tls_client_ca,
+            }),
             calls_per_second: flags.calls_per_second,
         };
         config.check()?;
@@ -180,20 +225,33 @@ fn url_from_file(path: &Path) -> anyhow::Result<Secret> {
         "--database-url-file (or GROKLAB_DATABASE_URL_FILE) names no file: is it the URL itself? That goes to --database-url"
     );
     let text = text.with_context(|| format!("read database URL from `{name}`"))?;
-    ensure!(!text.trim().is_empty(), "`{name}` is empty: it should hold a database URL");
+    ensure!(
+        !text.trim().is_empty(),
+        "`{name}` is empty: it should hold a database URL"
+    );
     Ok(Secret::new(text.trim()))
 }
 
 /// Both tokens or none.
 fn tokens(client: Option<&PathBuf>, worker: Option<&PathBuf>) -> anyhow::Result<Option<Tokens>> {
-    match (token(client, "GROKLAB_CLIENT_TOKEN")?, token(worker, "GROKLAB_WORKER_TOKEN")?) {
+    match (
+        token(client, "GROKLAB_CLIENT_TOKEN")?,
+        token(worker, "GROKLAB_WORKER_TOKEN")?,
+    ) {
         (None, None) => Ok(None),
         (Some(client), Some(worker)) => {
-            ensure!(client != worker, "the clients' token and the workers' are the same: a worker could submit and read experiments");
+            ensure!(
+                client != worker,
+                "the clients' token and the workers' are the same: a worker could submit and read experiments"
+            );
             Ok(Some(Tokens { client, worker }))
         }
-        (Some(_), None) => bail!("there is a token for clients but none for workers: give --worker-token-file or GROKLAB_WORKER_TOKEN"),
-        (None, Some(_)) => bail!("there is a token for workers but none for clients: give --client-token-file or GROKLAB_CLIENT_TOKEN"),
+        (Some(_), None) => bail!(
+            "there is a token for clients but none for workers: give --worker-token-file or GROKLAB_WORKER_TOKEN"
+        ),
+        (None, Some(_)) => bail!(
+            "there is a token for workers but none for clients: give --client-token-file or GROKLAB_CLIENT_TOKEN"
+        ),
     }
 }
 
@@ -209,13 +267,21 @@ mod tests {
     fn secrets_are_never_shown() {
         let config = config(&["--database-url", "postgres://u:hunter2@h/d"]).unwrap();
         assert!(!format!("{config:?}{}", config.describe()).contains("hunter2"));
-        assert_eq!(config.database_url.unwrap().reveal(), "postgres://u:hunter2@h/d");
+        assert_eq!(
+            config.database_url.unwrap().reveal(),
+            "postgres://u:hunter2@h/d"
+        );
     }
 
     #[test]
     fn only_loopback_is_served() {
-        let error = config(&["--listen", "0.0.0.0:7070"]).unwrap_err().to_string();
-        assert!(error.contains("refusing to listen on 0.0.0.0:7070 without tokens"), "{error}");
+        let error = config(&["--listen", "0.0.0.0:7070"])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("refusing to listen on 0.0.0.0:7070 without tokens"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -228,14 +294,33 @@ mod tests {
         };
         let (one, other) = (file("one", &"a".repeat(32)), file("other", &"b".repeat(32)));
         let with = |client: &str, worker: &str| {
-            config(&["--listen", "0.0.0.0:7070", "--client-token-file", client, "--worker-token-file", worker])
+            config(&[
+                "--listen",
+                "0.0.0.0:7070",
+                "--client-token-file",
+                client,
+                "--worker-token-file",
+                worker,
+            ])
         };
         let served = with(&one, &other).unwrap();
         assert!(!format!("{served:?}{}", served.describe()).contains("aaaa"));
-        assert!(with(&one, &one).unwrap_err().to_string().contains("the same"));
+        assert!(
+            with(&one, &one)
+                .unwrap_err()
+                .to_string()
+                .contains("the same")
+        );
         let short = file("short", "abc");
-        assert!(with(&one, &short).unwrap_err().to_string().contains("3 characters"));
-        let half = config(&["--client-token-file", &one]).unwrap_err().to_string();
+        assert!(
+            with(&one, &short)
+                .unwrap_err()
+                .to_string()
+                .contains("3 characters")
+        );
+        let half = config(&["--client-token-file", &one])
+            .unwrap_err()
+            .to_string();
         assert!(half.contains("none for workers"), "{half}");
     }
 }

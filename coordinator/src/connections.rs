@@ -33,21 +33,28 @@ pub struct Connection {
 
 /// How many connections may be open: half of the descriptors that this process may have, after asking for as many as are wanted.
 pub fn most() -> anyhow::Result<usize> {
-    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).context("read the limit on open files")?;
+    let (soft, hard) =
+        getrlimit(Resource::RLIMIT_NOFILE).context("read the limit on open files")?;
     let wanted = soft.max(hard.min(2 * MOST as u64));
     setrlimit(Resource::RLIMIT_NOFILE, wanted, hard).context("raise the limit on open files")?;
     Ok(MOST.min(usize::try_from(wanted / 2).unwrap_or(MOST)))
 }
 
 /// The accepted connections, at most `most` of them at once.
-pub fn limited(accepted: impl Stream<Item = io::Result<TcpStream>>, most: usize) -> impl Stream<Item = io::Result<Connection>> {
+pub fn limited(
+    accepted: impl Stream<Item = io::Result<TcpStream>>,
+    most: usize,
+) -> impl Stream<Item = io::Result<Connection>> {
     let places = Arc::new(Semaphore::new(most));
     let mut full = false;
     accepted.filter_map(move |accepted| {
         let place = places.clone().try_acquire_owned();
         // Said once, not for every connection of a flood.
         if place.is_err() && !full {
-            tracing::warn!(most, "as many connections are open as are allowed: more are closed at once");
+            tracing::warn!(
+                most,
+                "as many connections are open as are allowed: more are closed at once"
+            );
         }
         full = place.is_err();
         async {
@@ -72,17 +79,29 @@ impl Connected for Connection {
 }
 
 impl AsyncRead for Connection {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(context, into)
     }
 }
 
 impl AsyncWrite for Connection {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
-    fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, parts: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write_vectored(context, parts)
     }
 
@@ -114,7 +133,10 @@ mod tests {
         let mut open = Box::pin(limited(failed.chain(TcpIncoming::from(listener)), 1));
         let client = TcpStream::connect(address).await.unwrap();
         let admitted = open.next().await.unwrap().unwrap();
-        assert_eq!(admitted.stream.peer_addr().unwrap(), client.local_addr().unwrap());
+        assert_eq!(
+            admitted.stream.peer_addr().unwrap(),
+            client.local_addr().unwrap()
+        );
     }
 
     #[test]
@@ -140,6 +162,9 @@ mod tests {
         drop(first);
         let client = TcpStream::connect(address).await.unwrap();
         let admitted = open.next().await.unwrap().unwrap();
-        assert_eq!(admitted.stream.peer_addr().unwrap(), client.local_addr().unwrap());
+        assert_eq!(
+            admitted.stream.peer_addr().unwrap(),
+            client.local_addr().unwrap()
+        );
     }
 }

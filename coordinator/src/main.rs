@@ -9,7 +9,9 @@ use groklab_runtime::{alone, output};
 
 fn main() -> ExitCode {
     match Config::from_args() {
-        Ok(Command::Run(config)) => groklab_runtime::process::serve("coordinator", |stop| groklab_coordinator::run(*config, stop)),
+        Ok(Command::Run(config)) => groklab_runtime::process::serve("coordinator", |stop| {
+            groklab_coordinator::run(*config, stop)
+        }),
         Ok(Command::Print(text)) => alone::run("coordinator", || Ok(output::line(text)?)),
         Err(error) => {
             output::complain(format!("coordinator: error: {error:#}"));

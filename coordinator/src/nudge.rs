@@ -15,7 +15,10 @@ pub struct Nudge {
 
 impl Default for Nudge {
     fn default() -> Self {
-        Self { work: Arc::default(), state: watch::Sender::new(0) }
+        Self {
+            work: Arc::default(),
+            state: watch::Sender::new(0),
+        }
     }
 }
 

@@ -9,7 +9,8 @@ use crate::{
 
 /// Makes an experiment's problems, each with its cases, in order. What the file asks too much of is the caller's to mend.
 pub fn make(config: &Experiment) -> Result<Vec<(Problem, Vec<Case>)>> {
-    let made = groklab_problems::make(&config.problems, config.seed).map_err(|error| Error::Caller(crate::error::chain(&error)))?;
+    let made = groklab_problems::make(&config.problems, config.seed)
+        .map_err(|error| Error::Caller(crate::error::chain(&error)))?;
     made.into_iter().map(rows).collect()
 }
 

@@ -11,7 +11,10 @@ use std::{
 use anyhow::{Context as _, bail};
 use groklab_proto::{
     limits::MESSAGE_BYTES,
-    v1::{artifacts_server::ArtifactsServer, experiments_server::ExperimentsServer, workers_server::WorkersServer},
+    v1::{
+        artifacts_server::ArtifactsServer, experiments_server::ExperimentsServer,
+        workers_server::WorkersServer,
+    },
 };
 use groklab_runtime::{
     tasks::{Group, OnFailure},
@@ -51,8 +54,12 @@ const HEADER_BYTES: u32 = 16 << 10;
 /// Serves until `stop` is cancelled, then stops in order. Fails if it cannot start, or if a part it cannot do without ends.
 pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     config.check()?;
-    std::fs::create_dir_all(&config.data)
-        .with_context(|| format!("create the data folder `{}` (--data names another)", config.data.display()))?;
+    std::fs::create_dir_all(&config.data).with_context(|| {
+        format!(
+            "create the data folder `{}` (--data names another)",
+            config.data.display()
+        )
+    })?;
     // First what may be refused at once: Postgres takes seconds to start.
     let listener = TcpListener::bind(config.listen).await.with_context(|| {
         format!("listen on {}: if another program serves there, end it or choose another port with --listen", config.listen)
@@ -63,10 +70,16 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     }
 }
 
-async fn run_with_own_postgres(config: &Config, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
+async fn run_with_own_postgres(
+    config: &Config,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let _lock = lock(&config.data)?;
     let layout = postgres::Layout::prepare(&config.data).context("prepare Postgres")?;
-    let server = postgres::Server::start(layout).await.context("start Postgres")?;
+    let server = postgres::Server::start(layout)
+        .await
+        .context("start Postgres")?;
     let options = server.connect();
     // Postgres is stopped last, whatever else happens.
     let last = CancellationToken::new();
@@ -86,36 +99,93 @@ fn lock(data: &Path) -> anyhow::Result<File> {
     let file = File::create(&path).with_context(|| format!("create `{}`", path.display()))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => bail!("another coordinator uses the data folder `{}`", data.display()),
-        Err(std::fs::TryLockError::Error(error)) => Err(error).with_context(|| format!("lock `{}`", path.display())),
+        Err(std::fs::TryLockError::WouldBlock) => bail!(
+            "another coordinator uses the data folder `{}`",
+            data.display()
+        ),
+        Err(std::fs::TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("lock `{}`", path.display()))
+        }
     }
 }
 
-async fn serve(config: &Config, listener: TcpListener, options: PgConnectOptions, stop: CancellationToken) -> anyhow::Result<()> {
+async fn serve(
+    config: &Config,
+    listener: TcpListener,
+    options: PgConnectOptions,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let place = database_url::place(&options);
-    let store = Store::open(options).await.with_context(|| format!("open the database {place}"))?;
+    let store = Store::open(options)
+        .await
+        .with_context(|| format!("open the database {place}"))?;
     let blobs = Blobs::in_folder(&config.data.join("artifacts"))?;
     let nudge = Nudge::default();
-    let address = listener.local_addr().context("find the address that is served")?;
+    let address = listener
+        .local_addr()
+        .context("find the address that is served")?;
     let server = server(config.tls.as_ref())?;
-    let certificates = config.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
-    let access = Arc::new(Access::new(config.tokens.as_ref(), certificates, config.calls_per_second));
+    let certificates = config
+        .tls
+        .as_ref()
+        .is_some_and(|tls| tls.client_ca.is_some());
+    let access = Arc::new(Access::new(
+        config.tokens.as_ref(),
+        certificates,
+        config.calls_per_second,
+    ));
     if config.tls.is_none() && !address.ip().is_loopback() {
         tracing::warn!(%address, "tokens and results cross the network in plain text: give --tls-cert and --tls-key, or keep the network private");
     }
 
     let mut group = Group::new(stop.child_token());
-    let scheduler =
-        Scheduler { store: store.clone(), blobs: blobs.clone(), nudge: nudge.clone(), attempts: config.attempts, lease: config.lease };
-    group.spawn("scheduler", OnFailure::Stop, scheduler.clone().run(group.stop()));
-    group.spawn("sweep", OnFailure::Stop, scheduler.clone().sweep(group.stop()));
+    let scheduler = Scheduler {
+        store: store.clone(),
+        blobs: blobs.clone(),
+        nudge: nudge.clone(),
+        attempts: config.attempts,
+        lease: config.lease,
+    };
+    group.spawn(
+        "scheduler",
+        OnFailure::Stop,
+        scheduler.clone().run(group.stop()),
+    );
+    group.spawn(
+        "sweep",
+        OnFailure::Stop,
+        scheduler.clone().sweep(group.stop()),
+    );
     group.spawn("collect", OnFailure::Log, scheduler.collect(group.stop()));
-    group.spawn("listen", OnFailure::Stop, scheduler::listen(store.clone(), nudge.clone(), group.stop()));
-    let service = Arc::new(Service::start(store.clone(), blobs, nudge, config.lease, config.attempts, &mut group));
-    group.spawn("grpc", OnFailure::Stop, grpc(server, service, access, listener, group.stop()));
+    group.spawn(
+        "listen",
+        OnFailure::Stop,
+        scheduler::listen(store.clone(), nudge.clone(), group.stop()),
+    );
+    let service = Arc::new(Service::start(
+        store.clone(),
+        blobs,
+        nudge,
+        config.lease,
+        config.attempts,
+        &mut group,
+    ));
+    group.spawn(
+        "grpc",
+        OnFailure::Stop,
+        grpc(server, service, access, listener, group.stop()),
+    );
 
     if let Some(path) = &config.address_file {
-        write_address(path, if config.tls.is_some() { "https" } else { "http" }, address)?;
+        write_address(
+            path,
+            if config.tls.is_some() {
+                "https"
+            } else {
+                "http"
+            },
+            address,
+        )?;
     }
     tracing::info!(%address, data = %config.data.display(), "serving");
     let outcome = group.finish(GRACE).await;
@@ -140,12 +210,15 @@ pub fn server(tls: Option<&Tls>) -> anyhow::Result<Server> {
         .max_concurrent_streams(STREAMS)
         .http2_max_header_list_size(HEADER_BYTES);
     let Some(tls) = tls else { return Ok(server) };
-    let read = |path: &Path| std::fs::read(path).with_context(|| format!("read `{}`", path.display()));
+    let read =
+        |path: &Path| std::fs::read(path).with_context(|| format!("read `{}`", path.display()));
     let identity = Identity::from_pem(read(&tls.cert)?, read(&tls.key)?);
     let mut settings = ServerTlsConfig::new().identity(identity).timeout(HANDSHAKE);
     if let Some(path) = &tls.client_ca {
         // Clients need none: the guard of the workers' services asks for it.
-        settings = settings.client_ca_root(Certificate::from_pem(read(path)?)).client_auth_optional(true);
+        settings = settings
+            .client_ca_root(Certificate::from_pem(read(path)?))
+            .client_auth_optional(true);
     }
     let names = format!(
         "prepare TLS from `{}` and `{}`: are both in PEM form, and is it the certificate's key?",
@@ -165,10 +238,19 @@ async fn grpc(
     let experiments = ExperimentsServer::new(Shared(service.clone()));
     let workers = WorkersServer::from_arc(service.clone());
     let artifacts = ArtifactsServer::from_arc(service);
-    let experiments = experiments.max_decoding_message_size(MESSAGE_BYTES).max_encoding_message_size(MESSAGE_BYTES);
-    let workers = workers.max_decoding_message_size(MESSAGE_BYTES).max_encoding_message_size(MESSAGE_BYTES);
-    let artifacts = artifacts.max_decoding_message_size(MESSAGE_BYTES).max_encoding_message_size(MESSAGE_BYTES);
-    let guard = |role| Guard { access: access.clone(), role };
+    let experiments = experiments
+        .max_decoding_message_size(MESSAGE_BYTES)
+        .max_encoding_message_size(MESSAGE_BYTES);
+    let workers = workers
+        .max_decoding_message_size(MESSAGE_BYTES)
+        .max_encoding_message_size(MESSAGE_BYTES);
+    let artifacts = artifacts
+        .max_decoding_message_size(MESSAGE_BYTES)
+        .max_encoding_message_size(MESSAGE_BYTES);
+    let guard = |role| Guard {
+        access: access.clone(),
+        role,
+    };
     server
         .trace_fn(|request| {
             let span = tracing::info_span!("call", rpc.method = request.uri().path());
@@ -179,7 +261,10 @@ async fn grpc(
         .add_service(InterceptedService::new(workers, guard(Role::Worker)))
         .add_service(InterceptedService::new(artifacts, guard(Role::Worker)))
         .serve_with_incoming_shutdown(
-            connections::limited(TcpIncoming::from(listener).with_nodelay(Some(true)), connections::most()?),
+            connections::limited(
+                TcpIncoming::from(listener).with_nodelay(Some(true)),
+                connections::most()?,
+            ),
             stop.cancelled_owned(),
         )
         .await
@@ -189,9 +274,14 @@ async fn grpc(
 /// Writes the address where others on this machine look for it, all at once.
 fn write_address(path: &Path, scheme: &str, mut address: SocketAddr) -> anyhow::Result<()> {
     if address.ip().is_unspecified() {
-        address.set_ip(if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+        address.set_ip(if address.is_ipv4() {
+            Ipv4Addr::LOCALHOST.into()
+        } else {
+            Ipv6Addr::LOCALHOST.into()
+        });
     }
     let half = path.with_extension("new");
-    std::fs::write(&half, format!("{scheme}://{address}\n")).with_context(|| format!("write `{}`", half.display()))?;
+    std::fs::write(&half, format!("{scheme}://{address}\n"))
+        .with_context(|| format!("write `{}`", half.display()))?;
     std::fs::rename(&half, path).with_context(|| format!("write `{}`", path.display()))
 }

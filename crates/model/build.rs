@@ -3,9 +3,15 @@ use std::path::Path;
 
 fn main() {
     println!("cargo:rerun-if-env-changed=LIBTORCH");
-    let Ok(libtorch) = std::env::var("LIBTORCH") else { return };
+    let Ok(libtorch) = std::env::var("LIBTORCH") else {
+        return;
+    };
     let library = Path::new(&libtorch).join("lib/libtorch_cpu.so");
-    if let Some(folder) = std::fs::canonicalize(library).ok().as_deref().and_then(Path::parent) {
+    if let Some(folder) = std::fs::canonicalize(library)
+        .ok()
+        .as_deref()
+        .and_then(Path::parent)
+    {
         println!("cargo:rustc-link-arg=-Wl,-rpath,{}", folder.display());
     }
 }

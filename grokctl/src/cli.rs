@@ -26,7 +26,13 @@ pub struct Global {
     #[arg(long, global = true, env = "GROKLAB_COORDINATOR", value_name = "URL")]
     pub coordinator: Option<String>,
     /// The folder in which `up` and `run --local` keep their state.
-    #[arg(long, global = true, env = "GROKLAB_DATA", value_name = "DIR", default_value = "groklab-data")]
+    #[arg(
+        long,
+        global = true,
+        env = "GROKLAB_DATA",
+        value_name = "DIR",
+        default_value = "groklab-data"
+    )]
     pub data: PathBuf,
     #[command(flatten)]
     pub connect: groklab_runtime::connect::Args,
@@ -68,10 +74,14 @@ pub enum Command {
     #[command(after_help = "Example: grokctl resume quickstart")]
     Resume(Experiment),
     /// Show what the model wrote, and why it failed.
-    #[command(after_help = "Example: grokctl rollouts quickstart --split test --verdict wrong_answer --limit 5")]
+    #[command(
+        after_help = "Example: grokctl rollouts quickstart --split test --verdict wrong_answer --limit 5"
+    )]
     Rollouts(RolloutsArgs),
     /// Show the problems that a file would make; submits nothing.
-    #[command(after_help = "Example: grokctl problems examples/quickstart.toml --family rpn --limit 2")]
+    #[command(
+        after_help = "Example: grokctl problems examples/quickstart.toml --family rpn --limit 2"
+    )]
     Problems(ProblemsArgs),
     /// Compare two experiments, or two iterations, on the problems they share: paired differences with intervals.
     #[command(after_help = "Example: grokctl compare baseline quickstart --split test")]
@@ -212,7 +222,12 @@ pub struct UpArgs {
     #[arg(long, env = "GROKLAB_LISTEN", value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
     /// Use this Postgres instead of one in the data folder.
-    #[arg(long, env = "GROKLAB_DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "GROKLAB_DATABASE_URL",
+        value_name = "URL",
+        hide_env_values = true
+    )]
     pub database_url: Option<Secret>,
     /// Where the coordinator and the workers are; by default beside grokctl itself.
     #[arg(long, value_name = "DIR")]
@@ -244,8 +259,15 @@ mod tests {
         let cli = Cli::command();
         cli.clone().debug_assert();
         for command in cli.get_subcommands() {
-            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-            assert!(help.contains(&format!("Example: grokctl {}", command.get_name())), "{}", command.get_name());
+            let help = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            assert!(
+                help.contains(&format!("Example: grokctl {}", command.get_name())),
+                "{}",
+                command.get_name()
+            );
         }
     }
 

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use groklab_proto::{limits::MESSAGE_BYTES, v1};
 use groklab_runtime::connect::{Access, Credentials};
-use tonic::{Request, Response, Status, Streaming, service::interceptor::InterceptedService, transport::Channel};
+use tonic::{
+    Request, Response, Status, Streaming, service::interceptor::InterceptedService,
+    transport::Channel,
+};
 use v1::experiments_client::ExperimentsClient;
 
 use crate::failure::{Exit, Failure, chain};
@@ -44,17 +47,25 @@ impl Client {
     /// Connects to `url`, as in `http://127.0.0.1:7070`.
     pub async fn connect(url: &str, access: &Access) -> Result<Self, Failure> {
         let endpoint = access.endpoint(url).map_err(|error| {
-            Failure::usage(format!("use the coordinator `{url}`")).because(chain(&error)).next("name it as http://HOST:PORT")
+            Failure::usage(format!("use the coordinator `{url}`"))
+                .because(chain(&error))
+                .next("name it as http://HOST:PORT")
         })?;
         let channel = endpoint.connect().await.map_err(|error| {
-            Failure::new(Exit::Unreachable, format!("connect to the coordinator at {url}"))
-                .because(chain(&error))
-                .next("start one here with `grokctl up`, or name another with --coordinator URL")
+            Failure::new(
+                Exit::Unreachable,
+                format!("connect to the coordinator at {url}"),
+            )
+            .because(chain(&error))
+            .next("start one here with `grokctl up`, or name another with --coordinator URL")
         })?;
         let rpc = ExperimentsClient::new(InterceptedService::new(channel, access.credentials()))
             .max_decoding_message_size(MESSAGE_BYTES)
             .max_encoding_message_size(MESSAGE_BYTES);
-        Ok(Self { rpc, url: url.to_owned() })
+        Ok(Self {
+            rpc,
+            url: url.to_owned(),
+        })
     }
 
     pub fn url(&self) -> &str {
@@ -62,22 +73,46 @@ impl Client {
     }
 
     /// Safe to repeat with the same `key`.
-    pub async fn submit(&self, key: String, config_json: String) -> Result<v1::SubmitResponse, Failure> {
+    pub async fn submit(
+        &self,
+        key: String,
+        config_json: String,
+    ) -> Result<v1::SubmitResponse, Failure> {
         let mut rpc = self.rpc.clone();
-        let request = timed(v1::SubmitRequest { idempotency_key: key, config_json }, SUBMIT);
-        self.within("submit the experiment", SUBMIT, rpc.submit(request)).await
+        let request = timed(
+            v1::SubmitRequest {
+                idempotency_key: key,
+                config_json,
+            },
+            SUBMIT,
+        );
+        self.within("submit the experiment", SUBMIT, rpc.submit(request))
+            .await
     }
 
     pub async fn get(&self, id: &str) -> Result<v1::Experiment, Failure> {
         let mut rpc = self.rpc.clone();
-        self.within(format!("show `{id}`"), CALL, rpc.get(timed(reference(id), CALL))).await
+        self.within(
+            format!("show `{id}`"),
+            CALL,
+            rpc.get(timed(reference(id), CALL)),
+        )
+        .await
     }
 
     /// All experiments, or those in `state`; an empty one means all.
     pub async fn list(&self, state: &str) -> Result<Vec<v1::Experiment>, Failure> {
         let mut rpc = self.rpc.clone();
-        let request = timed(v1::ListRequest { state: state.to_owned() }, CALL);
-        Ok(self.within("list the experiments", CALL, rpc.list(request)).await?.experiments)
+        let request = timed(
+            v1::ListRequest {
+                state: state.to_owned(),
+            },
+            CALL,
+        );
+        Ok(self
+            .within("list the experiments", CALL, rpc.list(request))
+            .await?
+            .experiments)
     }
 
     pub async fn control(&self, id: &str, control: Control) -> Result<v1::Experiment, Failure> {
@@ -94,10 +129,25 @@ impl Client {
     /// All lines, a page at a time.
     pub async fn metrics(&self, id: &str) -> Result<v1::MetricsResponse, Failure> {
         let mut rpc = self.rpc.clone();
-        let mut all = v1::MetricsResponse { next: Some(0), ..Default::default() };
+        let mut all = v1::MetricsResponse {
+            next: Some(0),
+            ..Default::default()
+        };
         while let Some(first) = all.next {
-            let request = timed(v1::MetricsRequest { experiment: id.to_owned(), first }, CALL);
-            let page = self.within(format!("read the metrics of `{id}`"), CALL, rpc.metrics(request)).await?;
+            let request = timed(
+                v1::MetricsRequest {
+                    experiment: id.to_owned(),
+                    first,
+                },
+                CALL,
+            );
+            let page = self
+                .within(
+                    format!("read the metrics of `{id}`"),
+                    CALL,
+                    rpc.metrics(request),
+                )
+                .await?;
             all.metrics_json.extend(page.metrics_json);
             all.iterations_json.extend(page.iterations_json);
             all.next = page.next.filter(|next| *next > first);
@@ -108,44 +158,76 @@ impl Client {
     pub async fn workers(&self) -> Result<Vec<v1::Worker>, Failure> {
         let mut rpc = self.rpc.clone();
         let request = timed(v1::ListWorkersRequest {}, CALL);
-        Ok(self.within("list the workers", CALL, rpc.list_workers(request)).await?.workers)
+        Ok(self
+            .within("list the workers", CALL, rpc.list_workers(request))
+            .await?
+            .workers)
     }
 
     /// The stream has no deadline: it lasts as long as the experiment. A dead peer is noticed by keepalive.
     pub async fn watch(&self, id: &str) -> Result<Streaming<v1::WatchUpdate>, Status> {
         let mut rpc = self.rpc.clone();
         let opened = tokio::time::timeout(CALL, rpc.watch(reference(id))).await;
-        opened.map_err(|_| Status::deadline_exceeded(late(CALL)))?.map(Response::into_inner)
+        opened
+            .map_err(|_| Status::deadline_exceeded(late(CALL)))?
+            .map(Response::into_inner)
     }
 
-    pub async fn rollouts(&self, request: v1::RolloutsRequest) -> Result<Messages<v1::RolloutRecord>, Failure> {
+    pub async fn rollouts(
+        &self,
+        request: v1::RolloutsRequest,
+    ) -> Result<Messages<v1::RolloutRecord>, Failure> {
         let mut rpc = self.rpc.clone();
         let what = format!("read the rollouts of `{}`", request.experiment);
-        let stream = self.within(what.clone(), CALL, rpc.rollouts(request)).await?;
-        Ok(Messages { stream, what, url: self.url.clone() })
+        let stream = self
+            .within(what.clone(), CALL, rpc.rollouts(request))
+            .await?;
+        Ok(Messages {
+            stream,
+            what,
+            url: self.url.clone(),
+        })
     }
 
     /// The timeline so far.
     pub async fn events(&self, id: &str) -> Result<Messages<v1::Event>, Failure> {
         let mut rpc = self.rpc.clone();
         let what = format!("read the events of `{id}`");
-        let stream = self.within(what.clone(), CALL, rpc.events(reference(id))).await?;
-        Ok(Messages { stream, what, url: self.url.clone() })
+        let stream = self
+            .within(what.clone(), CALL, rpc.events(reference(id)))
+            .await?;
+        Ok(Messages {
+            stream,
+            what,
+            url: self.url.clone(),
+        })
     }
 
     /// The problems, in order.
     pub async fn problems(&self, id: &str) -> Result<Messages<v1::ProblemRecord>, Failure> {
         let mut rpc = self.rpc.clone();
         let what = format!("read the problems of `{id}`");
-        let stream = self.within(what.clone(), CALL, rpc.problems(reference(id))).await?;
-        Ok(Messages { stream, what, url: self.url.clone() })
+        let stream = self
+            .within(what.clone(), CALL, rpc.problems(reference(id)))
+            .await?;
+        Ok(Messages {
+            stream,
+            what,
+            url: self.url.clone(),
+        })
     }
 
     pub async fn export(&self, id: &str) -> Result<Messages<v1::ExportChunk>, Failure> {
         let mut rpc = self.rpc.clone();
         let what = format!("export `{id}`");
-        let stream = self.within(what.clone(), CALL, rpc.export(reference(id))).await?;
-        Ok(Messages { stream, what, url: self.url.clone() })
+        let stream = self
+            .within(what.clone(), CALL, rpc.export(reference(id)))
+            .await?;
+        Ok(Messages {
+            stream,
+            what,
+            url: self.url.clone(),
+        })
     }
 
     async fn within<T>(
@@ -154,8 +236,12 @@ impl Client {
         deadline: Duration,
         call: impl Future<Output = Result<Response<T>, Status>>,
     ) -> Result<T, Failure> {
-        let outcome = tokio::time::timeout(deadline, call).await.unwrap_or_else(|_| Err(Status::deadline_exceeded(late(deadline))));
-        outcome.map(Response::into_inner).map_err(|status| Failure::from_status(what, &status, &self.url))
+        let outcome = tokio::time::timeout(deadline, call)
+            .await
+            .unwrap_or_else(|_| Err(Status::deadline_exceeded(late(deadline))));
+        outcome
+            .map(Response::into_inner)
+            .map_err(|status| Failure::from_status(what, &status, &self.url))
     }
 }
 
@@ -180,7 +266,9 @@ fn late(deadline: Duration) -> String {
 }
 
 fn reference(id: &str) -> v1::ExperimentRef {
-    v1::ExperimentRef { experiment: id.to_owned() }
+    v1::ExperimentRef {
+        experiment: id.to_owned(),
+    }
 }
 
 fn timed<T>(message: T, deadline: Duration) -> Request<T> {

@@ -24,12 +24,19 @@ impl Console {
     /// Bars are drawn where standard error is a terminal and results are for a person.
     pub fn new(json: bool) -> Self {
         let bars = std::io::stderr().is_terminal() && !json;
-        Self { bars: bars.then(MultiProgress::new), json, unprinted: None }
+        Self {
+            bars: bars.then(MultiProgress::new),
+            json,
+            unprinted: None,
+        }
     }
 
     /// For a command that does more than print: it goes on when standard output breaks, and [`Console::conclude`] tells so at its end.
     pub fn working(self) -> Self {
-        Self { unprinted: Some(Arc::default()), ..self }
+        Self {
+            unprinted: Some(Arc::default()),
+            ..self
+        }
     }
 
     pub fn json(&self) -> bool {
@@ -48,7 +55,10 @@ impl Console {
     /// One line for the person who watches; above the bars if there are any.
     pub fn note(&self, text: impl AsRef<str>) {
         let text = text.as_ref();
-        let drawn = self.bars.as_ref().is_some_and(|bars| bars.println(text).is_ok());
+        let drawn = self
+            .bars
+            .as_ref()
+            .is_some_and(|bars| bars.println(text).is_ok());
         if !drawn {
             output::complain(text);
         }
@@ -56,7 +66,9 @@ impl Console {
 
     /// One line of results on standard output. When nobody reads on (`| head`) this fails too, with [`Exit::Ok`]: nothing more is wanted.
     pub fn print(&self, text: impl AsRef<str>) -> Result<(), Failure> {
-        let Some(unprinted) = &self.unprinted else { return self.write(text.as_ref()) };
+        let Some(unprinted) = &self.unprinted else {
+            return self.write(text.as_ref());
+        };
         // Behind a gap nothing is written: what stands there is a beginning, never a mixture.
         if unprinted.get().is_none()
             && let Err(failure) = self.write(text.as_ref())
@@ -68,18 +80,25 @@ impl Console {
 
     /// `value` as one line of JSON on standard output.
     pub fn print_json(&self, value: &impl serde::Serialize) -> Result<(), Failure> {
-        let text = serde_json::to_string(value).map_err(|error| Failure::other("write JSON").because(error))?;
+        let text = serde_json::to_string(value)
+            .map_err(|error| Failure::other("write JSON").because(error))?;
         self.print(text)
     }
 
     /// What a command ends with: quietly where nobody read on, and never well where something could not be printed.
     pub fn conclude(&self, outcome: Result<Exit, Failure>) -> Result<Exit, Failure> {
-        let unprinted = self.unprinted.as_ref().and_then(|unprinted| unprinted.get()).filter(|failure| failure.exit != Exit::Ok);
+        let unprinted = self
+            .unprinted
+            .as_ref()
+            .and_then(|unprinted| unprinted.get())
+            .filter(|failure| failure.exit != Exit::Ok);
         match (outcome, unprinted) {
             (Err(failure), _) if failure.exit == Exit::Ok => Ok(Exit::Ok),
             (Ok(Exit::Ok), Some(unprinted)) => Err(unprinted.clone()),
             (outcome, unprinted) => {
-                unprinted.iter().for_each(|failure| self.note(failure.report()));
+                unprinted
+                    .iter()
+                    .for_each(|failure| self.note(failure.report()));
                 outcome
             }
         }
@@ -104,7 +123,11 @@ mod tests {
         let gone = || Failure::from(output::Error::ReaderGone);
         let console = Console::new(true);
         assert_eq!(console.conclude(Err(full())), Err(full()));
-        assert_eq!(console.conclude(Err(gone())), Ok(Exit::Ok), "nobody wants more");
+        assert_eq!(
+            console.conclude(Err(gone())),
+            Ok(Exit::Ok),
+            "nobody wants more"
+        );
         let after = |failure: Failure, outcome| {
             let console = Console::new(true).working();
             console.unprinted.as_ref().unwrap().set(failure).unwrap();
@@ -114,6 +137,9 @@ mod tests {
         assert_eq!(after(full(), Ok(Exit::Ok)), Err(full()));
         assert_eq!(after(full(), Ok(Exit::Unfinished)), Ok(Exit::Unfinished));
         assert_eq!(after(gone(), Ok(Exit::Ok)), Ok(Exit::Ok));
-        assert_eq!(after(full(), Err(Failure::interrupted())), Err(Failure::interrupted()));
+        assert_eq!(
+            after(full(), Err(Failure::interrupted())),
+            Err(Failure::interrupted())
+        );
     }
 }

@@ -44,7 +44,11 @@ pub struct Summary {
 pub fn check(path: &Path) -> Result<Checked, Failure> {
     let shown = path.display();
     let text = std::fs::read_to_string(path).map_err(|error| {
-        let exit = if error.kind() == std::io::ErrorKind::NotFound { Exit::NotFound } else { Exit::Usage };
+        let exit = if error.kind() == std::io::ErrorKind::NotFound {
+            Exit::NotFound
+        } else {
+            Exit::Usage
+        };
         Failure::new(exit, format!("read the experiment file `{shown}`")).because(error)
     })?;
     let bad = |why: String| {
@@ -55,33 +59,61 @@ pub fn check(path: &Path) -> Result<Checked, Failure> {
     let mut experiment = experiment::parse(&text).map_err(|error| bad(error.to_string()))?;
     let folder = path.parent().unwrap_or(Path::new(""));
     experiment.model.source = resolve(&experiment.model.source, folder).map_err(bad)?;
-    let template = experiment.model.chat.template.take().map(|template| template_text(template, folder));
+    let template = experiment
+        .model
+        .chat
+        .template
+        .take()
+        .map(|template| template_text(template, folder));
     experiment.model.chat.template = template.transpose().map_err(bad)?;
-    let problems = groklab_problems::make(&experiment.problems, experiment.seed).map_err(|error| bad(chain(&error)))?;
+    let problems = groklab_problems::make(&experiment.problems, experiment.seed)
+        .map_err(|error| bad(chain(&error)))?;
     let summary = Summary::of(&experiment, &problems);
     let evaluations = experiment.evaluations() as usize;
-    let grokking = grokking::can_show(&grokking::Parameters::default(), experiment.problems.val, evaluations);
+    let grokking = grokking::can_show(
+        &grokking::Parameters::default(),
+        experiment.problems.val,
+        evaluations,
+    );
     let warnings = experiment::advise(&experiment, grokking);
-    Ok(Checked { experiment, summary, warnings })
+    Ok(Checked {
+        experiment,
+        summary,
+        warnings,
+    })
 }
 
 /// A path (relative to `folder`) made absolute, which must exist, or a hub id `organisation/name` as it is. The error names the fix.
 fn resolve(source: &str, folder: &Path) -> Result<String, String> {
     let path = folder.join(source);
     if path.exists() {
-        let absolute = path.canonicalize().map_err(|error| format!("`model.source` = \"{source}\": open `{}`: {error}", path.display()))?;
-        return absolute
-            .into_os_string()
-            .into_string()
-            .map_err(|path| format!("`model.source`: `{}` is not UTF-8", PathBuf::from(path).display()));
+        let absolute = path.canonicalize().map_err(|error| {
+            format!(
+                "`model.source` = \"{source}\": open `{}`: {error}",
+                path.display()
+            )
+        })?;
+        return absolute.into_os_string().into_string().map_err(|path| {
+            format!(
+                "`model.source`: `{}` is not UTF-8",
+                PathBuf::from(path).display()
+            )
+        });
     }
     if is_hub_id(source) {
         return Ok(source.to_owned());
     }
     let looked = std::path::absolute(&path).unwrap_or(path);
     let fix = "name a folder or .gguf file relative to the experiment file, or a hub id as organisation/name";
-    let setup = if source.contains(".groklab/") { "; `make setup` fetches the one of the quickstart" } else { "" };
-    Err(format!("`model.source` = \"{source}\": there is no `{}`: {fix}{setup}", looked.display()))
+    let setup = if source.contains(".groklab/") {
+        "; `make setup` fetches the one of the quickstart"
+    } else {
+        ""
+    };
+    Err(format!(
+        "`model.source` = \"{source}\": there is no `{}`: {fix}{setup}",
+        looked.display()
+    ))
 }
 
 /// The text of a chat template: that of the file it names (relative to `folder`), unless it is one itself.
@@ -91,37 +123,75 @@ fn template_text(template: String, folder: &Path) -> Result<String, String> {
     }
     let path = folder.join(&template);
     let named = |why: String| format!("`model.chat.template` = \"{template}\": {why}");
-    let text = std::fs::read_to_string(&path).map_err(|error| named(format!("read `{}`: {error}", path.display())))?;
-    if experiment::is_template(&text) { Ok(text) } else { Err(named("the file holds no `{{` or `{%`: it is no jinja template".into())) }
+    let text = std::fs::read_to_string(&path)
+        .map_err(|error| named(format!("read `{}`: {error}", path.display())))?;
+    if experiment::is_template(&text) {
+        Ok(text)
+    } else {
+        Err(named(
+            "the file holds no `{{` or `{%`: it is no jinja template".into(),
+        ))
+    }
 }
 
 /// `organisation/name`, nothing that could only be a path.
 fn is_hub_id(source: &str) -> bool {
     let part = |part: &str| {
         let legal = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        !part.is_empty() && part.len() <= 96 && part.chars().all(legal) && !part.starts_with('.') && !part.ends_with('.')
+        !part.is_empty()
+            && part.len() <= 96
+            && part.chars().all(legal)
+            && !part.starts_with('.')
+            && !part.ends_with('.')
     };
-    source.split_once('/').is_some_and(|(organisation, name)| part(organisation) && part(name) && !name.ends_with(".gguf"))
+    source.split_once('/').is_some_and(|(organisation, name)| {
+        part(organisation) && part(name) && !name.ends_with(".gguf")
+    })
 }
 
 impl Summary {
     fn of(experiment: &Experiment, problems: &[Problem]) -> Self {
         let mut counts: BTreeMap<String, BTreeMap<Split, u32>> = BTreeMap::new();
         for problem in problems {
-            *counts.entry(problem.family.clone()).or_default().entry(problem.split).or_default() += 1;
+            *counts
+                .entry(problem.family.clone())
+                .or_default()
+                .entry(problem.split)
+                .or_default() += 1;
         }
-        let train = problems.iter().filter(|problem| problem.split == Split::Train).count() as u64;
+        let train = problems
+            .iter()
+            .filter(|problem| problem.split == Split::Train)
+            .count() as u64;
         let all = problems.len() as u64;
         let (generate, evaluate) = (&experiment.generate, &experiment.evaluate);
         let trained = experiment.train.method == Method::Rft;
-        let iterations = if trained { u64::from(experiment.iterations) } else { 0 };
+        let iterations = if trained {
+            u64::from(experiment.iterations)
+        } else {
+            0
+        };
         let evaluations = experiment.evaluations();
         let per_evaluation = all * (1 + u64::from(evaluate.samples));
-        let per_iteration = if trained { train * u64::from(generate.samples) } else { 0 };
-        let chunks = |problems: u64, samples: u32| problems.div_ceil(u64::from((generate.rollouts_per_job / samples.max(1)).max(1)));
-        let evaluation_jobs = chunks(all, 1) + if evaluate.samples > 0 { chunks(all, evaluate.samples) } else { 0 };
+        let per_iteration = if trained {
+            train * u64::from(generate.samples)
+        } else {
+            0
+        };
+        let chunks = |problems: u64, samples: u32| {
+            problems.div_ceil(u64::from(
+                (generate.rollouts_per_job / samples.max(1)).max(1),
+            ))
+        };
+        let evaluation_jobs = chunks(all, 1)
+            + if evaluate.samples > 0 {
+                chunks(all, evaluate.samples)
+            } else {
+                0
+            };
         // Every generate job is followed by a verify job, every iteration's end by a train job.
-        let jobs = 2 * u64::from(evaluations) * evaluation_jobs + iterations * (2 * chunks(train, generate.samples) + 1);
+        let jobs = 2 * u64::from(evaluations) * evaluation_jobs
+            + iterations * (2 * chunks(train, generate.samples) + 1);
         let rollouts = u64::from(evaluations) * per_evaluation + iterations * per_iteration;
         Self {
             problems: counts,
@@ -141,7 +211,11 @@ mod tests {
     fn written(source: &str, rest: &str) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("e.toml");
-        std::fs::write(&path, format!("name = \"e\"\n{rest}[model]\nsource = \"{source}\"\n")).unwrap();
+        std::fs::write(
+            &path,
+            format!("name = \"e\"\n{rest}[model]\nsource = \"{source}\"\n"),
+        )
+        .unwrap();
         (folder, path)
     }
 
@@ -150,7 +224,16 @@ mod tests {
         let (folder, path) = written("m.gguf", "");
         std::fs::write(folder.path().join("m.gguf"), "x").unwrap();
         let checked = check(&path).unwrap();
-        assert_eq!(checked.experiment.model.source, folder.path().join("m.gguf").canonicalize().unwrap().to_str().unwrap());
+        assert_eq!(
+            checked.experiment.model.source,
+            folder
+                .path()
+                .join("m.gguf")
+                .canonicalize()
+                .unwrap()
+                .to_str()
+                .unwrap()
+        );
     }
 
     #[test]
@@ -160,30 +243,61 @@ mod tests {
         assert_eq!(failure.exit, Exit::Usage);
         let report = failure.report();
         assert!(
-            report.contains(&format!("there is no `{}`: name a folder or .gguf", folder.path().join("models/m.gguf").display())),
+            report.contains(&format!(
+                "there is no `{}`: name a folder or .gguf",
+                folder.path().join("models/m.gguf").display()
+            )),
             "{report}"
         );
-        assert_eq!(check(Path::new("nowhere.toml")).unwrap_err().exit, Exit::NotFound);
+        assert_eq!(
+            check(Path::new("nowhere.toml")).unwrap_err().exit,
+            Exit::NotFound
+        );
     }
 
     #[test]
     fn a_chat_template_is_read_from_its_file() {
-        let (folder, path) = written("a/b", "[model.chat]\ntemplate = \"own.jinja\"\nenable_thinking = false\n");
-        assert!(check(&path).unwrap_err().report().contains("`model.chat.template` = \"own.jinja\""));
+        let (folder, path) = written(
+            "a/b",
+            "[model.chat]\ntemplate = \"own.jinja\"\nenable_thinking = false\n",
+        );
+        assert!(
+            check(&path)
+                .unwrap_err()
+                .report()
+                .contains("`model.chat.template` = \"own.jinja\"")
+        );
         std::fs::write(folder.path().join("own.jinja"), "no template").unwrap();
-        assert!(check(&path).unwrap_err().report().contains("it is no jinja template"));
+        assert!(
+            check(&path)
+                .unwrap_err()
+                .report()
+                .contains("it is no jinja template")
+        );
         std::fs::write(folder.path().join("own.jinja"), "{{ messages }}").unwrap();
         let chat = check(&path).unwrap().experiment.model.chat;
-        assert_eq!((chat.template.as_deref(), &chat.variables["enable_thinking"]), (Some("{{ messages }}"), &serde_json::json!(false)));
+        assert_eq!(
+            (chat.template.as_deref(), &chat.variables["enable_thinking"]),
+            (Some("{{ messages }}"), &serde_json::json!(false))
+        );
     }
 
     #[test]
     fn hub_ids_pass() {
         let (_folder, path) = written("Qwen/Qwen2.5-Coder-1.5B-Instruct", "");
-        assert_eq!(check(&path).unwrap().experiment.model.source, "Qwen/Qwen2.5-Coder-1.5B-Instruct");
-        for (source, hub) in
-            [("a/b", true), ("a/b/c", false), ("./b", false), ("../b", false), ("/b", false), ("b", false), ("a/b.gguf", false)]
-        {
+        assert_eq!(
+            check(&path).unwrap().experiment.model.source,
+            "Qwen/Qwen2.5-Coder-1.5B-Instruct"
+        );
+        for (source, hub) in [
+            ("a/b", true),
+            ("a/b/c", false),
+            ("./b", false),
+            ("../b", false),
+            ("/b", false),
+            ("b", false),
+            ("a/b.gguf", false),
+        ] {
             assert_eq!(is_hub_id(source), hub, "{source}");
         }
     }
@@ -191,11 +305,29 @@ mod tests {
     #[test]
     fn the_summary_counts() {
         let (_folder, path) = written("a/b", "iterations = 3\n");
-        let Summary { problems, evaluations, rollouts_per_evaluation, rollouts_per_iteration, jobs, tokens_at_most } =
-            check(&path).unwrap().summary;
+        let Summary {
+            problems,
+            evaluations,
+            rollouts_per_evaluation,
+            rollouts_per_iteration,
+            jobs,
+            tokens_at_most,
+        } = check(&path).unwrap().summary;
         let sum: u32 = problems.values().flat_map(BTreeMap::values).sum();
-        assert_eq!((sum, problems.values().map(|splits| splits[&Split::Test]).sum::<u32>()), (144, 64));
-        assert_eq!((evaluations, rollouts_per_evaluation, rollouts_per_iteration), (4, 720, 192));
+        assert_eq!(
+            (
+                sum,
+                problems
+                    .values()
+                    .map(|splits| splits[&Split::Test])
+                    .sum::<u32>()
+            ),
+            (144, 64)
+        );
+        assert_eq!(
+            (evaluations, rollouts_per_evaluation, rollouts_per_iteration),
+            (4, 720, 192)
+        );
         // An evaluation: 2 jobs of 128 greedy, 5 of 32 × 4 sampled; an iteration: 2 of 32 × 4; each verified; 3 trainings.
         assert_eq!(jobs, 2 * 4 * (2 + 5) + 3 * (2 * 2 + 1));
         assert_eq!(tokens_at_most, (4 * 720 + 3 * 192) * 256);
@@ -206,7 +338,10 @@ mod tests {
         let (_folder, path) = written("a/b", "iteratons = 3\n");
         let failure = check(&path).unwrap_err();
         assert!(
-            failure.exit == Exit::Usage && failure.report().contains("line 2: unknown key `iteratons`; did you mean `iterations`?"),
+            failure.exit == Exit::Usage
+                && failure
+                    .report()
+                    .contains("line 2: unknown key `iteratons`; did you mean `iterations`?"),
             "{}",
             failure.report()
         );

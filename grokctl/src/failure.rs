@@ -38,7 +38,12 @@ pub struct Failure {
 
 impl Failure {
     pub fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self { exit, what: what.into(), why: None, next: None }
+        Self {
+            exit,
+            what: what.into(),
+            why: None,
+            next: None,
+        }
     }
 
     pub fn other(what: impl Into<String>) -> Self {
@@ -68,9 +73,15 @@ impl Failure {
     /// What the coordinator at `url` answered to `what`.
     pub fn from_status(what: impl Into<String>, status: &Status, url: &str) -> Self {
         // A status that the transport made has a source; what a server of another kind sends may come as any of these codes.
-        let broken =
-            matches!(status.code(), Code::Unknown | Code::Internal | Code::Cancelled) && std::error::Error::source(status).is_some();
-        let exit = if broken { Exit::Unreachable } else { exit_of(status.code()) };
+        let broken = matches!(
+            status.code(),
+            Code::Unknown | Code::Internal | Code::Cancelled
+        ) && std::error::Error::source(status).is_some();
+        let exit = if broken {
+            Exit::Unreachable
+        } else {
+            exit_of(status.code())
+        };
         let failure = Self::new(exit, what).because(reason(status));
         match failure.exit {
             Exit::NotFound => failure.next("`grokctl list` shows the experiments there are"),
@@ -89,7 +100,10 @@ impl Failure {
         let mut text = format!("error: {}", self.what);
         for (label, part) in [("why", &self.why), ("try", &self.next)] {
             if let Some(part) = part {
-                text.push_str(&format!("\n  {label}: {}", part.trim_end().replace('\n', "\n       ")));
+                text.push_str(&format!(
+                    "\n  {label}: {}",
+                    part.trim_end().replace('\n', "\n       ")
+                ));
             }
         }
         text
@@ -142,16 +156,26 @@ fn exit_of(code: Code) -> Exit {
 }
 
 fn reason(status: &Status) -> String {
-    let text = if status.message().is_empty() { status.code().description() } else { status.message() };
+    let text = if status.message().is_empty() {
+        status.code().description()
+    } else {
+        status.message()
+    };
     match std::error::Error::source(status) {
-        Some(source) if matches!(status.code(), Code::Unavailable | Code::Unknown) => chain_after(text, source),
+        Some(source) if matches!(status.code(), Code::Unavailable | Code::Unknown) => {
+            chain_after(text, source)
+        }
         _ => text.to_owned(),
     }
 }
 
 fn chain_after(text: &str, source: &dyn std::error::Error) -> String {
     let rest = chain(source);
-    if rest.starts_with(text) { rest } else { format!("{text}: {rest}") }
+    if rest.starts_with(text) {
+        rest
+    } else {
+        format!("{text}: {rest}")
+    }
 }
 
 #[cfg(test)]
@@ -171,16 +195,39 @@ mod tests {
             (Code::PermissionDenied, 6),
         ];
         for (code, exit) in table {
-            assert_eq!(Failure::from_status("x", &Status::new(code, "y"), "http://h").exit as u8, exit, "{code:?}");
+            assert_eq!(
+                Failure::from_status("x", &Status::new(code, "y"), "http://h").exit as u8,
+                exit,
+                "{code:?}"
+            );
         }
-        assert_eq!((Exit::Ok as u8, Exit::Unfinished as u8, Failure::interrupted().exit as u8), (0, 5, 130));
+        assert_eq!(
+            (
+                Exit::Ok as u8,
+                Exit::Unfinished as u8,
+                Failure::interrupted().exit as u8
+            ),
+            (0, 5, 130)
+        );
     }
 
     #[test]
     fn a_report_says_what_why_and_next() {
-        let failure = Failure::usage("read `a.toml`").because("line 1: no\nline 2: neither").next("grokctl validate a.toml");
-        assert_eq!(failure.report(), "error: read `a.toml`\n  why: line 1: no\n       line 2: neither\n  try: grokctl validate a.toml");
-        let missing = Failure::from_status("show `x`", &Status::not_found("no experiment `x`"), "http://h");
-        assert_eq!(missing.report(), "error: show `x`\n  why: no experiment `x`\n  try: `grokctl list` shows the experiments there are");
+        let failure = Failure::usage("read `a.toml`")
+            .because("line 1: no\nline 2: neither")
+            .next("grokctl validate a.toml");
+        assert_eq!(
+            failure.report(),
+            "error: read `a.toml`\n  why: line 1: no\n       line 2: neither\n  try: grokctl validate a.toml"
+        );
+        let missing = Failure::from_status(
+            "show `x`",
+            &Status::not_found("no experiment `x`"),
+            "http://h",
+        );
+        assert_eq!(
+            missing.report(),
+            "error: show `x`\n  why: no experiment `x`\n  try: `grokctl list` shows the experiments there are"
+        );
     }
 }

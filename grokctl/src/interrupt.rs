@@ -39,7 +39,10 @@ impl Interrupt {
     }
 
     /// Runs `work` unless the first signal comes before its end. `work` must be safe to drop at any await.
-    pub async fn unless_stopped<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    pub async fn unless_stopped<T>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
         tokio::select! {
             () = self.stop.cancelled() => Err(Failure::interrupted()),
             outcome = work => outcome,

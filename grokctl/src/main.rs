@@ -20,8 +20,12 @@ fn main() -> ExitCode {
 }
 
 fn serve(cli: Cli) -> Result<Exit, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::other("start the async runtime").because(error))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    let runtime =
+        runtime.map_err(|error| Failure::other("start the async runtime").because(error))?;
     let outcome = runtime.block_on(async {
         let interrupt = Interrupt::listen()?;
         run(cli, interrupt).await

@@ -60,7 +60,8 @@ pub struct FirstFailure {
 
 /// Reads one line; the error names `what` it should be.
 pub fn line<T: DeserializeOwned>(what: &str, json: &str) -> Result<T, Failure> {
-    serde_json::from_str(json).map_err(|error| Failure::other(format!("read {what}")).because(error))
+    serde_json::from_str(json)
+        .map_err(|error| Failure::other(format!("read {what}")).because(error))
 }
 
 /// Reads every line.
@@ -75,8 +76,13 @@ pub struct Outcomes(BTreeMap<u32, (Option<bool>, ProblemResult)>);
 impl Outcomes {
     /// Counts an evaluation's rollout in, unless it has no verdict: that is not a wrong answer.
     pub fn count(&mut self, rollout: &Rollout) {
-        let Some(correct) = rollout.correct else { return };
-        let (greedy, result) = self.0.entry(rollout.problem).or_insert_with(|| (None, untried(rollout)));
+        let Some(correct) = rollout.correct else {
+            return;
+        };
+        let (greedy, result) = self
+            .0
+            .entry(rollout.problem)
+            .or_insert_with(|| (None, untried(rollout)));
         if rollout.sample == 0 {
             *greedy = Some(correct);
             result.greedy = correct;
@@ -95,7 +101,16 @@ impl Outcomes {
     pub fn renumbered(&self, ordinal: impl Fn(u32) -> Option<u32>) -> Self {
         let renumber = |(&old, (greedy, result)): (&u32, &(Option<bool>, ProblemResult))| {
             let problem = ordinal(old)?;
-            Some((problem, (*greedy, ProblemResult { problem, ..result.clone() })))
+            Some((
+                problem,
+                (
+                    *greedy,
+                    ProblemResult {
+                        problem,
+                        ..result.clone()
+                    },
+                ),
+            ))
         };
         Self(self.0.iter().filter_map(renumber).collect())
     }
@@ -107,7 +122,11 @@ impl Outcomes {
 
     /// Those whose greedy completion was judged, in order of the problem.
     fn judged(&self) -> Vec<ProblemResult> {
-        self.0.values().filter(|(greedy, _)| greedy.is_some()).map(|(_, result)| result.clone()).collect()
+        self.0
+            .values()
+            .filter(|(greedy, _)| greedy.is_some())
+            .map(|(_, result)| result.clone())
+            .collect()
     }
 
     /// This evaluation against a later one of the same problems; `None` where they can't be compared.
@@ -165,7 +184,13 @@ pub mod sample {
 
     /// A rollout of the test split.
     pub fn rollout(iteration: u32, problem: u32, sample: u32, correct: Option<bool>) -> Rollout {
-        let verdict = correct.map(|correct| if correct { Verdict::Passed } else { Verdict::WrongAnswer });
+        let verdict = correct.map(|correct| {
+            if correct {
+                Verdict::Passed
+            } else {
+                Verdict::WrongAnswer
+            }
+        });
         Rollout {
             iteration,
             purpose: Purpose::Eval,
@@ -199,14 +224,23 @@ mod tests {
             let mut outcomes = Outcomes::default();
             for problem in 0..40 {
                 outcomes.count(&rollout(iteration, problem, 0, Some(greedy(problem))));
-                (1..5).for_each(|sample| outcomes.count(&rollout(iteration, problem, sample, Some(sampled(sample)))));
+                (1..5).for_each(|sample| {
+                    outcomes.count(&rollout(iteration, problem, sample, Some(sampled(sample))))
+                });
             }
             outcomes
         };
         let before = outcomes(0, |p| p < 10, |s| s == 1);
         let after = outcomes(3, |p| (5..30).contains(&p), |s| s < 4);
         let comparison = before.against(&after).unwrap();
-        assert_eq!((comparison.problems, comparison.greedy.mcnemar.gained, comparison.greedy.mcnemar.lost), (40, 20, 5));
+        assert_eq!(
+            (
+                comparison.problems,
+                comparison.greedy.mcnemar.gained,
+                comparison.greedy.mcnemar.lost
+            ),
+            (40, 20, 5)
+        );
         assert!((comparison.pass_at[&1].paired.difference - 0.5).abs() < 1e-12);
         assert_eq!(before.against(&Outcomes::default()), None);
     }
@@ -214,12 +248,20 @@ mod tests {
     #[test]
     fn what_has_no_verdict_is_not_wrong() {
         let mut outcomes = Outcomes::default();
-        for (sample, correct) in [(0, Some(true)), (1, Some(true)), (2, Some(false)), (3, None)] {
+        for (sample, correct) in [
+            (0, Some(true)),
+            (1, Some(true)),
+            (2, Some(false)),
+            (3, None),
+        ] {
             outcomes.count(&rollout(0, 7, sample, correct));
         }
         outcomes.count(&rollout(0, 8, 0, None));
         let judged = outcomes.judged();
         assert_eq!(judged.len(), 1);
-        assert_eq!((judged[0].greedy, judged[0].samples, judged[0].correct), (true, 2, 1));
+        assert_eq!(
+            (judged[0].greedy, judged[0].samples, judged[0].correct),
+            (true, 2, 1)
+        );
     }
 }

@@ -1,5 +1,8 @@
 //! Standard output that is full, closed or no longer read, with the real binary. The commands that ask a coordinator are in the end-to-end tests.
-#![expect(clippy::unwrap_used, reason = "a test: a failure is a panic with its place")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test: a failure is a panic with its place"
+)]
 
 use std::{
     fs::File,
@@ -11,7 +14,11 @@ use std::{
 fn grokctl(dir: &Path, args: &[&str], output: &str) -> Output {
     let script = format!("exec \"$0\" \"$@\" {output}");
     let mut shell = Command::new("sh");
-    shell.args(["-c", &script, env!("CARGO_BIN_EXE_grokctl")]).args(args).current_dir(dir).stdin(Stdio::null());
+    shell
+        .args(["-c", &script, env!("CARGO_BIN_EXE_grokctl")])
+        .args(args)
+        .current_dir(dir)
+        .stdin(Stdio::null());
     shell.output().unwrap()
 }
 
@@ -20,7 +27,13 @@ fn unread(dir: &Path, args: &[&str]) -> Output {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let mut command = Command::new(env!("CARGO_BIN_EXE_grokctl"));
-    command.args(args).current_dir(dir).stdin(Stdio::null()).stdout(writer).output().unwrap()
+    command
+        .args(args)
+        .current_dir(dir)
+        .stdin(Stdio::null())
+        .stdout(writer)
+        .output()
+        .unwrap()
 }
 
 const COMMANDS: [&[&str]; 9] = [
@@ -37,7 +50,11 @@ const COMMANDS: [&[&str]; 9] = [
 
 fn folder() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("e.toml"), "name = \"e\"\n[model]\nsource = \"org/name\"\n").unwrap();
+    std::fs::write(
+        dir.path().join("e.toml"),
+        "name = \"e\"\n[model]\nsource = \"org/name\"\n",
+    )
+    .unwrap();
     dir
 }
 
@@ -45,14 +62,29 @@ fn folder() -> tempfile::TempDir {
 fn what_cannot_be_written_is_an_error() {
     let dir = folder();
     for args in COMMANDS {
-        for (output, why) in [(">/dev/full", "No space left on device"), (">&-", "standard output is closed")] {
+        for (output, why) in [
+            (">/dev/full", "No space left on device"),
+            (">&-", "standard output is closed"),
+        ] {
             let done = grokctl(dir.path(), args, output);
             let said = String::from_utf8_lossy(&done.stderr);
             assert_eq!(done.status.code(), Some(1), "{args:?} {output}: {said}");
-            assert!(said.contains(why) && !said.contains("panicked"), "{args:?} {output}: {said}");
+            assert!(
+                said.contains(why) && !said.contains("panicked"),
+                "{args:?} {output}: {said}"
+            );
         }
-        assert_eq!(grokctl(dir.path(), args, ">out").status.code(), Some(0), "{args:?}");
-        assert!(std::fs::read(dir.path().join("out")).unwrap().ends_with(b"\n"), "{args:?}");
+        assert_eq!(
+            grokctl(dir.path(), args, ">out").status.code(),
+            Some(0),
+            "{args:?}"
+        );
+        assert!(
+            std::fs::read(dir.path().join("out"))
+                .unwrap()
+                .ends_with(b"\n"),
+            "{args:?}"
+        );
     }
 }
 
@@ -61,17 +93,35 @@ fn a_reader_who_has_seen_enough_is_no_error() {
     let dir = folder();
     for args in COMMANDS {
         let done = unread(dir.path(), args);
-        assert_eq!((done.status.code(), String::from_utf8_lossy(&done.stderr).as_ref()), (Some(0), ""), "{args:?}");
+        assert_eq!(
+            (
+                done.status.code(),
+                String::from_utf8_lossy(&done.stderr).as_ref()
+            ),
+            (Some(0), ""),
+            "{args:?}"
+        );
     }
 }
 
 #[test]
 fn a_full_standard_error_changes_no_exit_code() {
     let dir = folder();
-    for (args, code) in [(&["validate", "nowhere.toml"][..], 3), (&["validate", "e.toml"], 0), (&["shwo"], 2)] {
+    for (args, code) in [
+        (&["validate", "nowhere.toml"][..], 3),
+        (&["validate", "e.toml"], 0),
+        (&["shwo"], 2),
+    ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_grokctl"));
         let full = File::options().write(true).open("/dev/full").unwrap();
-        let done = command.args(args).current_dir(dir.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(full).status().unwrap();
+        let done = command
+            .args(args)
+            .current_dir(dir.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(full)
+            .status()
+            .unwrap();
         assert_eq!(done.code(), Some(code), "{args:?}");
     }
 }
@@ -79,9 +129,17 @@ fn a_full_standard_error_changes_no_exit_code() {
 #[test]
 fn nothing_is_begun_where_standard_output_is_closed() {
     let dir = folder();
-    for args in [&["up", "--data", "data"][..], &["run", "--local", "e.toml", "--data", "data"]] {
+    for args in [
+        &["up", "--data", "data"][..],
+        &["run", "--local", "e.toml", "--data", "data"],
+    ] {
         let done = grokctl(dir.path(), args, ">&-");
-        assert_eq!(done.status.code(), Some(1), "{}", String::from_utf8_lossy(&done.stderr));
+        assert_eq!(
+            done.status.code(),
+            Some(1),
+            "{}",
+            String::from_utf8_lossy(&done.stderr)
+        );
         assert!(!dir.path().join("data").exists());
     }
 }

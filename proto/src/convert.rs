@@ -1,6 +1,9 @@
 //! Parsing what came over the wire: a field that does not parse becomes `invalid_argument` that names it.
 
-use groklab_domain::{Digest, Fence, JobId, Tally, Value, Verification, WorkerId, candidate::Candidate, experiment::Chat};
+use groklab_domain::{
+    Digest, Fence, JobId, Tally, Value, Verification, WorkerId, candidate::Candidate,
+    experiment::Chat,
+};
 use tonic::Status;
 
 use crate::v1;
@@ -12,7 +15,10 @@ where
 {
     text.parse().map_err(|error: T::Err| {
         let (shown, reason) = (shortened(text, 200), error.to_string());
-        Status::invalid_argument(format!("field `{name}` = `{shown}`: {}", shortened(&reason, 200)))
+        Status::invalid_argument(format!(
+            "field `{name}` = `{shown}`: {}",
+            shortened(&reason, 200)
+        ))
     })
 }
 
@@ -29,7 +35,11 @@ pub fn optional_field<T: std::str::FromStr>(name: &str, text: &str) -> Result<Op
 where
     T::Err: std::fmt::Display,
 {
-    if text.is_empty() { Ok(None) } else { field(name, text).map(Some) }
+    if text.is_empty() {
+        Ok(None)
+    } else {
+        field(name, text).map(Some)
+    }
 }
 
 /// An adapter as jobs and results name it.
@@ -55,7 +65,11 @@ impl TryFrom<&v1::Adapter> for AdapterRef {
 
 impl From<AdapterRef> for v1::Adapter {
     fn from(adapter: AdapterRef) -> Self {
-        Self { id: adapter.id.to_string(), config_digest: adapter.config.to_string(), weights_digest: adapter.weights.to_string() }
+        Self {
+            id: adapter.id.to_string(),
+            config_digest: adapter.config.to_string(),
+            weights_digest: adapter.weights.to_string(),
+        }
     }
 }
 
@@ -69,22 +83,43 @@ pub struct Claim {
 
 impl Claim {
     pub fn parse(worker_id: &str, job_id: &str, fence: i64) -> Result<Self, Status> {
-        Ok(Self { worker: field("worker_id", worker_id)?, job: field("job_id", job_id)?, fence: Fence(fence) })
+        Ok(Self {
+            worker: field("worker_id", worker_id)?,
+            job: field("job_id", job_id)?,
+            fence: Fence(fence),
+        })
     }
 }
 
 /// The part of a completion of `length` bytes that is its code.
 pub fn candidate(wire: &v1::CandidateRange, length: usize) -> Result<Candidate, Status> {
     let reason = field("candidate.reason", &wire.reason)?;
-    let candidate = Candidate { start: wire.start as usize, end: wire.end as usize, indent: wire.indent as usize, reason };
-    candidate.checked(length).map_err(|error| Status::invalid_argument(error.to_string()))
+    let candidate = Candidate {
+        start: wire.start as usize,
+        end: wire.end as usize,
+        indent: wire.indent as usize,
+        reason,
+    };
+    candidate
+        .checked(length)
+        .map_err(|error| Status::invalid_argument(error.to_string()))
 }
 
 /// [`candidate`] the other way.
 pub fn candidate_range(candidate: Candidate) -> v1::CandidateRange {
     let number = |bytes: usize| u32::try_from(bytes).expect("a message holds less than 4 GiB");
-    let Candidate { start, end, indent, reason } = candidate;
-    v1::CandidateRange { start: number(start), end: number(end), indent: number(indent), reason: reason.to_string() }
+    let Candidate {
+        start,
+        end,
+        indent,
+        reason,
+    } = candidate;
+    v1::CandidateRange {
+        start: number(start),
+        end: number(end),
+        indent: number(indent),
+        reason: reason.to_string(),
+    }
 }
 
 /// How prompts are put to the model.
@@ -92,14 +127,23 @@ pub fn chat(base: &v1::BaseModel) -> Result<Chat, Status> {
     if base.chat_json.is_empty() {
         return Ok(Chat::default());
     }
-    let wrong =
-        |error: serde_json::Error| Status::invalid_argument(format!("field `base.chat_json`: {}", shortened(&error.to_string(), 200)));
+    let wrong = |error: serde_json::Error| {
+        Status::invalid_argument(format!(
+            "field `base.chat_json`: {}",
+            shortened(&error.to_string(), 200)
+        ))
+    };
     serde_json::from_str(&base.chat_json).map_err(wrong)
 }
 
 /// Parses one value of a case.
 pub fn value(name: &str, json: &str) -> Result<Value, Status> {
-    serde_json::from_str(json).map_err(|error| Status::invalid_argument(format!("field `{name}`: {}", shortened(&error.to_string(), 200))))
+    serde_json::from_str(json).map_err(|error| {
+        Status::invalid_argument(format!(
+            "field `{name}`: {}",
+            shortened(&error.to_string(), 200)
+        ))
+    })
 }
 
 impl TryFrom<&v1::RolloutVerdict> for Verification {
@@ -116,7 +160,9 @@ impl TryFrom<&v1::RolloutVerdict> for Verification {
 
 fn tally(name: &str, passed: u32, total: u32) -> Result<Tally, Status> {
     if passed > total {
-        return Err(Status::invalid_argument(format!("field `{name}`: {passed} passed of {total}")));
+        return Err(Status::invalid_argument(format!(
+            "field `{name}`: {passed} passed of {total}"
+        )));
     }
     Ok(Tally { passed, total })
 }

@@ -33,13 +33,21 @@ batch_tokens = 1024
 /// An [`experiment`] whose evaluations draw `samples`, all in one job.
 pub fn wide(experiment: &str, samples: u32) -> String {
     experiment
-        .replace("[problems]", &format!("[evaluate]\nsamples = {samples}\n[problems]"))
-        .replace("max_new_tokens = 48", "max_new_tokens = 48\nrollouts_per_job = 2048")
+        .replace(
+            "[problems]",
+            &format!("[evaluate]\nsamples = {samples}\n[problems]"),
+        )
+        .replace(
+            "max_new_tokens = 48",
+            "max_new_tokens = 48\nrollouts_per_job = 2048",
+        )
 }
 
 /// An [`experiment`] that trains for so many epochs: 24 take some seconds, 1,000 many minutes.
 pub fn trained_for(experiment: &str, epochs: u32) -> String {
-    experiment.replace("epochs = 4", &format!("epochs = {epochs}")).replace("batch_tokens = 1024", "batch_tokens = 256")
+    experiment
+        .replace("epochs = 4", &format!("epochs = {epochs}"))
+        .replace("batch_tokens = 1024", "batch_tokens = 256")
 }
 
 /// An [`experiment`] of one iteration whose jobs take some seconds, so that something can happen in their middle.
@@ -64,7 +72,10 @@ pub struct Results {
 impl Results {
     /// Reads an export.
     pub fn of(export: &Path) -> Self {
-        let checkpoints = fs::read_dir(export.join("checkpoints")).into_iter().flatten().flatten();
+        let checkpoints = fs::read_dir(export.join("checkpoints"))
+            .into_iter()
+            .flatten()
+            .flatten();
         let adapter = |folder: fs::DirEntry| {
             let weights = fs::read(folder.path().join("adapter_model.safetensors")).unwrap();
             (folder.file_name().to_string_lossy().into_owned(), weights)
@@ -72,7 +83,10 @@ impl Results {
         Self {
             metrics: without(&export.join("metrics.jsonl"), &["seconds"]),
             iterations: without(&export.join("iterations.jsonl"), &["seconds"]),
-            rollouts: without(&export.join("rollouts.jsonl"), &["cpu_ms", "wall_ms", "peak_memory_kb"]),
+            rollouts: without(
+                &export.join("rollouts.jsonl"),
+                &["cpu_ms", "wall_ms", "peak_memory_kb"],
+            ),
             adapters: checkpoints.map(adapter).collect(),
         }
     }
@@ -81,8 +95,18 @@ impl Results {
 /// Without the adapters' bytes, which help nobody.
 impl std::fmt::Debug for Results {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let adapters: Vec<_> = self.adapters.iter().map(|(name, bytes)| format!("{name}: {} bytes", bytes.len())).collect();
-        write!(f, "{:#?}\n{:#?}\n{} rollouts\n{adapters:?}", self.metrics, self.iterations, self.rollouts.len())
+        let adapters: Vec<_> = self
+            .adapters
+            .iter()
+            .map(|(name, bytes)| format!("{name}: {} bytes", bytes.len()))
+            .collect();
+        write!(
+            f,
+            "{:#?}\n{:#?}\n{} rollouts\n{adapters:?}",
+            self.metrics,
+            self.iterations,
+            self.rollouts.len()
+        )
     }
 }
 
@@ -93,7 +117,10 @@ pub fn read(path: &Path) -> String {
 
 /// A file of JSON lines.
 pub fn lines(path: &Path) -> Vec<Value> {
-    read(path).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    read(path)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 /// A file of JSON lines, each without its `seconds`.
@@ -104,7 +131,9 @@ pub fn without_seconds(path: &Path) -> Vec<String> {
 fn without(path: &Path, fields: &[&str]) -> Vec<String> {
     let strip = |mut line: Value| {
         let object = line.as_object_mut().unwrap();
-        fields.iter().for_each(|field| drop(object.remove(*field).unwrap()));
+        fields
+            .iter()
+            .for_each(|field| drop(object.remove(*field).unwrap()));
         line.to_string()
     };
     lines(path).into_iter().map(strip).collect()

@@ -21,55 +21,74 @@ pub struct Held {
 impl Stack {
     /// The oldest leased job of `kind` of the experiment `name`.
     pub fn leased(&self, name: &str, kind: &str) -> Option<Held> {
-        let query =
-            format!("select job_id, fence from job where EXPERIMENT and kind = '{kind}' and state = 'leased' order by rank limit 1");
+        let query = format!(
+            "select job_id, fence from job where EXPERIMENT and kind = '{kind}' and state = 'leased' order by rank limit 1"
+        );
         let row = self.of(name, &query)?.first()?.clone();
         let (job, fence) = row.split_once('|')?;
-        Some(Held { job: job.to_owned(), fence: fence.parse().ok()? })
+        Some(Held {
+            job: job.to_owned(),
+            fence: fence.parse().ok()?,
+        })
     }
 
     /// Waits until a job of `kind` of the experiment `name` is leased, and freezes `worker`, which must be the only one of its kind.
     pub fn freeze(&self, name: &str, kind: &str, worker: usize) -> Held {
-        until(&format!("a {kind} job of `{name}` to be leased"), Duration::from_secs(180), || {
-            // First it stands still: a job of the tiny model ends sooner than anybody has looked.
-            self.workers[worker].signal(Signal::SIGSTOP);
-            self.settle();
-            let held = self.leased(name, kind);
-            if held.is_none() {
-                self.workers[worker].signal(Signal::SIGCONT);
-            }
-            held
-        })
+        until(
+            &format!("a {kind} job of `{name}` to be leased"),
+            Duration::from_secs(180),
+            || {
+                // First it stands still: a job of the tiny model ends sooner than anybody has looked.
+                self.workers[worker].signal(Signal::SIGSTOP);
+                self.settle();
+                let held = self.leased(name, kind);
+                if held.is_none() {
+                    self.workers[worker].signal(Signal::SIGCONT);
+                }
+                held
+            },
+        )
     }
 
     /// The same, but of the worker only the thread that computes stands still, until the second value is dropped, and that in the middle of
     /// a long job.
     pub fn stick(&self, name: &str, kind: &str, worker: usize) -> (Held, Stuck) {
-        until(&format!("worker {worker} to be in the middle of a {kind} job of `{name}`"), Duration::from_secs(180), || {
-            let before = self.leased(name, kind).filter(|held| self.is_long(held))?;
-            let stuck = Stuck::new(self.workers[worker].id(), "compute");
-            self.settle();
-            self.leased(name, kind).filter(|held| *held == before).map(|held| (held, stuck))
-        })
+        until(
+            &format!("worker {worker} to be in the middle of a {kind} job of `{name}`"),
+            Duration::from_secs(180),
+            || {
+                let before = self.leased(name, kind).filter(|held| self.is_long(held))?;
+                let stuck = Stuck::new(self.workers[worker].id(), "compute");
+                self.settle();
+                self.leased(name, kind)
+                    .filter(|held| *held == before)
+                    .map(|held| (held, stuck))
+            },
+        )
     }
 
     /// Waits until a result that was on its way is stored.
     fn settle(&self) {
         thread::sleep(SETTLE);
-        let open =
-            "select 1 from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and xact_start is not null";
-        until("no transaction to be open", Duration::from_secs(60), || self.sql(open)?.is_empty().then_some(()));
+        let open = "select 1 from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and xact_start is not null";
+        until("no transaction to be open", Duration::from_secs(60), || {
+            self.sql(open)?.is_empty().then_some(())
+        });
     }
 
     fn is_long(&self, held: &Held) -> bool {
-        let query = format!("select 1 from job where job_id = '{}' and (kind = 'train' or units_total >= {LONG})", held.job);
+        let query = format!(
+            "select 1 from job where job_id = '{}' and (kind = 'train' or units_total >= {LONG})",
+            held.job
+        );
         self.sql(&query).is_some_and(|rows| !rows.is_empty())
     }
 
     /// Asks about one experiment: `EXPERIMENT` in the query stands for the condition that names it. None while the database is away.
     pub fn of(&self, name: &str, query: &str) -> Option<Vec<String>> {
-        let condition =
-            format!("experiment_id = (select experiment_id from experiment where name = '{name}' order by created_at desc limit 1)");
+        let condition = format!(
+            "experiment_id = (select experiment_id from experiment where name = '{name}' order by created_at desc limit 1)"
+        );
         self.sql(&query.replace("EXPERIMENT", &condition))
     }
 
@@ -81,7 +100,10 @@ impl Stack {
 
     /// Outcomes of a job's attempts, in order.
     pub fn attempts(&self, job: &str) -> Vec<String> {
-        self.sql(&format!("select outcome from attempt where job_id = '{job}' order by fence")).expect("the database answers")
+        self.sql(&format!(
+            "select outcome from attempt where job_id = '{job}' order by fence"
+        ))
+        .expect("the database answers")
     }
 
     /// The job was lost, as often as a slow machine lets a lease expire, and done once.
@@ -91,7 +113,10 @@ impl Stack {
     pub fn assert_lost_and_done(&self, job: &str) {
         let attempts = self.attempts(job);
         let (last, before) = attempts.split_last().expect("it was tried");
-        assert!(last == "done" && !before.is_empty() && before.iter().all(|outcome| outcome == "lost"), "{attempts:?}");
+        assert!(
+            last == "done" && !before.is_empty() && before.iter().all(|outcome| outcome == "lost"),
+            "{attempts:?}"
+        );
     }
 
     /// Nothing of a completed experiment is stored twice, nothing is missing, and every attempt has a worker and an end.
@@ -102,12 +127,24 @@ impl Stack {
         let counted =
             self.one(name, "select count(*), count(distinct (iteration, purpose, problem, sample)) from rollout where EXPERIMENT");
         assert_eq!(counted, format!("{rollouts}|{rollouts}"));
-        assert_eq!(self.one(name, "select count(*) from verdict join rollout using (rollout_id) where EXPERIMENT"), rollouts.to_string());
+        assert_eq!(
+            self.one(
+                name,
+                "select count(*) from verdict join rollout using (rollout_id) where EXPERIMENT"
+            ),
+            rollouts.to_string()
+        );
         let unended = "select count(*) from attempt join job using (job_id) where EXPERIMENT and (outcome = 'running' or ended_at is null)";
         assert_eq!(self.one(name, unended), "0");
         let not_once = "select count(*) from (select job_id from job left join attempt on attempt.job_id = job.job_id and outcome = 'done'
             where EXPERIMENT and state = 'done' group by job.job_id having count(outcome) <> 1) wrong";
-        assert_eq!(self.one(name, &not_once.replace("select job_id from", "select job.job_id from")), "0");
+        assert_eq!(
+            self.one(
+                name,
+                &not_once.replace("select job_id from", "select job.job_id from")
+            ),
+            "0"
+        );
     }
 
     /// Submits a file and returns at once.
@@ -118,6 +155,8 @@ impl Stack {
 
     /// The state that an experiment is in.
     pub fn state(&self, name: &str) -> String {
-        self.of(name, "select state from experiment where EXPERIMENT").and_then(|rows| rows.first().cloned()).unwrap_or_default()
+        self.of(name, "select state from experiment where EXPERIMENT")
+            .and_then(|rows| rows.first().cloned())
+            .unwrap_or_default()
     }
 }

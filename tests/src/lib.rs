@@ -1,7 +1,10 @@
 //! The harness of the end-to-end tests: finds the real binaries, refuses stale ones, boots them on a folder of their own and
 //! leaves nothing behind.
 
-#![expect(clippy::unwrap_used, reason = "a harness of tests: a failure is a panic with its place")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a harness of tests: a failure is a panic with its place"
+)]
 
 pub mod binaries;
 pub mod database;
@@ -19,7 +22,11 @@ use std::{fs::Permissions, os::unix::fs::PermissionsExt, path::PathBuf};
 
 /// A temporary folder that the unprivileged user of Postgres can reach, so that its data goes with it.
 pub fn folder() -> tempfile::TempDir {
-    tempfile::Builder::new().prefix("groklab-test").permissions(Permissions::from_mode(0o755)).tempdir().unwrap()
+    tempfile::Builder::new()
+        .prefix("groklab-test")
+        .permissions(Permissions::from_mode(0o755))
+        .tempdir()
+        .unwrap()
 }
 
 /// A tiny llama that was trained to answer `sum_digits` right about half of the time; see its README.

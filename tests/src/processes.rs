@@ -21,9 +21,15 @@ impl Stuck {
     /// # Panics
     /// When there is no such thread, or it may not be traced.
     pub fn new(process: u32, name: &str) -> Self {
-        let mut threads = fs::read_dir(format!("/proc/{process}/task")).unwrap().flatten();
-        let called = |folder: &fs::DirEntry| fs::read_to_string(folder.path().join("comm")).is_ok_and(|comm| comm.trim() == name);
-        let folder = threads.find(called).unwrap_or_else(|| panic!("process {process} has no thread `{name}`"));
+        let mut threads = fs::read_dir(format!("/proc/{process}/task"))
+            .unwrap()
+            .flatten();
+        let called = |folder: &fs::DirEntry| {
+            fs::read_to_string(folder.path().join("comm")).is_ok_and(|comm| comm.trim() == name)
+        };
+        let folder = threads
+            .find(called)
+            .unwrap_or_else(|| panic!("process {process} has no thread `{name}`"));
         let thread = Pid::from_raw(folder.file_name().to_str().unwrap().parse().unwrap());
         ptrace::seize(thread, ptrace::Options::empty()).unwrap();
         ptrace::interrupt(thread).unwrap();
@@ -60,17 +66,26 @@ pub fn descendants(root: u32) -> Vec<(u32, String)> {
 /// Those of `processes` that still run.
 pub fn alive(processes: &[(u32, String)]) -> Vec<String> {
     let table = table();
-    let still = processes.iter().filter(|(id, started)| table.get(id).is_some_and(|(_, now)| now == started));
-    still.map(|(id, _)| format!("{id} {}", command_line(*id))).collect()
+    let still = processes
+        .iter()
+        .filter(|(id, started)| table.get(id).is_some_and(|(_, now)| now == started));
+    still
+        .map(|(id, _)| format!("{id} {}", command_line(*id)))
+        .collect()
 }
 
 /// Command lines that name `text`.
 pub fn naming(text: &str) -> Vec<String> {
-    table().keys().map(|&id| command_line(id)).filter(|line| line.contains(text)).collect()
+    table()
+        .keys()
+        .map(|&id| command_line(id))
+        .filter(|line| line.contains(text))
+        .collect()
 }
 
 fn command_line(id: u32) -> String {
-    String::from_utf8_lossy(&fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default()).replace('\0', " ")
+    String::from_utf8_lossy(&fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default())
+        .replace('\0', " ")
 }
 
 /// Parent and start time of every process that is not a zombie.

@@ -48,7 +48,12 @@ impl Process {
         let log = dir.join(format!("{name}.log"));
         let mut command = command(name, args, env, &log);
         let child = command.spawn().unwrap();
-        Self { name: name.to_owned(), command, child, log }
+        Self {
+            name: name.to_owned(),
+            command,
+            child,
+            log,
+        }
     }
 
     /// What it is started with the next time.
@@ -89,7 +94,11 @@ impl Process {
 
     /// Waits for the end of the process.
     pub fn wait(&mut self, deadline: Duration) -> ExitStatus {
-        until(&format!("{} to end; its log: {}", self.name, self.log()), deadline, || self.child.try_wait().unwrap())
+        until(
+            &format!("{} to end; its log: {}", self.name, self.log()),
+            deadline,
+            || self.child.try_wait().unwrap(),
+        )
     }
 
     /// SIGTERM, then waits.
@@ -111,8 +120,15 @@ impl Process {
 fn command(name: &str, args: &[&str], env: &[(&str, &str)], log: &Path) -> Command {
     let file = File::options().create(true).append(true).open(log).unwrap();
     let mut command = Command::new(binary(name));
-    command.args(args).env(DRAIN_FD, LIFELINE.end.as_raw_fd().to_string()).envs(env.iter().copied()).process_group(0);
-    command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
+    command
+        .args(args)
+        .env(DRAIN_FD, LIFELINE.end.as_raw_fd().to_string())
+        .envs(env.iter().copied())
+        .process_group(0);
+    command
+        .stdin(Stdio::null())
+        .stdout(file.try_clone().unwrap())
+        .stderr(file);
     command
 }
 
@@ -151,7 +167,14 @@ impl Stack {
         let dir = crate::folder();
         let address_file = dir.path().join("address");
         let data = dir.path().join("data");
-        let own = ["--listen", "127.0.0.1:0", "--data", data.to_str().unwrap(), "--address-file", address_file.to_str().unwrap()];
+        let own = [
+            "--listen",
+            "127.0.0.1:0",
+            "--data",
+            data.to_str().unwrap(),
+            "--address-file",
+            address_file.to_str().unwrap(),
+        ];
         // A flag that the test gives stands for the one of the same name here.
         let (mut args, mut rest) = (Vec::new(), flags.to_vec());
         for pair in own.chunks(2) {
@@ -161,12 +184,31 @@ impl Stack {
         args.extend(rest);
         let mut coordinator = Process::start(dir.path(), "coordinator", &args, env);
         let address = until("the coordinator to serve", Duration::from_secs(180), || {
-            assert!(coordinator.running(), "the coordinator ended: {}", coordinator.log());
-            fs::read_to_string(&address_file).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+            assert!(
+                coordinator.running(),
+                "the coordinator ended: {}",
+                coordinator.log()
+            );
+            fs::read_to_string(&address_file)
+                .ok()
+                .map(|text| text.trim().to_owned())
+                .filter(|text| !text.is_empty())
         });
         // Started again, it serves where its workers look for it.
-        coordinator.set_args(&[&["--listen", address.trim_start_matches("http://")], &args[2..]].concat(), env);
-        Self { workers: Vec::new(), coordinator, address, dir }
+        coordinator.set_args(
+            &[
+                &["--listen", address.trim_start_matches("http://")],
+                &args[2..],
+            ]
+            .concat(),
+            env,
+        );
+        Self {
+            workers: Vec::new(),
+            coordinator,
+            address,
+            dir,
+        }
     }
 
     /// A coordinator and one worker of each kind.
@@ -185,11 +227,24 @@ impl Stack {
     }
 
     /// The same for the coordinators at `addresses`, separated by commas.
-    pub fn add_worker_at(&mut self, addresses: &str, name: &str, flags: &[&str], env: &[(&str, &str)]) -> usize {
+    pub fn add_worker_at(
+        &mut self,
+        addresses: &str,
+        name: &str,
+        flags: &[&str],
+        env: &[(&str, &str)],
+    ) -> usize {
         let cache = self.dir.path().join("cache");
-        let mut args = vec!["work", "--coordinator", addresses, "--cache", cache.to_str().unwrap()];
+        let mut args = vec![
+            "work",
+            "--coordinator",
+            addresses,
+            "--cache",
+            cache.to_str().unwrap(),
+        ];
         args.extend(flags);
-        self.workers.push(Process::start(self.dir.path(), name, &args, env));
+        self.workers
+            .push(Process::start(self.dir.path(), name, &args, env));
         self.workers.len() - 1
     }
 
@@ -204,15 +259,27 @@ impl Stack {
     pub fn grokctl(&self, args: &[&str]) -> Output {
         // What hangs is a failure that says where.
         let mut command = Command::new("timeout");
-        command.args(["--kill-after=5", "300"]).arg(binary("grokctl")).args(["--coordinator", &self.address]).args(args);
+        command
+            .args(["--kill-after=5", "300"])
+            .arg(binary("grokctl"))
+            .args(["--coordinator", &self.address])
+            .args(args);
         command.stdin(Stdio::null()).output().unwrap()
     }
 
     /// Runs grokctl and takes its standard output; panics when it fails.
     pub fn grokctl_ok(&self, args: &[&str]) -> String {
         let output = self.grokctl(args);
-        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.success(), "grokctl {args:?}: {}\n{out}\n{err}\n{}", output.status, self.logs());
+        let (out, err) = (
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
+        assert!(
+            output.status.success(),
+            "grokctl {args:?}: {}\n{out}\n{err}\n{}",
+            output.status,
+            self.logs()
+        );
         out.into_owned()
     }
 
@@ -225,18 +292,25 @@ impl Stack {
 
     /// Asks the coordinator's own database; a line per row, columns parted by `|`. None while it does not answer.
     pub fn sql(&self, query: &str) -> Option<Vec<String>> {
-        crate::database::ask(&self.dir.path().join("data/postgres/socket"), "groklab", query)
+        crate::database::ask(
+            &self.dir.path().join("data/postgres/socket"),
+            "groklab",
+            query,
+        )
     }
 
     /// The process id of the coordinator's own Postgres.
     pub fn postgres(&self) -> Option<Pid> {
-        let text = fs::read_to_string(self.dir.path().join("data/postgres/cluster/postmaster.pid")).ok()?;
+        let text = fs::read_to_string(self.dir.path().join("data/postgres/cluster/postmaster.pid"))
+            .ok()?;
         text.lines().next()?.trim().parse().ok().map(Pid::from_raw)
     }
 
     /// Waits until the coordinator answers, as after it was started again.
     pub fn wait_until_served(&self) {
-        until("the coordinator to answer", Duration::from_secs(90), || self.grokctl(&["list"]).status.success().then_some(()));
+        until("the coordinator to answer", Duration::from_secs(90), || {
+            self.grokctl(&["list"]).status.success().then_some(())
+        });
     }
 
     /// All logs, for a failed assertion.
@@ -244,8 +318,15 @@ impl Stack {
         let tail = |process: &Process| {
             let log = process.log();
             let lines: Vec<_> = log.lines().rev().take(15).collect();
-            format!("--- {}\n{}\n", process.name, lines.into_iter().rev().collect::<Vec<_>>().join("\n"))
+            format!(
+                "--- {}\n{}\n",
+                process.name,
+                lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+            )
         };
-        std::iter::once(&self.coordinator).chain(&self.workers).map(tail).collect()
+        std::iter::once(&self.coordinator)
+            .chain(&self.workers)
+            .map(tail)
+            .collect()
     }
 }

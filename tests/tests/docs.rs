@@ -16,15 +16,25 @@ fn named(text: &str) -> Vec<(&str, &str)> {
 fn every_test_that_compatibility_names_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let page = groklab_tests::files::read(&root.join("docs/compatibility.md"));
-    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| form |")).collect();
+    let rows: Vec<&str> = page
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| form |"))
+        .collect();
     assert!(rows.len() > 50, "{}", rows.len());
     for row in rows {
-        let quoted = row.split('`').skip(1).step_by(2).filter_map(|code| code.split_once(".rs: "));
+        let quoted = row
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .filter_map(|code| code.split_once(".rs: "));
         let tests: Vec<(&str, &str)> = quoted.collect();
         assert!(!tests.is_empty(), "no test is named in: {row}");
         for (file, test) in tests {
             let text = groklab_tests::files::read(&root.join(format!("{file}.rs")));
-            assert!(text.contains(&format!("fn {test}(")), "{file}.rs has no test `{test}`");
+            assert!(
+                text.contains(&format!("fn {test}(")),
+                "{file}.rs has no test `{test}`"
+            );
         }
     }
 }
@@ -37,15 +47,35 @@ fn every_test_that_operations_names_exists() {
     assert!(named.len() > 20, "{named:?}");
     for (file, test) in &named {
         let text = groklab_tests::files::read(&root.join(format!("tests/{file}.rs")));
-        assert!(text.contains(&format!("#[test]\nfn {test}()")), "{file}.rs has no test `{test}`");
+        assert!(
+            text.contains(&format!("#[test]\nfn {test}()")),
+            "{file}.rs has no test `{test}`"
+        );
     }
     // And the failures that are tested are in the table.
-    for file in ["survive", "coordinators", "sharing", "leases", "faults", "bad_input", "together", "shutdown", "moving"] {
+    for file in [
+        "survive",
+        "coordinators",
+        "sharing",
+        "leases",
+        "faults",
+        "bad_input",
+        "together",
+        "shutdown",
+        "moving",
+    ] {
         let text = fs::read_to_string(root.join(format!("tests/{file}.rs"))).unwrap_or_default();
-        let tests: Vec<&str> = text.split("#[test]\nfn ").skip(1).map(|rest| rest.split_once('(').map_or(rest, |(name, _)| name)).collect();
+        let tests: Vec<&str> = text
+            .split("#[test]\nfn ")
+            .skip(1)
+            .map(|rest| rest.split_once('(').map_or(rest, |(name, _)| name))
+            .collect();
         assert!(!tests.is_empty(), "{file}");
         for test in tests {
-            assert!(named.contains(&(file, test)), "docs/operations.md does not name `{file}.rs: {test}`");
+            assert!(
+                named.contains(&(file, test)),
+                "docs/operations.md does not name `{file}.rs: {test}`"
+            );
         }
     }
 }

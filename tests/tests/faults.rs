@@ -1,5 +1,8 @@
 //! A full disk, a database that is away, damaged artifacts: each heals or ends in a clear state, and what was there before stays.
-#![expect(clippy::unwrap_used, reason = "a test: a failure is a panic with its place")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test: a failure is a panic with its place"
+)]
 
 use std::{
     fs,
@@ -62,17 +65,35 @@ fn a_damaged_artifact_is_never_used() {
     });
     stack.workers[GENERATE].signal(Signal::SIGSTOP);
     let digest = until("the adapter", Duration::from_secs(120), || {
-        stack.of("damaged", "select weights_digest from adapter where EXPERIMENT")?.first().cloned()
+        stack
+            .of(
+                "damaged",
+                "select weights_digest from adapter where EXPERIMENT",
+            )?
+            .first()
+            .cloned()
     });
     let path = blob(&stack.dir.path().join("data/artifacts"), &digest).unwrap();
     let whole = flip_a_byte(&path);
     stack.workers[GENERATE].signal(Signal::SIGCONT);
-    until(&format!("the experiment to be paused: {}", stack.logs()), Duration::from_secs(120), || {
-        (stack.state("damaged") == "paused").then_some(())
-    });
+    until(
+        &format!("the experiment to be paused: {}", stack.logs()),
+        Duration::from_secs(120),
+        || (stack.state("damaged") == "paused").then_some(()),
+    );
     let reason = stack.one("damaged", "select reason from experiment where EXPERIMENT");
-    assert!(reason.contains(&digest) && reason.contains("another digest"), "{reason}");
-    assert_eq!(stack.one("damaged", "select count(*) from rollout where EXPERIMENT and iteration = 1"), "0", "nothing was made with it");
+    assert!(
+        reason.contains(&digest) && reason.contains("another digest"),
+        "{reason}"
+    );
+    assert_eq!(
+        stack.one(
+            "damaged",
+            "select count(*) from rollout where EXPERIMENT and iteration = 1"
+        ),
+        "0",
+        "nothing was made with it"
+    );
 
     fs::write(&path, whole).unwrap();
     stack.grokctl_ok(&["resume", "damaged"]);
@@ -110,13 +131,26 @@ fn a_full_disk_pauses_and_loses_nothing() {
     let aside = stack.dir.path().join("aside");
     fs::rename(&folder, &aside).unwrap();
     fs::create_dir(&folder).unwrap();
-    let mount = |args: &[&str]| assert!(Command::new("mount").args(args).arg(&folder).status().unwrap().success());
+    let mount = |args: &[&str]| {
+        assert!(
+            Command::new("mount")
+                .args(args)
+                .arg(&folder)
+                .status()
+                .unwrap()
+                .success()
+        )
+    };
     mount(&["-t", "tmpfs", "-o", "size=16k", "tmpfs"]);
     let mounted = Mounted(folder.clone());
-    stack.submit(&experiment("full", 1, "rft").replace("learning_rate = 5e-3", "learning_rate = 4e-3"));
-    until(&format!("the experiment to be paused: {}", stack.logs()), Duration::from_secs(180), || {
-        (stack.state("full") == "paused").then_some(())
-    });
+    stack.submit(
+        &experiment("full", 1, "rft").replace("learning_rate = 5e-3", "learning_rate = 4e-3"),
+    );
+    until(
+        &format!("the experiment to be paused: {}", stack.logs()),
+        Duration::from_secs(180),
+        || (stack.state("full") == "paused").then_some(()),
+    );
     let reason = stack.one("full", "select reason from experiment where EXPERIMENT");
     assert!(reason.contains("No space left"), "{reason}");
     mount(&["-o", "remount,size=64m"]);
@@ -127,7 +161,11 @@ fn a_full_disk_pauses_and_loses_nothing() {
     drop(mounted);
     fs::remove_dir(&folder).unwrap();
     fs::rename(&aside, &folder).unwrap();
-    assert_eq!(Results::of(&before), alone, "earlier results are what they were");
+    assert_eq!(
+        Results::of(&before),
+        alone,
+        "earlier results are what they were"
+    );
     assert_eq!(Results::of(&stack.export("alone")), alone);
 }
 
@@ -144,14 +182,27 @@ fn a_database_that_is_away_for_half_a_minute_changes_nothing() {
     ask("alter database groklab allow_connections false");
     ask("select pg_terminate_backend(pid) from pg_stat_activity where datname = 'groklab'");
     let refused = stack.grokctl(&["list"]);
-    assert_eq!(refused.status.code(), Some(4), "{}", String::from_utf8_lossy(&refused.stderr));
+    assert_eq!(
+        refused.status.code(),
+        Some(4),
+        "{}",
+        String::from_utf8_lossy(&refused.stderr)
+    );
     // The outage itself is what takes the time.
     thread::sleep(Duration::from_secs(30));
     ask("alter database groklab allow_connections true");
     stack.grokctl_ok(&["watch", "away"]);
     stack.assert_accounts("away", 28 * 5 * 2 + 16 * 4);
     assert_eq!(Results::of(&stack.export("away")), alone);
-    assert!(stack.coordinator.running() && stack.workers.iter_mut().all(groklab_tests::Process::running), "{}", stack.logs());
+    assert!(
+        stack.coordinator.running()
+            && stack
+                .workers
+                .iter_mut()
+                .all(groklab_tests::Process::running),
+        "{}",
+        stack.logs()
+    );
 }
 
 #[test]
@@ -167,9 +218,17 @@ fn a_full_disk_of_the_database_holds_everything_up_and_loses_nothing() {
     let aside = stack.dir.path().join("aside");
     fs::rename(&folder, &aside).unwrap();
     fs::create_dir(&folder).unwrap();
-    let shell = |command: &str, args: &[&str]| assert!(Command::new(command).args(args).status().unwrap().success(), "{command} {args:?}");
+    let shell = |command: &str, args: &[&str]| {
+        assert!(
+            Command::new(command).args(args).status().unwrap().success(),
+            "{command} {args:?}"
+        )
+    };
     let (small, all) = (folder.to_str().unwrap(), format!("{}/.", aside.display()));
-    shell("mount", &["-t", "tmpfs", "-o", "size=200m,mode=0700", "tmpfs", small]);
+    shell(
+        "mount",
+        &["-t", "tmpfs", "-o", "size=200m,mode=0700", "tmpfs", small],
+    );
     let mounted = Mounted(folder.clone());
     shell("cp", &["--archive", &all, small]);
     stack.coordinator.start_again();
@@ -182,17 +241,25 @@ fn a_full_disk_of_the_database_holds_everything_up_and_loses_nothing() {
     let refused = stack.grokctl(&["submit", file.to_str().unwrap()]);
     let error = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert_eq!(refused.status.code(), Some(4), "{error}");
-    until(&format!("the log to name the disk: {}", stack.logs()), Duration::from_secs(60), || {
-        let log = stack.coordinator.log();
-        (log.contains("disk is full") || log.contains("No space left on device")).then_some(())
-    });
+    until(
+        &format!("the log to name the disk: {}", stack.logs()),
+        Duration::from_secs(60),
+        || {
+            let log = stack.coordinator.log();
+            (log.contains("disk is full") || log.contains("No space left on device")).then_some(())
+        },
+    );
     fs::remove_file(&filler).unwrap();
     stack.wait_until_served();
     stack.submit(&experiment("full", 1, "rft"));
     stack.grokctl_ok(&["watch", "full"]);
     stack.assert_accounts("full", 28 * 5 * 2 + 16 * 4);
     assert_eq!(Results::of(&stack.export("full")), alone);
-    assert_eq!(Results::of(&stack.export("alone")), alone, "earlier results are what they were");
+    assert_eq!(
+        Results::of(&stack.export("alone")),
+        alone,
+        "earlier results are what they were"
+    );
     assert!(stack.coordinator.stop(Duration::from_secs(60)).success());
     drop(mounted);
 }

@@ -25,25 +25,40 @@ fn a_worker_that_wakes_too_late_changes_nothing() {
     stack.grokctl_ok(&["watch", "alone"]);
     let alone = Results::of(&stack.export("alone"));
 
-    for (kind, binary, frozen) in
-        [("generate", "worker-gen", GENERATE), ("verify", "worker-verify", VERIFY), ("train", "worker-train", TRAIN)]
-    {
+    for (kind, binary, frozen) in [
+        ("generate", "worker-gen", GENERATE),
+        ("verify", "worker-verify", VERIFY),
+        ("train", "worker-train", TRAIN),
+    ] {
         stack.submit(&experiment(kind, 1, "rft"));
         let held = stack.freeze(kind, kind, frozen);
         let other = stack.add_worker(binary, &[], &[]);
-        let done = format!("select 1 from job where job_id = '{}' and state = 'done' and fence > {}", held.job, held.fence);
-        until(&format!("another worker to have done the job: {}", stack.logs()), Duration::from_secs(120), || {
-            (!stack.sql(&done)?.is_empty()).then_some(())
-        });
+        let done = format!(
+            "select 1 from job where job_id = '{}' and state = 'done' and fence > {}",
+            held.job, held.fence
+        );
+        until(
+            &format!("another worker to have done the job: {}", stack.logs()),
+            Duration::from_secs(120),
+            || (!stack.sql(&done)?.is_empty()).then_some(()),
+        );
         stack.workers[frozen].signal(Signal::SIGCONT);
-        until(&format!("the frozen worker to drop it: {}", stack.logs()), Duration::from_secs(60), || {
-            let log = stack.workers[frozen].log();
-            (log.contains("came too late") || log.contains("job given back")).then_some(())
-        });
+        until(
+            &format!("the frozen worker to drop it: {}", stack.logs()),
+            Duration::from_secs(60),
+            || {
+                let log = stack.workers[frozen].log();
+                (log.contains("came too late") || log.contains("job given back")).then_some(())
+            },
+        );
         stack.grokctl_ok(&["watch", kind]);
         stack.assert_lost_and_done(&held.job);
         stack.assert_accounts(kind, 28 * 5 * 2 + 16 * 4);
-        assert_eq!(Results::of(&stack.export(kind)), alone, "frozen in a {kind} job");
+        assert_eq!(
+            Results::of(&stack.export(kind)),
+            alone,
+            "frozen in a {kind} job"
+        );
         // One of each kind again, so that it is certain whom the next test freezes.
         stack.workers[other].stop(Duration::from_secs(30));
     }
@@ -54,10 +69,19 @@ fn work_that_takes_longer_than_the_lease_keeps_it() {
     let stack = stack(&["--lease-seconds", "5"]);
     stack.submit(&trained_for(&experiment("long", 1, "rft"), 160));
     stack.grokctl_ok(&["watch", "long"]);
-    let attempts =
-        "select count(*), min(outcome), min(seconds) > 10 from attempt join job using (job_id) where EXPERIMENT and kind = 'train'";
-    assert_eq!(stack.one("long", attempts), "1|done|t", "one attempt, of more than two leases' length");
-    assert_eq!(stack.one("long", "select count(*) from job where EXPERIMENT and losses > 0"), "0");
+    let attempts = "select count(*), min(outcome), min(seconds) > 10 from attempt join job using (job_id) where EXPERIMENT and kind = 'train'";
+    assert_eq!(
+        stack.one("long", attempts),
+        "1|done|t",
+        "one attempt, of more than two leases' length"
+    );
+    assert_eq!(
+        stack.one(
+            "long",
+            "select count(*) from job where EXPERIMENT and losses > 0"
+        ),
+        "0"
+    );
 }
 
 #[test]
@@ -68,7 +92,11 @@ fn one_call_that_takes_longer_than_the_lease_keeps_it() {
         let (held, stuck) = stack.stick(kind, kind, worker);
         // The call itself is what takes the time: more than three leases.
         thread::sleep(Duration::from_secs(16));
-        assert_eq!(stack.leased(kind, kind).as_ref(), Some(&held), "nobody else has it");
+        assert_eq!(
+            stack.leased(kind, kind).as_ref(),
+            Some(&held),
+            "nobody else has it"
+        );
         drop(stuck);
         stack.grokctl_ok(&["watch", kind]);
         assert_eq!(stack.attempts(&held.job), ["done"]);
@@ -98,27 +126,57 @@ fn a_job_that_kills_its_worker_every_time_pauses_its_experiment_alone() {
     // A jail for each candidate: the memory limit tells the poisonous experiment's sandboxes from the other's.
     let wrapper = stack.dir.path().join("nsjail");
     let real = root().join(".groklab/bin/nsjail");
-    let script = format!("#!/bin/sh\ncase \"$*\" in *rlimit_as*333*) kill -9 $PPID;; esac\nexec {} \"$@\"\n", real.display());
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in *rlimit_as*333*) kill -9 $PPID;; esac\nexec {} \"$@\"\n",
+        real.display()
+    );
     fs::write(&wrapper, script).unwrap();
     fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
-    let verifier = stack.add_worker("worker-verify", &["--nsjail", wrapper.to_str().unwrap(), "--isolation", "cold"], &[]);
+    let verifier = stack.add_worker(
+        "worker-verify",
+        &["--nsjail", wrapper.to_str().unwrap(), "--isolation", "cold"],
+        &[],
+    );
     stack.submit(&(experiment("poison", 0, "none") + "[verify]\nmemory_mb = 333\n"));
     stack.submit(&experiment("healthy", 0, "none"));
     let mut deaths = 0;
-    until(&format!("the poisonous experiment to be paused and the other to complete: {}", stack.logs()), Duration::from_secs(240), || {
-        if !stack.workers[verifier].running() {
-            deaths += 1;
-            stack.workers[verifier].kill_and_restart();
-        }
-        (stack.state("poison") == "paused" && stack.state("healthy") == "completed").then_some(())
-    });
+    until(
+        &format!(
+            "the poisonous experiment to be paused and the other to complete: {}",
+            stack.logs()
+        ),
+        Duration::from_secs(240),
+        || {
+            if !stack.workers[verifier].running() {
+                deaths += 1;
+                stack.workers[verifier].kill_and_restart();
+            }
+            (stack.state("poison") == "paused" && stack.state("healthy") == "completed")
+                .then_some(())
+        },
+    );
     assert!(deaths >= 3, "{deaths}");
     let reason = stack.one("poison", "select reason from experiment where EXPERIMENT");
-    assert!(reason.contains("verify job") && reason.contains("lease expired"), "{reason}");
-    assert!(stack.one("poison", "select count(*) from job where EXPERIMENT and state = 'split'").parse::<u32>().unwrap() >= 1);
+    assert!(
+        reason.contains("verify job") && reason.contains("lease expired"),
+        "{reason}"
+    );
+    assert!(
+        stack
+            .one(
+                "poison",
+                "select count(*) from job where EXPERIMENT and state = 'split'"
+            )
+            .parse::<u32>()
+            .unwrap()
+            >= 1
+    );
     let watched = stack.grokctl(&["watch", "poison"]);
     assert_eq!(watched.status.code(), Some(5));
-    assert!(String::from_utf8_lossy(&watched.stderr).contains("grokctl resume poison"), "{watched:?}");
+    assert!(
+        String::from_utf8_lossy(&watched.stderr).contains("grokctl resume poison"),
+        "{watched:?}"
+    );
 
     // Without what kills its workers it goes on where it was, and nothing is missing.
     let healthy = Results::of(&stack.export("healthy"));
@@ -130,5 +188,8 @@ fn a_job_that_kills_its_worker_every_time_pauses_its_experiment_alone() {
     stack.grokctl_ok(&["resume", "poison"]);
     stack.grokctl_ok(&["watch", "poison"]);
     stack.assert_accounts("poison", 28 * 5);
-    assert_eq!(Results::of(&stack.export("poison")).rollouts.len(), healthy.rollouts.len());
+    assert_eq!(
+        Results::of(&stack.export("poison")).rollouts.len(),
+        healthy.rollouts.len()
+    );
 }

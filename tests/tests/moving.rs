@@ -1,5 +1,8 @@
 //! Backing up and moving an installation as docs/operations.md says, in the middle of an experiment: it goes on with the same results.
-#![expect(clippy::unwrap_used, reason = "a test: a failure is a panic with its place")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test: a failure is a panic with its place"
+)]
 
 use std::{
     path::Path,
@@ -14,7 +17,11 @@ const WORKERS: [&str; 3] = ["worker-verify", "worker-gen", "worker-train"];
 
 /// Runs a command that must succeed; what it wrote.
 fn run(command: &mut Command) -> Vec<u8> {
-    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().unwrap();
+    let output = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{command:?}: {}", output.status);
     output.stdout
 }
@@ -34,7 +41,11 @@ fn in_the_middle() -> (Stack, Results) {
     let alone = Results::of(&stack.export("alone"));
     stack.submit(&long_jobs("moved"));
     until("it to be in training", Duration::from_secs(120), || {
-        (stack.one("moved", "select count(*) from job where EXPERIMENT and kind = 'train' and state = 'leased'") == "1").then_some(())
+        (stack.one(
+            "moved",
+            "select count(*) from job where EXPERIMENT and kind = 'train' and state = 'leased'",
+        ) == "1")
+            .then_some(())
     });
     (stack, alone)
 }
@@ -44,7 +55,11 @@ fn goes_on(data: &Path, database_url: Option<&str>, alone: &Results) {
     let mut flags = vec!["--lease-seconds", "3", "--data", data.to_str().unwrap()];
     flags.extend(database_url.iter().flat_map(|url| ["--database-url", url]));
     let mut stack = Stack::coordinator(&flags);
-    assert_eq!(&Results::of(&stack.export("alone")), alone, "what was done is there");
+    assert_eq!(
+        &Results::of(&stack.export("alone")),
+        alone,
+        "what was done is there"
+    );
     for name in WORKERS {
         stack.add_worker(name, &[], &[]);
     }
@@ -60,7 +75,10 @@ fn a_stopped_installation_is_moved_by_copying_its_folder() {
     let ended = stack.coordinator.stop(Duration::from_secs(30));
     assert!(ended.success(), "{}", stack.coordinator.log());
     let elsewhere = groklab_tests::folder();
-    copy(&stack.dir.path().join("data"), &elsewhere.path().join("data"));
+    copy(
+        &stack.dir.path().join("data"),
+        &elsewhere.path().join("data"),
+    );
     drop(stack);
     goes_on(&elsewhere.path().join("data"), None, &alone);
 }
@@ -72,19 +90,33 @@ fn a_backup_of_a_running_installation_goes_on_where_it_was_taken() {
     let socket = data.join("postgres/socket");
     let postgres = |program: &str| {
         let mut command = Command::new(binaries().join(program));
-        command.arg("--host").arg(&socket).args(["--username", "groklab"]);
+        command
+            .arg("--host")
+            .arg(&socket)
+            .args(["--username", "groklab"]);
         command
     };
     // The database first: an artifact that it names stays, so those copied later hold all that it names.
     let dump = stack.dir.path().join("backup.dump");
-    run(postgres("pg_dump").args(["--format", "custom", "--dbname", "groklab", "--file"]).arg(&dump));
+    run(postgres("pg_dump")
+        .args(["--format", "custom", "--dbname", "groklab", "--file"])
+        .arg(&dump));
     let elsewhere = groklab_tests::folder();
     copy(&data.join("artifacts"), &elsewhere.path().join("artifacts"));
     stack.grokctl_ok(&["cancel", "moved"]);
 
     run(postgres("createdb").arg("restored"));
-    run(postgres("pg_restore").args(["--exit-on-error", "--dbname", "restored"]).arg(&dump));
-    let url = format!("postgres://groklab@localhost/restored?host={}", socket.display());
+    run(postgres("pg_restore")
+        .args(["--exit-on-error", "--dbname", "restored"])
+        .arg(&dump));
+    let url = format!(
+        "postgres://groklab@localhost/restored?host={}",
+        socket.display()
+    );
     goes_on(elsewhere.path(), Some(&url), &alone);
-    assert_eq!(stack.state("moved"), "cancelled", "the other installation is another one");
+    assert_eq!(
+        stack.state("moved"),
+        "cancelled",
+        "the other installation is another one"
+    );
 }

@@ -1,6 +1,9 @@
 //! Verification as part of the system: a broken sandbox keeps a worker from starting, its failures are never a candidate's, and
 //! every family's own solutions are judged as they must be.
-#![expect(clippy::unwrap_used, reason = "a test: a failure is a panic with its place")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test: a failure is a panic with its place"
+)]
 
 use std::{
     fs,
@@ -31,17 +34,46 @@ fn a_worker_with_a_broken_sandbox_refuses_to_start() {
 fn a_failing_sandbox_is_never_a_wrong_answer() {
     let mut stack = Stack::coordinator(&[]);
     stack.add_worker("worker-gen", &[], &[]);
-    let (broken, wrapper) = (stack.dir.path().join("broken"), stack.dir.path().join("nsjail"));
+    let (broken, wrapper) = (
+        stack.dir.path().join("broken"),
+        stack.dir.path().join("nsjail"),
+    );
     let real = root().join(".groklab/bin/nsjail");
-    fs::write(&wrapper, format!("#!/bin/sh\n[ -e {} ] && exit 255\nexec {} \"$@\"\n", broken.display(), real.display())).unwrap();
+    fs::write(
+        &wrapper,
+        format!(
+            "#!/bin/sh\n[ -e {} ] && exit 255\nexec {} \"$@\"\n",
+            broken.display(),
+            real.display()
+        ),
+    )
+    .unwrap();
     fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
-    let verifier = stack.add_worker("worker-verify", &["--nsjail", wrapper.to_str().unwrap(), "--isolation", "cold"], &[]);
-    until("the verify worker to register", Duration::from_secs(60), || stack.workers[verifier].log().contains("registered").then_some(()));
+    let verifier = stack.add_worker(
+        "worker-verify",
+        &["--nsjail", wrapper.to_str().unwrap(), "--isolation", "cold"],
+        &[],
+    );
+    until(
+        "the verify worker to register",
+        Duration::from_secs(60),
+        || {
+            stack.workers[verifier]
+                .log()
+                .contains("registered")
+                .then_some(())
+        },
+    );
 
     fs::write(&broken, "").unwrap();
     let file = stack.file("experiment.toml", &experiment("broken", 0, "none"));
     stack.grokctl_ok(&["submit", file.to_str().unwrap()]);
-    until("a failed attempt", Duration::from_secs(120), || stack.workers[verifier].log().contains("infrastructure").then_some(()));
+    until("a failed attempt", Duration::from_secs(120), || {
+        stack.workers[verifier]
+            .log()
+            .contains("infrastructure")
+            .then_some(())
+    });
     fs::remove_file(&broken).unwrap();
     stack.grokctl(&["resume", "broken"]);
     stack.grokctl_ok(&["watch", "broken"]);
@@ -50,8 +82,16 @@ fn a_failing_sandbox_is_never_a_wrong_answer() {
     stack.grokctl_ok(&["export", "broken", "--out", out.to_str().unwrap()]);
     let rollouts = lines(&out.join("rollouts.jsonl"));
     assert_eq!(rollouts.len(), 28 * 5, "nothing leaves a denominator");
-    assert!(rollouts.iter().all(|rollout| rollout["verdict"] != "infrastructure_error"));
-    assert!(rollouts.iter().any(|rollout| rollout["verdict"] == "passed"));
+    assert!(
+        rollouts
+            .iter()
+            .all(|rollout| rollout["verdict"] != "infrastructure_error")
+    );
+    assert!(
+        rollouts
+            .iter()
+            .any(|rollout| rollout["verdict"] == "passed")
+    );
 }
 
 /// Candidates of one family: its reference and its usual wrong solutions on problems of several difficulties.
@@ -69,7 +109,11 @@ fn candidates(family: &'static groklab_problems::Family) -> Vec<Value> {
         };
         for problem in groklab_problems::make(&spec, 7).unwrap() {
             let solutions = groklab_problems::solutions(&problem.family, &problem.rule).unwrap();
-            let cases: Vec<Value> = problem.cases.iter().map(|case| json!({"args": case.args, "expected": case.expected})).collect();
+            let cases: Vec<Value> = problem
+                .cases
+                .iter()
+                .map(|case| json!({"args": case.args, "expected": case.expected}))
+                .collect();
             let named = std::iter::once(("reference", solutions.reference)).chain(solutions.wrong);
             lines.extend(named.map(|(name, code)| json!({"id": format!("{}/{} {difficulty} {name}", problem.family, problem.rule), "code": code, "entry": problem.entry, "cases": cases})));
         }
@@ -79,15 +123,26 @@ fn candidates(family: &'static groklab_problems::Family) -> Vec<Value> {
 
 #[test]
 fn every_familys_solutions_are_judged_in_the_real_sandbox() {
-    let lines: Vec<Value> = groklab_problems::families().iter().flat_map(candidates).collect();
-    let mut check =
-        Command::new(binary("worker-verify")).args(["check", "--json"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let lines: Vec<Value> = groklab_problems::families()
+        .iter()
+        .flat_map(candidates)
+        .collect();
+    let mut check = Command::new(binary("worker-verify"))
+        .args(["check", "--json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut input = check.stdin.take().unwrap();
     let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
     let writer = std::thread::spawn(move || input.write_all(text.as_bytes()).unwrap());
     let output = check.wait_with_output().unwrap();
     writer.join().unwrap();
-    let answers: Vec<Value> = String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let answers: Vec<Value> = String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert_eq!(answers.len(), lines.len());
     for answer in &answers {
         let reference = answer["id"].as_str().unwrap().ends_with(" reference");

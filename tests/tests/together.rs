@@ -12,20 +12,30 @@ use nix::sys::signal::Signal;
 const SOON: Duration = Duration::from_secs(10);
 
 fn leased(stack: &Stack, name: &str, kind: &str) -> bool {
-    let query = format!("select 1 from job where EXPERIMENT and kind = '{kind}' and state = 'leased'");
+    let query =
+        format!("select 1 from job where EXPERIMENT and kind = '{kind}' and state = 'leased'");
     stack.of(name, &query).is_some_and(|rows| !rows.is_empty())
 }
 
 #[test]
 fn two_experiments_share_the_workers_fairly() {
     let mut stack = Stack::coordinator(&[]);
-    let file = |name: &str| experiment(name, 0, "none").replace("max_new_tokens = 48", "max_new_tokens = 48\nrollouts_per_job = 4");
+    let file = |name: &str| {
+        experiment(name, 0, "none").replace(
+            "max_new_tokens = 48",
+            "max_new_tokens = 48\nrollouts_per_job = 4",
+        )
+    };
     stack.submit(&file("one"));
     stack.submit(&file("other"));
-    until("both to have all their jobs", Duration::from_secs(60), || {
-        let query = "select count(*) from job where state = 'ready' group by experiment_id";
-        (stack.sql(query)? == ["35", "35"]).then_some(())
-    });
+    until(
+        "both to have all their jobs",
+        Duration::from_secs(60),
+        || {
+            let query = "select count(*) from job where state = 'ready' group by experiment_id";
+            (stack.sql(query)? == ["35", "35"]).then_some(())
+        },
+    );
     for name in ["worker-gen", "worker-verify"] {
         stack.add_worker(name, &[], &[]);
     }
@@ -36,17 +46,27 @@ fn two_experiments_share_the_workers_fairly() {
     let order = stack.sql(order).unwrap();
     assert_eq!(order.len(), 70);
     for started in 1..=70 {
-        let one = order[..started].iter().filter(|name| *name == "one").count();
-        assert!(one.abs_diff(started - one) <= 2, "of the first {started} jobs {one} were of one experiment: {order:?}");
+        let one = order[..started]
+            .iter()
+            .filter(|name| *name == "one")
+            .count();
+        assert!(
+            one.abs_diff(started - one) <= 2,
+            "of the first {started} jobs {one} were of one experiment: {order:?}"
+        );
     }
 }
 
 /// Waits until a heartbeat of a job's worker has been answered.
 fn hear_from_its_worker(stack: &Stack, held: &Held) {
-    let worker =
-        format!("select seen_at from worker join attempt using (worker_id) where job_id = '{}' and fence = {}", held.job, held.fence);
+    let worker = format!(
+        "select seen_at from worker join attempt using (worker_id) where job_id = '{}' and fence = {}",
+        held.job, held.fence
+    );
     let before = stack.sql(&worker).expect("the database answers");
-    until("a heartbeat", Duration::from_secs(30), || (stack.sql(&worker)? != before).then_some(()));
+    until("a heartbeat", Duration::from_secs(30), || {
+        (stack.sql(&worker)? != before).then_some(())
+    });
     thread::sleep(Duration::from_secs(1));
 }
 
@@ -54,15 +74,28 @@ fn hear_from_its_worker(stack: &Stack, held: &Held) {
 fn cancel_takes_effect_in_the_middle_of_a_job() {
     let stack = Stack::full();
     // Generating in jobs as large as one may be, and training that would go on for many minutes.
-    let (large, endless) = (wide(&experiment("generating", 0, "none"), 128), trained_for(&experiment("training", 1, "rft"), 1000));
-    for (name, kind, worker, file) in [("generating", "generate", 1, large), ("training", "train", 2, endless)] {
-        let ended = |stack: &Stack| stack.workers[worker].log().matches("job given back").count();
+    let (large, endless) = (
+        wide(&experiment("generating", 0, "none"), 128),
+        trained_for(&experiment("training", 1, "rft"), 1000),
+    );
+    for (name, kind, worker, file) in [
+        ("generating", "generate", 1, large),
+        ("training", "train", 2, endless),
+    ] {
+        let ended = |stack: &Stack| {
+            stack.workers[worker]
+                .log()
+                .matches("job given back")
+                .count()
+        };
         stack.submit(&file);
         // The largest generate job takes the tiny model a second or two, so it stands still until the worker has heard of the cancelling.
         let held = (kind == "generate").then(|| stack.stick(name, kind, worker));
-        until(&format!("a {kind} job to be worked on: {}", stack.logs()), Duration::from_secs(120), || {
-            leased(&stack, name, kind).then_some(())
-        });
+        until(
+            &format!("a {kind} job to be worked on: {}", stack.logs()),
+            Duration::from_secs(120),
+            || leased(&stack, name, kind).then_some(()),
+        );
         let before = ended(&stack);
         stack.grokctl_ok(&["cancel", name]);
         let asked = Instant::now();
@@ -72,25 +105,52 @@ fn cancel_takes_effect_in_the_middle_of_a_job() {
             drop(stuck);
         }
         // The worker stops in the middle, gives it back and does other work: that of an experiment submitted now.
-        until(&format!("the worker to drop the job: {}", stack.logs()), SOON, || (ended(&stack) > before).then_some(()));
-        eprintln!("{kind}: dropped {:.1} s after the cancelling", asked.elapsed().as_secs_f64());
+        until(
+            &format!("the worker to drop the job: {}", stack.logs()),
+            SOON,
+            || (ended(&stack) > before).then_some(()),
+        );
+        eprintln!(
+            "{kind}: dropped {:.1} s after the cancelling",
+            asked.elapsed().as_secs_f64()
+        );
         let next = format!("after-{name}");
         stack.submit(&experiment(&next, 1, "rft"));
-        until(&format!("the worker to go on with other work: {}", stack.logs()), Duration::from_secs(60), || {
-            let query = format!("select 1 from attempt join job using (job_id) where EXPERIMENT and kind = '{kind}'");
-            (!stack.of(&next, &query)?.is_empty()).then_some(())
-        });
+        until(
+            &format!("the worker to go on with other work: {}", stack.logs()),
+            Duration::from_secs(60),
+            || {
+                let query = format!(
+                    "select 1 from attempt join job using (job_id) where EXPERIMENT and kind = '{kind}'"
+                );
+                (!stack.of(&next, &query)?.is_empty()).then_some(())
+            },
+        );
         stack.grokctl_ok(&["watch", &next]);
-        assert_eq!(stack.one(name, "select count(*) from job where EXPERIMENT and state in ('ready', 'leased')"), "0");
+        assert_eq!(
+            stack.one(
+                name,
+                "select count(*) from job where EXPERIMENT and state in ('ready', 'leased')"
+            ),
+            "0"
+        );
         assert_eq!(stack.one(name, "select count(*) from attempt join job using (job_id) where EXPERIMENT and outcome = 'running'"), "0");
-        assert!(stack.export(name).join("config.json").exists(), "what it stored stays");
+        assert!(
+            stack.export(name).join("config.json").exists(),
+            "what it stored stays"
+        );
     }
 }
 
 #[test]
 fn a_paused_experiment_goes_on_where_it_was() {
     let stack = Stack::full();
-    let file = |name: &str| experiment(name, 1, "rft").replace("max_new_tokens = 48", "max_new_tokens = 48\nrollouts_per_job = 16");
+    let file = |name: &str| {
+        experiment(name, 1, "rft").replace(
+            "max_new_tokens = 48",
+            "max_new_tokens = 48\nrollouts_per_job = 16",
+        )
+    };
     stack.submit(&file("alone"));
     stack.grokctl_ok(&["watch", "alone"]);
     let alone = Results::of(&stack.export("alone"));
@@ -98,19 +158,41 @@ fn a_paused_experiment_goes_on_where_it_was() {
     // What is generated is not verified, so that there is work left when the pause comes.
     stack.workers[0].signal(Signal::SIGSTOP);
     stack.submit(&file("paused"));
-    until("it to generate", Duration::from_secs(60), || leased(&stack, "paused", "generate").then_some(()));
+    until("it to generate", Duration::from_secs(60), || {
+        leased(&stack, "paused", "generate").then_some(())
+    });
     stack.grokctl_ok(&["pause", "paused"]);
     stack.workers[0].signal(Signal::SIGCONT);
-    until(&format!("running jobs to have ended: {}", stack.logs()), SOON, || {
-        (stack.one("paused", "select count(*) from job where EXPERIMENT and state = 'leased'") == "0").then_some(())
-    });
-    let attempts = stack.one("paused", "select count(*) from attempt join job using (job_id) where EXPERIMENT");
-    let ready = stack.one("paused", "select count(*) from job where EXPERIMENT and state = 'ready'");
+    until(
+        &format!("running jobs to have ended: {}", stack.logs()),
+        SOON,
+        || {
+            (stack.one(
+                "paused",
+                "select count(*) from job where EXPERIMENT and state = 'leased'",
+            ) == "0")
+                .then_some(())
+        },
+    );
+    let attempts = stack.one(
+        "paused",
+        "select count(*) from attempt join job using (job_id) where EXPERIMENT",
+    );
+    let ready = stack.one(
+        "paused",
+        "select count(*) from job where EXPERIMENT and state = 'ready'",
+    );
     assert_ne!(ready, "0", "there was work left to hold back");
     // Others are served meanwhile, so workers did ask for work.
     stack.submit(&experiment("meanwhile", 0, "none"));
     stack.grokctl_ok(&["watch", "meanwhile"]);
-    assert_eq!(stack.one("paused", "select count(*) from attempt join job using (job_id) where EXPERIMENT"), attempts);
+    assert_eq!(
+        stack.one(
+            "paused",
+            "select count(*) from attempt join job using (job_id) where EXPERIMENT"
+        ),
+        attempts
+    );
     stack.grokctl_ok(&["resume", "paused"]);
     stack.grokctl_ok(&["watch", "paused"]);
     stack.assert_accounts("paused", 28 * 5 * 2 + 16 * 4);

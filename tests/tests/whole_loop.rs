@@ -1,5 +1,8 @@
 //! The whole loop on the real binaries, a real Postgres, nsjail and a tiny model, by one command as on a laptop.
-#![expect(clippy::unwrap_used, reason = "a test: a failure is a panic with its place")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test: a failure is a panic with its place"
+)]
 
 use std::{path::Path, process::Command};
 
@@ -11,11 +14,22 @@ use serde_json::Value;
 fn run_local(dir: &Path, file: &str) -> String {
     std::fs::write(dir.join("experiment.toml"), file).unwrap();
     let output = Command::new(binary("grokctl"))
-        .args(["run", "--local", "experiment.toml", "--data", "data", "--out", "out"])
+        .args([
+            "run",
+            "--local",
+            "experiment.toml",
+            "--data",
+            "data",
+            "--out",
+            "out",
+        ])
         .current_dir(dir)
         .output()
         .unwrap();
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
     assert!(output.status.success(), "{}\n{out}\n{err}", output.status);
     out.into_owned()
 }
@@ -28,12 +42,23 @@ fn a_model_improves_itself_and_everything_is_exported() {
 
     let out = dir.path().join("out");
     let metrics = lines(&out.join("metrics.jsonl"));
-    assert_eq!(metrics.iter().map(|line| line["iteration"].as_u64().unwrap()).collect::<Vec<_>>(), [0, 1, 2]);
+    assert_eq!(
+        metrics
+            .iter()
+            .map(|line| line["iteration"].as_u64().unwrap())
+            .collect::<Vec<_>>(),
+        [0, 1, 2]
+    );
     assert_eq!(metrics[0]["adapter"], Value::Null);
     let test = |line: &Value| line["splits"]["test"].clone();
     assert_eq!(test(&metrics[0])["total"], 8);
     let pass_at_1 = |line: &Value| test(line)["sampled"]["pass_at"]["1"].as_f64().unwrap();
-    assert!(pass_at_1(&metrics[2]) > pass_at_1(&metrics[0]) + 0.2, "{} then {}", pass_at_1(&metrics[0]), pass_at_1(&metrics[2]));
+    assert!(
+        pass_at_1(&metrics[2]) > pass_at_1(&metrics[0]) + 0.2,
+        "{} then {}",
+        pass_at_1(&metrics[0]),
+        pass_at_1(&metrics[2])
+    );
 
     let iterations = lines(&out.join("iterations.jsonl"));
     assert_eq!(iterations.len(), 2);
@@ -41,26 +66,55 @@ fn a_model_improves_itself_and_everything_is_exported() {
     assert_eq!(iterations[1]["adapter_in"], iterations[0]["adapter_out"]);
     assert_eq!(iterations[1]["adapter_out"], metrics[2]["adapter"]);
     assert_eq!(iterations[0]["rollouts"]["total"], 16 * 4);
-    assert!(iterations[0]["training"]["last_loss"].as_f64().unwrap() < iterations[0]["training"]["first_loss"].as_f64().unwrap());
+    assert!(
+        iterations[0]["training"]["last_loss"].as_f64().unwrap()
+            < iterations[0]["training"]["first_loss"].as_f64().unwrap()
+    );
 
     // 28 problems, each greedy once and sampled 4 times at 3 iterations, and 4 training samples of 16 problems at 2.
     let rollouts = lines(&out.join("rollouts.jsonl"));
     assert_eq!(rollouts.len(), 28 * 5 * 3 + 16 * 4 * 2);
-    assert!(rollouts.iter().all(|rollout| rollout["verdict"] != "infrastructure_error"));
-    assert!(rollouts.iter().any(|rollout| rollout["verdict"] == "passed"));
+    assert!(
+        rollouts
+            .iter()
+            .all(|rollout| rollout["verdict"] != "infrastructure_error")
+    );
+    assert!(
+        rollouts
+            .iter()
+            .any(|rollout| rollout["verdict"] == "passed")
+    );
     for (split, count) in [("train", 16), ("val", 4), ("test", 8)] {
         assert_eq!(lines(&out.join(format!("{split}.jsonl"))).len(), count);
     }
     let base = groklab_tests::tiny_coder().canonicalize().unwrap();
     for iteration in [1, 2] {
         let folder = out.join(format!("checkpoints/iter_{iteration}"));
-        let config: Value = serde_json::from_str(&read(&folder.join("adapter_config.json"))).unwrap();
+        let config: Value =
+            serde_json::from_str(&read(&folder.join("adapter_config.json"))).unwrap();
         assert_eq!(config["peft_type"], "LORA");
-        assert_eq!(config["base_model_name_or_path"], base.to_str().unwrap(), "as the experiment names it");
-        assert!(folder.join("adapter_model.safetensors").metadata().unwrap().len() > 10_000);
+        assert_eq!(
+            config["base_model_name_or_path"],
+            base.to_str().unwrap(),
+            "as the experiment names it"
+        );
+        assert!(
+            folder
+                .join("adapter_model.safetensors")
+                .metadata()
+                .unwrap()
+                .len()
+                > 10_000
+        );
     }
-    assert_eq!(serde_json::from_str::<Value>(&read(&out.join("config.json"))).unwrap()["name"], "loop");
-    assert!(read(&out.join("report.html")).len() > 100_000, "the report carries its JavaScript");
+    assert_eq!(
+        serde_json::from_str::<Value>(&read(&out.join("config.json"))).unwrap()["name"],
+        "loop"
+    );
+    assert!(
+        read(&out.join("report.html")).len() > 100_000,
+        "the report carries its JavaScript"
+    );
 }
 
 #[test]
@@ -68,8 +122,16 @@ fn two_runs_of_one_file_are_the_same_but_for_seconds() {
     let run = || {
         let dir = groklab_tests::folder();
         run_local(dir.path(), &experiment("twice", 1, "rft"));
-        let adapter = std::fs::read(dir.path().join("out/checkpoints/iter_1/adapter_model.safetensors")).unwrap();
-        (without_seconds(&dir.path().join("out/metrics.jsonl")), without_seconds(&dir.path().join("out/iterations.jsonl")), adapter)
+        let adapter = std::fs::read(
+            dir.path()
+                .join("out/checkpoints/iter_1/adapter_model.safetensors"),
+        )
+        .unwrap();
+        (
+            without_seconds(&dir.path().join("out/metrics.jsonl")),
+            without_seconds(&dir.path().join("out/iterations.jsonl")),
+            adapter,
+        )
     };
     assert!(run() == run());
 }
@@ -87,6 +149,11 @@ fn without_training_every_evaluated_line_is_the_same() {
     assert_eq!(metrics.len(), 3);
     assert_eq!(metrics[0], metrics[1]);
     assert_eq!(metrics[1], metrics[2]);
-    assert!(metrics[0]["splits"]["test"]["sampled"]["pass_at"]["1"].as_f64().unwrap() > 0.0);
+    assert!(
+        metrics[0]["splits"]["test"]["sampled"]["pass_at"]["1"]
+            .as_f64()
+            .unwrap()
+            > 0.0
+    );
     assert_eq!(lines(&dir.path().join("out/iterations.jsonl")).len(), 0);
 }

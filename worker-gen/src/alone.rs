@@ -4,8 +4,8 @@ use std::{ops::ControlFlow, path::PathBuf, time::Instant};
 
 use groklab_domain::seed;
 use groklab_model::{
-    Adapter, Applied, ChatTokenizer, Completion, Error, Finish, Message, Model, Placement, Progress, Request, Row, Sampling, Stop,
-    load_tokenizer, score, set_threads,
+    Adapter, Applied, ChatTokenizer, Completion, Error, Finish, Message, Model, Placement,
+    Progress, Request, Row, Sampling, Stop, load_tokenizer, score, set_threads,
 };
 use groklab_runtime::{
     alone::{bar, peak_memory_mb, read_lines, write_line, wrong},
@@ -43,14 +43,26 @@ struct Sequence {
 
 /// One of two fields must be there.
 fn exactly_one(a: bool, b: bool, names: &str) -> Result<(), String> {
-    if a == b { Err(format!("exactly one of {names} is wanted")) } else { Ok(()) }
+    if a == b {
+        Err(format!("exactly one of {names} is wanted"))
+    } else {
+        Ok(())
+    }
 }
 
 /// Writes completions for the prompts on standard input.
 pub fn generate(args: &Generate) -> anyhow::Result<()> {
     let prompts: Vec<Prompt> = read_lines(std::io::stdin().lock(), |line: &Prompt| {
-        exactly_one(line.prompt.is_some(), line.messages.is_some(), "`prompt` and `messages`")?;
-        if line.messages.as_ref().is_some_and(Vec::is_empty) { Err("`messages` is empty".into()) } else { Ok(()) }
+        exactly_one(
+            line.prompt.is_some(),
+            line.messages.is_some(),
+            "`prompt` and `messages`",
+        )?;
+        if line.messages.as_ref().is_some_and(Vec::is_empty) {
+            Err("`messages` is empty".into())
+        } else {
+            Ok(())
+        }
     })?;
     let tokenizer = tokenizer(&args.source)?;
     let rows = rows(&prompts, args, &tokenizer)?;
@@ -59,19 +71,47 @@ pub fn generate(args: &Generate) -> anyhow::Result<()> {
     let shown = bar(rows.len() as u64, "completions");
     let mut progress = |now: Progress| {
         shown.set_position(now.finished_rows as u64);
-        shown.set_message(format!("{:.0} tokens/s", now.new_tokens as f64 / start.elapsed().as_secs_f64()));
+        shown.set_message(format!(
+            "{:.0} tokens/s",
+            now.new_tokens as f64 / start.elapsed().as_secs_f64()
+        ));
         ControlFlow::Continue(())
     };
-    let sampling = Sampling { temperature: args.temperature, top_p: args.top_p, max_new_tokens: args.max_new_tokens };
-    let end_tokens = if args.ignore_eos { Default::default() } else { tokenizer.end_tokens().clone() };
-    let stop = Stop { end_tokens, tokenizer: Some(&tokenizer) };
-    let request = Request { rows: &rows, sampling, stop, share_prefixes: !args.no_prefix_sharing };
+    let sampling = Sampling {
+        temperature: args.temperature,
+        top_p: args.top_p,
+        max_new_tokens: args.max_new_tokens,
+    };
+    let end_tokens = if args.ignore_eos {
+        Default::default()
+    } else {
+        tokenizer.end_tokens().clone()
+    };
+    let stop = Stop {
+        end_tokens,
+        tokenizer: Some(&tokenizer),
+    };
+    let request = Request {
+        rows: &rows,
+        sampling,
+        stop,
+        share_prefixes: !args.no_prefix_sharing,
+    };
     let samples = args.samples as usize;
-    let written = groklab_model::generate(&loaded.model, loaded.applied.as_ref(), &request, &mut progress);
+    let written = groklab_model::generate(
+        &loaded.model,
+        loaded.applied.as_ref(),
+        &request,
+        &mut progress,
+    );
     shown.finish_and_clear();
-    let completions = written.map_err(|error| refusal(error, |row| format!("prompt {}", prompts[row / samples].id)))?;
+    let completions = written
+        .map_err(|error| refusal(error, |row| format!("prompt {}", prompts[row / samples].id)))?;
     let seconds = start.elapsed().as_secs_f64();
-    let tokens: usize = completions.iter().map(|completion| completion.ids.len()).sum();
+    let tokens: usize = completions
+        .iter()
+        .map(|completion| completion.ids.len())
+        .sum();
     for (at, completion) in completions.into_iter().enumerate() {
         write_line(&line(&prompts[at / samples].id, at % samples, completion))?;
     }
@@ -81,18 +121,28 @@ pub fn generate(args: &Generate) -> anyhow::Result<()> {
 }
 
 /// All samples of a prompt stand together. A row's seed depends on the id and the sample alone, not on the prompt's place.
-fn rows(prompts: &[Prompt], args: &Generate, tokenizer: &ChatTokenizer) -> anyhow::Result<Vec<Row>> {
+fn rows(
+    prompts: &[Prompt],
+    args: &Generate,
+    tokenizer: &ChatTokenizer,
+) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
     for prompt in prompts {
         let encoded = match (&prompt.prompt, &prompt.messages) {
             (Some(text), _) => tokenizer.encode_prompt(text),
-            (None, turns) => tokenizer.encode_messages(&turns.iter().flatten().map(message).collect::<Vec<_>>()),
+            (None, turns) => {
+                tokenizer.encode_messages(&turns.iter().flatten().map(message).collect::<Vec<_>>())
+            }
         };
-        let prompt_ids = encoded.map_err(|error| wrong(format!("prompt {}: {error}", prompt.id)))?;
+        let prompt_ids =
+            encoded.map_err(|error| wrong(format!("prompt {}: {error}", prompt.id)))?;
         let id = prompt.id.to_string();
         rows.extend((0..args.samples).map(|sample| Row {
             prompt_ids: prompt_ids.clone(),
-            seed: seed::derive(args.seed, &[b"generate", id.as_bytes(), &sample.to_le_bytes()]),
+            seed: seed::derive(
+                args.seed,
+                &[b"generate", id.as_bytes(), &sample.to_le_bytes()],
+            ),
             entry: None,
         }));
     }
@@ -100,7 +150,10 @@ fn rows(prompts: &[Prompt], args: &Generate, tokenizer: &ChatTokenizer) -> anyho
 }
 
 fn message(turn: &Turn) -> Message {
-    Message { role: turn.role.clone(), content: turn.content.clone() }
+    Message {
+        role: turn.role.clone(),
+        content: turn.content.clone(),
+    }
 }
 
 fn line(id: &Value, sample: usize, completion: Completion) -> Value {
@@ -114,24 +167,44 @@ fn line(id: &Value, sample: usize, completion: Completion) -> Value {
 /// Writes the log-probabilities of the sequences on standard input.
 pub fn score_lines(args: &Score) -> anyhow::Result<()> {
     let lines: Vec<Sequence> = read_lines(std::io::stdin().lock(), |line: &Sequence| {
-        exactly_one(line.input_ids.is_some(), line.text.is_some(), "`input_ids` and `text`")
+        exactly_one(
+            line.input_ids.is_some(),
+            line.text.is_some(),
+            "`input_ids` and `text`",
+        )
     })?;
     // Ids need none.
-    let tokenizer = if lines.iter().any(|line| line.text.is_some()) { Some(tokenizer(&args.source)?) } else { None };
+    let tokenizer = if lines.iter().any(|line| line.text.is_some()) {
+        Some(tokenizer(&args.source)?)
+    } else {
+        None
+    };
     let loaded = Loaded::new(&args.source)?;
     let ids = |line: &Sequence| match (&line.text, &tokenizer) {
         (Some(text), Some(tokenizer)) => tokenizer.encode_raw(text),
         _ => Ok(line.input_ids.clone().unwrap_or_default()),
     };
-    let named = |line: &Sequence| ids(line).map_err(|error| wrong(format!("text {}: {error}", line.id)));
-    let sequences = lines.iter().map(named).collect::<anyhow::Result<Vec<_>>>()?;
+    let named =
+        |line: &Sequence| ids(line).map_err(|error| wrong(format!("text {}: {error}", line.id)));
+    let sequences = lines
+        .iter()
+        .map(named)
+        .collect::<anyhow::Result<Vec<_>>>()?;
     let start = Instant::now();
     let shown = bar(sequences.len() as u64, "sequences");
     let mut done = |count: usize| shown.set_position(count as u64);
-    let scored = score(&loaded.model, loaded.applied.as_ref(), &sequences, &mut done);
+    let scored = score(
+        &loaded.model,
+        loaded.applied.as_ref(),
+        &sequences,
+        &mut done,
+    );
     shown.finish_and_clear();
     let scored = scored.map_err(|error| refusal(error, |row| format!("text {}", lines[row].id)))?;
-    let (seconds, tokens) = (start.elapsed().as_secs_f64(), sequences.iter().map(Vec::len).sum::<usize>());
+    let (seconds, tokens) = (
+        start.elapsed().as_secs_f64(),
+        sequences.iter().map(Vec::len).sum::<usize>(),
+    );
     for (line, scored) in lines.iter().zip(scored) {
         let mut out = json!({"id": line.id, "logprobs": scored.logprobs});
         if args.logits {
@@ -146,7 +219,8 @@ pub fn score_lines(args: &Score) -> anyhow::Result<()> {
 
 /// The tokenizer of the model that the command line names.
 fn tokenizer(source: &Source) -> anyhow::Result<ChatTokenizer> {
-    load_tokenizer(&source.model, &source.models, &source.chat.chat()?).map_err(|error| match error {
+    load_tokenizer(&source.model, &source.models, &source.chat.chat()?).map_err(|error| match error
+    {
         Error::Chat { .. } => wrong(error),
         error => error.into(),
     })
@@ -166,9 +240,19 @@ impl Loaded {
         }
         let start = Instant::now();
         let model = Model::open(&source.model, &source.models, Placement::of(source.device)?)?;
-        let adapter = source.adapter.as_ref().map(|folder: &PathBuf| Adapter::open(folder)).transpose()?;
-        let applied = adapter.map(|adapter| Applied::new(&model, &adapter)).transpose()?;
-        Ok(Self { model, applied, load_seconds: start.elapsed().as_secs_f64() })
+        let adapter = source
+            .adapter
+            .as_ref()
+            .map(|folder: &PathBuf| Adapter::open(folder))
+            .transpose()?;
+        let applied = adapter
+            .map(|adapter| Applied::new(&model, &adapter))
+            .transpose()?;
+        Ok(Self {
+            model,
+            applied,
+            load_seconds: start.elapsed().as_secs_f64(),
+        })
     }
 
     /// One line on standard error.

@@ -3,7 +3,10 @@
 use std::ops::ControlFlow;
 
 use groklab_domain::{Digest, Finish};
-use groklab_model::{Adapter, Applied, ChatTokenizer, Completion, Error, Model, Request, Resident, Row, Sampling, Stop};
+use groklab_model::{
+    Adapter, Applied, ChatTokenizer, Completion, Error, Model, Request, Resident, Row, Sampling,
+    Stop,
+};
 use groklab_proto::{
     convert::{self, AdapterRef, optional_field},
     v1,
@@ -18,12 +21,22 @@ pub(crate) struct Generator {
 
 impl Generator {
     pub(crate) fn new(resident: Resident) -> Self {
-        Self { resident, applied: None }
+        Self {
+            resident,
+            applied: None,
+        }
     }
 
-    fn generate(&mut self, job: &v1::GenerateJob, context: &Context) -> Result<v1::GenerateResult, Failure> {
+    fn generate(
+        &mut self,
+        job: &v1::GenerateJob,
+        context: &Context,
+    ) -> Result<v1::GenerateResult, Failure> {
         let Self { resident, applied } = self;
-        let base = job.base.as_ref().ok_or_else(|| Failure::caller("the job names no base model"))?;
+        let base = job
+            .base
+            .as_ref()
+            .ok_or_else(|| Failure::caller("the job names no base model"))?;
         let digest: Option<Digest> = optional_field("base.digest", &base.digest)?;
         let chat = convert::chat(base)?;
         if !resident.holds(&base.source, &chat) {
@@ -35,16 +48,26 @@ impl Generator {
         let prompts = Prompts::encode(job, tokenizer)?;
         let request = Request {
             rows: &prompts.rows,
-            sampling: Sampling { temperature: job.temperature, top_p: job.top_p, max_new_tokens: job.max_new_tokens as usize },
+            sampling: Sampling {
+                temperature: job.temperature,
+                top_p: job.top_p,
+                max_new_tokens: job.max_new_tokens as usize,
+            },
             stop: Stop::at_end_tokens(tokenizer),
             share_prefixes: true,
         };
-        let mut progress = |p: groklab_model::Progress| match context.progress(p.finished_rows as u64) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(groklab_worker::Cancelled) => ControlFlow::Break(()),
-        };
-        let completions = groklab_model::generate(model, applied.as_ref().map(|(_, a)| a), &request, &mut progress)
-            .map_err(|error| failure_at(error.row().map(|row| prompts.place(job, row)), error))?;
+        let mut progress =
+            |p: groklab_model::Progress| match context.progress(p.finished_rows as u64) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(groklab_worker::Cancelled) => ControlFlow::Break(()),
+            };
+        let completions = groklab_model::generate(
+            model,
+            applied.as_ref().map(|(_, a)| a),
+            &request,
+            &mut progress,
+        )
+        .map_err(|error| failure_at(error.row().map(|row| prompts.place(job, row)), error))?;
         Ok(v1::GenerateResult {
             base_digest: model.base_digest().to_string(),
             adapter_id: adapter.map(|a| a.id.to_string()).unwrap_or_default(),
@@ -57,23 +80,37 @@ impl Executor for Generator {
     fn execute(&mut self, work: Work, context: &Context) -> Result<Outcome, Failure> {
         match work {
             Work::Generate(job) => self.generate(&job, context).map(Outcome::Generate),
-            _ => Err(Failure::caller("a generation worker was given another kind of job")),
+            _ => Err(Failure::caller(
+                "a generation worker was given another kind of job",
+            )),
         }
     }
 }
 
 /// Leaves the wanted adapter in `applied`, or none.
-fn apply(applied: &mut Option<(Digest, Applied)>, model: &Model, wanted: Option<AdapterRef>, context: &Context) -> Result<(), Failure> {
+fn apply(
+    applied: &mut Option<(Digest, Applied)>,
+    model: &Model,
+    wanted: Option<AdapterRef>,
+    context: &Context,
+) -> Result<(), Failure> {
     if applied.as_ref().map(|(id, _)| *id) == wanted.map(|adapter| adapter.id) {
         return Ok(());
     }
     // The old copy goes first, so that two never share the memory.
     *applied = None;
     let Some(wanted) = wanted else { return Ok(()) };
-    let files = (context.artifacts.get(wanted.config)?, context.artifacts.get(wanted.weights)?);
+    let files = (
+        context.artifacts.get(wanted.config)?,
+        context.artifacts.get(wanted.weights)?,
+    );
     let adapter = Adapter::from_files(files.0, files.1).map_err(failure)?;
     if adapter.id() != wanted.id {
-        return Err(Failure::infrastructure(format!("adapter `{}` has the id {}", wanted.id, adapter.id())));
+        return Err(Failure::infrastructure(format!(
+            "adapter `{}` has the id {}",
+            wanted.id,
+            adapter.id()
+        )));
     }
     *applied = Some((wanted.id, Applied::new(model, &adapter).map_err(failure)?));
     Ok(())
@@ -91,23 +128,40 @@ impl Prompts {
         let (mut rows, mut lengths) = (Vec::new(), Vec::new());
         for prompt in &job.prompts {
             let encoded = tokenizer.encode_prompt(&prompt.text);
-            let prompt_ids = encoded.map_err(|error| failure_at(Some(format!("problem {}", prompt.problem)), error))?;
+            let prompt_ids = encoded
+                .map_err(|error| failure_at(Some(format!("problem {}", prompt.problem)), error))?;
             lengths.push(u32::try_from(prompt_ids.len()).unwrap_or(u32::MAX));
             let entry = || Some(prompt.entry.clone()).filter(|entry| !entry.is_empty());
-            rows.extend(prompt.samples.iter().map(|sample| Row { prompt_ids: prompt_ids.clone(), seed: sample.seed, entry: entry() }));
+            rows.extend(prompt.samples.iter().map(|sample| Row {
+                prompt_ids: prompt_ids.clone(),
+                seed: sample.seed,
+                entry: entry(),
+            }));
         }
         Ok(Self { rows, lengths })
     }
 
     fn rollouts(&self, job: &v1::GenerateJob, completions: Vec<Completion>) -> Vec<v1::Rollout> {
         let rollouts = self.places(job).zip(completions);
-        rollouts.map(|((problem, sample, length), completion)| rollout(problem, sample, length, completion)).collect()
+        rollouts
+            .map(|((problem, sample, length), completion)| {
+                rollout(problem, sample, length, completion)
+            })
+            .collect()
     }
 
     /// Problem, sample and tokens of the prompt of every row.
-    fn places<'a>(&'a self, job: &'a v1::GenerateJob) -> impl Iterator<Item = (u32, u32, u32)> + 'a {
+    fn places<'a>(
+        &'a self,
+        job: &'a v1::GenerateJob,
+    ) -> impl Iterator<Item = (u32, u32, u32)> + 'a {
         let prompts = job.prompts.iter().zip(&self.lengths);
-        prompts.flat_map(|(prompt, &length)| prompt.samples.iter().map(move |sample| (prompt.problem, sample.sample, length)))
+        prompts.flat_map(|(prompt, &length)| {
+            prompt
+                .samples
+                .iter()
+                .map(move |sample| (prompt.problem, sample.sample, length))
+        })
     }
 
     fn place(&self, job: &v1::GenerateJob, row: usize) -> String {
@@ -117,11 +171,19 @@ impl Prompts {
 }
 
 fn rollout(problem: u32, sample: u32, prompt_tokens: u32, completion: Completion) -> v1::Rollout {
-    let finish = if completion.finish == groklab_model::Finish::Length { Finish::Length } else { Finish::Stop };
+    let finish = if completion.finish == groklab_model::Finish::Length {
+        Finish::Length
+    } else {
+        Finish::Stop
+    };
     v1::Rollout {
         problem,
         sample,
-        token_ids: completion.ids.iter().map(|&id| u32::try_from(id).expect("an id is within the vocabulary")).collect(),
+        token_ids: completion
+            .ids
+            .iter()
+            .map(|&id| u32::try_from(id).expect("an id is within the vocabulary"))
+            .collect(),
         text: completion.bytes,
         finish: finish.to_string(),
         prompt_tokens,
@@ -144,5 +206,9 @@ fn failure_at(place: Option<String>, error: Error) -> Failure {
         Some(place) => anyhow::Error::new(error).context(place),
         None => error.into(),
     };
-    if retry { Failure::infrastructure(named) } else { Failure::caller(named) }
+    if retry {
+        Failure::infrastructure(named)
+    } else {
+        Failure::caller(named)
+    }
 }

@@ -22,5 +22,11 @@ pub async fn work(args: config::Work, stop: CancellationToken) -> anyhow::Result
         device: placement.description(),
         threads: u32::try_from(groklab_model::threads()).unwrap_or(0),
     };
-    groklab_worker::run(args.worker, who, generate::Generator::new(Resident::new(args.models, placement)), stop).await
+    groklab_worker::run(
+        args.worker,
+        who,
+        generate::Generator::new(Resident::new(args.models, placement)),
+        stop,
+    )
+    .await
 }

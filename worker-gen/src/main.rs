@@ -13,7 +13,9 @@ use groklab_worker_gen::{
 fn main() -> ExitCode {
     groklab_runtime::openmp::ensure_passive_waiting();
     match output::parse::<Cli>().command {
-        Command::Work(args) => process::serve("worker-gen", |stop| groklab_worker_gen::work(args, stop)),
+        Command::Work(args) => {
+            process::serve("worker-gen", |stop| groklab_worker_gen::work(args, stop))
+        }
         Command::Generate(args) => alone::run("worker-gen", || generate(&args)),
         Command::Score(args) => alone::run("worker-gen", || score_lines(&args)),
     }

@@ -11,8 +11,8 @@ use std::{
 use anyhow::Context;
 use groklab_domain::{experiment, seed};
 use groklab_model::{
-    Adapter, ChatTokenizer, Error, Example, LoraSpec, Model, Placement, Settings, Start, StepReport, Trainer, load_tokenizer, plan_batches,
-    set_threads,
+    Adapter, ChatTokenizer, Error, Example, LoraSpec, Model, Placement, Settings, Start,
+    StepReport, Trainer, load_tokenizer, plan_batches, set_threads,
 };
 use groklab_runtime::alone::{bar, peak_memory_mb, read_lines, report_line, wrong};
 use serde::Deserialize;
@@ -38,25 +38,42 @@ struct Line {
 
 impl Line {
     fn check(&self) -> Result<(), String> {
-        match (&self.prompt, &self.completion, &self.input_ids, self.prompt_length) {
+        match (
+            &self.prompt,
+            &self.completion,
+            &self.input_ids,
+            self.prompt_length,
+        ) {
             (Some(_), Some(_), None, None) => Ok(()),
             (None, None, Some(ids), Some(length)) if (1..ids.len()).contains(&length) => Ok(()),
-            (None, None, Some(ids), Some(length)) => {
-                Err(format!("`prompt_length` {length} leaves no prompt or no completion of {} ids", ids.len()))
-            }
-            _ => Err("`prompt` and `completion`, or `input_ids` and `prompt_length`, are wanted".into()),
+            (None, None, Some(ids), Some(length)) => Err(format!(
+                "`prompt_length` {length} leaves no prompt or no completion of {} ids",
+                ids.len()
+            )),
+            _ => Err(
+                "`prompt` and `completion`, or `input_ids` and `prompt_length`, are wanted".into(),
+            ),
         }
     }
 
     /// Ids need no tokenizer.
     fn example(self, tokenizer: Option<&ChatTokenizer>) -> Result<Example, Error> {
-        let (mut prompt_ids, completion) = (self.input_ids.unwrap_or_default(), self.completion.unwrap_or_default());
+        let (mut prompt_ids, completion) = (
+            self.input_ids.unwrap_or_default(),
+            self.completion.unwrap_or_default(),
+        );
         if let Some(tokenizer) = tokenizer.filter(|_| self.prompt_length.is_none()) {
             let prompt_ids = tokenizer.encode_prompt(&self.prompt.unwrap_or_default())?;
-            return Ok(Example { prompt_ids, completion_ids: tokenizer.encode_completion(&completion)? });
+            return Ok(Example {
+                prompt_ids,
+                completion_ids: tokenizer.encode_completion(&completion)?,
+            });
         }
         let completion_ids = prompt_ids.split_off(self.prompt_length.unwrap_or_default());
-        Ok(Example { prompt_ids, completion_ids })
+        Ok(Example {
+            prompt_ids,
+            completion_ids,
+        })
     }
 }
 
@@ -67,8 +84,16 @@ pub fn fit(args: &Fit) -> anyhow::Result<()> {
     }
     let table = Table::read(args.config.as_deref())?;
     let lines = lines(&args.data)?;
-    let held_out = args.held_out.as_deref().map(lines_of).transpose()?.unwrap_or_default();
-    let texts = lines.iter().chain(&held_out).any(|line| line.prompt.is_some());
+    let held_out = args
+        .held_out
+        .as_deref()
+        .map(lines_of)
+        .transpose()?
+        .unwrap_or_default();
+    let texts = lines
+        .iter()
+        .chain(&held_out)
+        .any(|line| line.prompt.is_some());
     let tokenizer = if texts { Some(tokenizer(args)?) } else { None };
     let examples = examples(lines, tokenizer.as_ref(), &args.data)?;
     let held_out = examples_of(held_out, tokenizer.as_ref(), args.held_out.as_deref())?;
@@ -76,28 +101,49 @@ pub fn fit(args: &Fit) -> anyhow::Result<()> {
     let batches = plan(&examples, &table);
     let train = &table.train;
     let settings = settings(&table, batches.len() as u64);
-    let init = args.init_adapter.as_deref().map(Adapter::open).transpose()?;
+    let init = args
+        .init_adapter
+        .as_deref()
+        .map(Adapter::open)
+        .transpose()?;
     let spec = spec(&table, init.as_ref())?;
     let state = match (&args.init_adapter, train.start) {
         (Some(folder), experiment::Start::Continue) => Some(read(&folder.join(OPTIMISER))?),
         _ => None,
     };
     let start = match &init {
-        Some(adapter) => Start::From { adapter, optimiser: state.as_deref() },
+        Some(adapter) => Start::From {
+            adapter,
+            optimiser: state.as_deref(),
+        },
         None => Start::Fresh { seed: table.seed },
     };
     let mut trainer = Trainer::new(&model, spec, settings, start)?.on_base(&args.model);
-    trainer.check(&examples).map_err(|error| unfit(error, &args.data))?;
+    trainer
+        .check(&examples)
+        .map_err(|error| unfit(error, &args.data))?;
     if let Some(path) = args.held_out.as_deref().filter(|_| !held_out.is_empty()) {
-        trainer.check(&held_out).map_err(|error| unfit(error, path))?;
+        trainer
+            .check(&held_out)
+            .map_err(|error| unfit(error, path))?;
     }
     // Before hours are spent on what could not be kept.
-    fs::create_dir_all(&args.out).with_context(|| format!("make the folder `{}`", args.out.display()))?;
-    let run = Run { examples: &examples, held_out: &held_out, batches: &batches };
+    fs::create_dir_all(&args.out)
+        .with_context(|| format!("make the folder `{}`", args.out.display()))?;
+    let run = Run {
+        examples: &examples,
+        held_out: &held_out,
+        batches: &batches,
+    };
     let outcome = run.steps(&mut trainer);
     // Also after a failed step: the parameters are then those of the last good one.
     save(&trainer, &args.out)?;
-    outcome.with_context(|| format!("stopped; the adapter of the last good step is in `{}`", args.out.display()))
+    outcome.with_context(|| {
+        format!(
+            "stopped; the adapter of the last good step is in `{}`",
+            args.out.display()
+        )
+    })
 }
 
 struct Run<'a> {
@@ -112,7 +158,10 @@ impl Run<'_> {
         self.held_out_line(trainer, 0)?;
         for batch in self.batches {
             let start = Instant::now();
-            let members: Vec<Example> = batch.iter().map(|&index| self.examples[index].clone()).collect();
+            let members: Vec<Example> = batch
+                .iter()
+                .map(|&index| self.examples[index].clone())
+                .collect();
             let stepped = trainer.step(&members, &mut || ControlFlow::Continue(()));
             let report = stepped.map_err(|error| named(error, |at| batch[at] + 1))?;
             shown.inc(1);
@@ -146,15 +195,27 @@ fn plan(examples: &[Example], table: &Table) -> Vec<Vec<usize>> {
     let epochs = table.train.epochs as usize;
     if let Some(size) = table.batch_size {
         // As the peers do: in file order, over and over.
-        let steps = table.steps.unwrap_or(epochs * examples.len().div_ceil(size));
-        return (0..steps).map(|step| (0..size.min(examples.len())).map(|at| (step * size + at) % examples.len()).collect()).collect();
+        let steps = table
+            .steps
+            .unwrap_or(epochs * examples.len().div_ceil(size));
+        return (0..steps)
+            .map(|step| {
+                (0..size.min(examples.len()))
+                    .map(|at| (step * size + at) % examples.len())
+                    .collect()
+            })
+            .collect();
     }
     let lengths: Vec<usize> = examples.iter().map(Example::tokens).collect();
     let order = seed::derive(table.seed, &[b"order"]);
     let of = |epochs: u32| plan_batches(&lengths, table.train.batch_tokens as usize, epochs, order);
-    let Some(steps) = table.steps else { return of(table.train.epochs) };
+    let Some(steps) = table.steps else {
+        return of(table.train.epochs);
+    };
     // Shuffles of later epochs do not change those of earlier ones.
-    let enough = (0..).map(|doublings| of(1 << doublings)).find(|batches| batches.len() >= steps);
+    let enough = (0..)
+        .map(|doublings| of(1 << doublings))
+        .find(|batches| batches.len() >= steps);
     let mut batches = enough.expect("every epoch has at least one batch");
     batches.truncate(steps);
     batches
@@ -165,26 +226,45 @@ fn plan(examples: &[Example], table: &Table) -> Vec<Vec<usize>> {
 fn spec(table: &Table, init: Option<&Adapter>) -> anyhow::Result<LoraSpec> {
     let train = &table.train;
     if let Some(adapter) = init.filter(|_| !table.names_shape) {
-        return Ok(LoraSpec { dropout: train.dropout, ..adapter.spec().clone() });
+        return Ok(LoraSpec {
+            dropout: train.dropout,
+            ..adapter.spec().clone()
+        });
     }
-    let targets = train.targets.iter().map(|name| name.parse()).collect::<Result<_, Error>>().map_err(wrong)?;
+    let targets = train
+        .targets
+        .iter()
+        .map(|name| name.parse())
+        .collect::<Result<_, Error>>()
+        .map_err(wrong)?;
     let spec = LoraSpec::plain(i64::from(train.rank), train.alpha, train.dropout, targets);
-    Ok(LoraSpec { rslora: init.is_some_and(|adapter| adapter.spec().rslora), ..spec })
+    Ok(LoraSpec {
+        rslora: init.is_some_and(|adapter| adapter.spec().rslora),
+        ..spec
+    })
 }
 
 fn settings(table: &Table, total_steps: u64) -> Settings {
     let defaults = settings::of(&table.train, total_steps, table.seed);
     Settings {
-        betas: table.betas.map_or(defaults.betas, |[first, second]| (first, second)),
+        betas: table
+            .betas
+            .map_or(defaults.betas, |[first, second]| (first, second)),
         eps: table.eps.unwrap_or(defaults.eps),
-        micro_batch_tokens: table.micro_batch_tokens.unwrap_or(defaults.micro_batch_tokens),
+        micro_batch_tokens: table
+            .micro_batch_tokens
+            .unwrap_or(defaults.micro_batch_tokens),
         ..defaults
     }
 }
 
 fn lines(path: &Path) -> anyhow::Result<Vec<Line>> {
     let lines = lines_of(path)?;
-    if lines.is_empty() { Err(wrong(format!("`{}` has no examples", path.display()))) } else { Ok(lines) }
+    if lines.is_empty() {
+        Err(wrong(format!("`{}` has no examples", path.display())))
+    } else {
+        Ok(lines)
+    }
 }
 
 fn lines_of(path: &Path) -> anyhow::Result<Vec<Line>> {
@@ -199,19 +279,41 @@ fn tokenizer(args: &Fit) -> anyhow::Result<ChatTokenizer> {
     })
 }
 
-fn examples(lines: Vec<Line>, tokenizer: Option<&ChatTokenizer>, path: &Path) -> anyhow::Result<Vec<Example>> {
+fn examples(
+    lines: Vec<Line>,
+    tokenizer: Option<&ChatTokenizer>,
+    path: &Path,
+) -> anyhow::Result<Vec<Example>> {
     examples_of(lines, tokenizer, Some(path))
 }
 
-fn examples_of(lines: Vec<Line>, tokenizer: Option<&ChatTokenizer>, path: Option<&Path>) -> anyhow::Result<Vec<Example>> {
-    let named = |at: usize, error: Error| wrong(format!("`{}`: example {}: {error}", path.unwrap_or(Path::new("")).display(), at + 1));
-    lines.into_iter().enumerate().map(|(at, line)| line.example(tokenizer).map_err(|error| named(at, error))).collect()
+fn examples_of(
+    lines: Vec<Line>,
+    tokenizer: Option<&ChatTokenizer>,
+    path: Option<&Path>,
+) -> anyhow::Result<Vec<Example>> {
+    let named = |at: usize, error: Error| {
+        wrong(format!(
+            "`{}`: example {}: {error}",
+            path.unwrap_or(Path::new("")).display(),
+            at + 1
+        ))
+    };
+    lines
+        .into_iter()
+        .enumerate()
+        .map(|(at, line)| line.example(tokenizer).map_err(|error| named(at, error)))
+        .collect()
 }
 
 /// An example that cannot be trained on is the caller's error, named by its place in the file.
 fn unfit(error: Error, path: &Path) -> anyhow::Error {
     match error {
-        Error::Row { row, reason } => wrong(format!("`{}`: example {}: {reason}", path.display(), row + 1)),
+        Error::Row { row, reason } => wrong(format!(
+            "`{}`: example {}: {reason}",
+            path.display(),
+            row + 1
+        )),
         error => error.into(),
     }
 }

@@ -13,7 +13,9 @@ use groklab_worker_train::{
 fn main() -> ExitCode {
     groklab_runtime::openmp::ensure_passive_waiting();
     match output::parse::<Cli>().command {
-        Command::Work(args) => process::serve("worker-train", |stop| groklab_worker_train::work(args, stop)),
+        Command::Work(args) => process::serve("worker-train", |stop| {
+            groklab_worker_train::work(args, stop)
+        }),
         Command::Fit(args) => alone::run("worker-train", || fit(&args)),
     }
 }

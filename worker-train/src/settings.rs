@@ -28,7 +28,14 @@ pub(crate) fn of(train: &experiment::Train, total_steps: u64, seed: u64) -> Sett
 }
 
 /// Keys beside those of `[train]`.
-const OWN: [&str; 6] = ["betas", "eps", "steps", "batch_size", "micro_batch_tokens", "seed"];
+const OWN: [&str; 6] = [
+    "betas",
+    "eps",
+    "steps",
+    "batch_size",
+    "micro_batch_tokens",
+    "seed",
+];
 
 /// The configuration of a run.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -69,9 +76,12 @@ impl Table {
     /// # Errors
     /// The file cannot be read, or names the key that is unknown, wrong or contradicts another.
     pub fn read(path: Option<&Path>) -> anyhow::Result<Self> {
-        let Some(path) = path else { return Ok(Self::default()) };
+        let Some(path) = path else {
+            return Ok(Self::default());
+        };
         let bytes = std::fs::read(path).with_context(|| format!("read `{}`", path.display()))?;
-        let text = str::from_utf8(&bytes).map_err(|error| wrong(format!("`{}`: {error}", path.display())))?;
+        let text = str::from_utf8(&bytes)
+            .map_err(|error| wrong(format!("`{}`: {error}", path.display())))?;
         Self::parse(text).map_err(|reason| wrong(format!("`{}`: {reason}", path.display())))
     }
 
@@ -82,13 +92,33 @@ impl Table {
                 return Err(format!("`{a}` and `{b}` exclude each other"));
             }
         }
-        let names_shape = ["rank", "alpha", "targets"].iter().any(|key| table.contains_key(*key));
-        table.iter().try_for_each(|(key, value)| check_type(key, value))?;
+        let names_shape = ["rank", "alpha", "targets"]
+            .iter()
+            .any(|key| table.contains_key(*key));
+        table
+            .iter()
+            .try_for_each(|(key, value)| check_type(key, value))?;
         let refused = |error: toml::de::Error| experiment::plain(error.message());
-        let Own { betas, eps, steps, batch_size, micro_batch_tokens, seed } = table.clone().try_into().map_err(refused)?;
+        let Own {
+            betas,
+            eps,
+            steps,
+            batch_size,
+            micro_batch_tokens,
+            seed,
+        } = table.clone().try_into().map_err(refused)?;
         table.retain(|key, _| !OWN.contains(&key));
         let train: experiment::Train = table.try_into().map_err(refused)?;
-        let read = Self { train, names_shape, betas, eps, steps, batch_size, micro_batch_tokens, seed };
+        let read = Self {
+            train,
+            names_shape,
+            betas,
+            eps,
+            steps,
+            batch_size,
+            micro_batch_tokens,
+            seed,
+        };
         read.check().map(|()| read)
     }
 
@@ -103,7 +133,12 @@ impl Table {
             ("eps", self.eps),
         ];
         for (key, value) in positives {
-            require(value.is_none_or(positive), key, value, "use a number above 0")?;
+            require(
+                value.is_none_or(positive),
+                key,
+                value,
+                "use a number above 0",
+            )?;
         }
         let counts = [
             ("steps", self.steps),
@@ -117,19 +152,43 @@ impl Table {
             require(count != Some(0), key, count, "use 1 or more")?;
         }
         let decay = train.weight_decay;
-        require(decay.is_finite() && decay >= 0.0, "weight_decay", Some(decay), "use 0 or more")?;
-        let shares = self.betas.into_iter().flatten().map(|beta| ("betas", beta)).chain([("dropout", train.dropout)]);
-        shares.into_iter().try_for_each(|(key, value)| require(share(value), key, Some(value), "use 0 or more, and less than 1"))
+        require(
+            decay.is_finite() && decay >= 0.0,
+            "weight_decay",
+            Some(decay),
+            "use 0 or more",
+        )?;
+        let shares = self
+            .betas
+            .into_iter()
+            .flatten()
+            .map(|beta| ("betas", beta))
+            .chain([("dropout", train.dropout)]);
+        shares.into_iter().try_for_each(|(key, value)| {
+            require(
+                share(value),
+                key,
+                Some(value),
+                "use 0 or more, and less than 1",
+            )
+        })
     }
 }
 
 /// Whether a key is known and its value of the right kind; by itself, so that it can be named.
 fn check_type(key: &str, value: &toml::Value) -> Result<(), String> {
     let alone = toml::Table::from_iter([(key.to_owned(), value.clone())]);
-    let checked = if OWN.contains(&key) { alone.try_into::<Own>().map(drop) } else { alone.try_into::<experiment::Train>().map(drop) };
+    let checked = if OWN.contains(&key) {
+        alone.try_into::<Own>().map(drop)
+    } else {
+        alone.try_into::<experiment::Train>().map(drop)
+    };
     checked.map_err(|error| match error.message() {
         unknown if unknown.starts_with("unknown field ") => {
-            format!("unknown key `{key}`; known are the keys of an experiment's [train] and {}", OWN.join(", "))
+            format!(
+                "unknown key `{key}`; known are the keys of an experiment's [train] and {}",
+                OWN.join(", ")
+            )
         }
         message => format!("`{key}` = {value}: {}", experiment::plain(message)),
     })
@@ -149,8 +208,14 @@ mod tests {
     #[test]
     fn keys_of_an_experiment_and_of_a_run_stand_side_by_side() {
         let table = Table::parse("rank = 8\nbatch_size = 4\nsteps = 3\nbetas = [0.8, 0.9]\nschedule = \"cosine\"\nseed = 5").unwrap();
-        assert_eq!((table.train.rank, table.batch_size, table.steps, table.seed), (8, Some(4), Some(3), 5));
-        assert_eq!((table.betas, table.train.schedule), (Some([0.8, 0.9]), experiment::Schedule::Cosine));
+        assert_eq!(
+            (table.train.rank, table.batch_size, table.steps, table.seed),
+            (8, Some(4), Some(3), 5)
+        );
+        assert_eq!(
+            (table.betas, table.train.schedule),
+            (Some([0.8, 0.9]), experiment::Schedule::Cosine)
+        );
         assert_eq!(table.train.epochs, experiment::Train::default().epochs);
         assert_eq!(Table::parse("").unwrap(), Table::default());
     }
@@ -160,8 +225,18 @@ mod tests {
         let text = "learning_rate = 0.5\nweight_decay = 0.25\nmax_grad_norm = 2.0\nwarmup_steps = 3\nschedule = \"linear\"\n\
                     gradient_checkpointing = true";
         let settings = of(&Table::parse(text).unwrap().train, 9, 7);
-        assert_eq!((settings.learning_rate, settings.weight_decay, settings.max_grad_norm), (0.5, 0.25, 2.0));
-        assert_eq!((settings.warmup_steps, settings.total_steps, settings.seed), (3, 9, 7));
+        assert_eq!(
+            (
+                settings.learning_rate,
+                settings.weight_decay,
+                settings.max_grad_norm
+            ),
+            (0.5, 0.25, 2.0)
+        );
+        assert_eq!(
+            (settings.warmup_steps, settings.total_steps, settings.seed),
+            (3, 9, 7)
+        );
         assert!(settings.schedule == Schedule::Linear && settings.checkpointing);
         assert!(!of(&Table::default().train, 9, 7).checkpointing);
     }
@@ -169,19 +244,40 @@ mod tests {
     #[test]
     fn a_wrong_key_is_named() {
         let message = |text: &str| Table::parse(text).unwrap_err();
-        assert!(
-            message("lerning_rate = 1").contains("unknown key `lerning_rate`; known are the keys of an experiment's [train] and betas")
-        );
+        assert!(message("lerning_rate = 1").contains(
+            "unknown key `lerning_rate`; known are the keys of an experiment's [train] and betas"
+        ));
         assert!(message("steps = 1\nepochs = 2").contains("`steps` and `epochs`"));
         let table = [
-            ("rank = \"four\"", "`rank` = \"four\": use a whole number from 0 to 4294967295"),
-            ("schedule = \"step\"", "`schedule` = \"step\": use one of `constant`, `linear`, `cosine`"),
-            ("steps = 1.5", "`steps` = 1.5: use a whole number, 0 or more"),
-            ("betas = [0.9]", "`betas` = [0.9]: use exactly two values; here they are 1"),
-            ("betas = [0.9, 0.95, 0.99]", "`betas` = [0.9, 0.95, 0.99]: use exactly two values; here they are 3"),
-            ("betas = [0.9, 1.0]", "`betas` = 1: use 0 or more, and less than 1"),
+            (
+                "rank = \"four\"",
+                "`rank` = \"four\": use a whole number from 0 to 4294967295",
+            ),
+            (
+                "schedule = \"step\"",
+                "`schedule` = \"step\": use one of `constant`, `linear`, `cosine`",
+            ),
+            (
+                "steps = 1.5",
+                "`steps` = 1.5: use a whole number, 0 or more",
+            ),
+            (
+                "betas = [0.9]",
+                "`betas` = [0.9]: use exactly two values; here they are 1",
+            ),
+            (
+                "betas = [0.9, 0.95, 0.99]",
+                "`betas` = [0.9, 0.95, 0.99]: use exactly two values; here they are 3",
+            ),
+            (
+                "betas = [0.9, 1.0]",
+                "`betas` = 1: use 0 or more, and less than 1",
+            ),
             ("betas = 0.9", "`betas` = 0.9: use a list in brackets"),
-            ("dropout = 1.0", "`dropout` = 1: use 0 or more, and less than 1"),
+            (
+                "dropout = 1.0",
+                "`dropout` = 1: use 0 or more, and less than 1",
+            ),
             ("eps = nan", "`eps` = NaN: use a number above 0"),
             ("steps = 0", "`steps` = 0: use 1 or more"),
             ("rank = 0", "`rank` = 0: use 1 or more"),

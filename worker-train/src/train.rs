@@ -3,7 +3,10 @@
 use std::ops::ControlFlow;
 
 use groklab_domain::{Digest, experiment, seed};
-use groklab_model::{Adapter, ChatTokenizer, Error, Example, LoraSpec, Model, Resident, Start, StepReport, Trainer, plan_batches};
+use groklab_model::{
+    Adapter, ChatTokenizer, Error, Example, LoraSpec, Model, Resident, Start, StepReport, Trainer,
+    plan_batches,
+};
 use groklab_proto::{
     convert::{self, AdapterRef, field, optional_field},
     v1,
@@ -30,31 +33,56 @@ impl Fitter {
     }
 
     fn fit(&mut self, job: &v1::TrainJob, context: &Context) -> Result<v1::TrainResult, Failure> {
-        let base = job.base.as_ref().ok_or_else(|| Failure::caller("the job names no base model"))?;
+        let base = job
+            .base
+            .as_ref()
+            .ok_or_else(|| Failure::caller("the job names no base model"))?;
         let digest: Option<Digest> = optional_field("base.digest", &base.digest)?;
-        let table: experiment::Train =
-            serde_json::from_str(&job.settings_json).map_err(|error| Failure::caller(format!("field `settings_json`: {error}")))?;
-        let set = context.artifacts.get(field("training_set_digest", &job.training_set_digest)?)?;
-        let (model, tokenizer) = self.resident.get(&base.source, &convert::chat(base)?, digest).map_err(failure)?;
+        let table: experiment::Train = serde_json::from_str(&job.settings_json)
+            .map_err(|error| Failure::caller(format!("field `settings_json`: {error}")))?;
+        let set = context
+            .artifacts
+            .get(field("training_set_digest", &job.training_set_digest)?)?;
+        let (model, tokenizer) = self
+            .resident
+            .get(&base.source, &convert::chat(base)?, digest)
+            .map_err(failure)?;
         let examples = examples(&set, tokenizer)?;
         let lengths: Vec<usize> = examples.iter().map(Example::tokens).collect();
-        let batches = plan_batches(&lengths, table.batch_tokens as usize, table.epochs, seed::derive(job.seed, &[b"order"]));
+        let batches = plan_batches(
+            &lengths,
+            table.batch_tokens as usize,
+            table.epochs,
+            seed::derive(job.seed, &[b"order"]),
+        );
         // The source as the job names it: every worker of an experiment must write the same configuration.
-        let mut trainer = trainer(job, &table, model, batches.len() as u64, context)?.on_base(&base.source);
+        let mut trainer =
+            trainer(job, &table, model, batches.len() as u64, context)?.on_base(&base.source);
         // Before the first step: an example that cannot be trained on is named by its line in the set.
-        trainer.check(&examples).map_err(|error| Failure::caller(format!("training set: {}", named(error, |at| at + 1))))?;
+        trainer.check(&examples).map_err(|error| {
+            Failure::caller(format!("training set: {}", named(error, |at| at + 1)))
+        })?;
         let mut steps = Vec::with_capacity(batches.len());
         context.expect(batches.len() as u64);
         for batch in batches {
             context.progress(steps.len() as u64)?;
-            let members: Vec<Example> = batch.iter().map(|&index| examples[index].clone()).collect();
+            let members: Vec<Example> =
+                batch.iter().map(|&index| examples[index].clone()).collect();
             // A job that was dropped ends between the parts of a step.
             let mut alive = || match context.progress(steps.len() as u64) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(groklab_worker::Cancelled) => ControlFlow::Break(()),
             };
-            let report = trainer.step(&members, &mut alive).map_err(|error| failure(named(error, |at| batch[at] + 1)))?;
-            tracing::info!(step = report.step, loss = report.loss, grad_norm = report.grad_norm, tokens = report.tokens, "step");
+            let report = trainer
+                .step(&members, &mut alive)
+                .map_err(|error| failure(named(error, |at| batch[at] + 1)))?;
+            tracing::info!(
+                step = report.step,
+                loss = report.loss,
+                grad_norm = report.grad_norm,
+                tokens = report.tokens,
+                "step"
+            );
             steps.push(step(&report));
         }
         Ok(v1::TrainResult {
@@ -72,7 +100,9 @@ impl Executor for Fitter {
     fn execute(&mut self, work: Work, context: &Context) -> Result<Outcome, Failure> {
         match work {
             Work::Train(job) => self.fit(&job, context).map(Outcome::Train),
-            _ => Err(Failure::caller("a training worker was given another kind of job")),
+            _ => Err(Failure::caller(
+                "a training worker was given another kind of job",
+            )),
         }
     }
 }
@@ -81,12 +111,19 @@ impl Executor for Fitter {
 /// never saw the end would never stop.
 fn examples(set: &[u8], tokenizer: &ChatTokenizer) -> Result<Vec<Example>, Failure> {
     let parse = |line: &[u8]| -> Result<Example, Failure> {
-        let line: Line = serde_json::from_slice(line).map_err(|error| Failure::caller(format!("training set: {error}")))?;
+        let line: Line = serde_json::from_slice(line)
+            .map_err(|error| Failure::caller(format!("training set: {error}")))?;
         let mut completion_ids = line.completion;
         tokenizer.close(&mut completion_ids);
-        Ok(Example { prompt_ids: tokenizer.encode_prompt(&line.prompt).map_err(failure)?, completion_ids })
+        Ok(Example {
+            prompt_ids: tokenizer.encode_prompt(&line.prompt).map_err(failure)?,
+            completion_ids,
+        })
     };
-    set.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).map(parse).collect()
+    set.split(|&byte| byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(parse)
+        .collect()
 }
 
 fn trainer<'a>(
@@ -96,27 +133,62 @@ fn trainer<'a>(
     total_steps: u64,
     context: &Context,
 ) -> Result<Trainer<'a>, Failure> {
-    let targets = table.targets.iter().map(|name| name.parse()).collect::<Result<_, Error>>().map_err(failure)?;
+    let targets = table
+        .targets
+        .iter()
+        .map(|name| name.parse())
+        .collect::<Result<_, Error>>()
+        .map_err(failure)?;
     let spec = LoraSpec::plain(i64::from(table.rank), table.alpha, table.dropout, targets);
     let settings = settings::of(table, total_steps, job.seed);
     let Some(init) = &job.init else {
-        return Trainer::new(model, spec, settings, Start::Fresh { seed: job.seed }).map_err(failure);
+        return Trainer::new(model, spec, settings, Start::Fresh { seed: job.seed })
+            .map_err(failure);
     };
     let init = AdapterRef::try_from(init)?;
-    let adapter = Adapter::from_files(context.artifacts.get(init.config)?, context.artifacts.get(init.weights)?).map_err(failure)?;
+    let adapter = Adapter::from_files(
+        context.artifacts.get(init.config)?,
+        context.artifacts.get(init.weights)?,
+    )
+    .map_err(failure)?;
     let optimiser: Option<Digest> = optional_field("optimiser_digest", &job.optimiser_digest)?;
-    let optimiser = optimiser.map(|digest| context.artifacts.get(digest)).transpose()?;
-    let spec = LoraSpec { rslora: adapter.spec().rslora, ..spec };
-    Trainer::new(model, spec, settings, Start::From { adapter: &adapter, optimiser: optimiser.as_deref() }).map_err(failure)
+    let optimiser = optimiser
+        .map(|digest| context.artifacts.get(digest))
+        .transpose()?;
+    let spec = LoraSpec {
+        rslora: adapter.spec().rslora,
+        ..spec
+    };
+    Trainer::new(
+        model,
+        spec,
+        settings,
+        Start::From {
+            adapter: &adapter,
+            optimiser: optimiser.as_deref(),
+        },
+    )
+    .map_err(failure)
 }
 
 /// The error with its examples as `line` counts them: from 1, in the set, not within their batch.
 pub(crate) fn named(error: Error, line: impl Fn(usize) -> usize) -> Error {
     match error {
-        Error::NotFinite { what, value, step, examples } => {
-            Error::NotFinite { what, value, step, examples: examples.into_iter().map(line).collect() }
-        }
-        Error::Row { row, reason } => Error::Row { row: line(row), reason },
+        Error::NotFinite {
+            what,
+            value,
+            step,
+            examples,
+        } => Error::NotFinite {
+            what,
+            value,
+            step,
+            examples: examples.into_iter().map(line).collect(),
+        },
+        Error::Row { row, reason } => Error::Row {
+            row: line(row),
+            reason,
+        },
         error => error,
     }
 }
@@ -124,14 +196,25 @@ pub(crate) fn named(error: Error, line: impl Fn(usize) -> usize) -> Error {
 fn publish(adapter: &Adapter, context: &Context) -> Result<AdapterRef, Failure> {
     let config = context.artifacts.put(adapter.config_file())?;
     let weights = context.artifacts.put(adapter.weights_file())?;
-    Ok(AdapterRef { id: adapter.id(), config, weights })
+    Ok(AdapterRef {
+        id: adapter.id(),
+        config,
+        weights,
+    })
 }
 
 /// The optimiser's state in the store, where the next iteration goes on with it; empty otherwise.
-fn optimiser(table: &experiment::Train, trainer: &Trainer<'_>, context: &Context) -> Result<String, Failure> {
+fn optimiser(
+    table: &experiment::Train,
+    trainer: &Trainer<'_>,
+    context: &Context,
+) -> Result<String, Failure> {
     match table.start {
         experiment::Start::Restart => Ok(String::new()),
-        experiment::Start::Continue => context.artifacts.put(&trainer.optimiser_state()).map(|digest| digest.to_string()),
+        experiment::Start::Continue => context
+            .artifacts
+            .put(&trainer.optimiser_state())
+            .map(|digest| digest.to_string()),
     }
 }
 

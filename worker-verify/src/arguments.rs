@@ -27,10 +27,16 @@ pub struct Descriptors {
 }
 
 /// The whole command line after `nsjail` for one candidate.
-pub fn arguments(python: &Interpreter, runner: &str, limits: &Limits, fds: Descriptors) -> Vec<OsString> {
+pub fn arguments(
+    python: &Interpreter,
+    runner: &str,
+    limits: &Limits,
+    fds: Descriptors,
+) -> Vec<OsString> {
     let mut list = Arguments(Vec::with_capacity(128));
     isolation(&mut list, fds);
-    list.pair("--mount", format!("none:{SCRATCH}:tmpfs:{}", scratch())).pair("--seccomp_string", policy::text());
+    list.pair("--mount", format!("none:{SCRATCH}:tmpfs:{}", scratch()))
+        .pair("--seccomp_string", policy::text());
     resources(&mut list, limits);
     interpreter(list, python, runner, fds)
 }
@@ -40,9 +46,13 @@ pub fn arguments(python: &Interpreter, runner: &str, limits: &Limits, fds: Descr
 pub fn zygote_arguments(python: &Interpreter, program: &str, fds: Descriptors) -> Vec<OsString> {
     let mut list = Arguments(Vec::with_capacity(128));
     isolation(&mut list, fds);
-    list.pair("--cap", "CAP_SYS_ADMIN").pair("--cap", "CAP_SETPCAP");
+    list.pair("--cap", "CAP_SYS_ADMIN")
+        .pair("--cap", "CAP_SETPCAP");
     // What every child mounts its own scratch folder over.
-    list.pair("--mount", format!("none:{SCRATCH}:tmpfs:size=4096,nr_inodes=1"));
+    list.pair(
+        "--mount",
+        format!("none:{SCRATCH}:tmpfs:size=4096,nr_inodes=1"),
+    );
     for limit in ["as", "cpu", "nproc"] {
         list.pair(&format!("--rlimit_{limit}"), "hard");
     }
@@ -69,25 +79,46 @@ pub fn scratch() -> String {
 /// the environment unless told otherwise.
 fn isolation(list: &mut Arguments, fds: Descriptors) {
     list.pair("--log_fd", fds.log).pair("--pass_fd", fds.passed);
-    list.pair("--mode", "o").flag("--disable_proc").flag("--iface_no_lo").pair("--hostname", "candidate");
+    list.pair("--mode", "o")
+        .flag("--disable_proc")
+        .flag("--iface_no_lo")
+        .pair("--hostname", "candidate");
     list.flag("--persona_addr_no_randomize");
     // The C library would reserve 64 MiB of the address space, which is limited, for every thread.
     list.pair("--env", "MALLOC_ARENA_MAX=1");
     let (user, group) = outer_ids();
-    list.pair("--user", format!("{NOBODY}:{user}:1")).pair("--group", format!("{NOBODY}:{group}:1"));
-    list.pair("--cwd", SCRATCH).pair("--env", "PYTHONHASHSEED=0");
+    list.pair("--user", format!("{NOBODY}:{user}:1"))
+        .pair("--group", format!("{NOBODY}:{group}:1"));
+    list.pair("--cwd", SCRATCH)
+        .pair("--env", "PYTHONHASHSEED=0");
 }
 
 /// The user and the group that candidates are outside the jail.
 pub fn outer_ids() -> (u32, u32) {
-    if geteuid().is_root() { (NOBODY, NOBODY) } else { (geteuid().as_raw(), getegid().as_raw()) }
+    if geteuid().is_root() {
+        (NOBODY, NOBODY)
+    } else {
+        (geteuid().as_raw(), getegid().as_raw())
+    }
 }
 
-fn interpreter(mut list: Arguments, python: &Interpreter, program: &str, fds: Descriptors) -> Vec<OsString> {
+fn interpreter(
+    mut list: Arguments,
+    python: &Interpreter,
+    program: &str,
+    fds: Descriptors,
+) -> Vec<OsString> {
     for path in &python.binds {
         list.bind(path);
     }
-    list.flag("--").path(&python.executable).flag("-s").flag("-P").flag("-S").flag("-B").pair("-c", program).flag(&fds.passed.to_string());
+    list.flag("--")
+        .path(&python.executable)
+        .flag("-s")
+        .flag("-P")
+        .flag("-S")
+        .flag("-B")
+        .pair("-c", program)
+        .flag(&fds.passed.to_string());
     list.0
 }
 
@@ -97,16 +128,23 @@ fn cpu_seconds(limits: &Limits) -> u64 {
 }
 
 fn resources(list: &mut Arguments, limits: &Limits) {
-    list.pair("--rlimit_as", limits.memory_bytes.div_ceil(1 << 20)).pair("--rlimit_cpu", cpu_seconds(limits));
-    list.pair("--rlimit_nproc", MAX_PROCESSES).pair("--time_limit", limits.wall().as_secs() + 60);
+    list.pair("--rlimit_as", limits.memory_bytes.div_ceil(1 << 20))
+        .pair("--rlimit_cpu", cpu_seconds(limits));
+    list.pair("--rlimit_nproc", MAX_PROCESSES)
+        .pair("--time_limit", limits.wall().as_secs() + 60);
     constant_resources(list);
 }
 
 /// What is the same for every candidate, and harms no zygote. The size of core files is what nsjail got from
 /// `process::forbid_core_files`.
 fn constant_resources(list: &mut Arguments) {
-    list.pair("--rlimit_fsize", SCRATCH_BYTES >> 20).pair("--rlimit_nofile", MAX_FILES).pair("--rlimit_stack", STACK_BYTES >> 20);
-    list.pair("--rlimit_core", "hard").pair("--rlimit_memlock", 0).pair("--rlimit_msgqueue", 0).pair("--nice_level", 0);
+    list.pair("--rlimit_fsize", SCRATCH_BYTES >> 20)
+        .pair("--rlimit_nofile", MAX_FILES)
+        .pair("--rlimit_stack", STACK_BYTES >> 20);
+    list.pair("--rlimit_core", "hard")
+        .pair("--rlimit_memlock", 0)
+        .pair("--rlimit_msgqueue", 0)
+        .pair("--nice_level", 0);
 }
 
 struct Arguments(Vec<OsString>);

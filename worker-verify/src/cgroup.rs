@@ -68,8 +68,14 @@ pub struct V1 {
 
 impl V1 {
     fn find(table: &Table) -> io::Result<Self> {
-        let memory = table.folder("memory").ok_or_else(|| io::Error::other("no version 1 memory controller is mounted"))?;
-        Ok(Self { memory, cpuacct: table.folder("cpuacct"), pids: table.folder("pids") })
+        let memory = table
+            .folder("memory")
+            .ok_or_else(|| io::Error::other("no version 1 memory controller is mounted"))?;
+        Ok(Self {
+            memory,
+            cpuacct: table.folder("cpuacct"),
+            pids: table.folder("pids"),
+        })
     }
 }
 
@@ -88,7 +94,11 @@ impl Cgroups for V1 {
         });
         if let Some(folder) = &self.cpuacct {
             let folder = group.enter(folder, &name)?;
-            group.cpu = Some(Cpu { file: open(&folder.join("cpuacct.usage"))?, key: "", unit: Duration::from_nanos });
+            group.cpu = Some(Cpu {
+                file: open(&folder.join("cpuacct.usage"))?,
+                key: "",
+                unit: Duration::from_nanos,
+            });
         }
         if let Some(folder) = &self.pids {
             let folder = group.enter(folder, &name)?;
@@ -99,7 +109,11 @@ impl Cgroups for V1 {
 
     fn describe(&self) -> String {
         let others = [("cpuacct", &self.cpuacct), ("pids", &self.pids)];
-        let names: String = others.iter().filter(|(_, folder)| folder.is_some()).map(|(name, _)| format!(" {name}")).collect();
+        let names: String = others
+            .iter()
+            .filter(|(_, folder)| folder.is_some())
+            .map(|(name, _)| format!(" {name}"))
+            .collect();
         format!("v1: memory{names}")
     }
 }
@@ -112,13 +126,20 @@ pub struct V2 {
 
 impl V2 {
     fn find(table: &Table) -> io::Result<Self> {
-        let folder = table.unified().ok_or_else(|| io::Error::other("no version 2 tree is mounted"))?;
+        let folder = table
+            .unified()
+            .ok_or_else(|| io::Error::other("no version 2 tree is mounted"))?;
         let offered = fs::read_to_string(folder.join("cgroup.controllers"))?;
         if !offered.split_whitespace().any(|name| name == "memory") {
-            return Err(io::Error::other("the version 2 tree has no memory controller here"));
+            return Err(io::Error::other(
+                "the version 2 tree has no memory controller here",
+            ));
         }
-        let wanted: String =
-            ["memory", "pids", "cpu"].iter().filter(|name| offered.contains(**name)).map(|name| format!("+{name} ")).collect();
+        let wanted: String = ["memory", "pids", "cpu"]
+            .iter()
+            .filter(|name| offered.contains(**name))
+            .map(|name| format!("+{name} "))
+            .collect();
         let divide = || fs::write(folder.join("cgroup.subtree_control"), &wanted);
         if divide().is_err() {
             // A group that is divided may hold no processes: this one moves into a part of it.
@@ -144,7 +165,11 @@ impl Cgroups for V2 {
             hits_key: "oom",
             ..Memory::empty()?
         });
-        group.cpu = Some(Cpu { file: open(&folder.join("cpu.stat"))?, key: "usage_usec", unit: Duration::from_micros });
+        group.cpu = Some(Cpu {
+            file: open(&folder.join("cpu.stat"))?,
+            key: "usage_usec",
+            unit: Duration::from_micros,
+        });
         if folder.join("pids.max").exists() {
             fs::write(folder.join("pids.max"), MAX_PROCESSES.to_string())?;
         }
@@ -162,10 +187,16 @@ impl Cgroups for V2 {
 pub fn find() -> Box<dyn Cgroups> {
     let table = match Table::read() {
         Ok(table) => table,
-        Err(error) => return Box::new(Without { reason: format!("the mount table can't be read: {error}") }),
+        Err(error) => {
+            return Box::new(Without {
+                reason: format!("the mount table can't be read: {error}"),
+            });
+        }
     };
     let v2 = || V2::find(&table).and_then(|v2| tried(Box::new(v2)));
-    let found = V1::find(&table).and_then(|v1| tried(Box::new(v1))).or_else(|v1| v2().map_err(|v2| format!("v1: {v1}; v2: {v2}")));
+    let found = V1::find(&table)
+        .and_then(|v1| tried(Box::new(v1)))
+        .or_else(|v1| v2().map_err(|v2| format!("v1: {v1}; v2: {v2}")));
     found.unwrap_or_else(|reason| Box::new(Without { reason }))
 }
 
@@ -217,7 +248,9 @@ impl Group {
     /// # Errors
     /// If a limit can't be set or a count can't be read.
     pub fn begin(&mut self, memory_bytes: u64) -> io::Result<()> {
-        let Some(memory) = &mut self.memory else { return Ok(()) };
+        let Some(memory) = &mut self.memory else {
+            return Ok(());
+        };
         // Starts the peak anew, where the kernel can (always in version 1, from Linux 6.12 in version 2).
         let _ = memory.peak.write_at(b"0", 0);
         memory.before = memory.counts()?;
@@ -247,7 +280,9 @@ impl Group {
     /// whom it killed because the whole machine's memory ran out too.
     pub fn killed(&self) -> bool {
         let own = |now: Counts, before: Counts| now.kills > before.kills && now.hits > before.hits;
-        self.memory.as_ref().is_some_and(|memory| memory.counts().is_ok_and(|now| own(now, memory.before)))
+        self.memory
+            .as_ref()
+            .is_some_and(|memory| memory.counts().is_ok_and(|now| own(now, memory.before)))
     }
 
     /// Makes the group's part below `parent`.
@@ -255,7 +290,11 @@ impl Group {
         let folder = parent.join(name);
         fs::create_dir(&folder)?;
         self.folders.push(folder.clone());
-        self.entrances.push(OpenOptions::new().write(true).open(folder.join("cgroup.procs"))?);
+        self.entrances.push(
+            OpenOptions::new()
+                .write(true)
+                .open(folder.join("cgroup.procs"))?,
+        );
         Ok(folder)
     }
 }
@@ -265,7 +304,16 @@ impl Memory {
     fn empty() -> io::Result<Self> {
         let null = || File::open("/dev/null");
         let [limit, usage, peak, kills, hits] = [null()?, null()?, null()?, null()?, null()?];
-        Ok(Self { limit, usage, peak, kills, hits, hits_key: "", limited_to: 0, before: Counts::default() })
+        Ok(Self {
+            limit,
+            usage,
+            peak,
+            kills,
+            hits,
+            hits_key: "",
+            limited_to: 0,
+            before: Counts::default(),
+        })
     }
 
     fn counts(&self) -> io::Result<Counts> {
@@ -285,7 +333,9 @@ impl Drop for Group {
             // The kernel may need a moment after the last process has been reaped.
             for _ in 0..50 {
                 match fs::remove_dir(folder) {
-                    Err(error) if error.kind() == io::ErrorKind::ResourceBusy => thread::sleep(Duration::from_millis(10)),
+                    Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
+                        thread::sleep(Duration::from_millis(10))
+                    }
                     _ => break,
                 }
             }
@@ -294,7 +344,11 @@ impl Drop for Group {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).open(path).or_else(|_| File::open(path))
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(path)
+        .or_else(|_| File::open(path))
 }
 
 fn read(file: &File) -> io::Result<String> {
@@ -314,7 +368,11 @@ fn number_after(text: &str, key: &str) -> Option<u64> {
 
 fn new_name() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    format!("{PREFIX}{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+    format!(
+        "{PREFIX}{}-{}",
+        process::id(),
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    )
 }
 
 /// Where this process is in every hierarchy, and where these are mounted.
@@ -327,7 +385,10 @@ struct Table {
 
 impl Table {
     fn read() -> io::Result<Self> {
-        Ok(Self::parse(&fs::read_to_string("/proc/self/cgroup")?, &fs::read_to_string("/proc/self/mountinfo")?))
+        Ok(Self::parse(
+            &fs::read_to_string("/proc/self/cgroup")?,
+            &fs::read_to_string("/proc/self/mountinfo")?,
+        ))
     }
 
     fn parse(own: &str, mounts: &str) -> Self {
@@ -337,23 +398,44 @@ impl Table {
         });
         let mounts = mounts.lines().filter_map(|line| {
             let (place, kind) = line.split_once(" - ")?;
-            let (place, kind): (Vec<&str>, Vec<&str>) = (place.split(' ').collect(), kind.split(' ').collect());
-            Some([*kind.first()?, *kind.get(2)?, *place.get(3)?, *place.get(4)?].map(str::to_owned))
+            let (place, kind): (Vec<&str>, Vec<&str>) =
+                (place.split(' ').collect(), kind.split(' ').collect());
+            Some(
+                [
+                    *kind.first()?,
+                    *kind.get(2)?,
+                    *place.get(3)?,
+                    *place.get(4)?,
+                ]
+                .map(str::to_owned),
+            )
         });
-        Self { own: own.collect(), mounts: mounts.collect() }
+        Self {
+            own: own.collect(),
+            mounts: mounts.collect(),
+        }
     }
 
     /// Our own folder under version 1's `controller`.
     fn folder(&self, controller: &str) -> Option<PathBuf> {
         let has = |list: &str| list.split(',').any(|name| name == controller);
         let (_, path) = self.own.iter().find(|(controllers, _)| has(controllers))?;
-        self.mounts.iter().find(|[kind, options, ..]| kind == "cgroup" && has(options)).map(|mount| below(mount, path))
+        self.mounts
+            .iter()
+            .find(|[kind, options, ..]| kind == "cgroup" && has(options))
+            .map(|mount| below(mount, path))
     }
 
     /// Our own folder in version 2's only tree.
     fn unified(&self) -> Option<PathBuf> {
-        let (_, path) = self.own.iter().find(|(controllers, _)| controllers.is_empty())?;
-        self.mounts.iter().find(|[kind, ..]| kind == "cgroup2").map(|mount| below(mount, path))
+        let (_, path) = self
+            .own
+            .iter()
+            .find(|(controllers, _)| controllers.is_empty())?;
+        self.mounts
+            .iter()
+            .find(|[kind, ..]| kind == "cgroup2")
+            .map(|mount| below(mount, path))
     }
 }
 
@@ -374,16 +456,35 @@ pub fn sweep() {
 
 /// The groups that this process has made and not removed.
 pub fn own_groups() -> Vec<PathBuf> {
-    groups().into_iter().filter(|(_, owner)| *owner == process::id()).map(|(folder, _)| folder).collect()
+    groups()
+        .into_iter()
+        .filter(|(_, owner)| *owner == process::id())
+        .map(|(folder, _)| folder)
+        .collect()
 }
 
 /// All groups beside which ours would be, and the process that made each.
 fn groups() -> Vec<(PathBuf, u32)> {
-    let Ok(table) = Table::read() else { return Vec::new() };
-    let folders = ["memory", "cpuacct", "pids"].iter().filter_map(|name| table.folder(name)).chain(table.unified());
-    let entries = folders.filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
+    let Ok(table) = Table::read() else {
+        return Vec::new();
+    };
+    let folders = ["memory", "cpuacct", "pids"]
+        .iter()
+        .filter_map(|name| table.folder(name))
+        .chain(table.unified());
+    let entries = folders
+        .filter_map(|folder| fs::read_dir(folder).ok())
+        .flatten()
+        .flatten();
     let named = |entry: fs::DirEntry| {
-        let owner = entry.file_name().to_string_lossy().strip_prefix(PREFIX)?.split('-').next()?.parse().ok()?;
+        let owner = entry
+            .file_name()
+            .to_string_lossy()
+            .strip_prefix(PREFIX)?
+            .split('-')
+            .next()?
+            .parse()
+            .ok()?;
         Some((entry.path(), owner))
     };
     entries.filter_map(named).collect()
@@ -399,18 +500,36 @@ mod tests {
 
     #[test]
     fn finds_our_own_folders() {
-        let table = Table::parse("4:memory:/a/b\n2:cpu,cpuacct:/docker/ab/c\n0::/user.slice", MOUNTS);
-        assert_eq!(table.folder("memory"), Some("/sys/fs/cgroup/memory/a/b".into()));
-        assert_eq!(table.folder("cpuacct"), Some("/sys/fs/cgroup/cpu,cpuacct/c".into()));
+        let table = Table::parse(
+            "4:memory:/a/b\n2:cpu,cpuacct:/docker/ab/c\n0::/user.slice",
+            MOUNTS,
+        );
+        assert_eq!(
+            table.folder("memory"),
+            Some("/sys/fs/cgroup/memory/a/b".into())
+        );
+        assert_eq!(
+            table.folder("cpuacct"),
+            Some("/sys/fs/cgroup/cpu,cpuacct/c".into())
+        );
         assert_eq!(table.folder("pids"), None);
-        assert_eq!(table.unified(), Some("/sys/fs/cgroup/unified/user.slice".into()));
+        assert_eq!(
+            table.unified(),
+            Some("/sys/fs/cgroup/unified/user.slice".into())
+        );
     }
 
     #[test]
     fn reads_both_forms_of_counts() {
         assert_eq!(number_after("12345\n", ""), Some(12345));
-        assert_eq!(number_after("usage_usec 7\nuser_usec 3\n", "usage_usec"), Some(7));
-        assert_eq!(number_after("oom_kill_disable 0\nunder_oom 0\noom_kill 2\n", "oom_kill"), Some(2));
+        assert_eq!(
+            number_after("usage_usec 7\nuser_usec 3\n", "usage_usec"),
+            Some(7)
+        );
+        assert_eq!(
+            number_after("oom_kill_disable 0\nunder_oom 0\noom_kill 2\n", "oom_kill"),
+            Some(2)
+        );
         assert_eq!(number_after("low 0\noom 1\n", "oom_kill"), None);
     }
 
@@ -419,8 +538,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
         for (hits, hits_key) in [("failcnt", ""), ("events", "oom")] {
-            let events = |oom, kills| write("events", &format!("max 9\noom {oom}\noom_kill {kills}\n"));
-            ["usage", "peak", "limit", "failcnt"].iter().for_each(|name| write(name, "0\n"));
+            let events =
+                |oom, kills| write("events", &format!("max 9\noom {oom}\noom_kill {kills}\n"));
+            ["usage", "peak", "limit", "failcnt"]
+                .iter()
+                .for_each(|name| write(name, "0\n"));
             events(0, 0);
             let file = |name| open(&folder.path().join(name)).unwrap();
             let memory = Memory {

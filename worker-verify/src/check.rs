@@ -81,10 +81,24 @@ impl Summary {
     /// What was not done, if anything, for people.
     pub fn complaint(&self) -> Option<String> {
         let judged = |count| format!("candidates that the sandbox could not judge: {count}");
-        let read = |line| format!("malformed lines: {}, the first is line {line}", self.malformed);
-        let broken = Some(self.infrastructure_errors).filter(|count| *count > 0).map(judged);
-        let complaints: Vec<String> = broken.into_iter().chain(self.first_malformed.map(read)).collect();
-        if complaints.is_empty() { None } else { Some(complaints.join("; ")) }
+        let read = |line| {
+            format!(
+                "malformed lines: {}, the first is line {line}",
+                self.malformed
+            )
+        };
+        let broken = Some(self.infrastructure_errors)
+            .filter(|count| *count > 0)
+            .map(judged);
+        let complaints: Vec<String> = broken
+            .into_iter()
+            .chain(self.first_malformed.map(read))
+            .collect();
+        if complaints.is_empty() {
+            None
+        } else {
+            Some(complaints.join("; "))
+        }
     }
 }
 
@@ -110,12 +124,18 @@ pub fn check(
     output: impl Write,
     json: bool,
 ) -> Result<Summary, Error> {
-    let mut printer = Printer { output, json, summary: Summary::default() };
+    let mut printer = Printer {
+        output,
+        json,
+        summary: Summary::default(),
+    };
     let lines = read_ahead(input).map_err(Error::Start)?;
     while let Ok(first) = lines.recv() {
         // Only what is there already: whoever writes a line and waits for its answer gets it.
         let mut batch = vec![first.map_err(Error::Read)?];
-        while batch.len() < BATCH && batch.iter().map(|(_, line)| line.len()).sum::<usize>() < BATCH_BYTES {
+        while batch.len() < BATCH
+            && batch.iter().map(|(_, line)| line.len()).sum::<usize>() < BATCH_BYTES
+        {
             let Ok(line) = lines.try_recv() else { break };
             batch.push(line.map_err(Error::Read)?);
         }
@@ -129,7 +149,9 @@ type NumberedLine = (usize, Vec<u8>);
 
 /// Reads lines on a thread of its own, at most a batch ahead. The thread ends with the input, or after one more line once
 /// nobody listens; it is not waited for, as a read can't be broken off.
-fn read_ahead(mut input: impl BufRead + Send + 'static) -> io::Result<Receiver<io::Result<NumberedLine>>> {
+fn read_ahead(
+    mut input: impl BufRead + Send + 'static,
+) -> io::Result<Receiver<io::Result<NumberedLine>>> {
     let (sender, receiver) = sync_channel(BATCH);
     let read = move || {
         for number in 1.. {
@@ -141,14 +163,21 @@ fn read_ahead(mut input: impl BufRead + Send + 'static) -> io::Result<Receiver<i
             }
         }
     };
-    thread::Builder::new().name("read-lines".to_owned()).spawn(read)?;
+    thread::Builder::new()
+        .name("read-lines".to_owned())
+        .spawn(read)?;
     Ok(receiver)
 }
 
 /// The next line without its end; of one that is too long only one byte more than is allowed. Nothing at the end of the input.
 fn read_line(input: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
     let mut line = Vec::new();
-    if input.by_ref().take(MAX_LINE as u64 + 1).read_until(b'\n', &mut line)? == 0 {
+    if input
+        .by_ref()
+        .take(MAX_LINE as u64 + 1)
+        .read_until(b'\n', &mut line)?
+        == 0
+    {
         return Ok(None);
     }
     if line.last() == Some(&b'\n') {
@@ -167,7 +196,10 @@ fn check_batch<W: Write>(
 ) -> io::Result<()> {
     let mut submissions = Vec::new();
     let mut lines = Vec::new();
-    for (number, line) in batch.iter().filter(|(_, line)| !line.trim_ascii().is_empty()) {
+    for (number, line) in batch
+        .iter()
+        .filter(|(_, line)| !line.trim_ascii().is_empty())
+    {
         lines.push(
             line::parse(line)
                 .map(|(id, submission)| {
@@ -178,11 +210,15 @@ fn check_batch<W: Write>(
         );
     }
     let never = AtomicBool::new(false);
-    let outcomes = verify_all(sandbox, &submissions, threads, &never, &|_| ()).expect("nobody cancels");
+    let outcomes =
+        verify_all(sandbox, &submissions, threads, &never, &|_| ()).expect("nobody cancels");
     let mut outcomes = outcomes.iter();
     for line in &lines {
         match line {
-            Ok(id) => printer.answer(id, outcomes.next().expect("every submission has an outcome"))?,
+            Ok(id) => printer.answer(
+                id,
+                outcomes.next().expect("every submission has an outcome"),
+            )?,
             Err((number, error)) => printer.refuse(*number, error)?,
         }
     }
@@ -208,7 +244,11 @@ impl<W: Write> Printer<W> {
             verdict: outcome.verdict,
             passed: outcome.visible.passed + outcome.hidden.passed,
             total: outcome.visible.total + outcome.hidden.total,
-            first_failure: failure.map(|f| AnswerFailure { case: f.case, got: f.got.as_deref(), expected: &f.expected }),
+            first_failure: failure.map(|f| AnswerFailure {
+                case: f.case,
+                got: f.got.as_deref(),
+                expected: &f.expected,
+            }),
             error: outcome.error.as_deref(),
             cpu_ms: milliseconds(outcome.cpu),
             wall_ms: milliseconds(outcome.wall),
@@ -218,7 +258,14 @@ impl<W: Write> Printer<W> {
             return self.write_json(&answer);
         }
         let error = answer.error.unwrap_or_default();
-        writeln!(self.output, "{}\t{}\t{}/{}\t{error}", shown(id), answer.verdict, answer.passed, answer.total)
+        writeln!(
+            self.output,
+            "{}\t{}\t{}/{}\t{error}",
+            shown(id),
+            answer.verdict,
+            answer.passed,
+            answer.total
+        )
     }
 
     fn refuse(&mut self, line: usize, error: &str) -> io::Result<()> {
@@ -239,7 +286,8 @@ impl<W: Write> Printer<W> {
 /// An id for people: a text without its quotes, unless it would break the line.
 fn shown(id: &RawValue) -> String {
     let text = serde_json::from_str::<String>(id.get()).ok();
-    text.filter(|text| !text.chars().any(char::is_control)).unwrap_or_else(|| id.get().to_owned())
+    text.filter(|text| !text.chars().any(char::is_control))
+        .unwrap_or_else(|| id.get().to_owned())
 }
 
 fn milliseconds(time: Duration) -> f64 {
@@ -256,40 +304,82 @@ mod tests {
     #[test]
     fn a_line_is_answered_while_the_input_stays_open() {
         let (mut ours, theirs) = UnixStream::pair().unwrap();
-        ours.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        ours.set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
         let checking = thread::spawn(move || {
             let sandbox = Fake::default().with("one", "solve", |_| Step::Return(Value::int(1)));
-            check(&sandbox, NonZero::<usize>::MIN, BufReader::new(theirs.try_clone().unwrap()), theirs, false)
+            check(
+                &sandbox,
+                NonZero::<usize>::MIN,
+                BufReader::new(theirs.try_clone().unwrap()),
+                theirs,
+                false,
+            )
         });
         let mut answers = BufReader::new(ours.try_clone().unwrap()).lines();
         for id in ["a", "b"] {
             writeln!(ours, r#"{{"id": "{id}", "code": "one", "entry": "solve", "cases": [{{"args": [], "expected": 1}}]}}"#).unwrap();
-            assert_eq!(answers.next().unwrap().unwrap(), format!("{id}\tpassed\t1/1\t"));
+            assert_eq!(
+                answers.next().unwrap().unwrap(),
+                format!("{id}\tpassed\t1/1\t")
+            );
         }
         ours.shutdown(std::net::Shutdown::Write).unwrap();
-        assert_eq!(checking.join().unwrap().unwrap(), Summary { passed: 2, ..Summary::default() });
+        assert_eq!(
+            checking.join().unwrap().unwrap(),
+            Summary {
+                passed: 2,
+                ..Summary::default()
+            }
+        );
     }
 
     #[test]
     fn the_exit_code_says_what_was_not_done() {
-        let good = r#"{"id": 1, "code": "one", "entry": "solve", "cases": [{"args": [], "expected": 1}]}"#;
+        let good =
+            r#"{"id": 1, "code": "one", "entry": "solve", "cases": [{"args": [], "expected": 1}]}"#;
         let (whole, mixed) = (good.to_owned(), format!("{good}\nno line\n\n{{}}"));
         let sandbox = || Fake::default().with("one", "solve", |_| Step::Return(Value::int(1)));
         for (sandbox, input, code, complaint) in [
             (sandbox(), &whole, 0, None),
-            (sandbox(), &mixed, 2, Some("malformed lines: 2, the first is line 2")),
-            (Fake::broken(), &whole, 1, Some("candidates that the sandbox could not judge: 1")),
-            (Fake::broken(), &mixed, 1, Some("candidates that the sandbox could not judge: 1; malformed lines: 2, the first is line 2")),
+            (
+                sandbox(),
+                &mixed,
+                2,
+                Some("malformed lines: 2, the first is line 2"),
+            ),
+            (
+                Fake::broken(),
+                &whole,
+                1,
+                Some("candidates that the sandbox could not judge: 1"),
+            ),
+            (
+                Fake::broken(),
+                &mixed,
+                1,
+                Some(
+                    "candidates that the sandbox could not judge: 1; malformed lines: 2, the first is line 2",
+                ),
+            ),
         ] {
             let input = io::Cursor::new(input.clone());
             let summary = check(&sandbox, NonZero::<usize>::MIN, input, io::sink(), false).unwrap();
-            assert_eq!((summary.exit_code(), summary.complaint().as_deref()), (code, complaint));
+            assert_eq!(
+                (summary.exit_code(), summary.complaint().as_deref()),
+                (code, complaint)
+            );
         }
     }
 
     #[test]
     fn an_id_for_people_never_breaks_its_line() {
-        for (id, told) in [("\"a b\"", "a b"), ("\"a\\tb\"", "\"a\\tb\""), ("12", "12"), ("{\"a\": 1}", "{\"a\": 1}")] {
+        for (id, told) in [
+            ("\"a b\"", "a b"),
+            ("\"a\\tb\"", "\"a\\tb\""),
+            ("12", "12"),
+            ("{\"a\": 1}", "{\"a\": 1}"),
+        ] {
             assert_eq!(shown(&RawValue::from_string(id.to_owned()).unwrap()), told);
         }
     }

@@ -59,7 +59,11 @@ pub struct Programs {
 
 impl Programs {
     pub fn locate(&self) -> Config {
-        locate(self.nsjail.clone(), self.python.clone(), env::var_os("PATH").as_deref())
+        locate(
+            self.nsjail.clone(),
+            self.python.clone(),
+            env::var_os("PATH").as_deref(),
+        )
     }
 }
 
@@ -115,7 +119,11 @@ pub enum Command {
 
 fn share(text: &str) -> Result<f64, String> {
     let share: f64 = text.parse().map_err(|error| format!("{error}"))?;
-    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err("not within 0 to 1".to_owned()) }
+    if (0.0..=1.0).contains(&share) {
+        Ok(share)
+    } else {
+        Err("not within 0 to 1".to_owned())
+    }
 }
 
 /// `threads`, or as many as there are cores.

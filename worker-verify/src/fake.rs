@@ -41,20 +41,38 @@ pub struct Fake {
 impl Fake {
     /// A sandbox whose every run fails.
     pub fn broken() -> Self {
-        Self { broken: true, ..Self::default() }
+        Self {
+            broken: true,
+            ..Self::default()
+        }
     }
 
     /// Teaches it that `code` defines the function `entry`.
     #[must_use]
-    pub fn with(mut self, code: &str, entry: &str, function: impl Fn(&[Value]) -> Step + Send + Sync + 'static) -> Self {
-        self.programs.insert(code.as_bytes().to_vec(), (entry.to_owned(), Box::new(function)));
+    pub fn with(
+        mut self,
+        code: &str,
+        entry: &str,
+        function: impl Fn(&[Value]) -> Step + Send + Sync + 'static,
+    ) -> Self {
+        self.programs.insert(
+            code.as_bytes().to_vec(),
+            (entry.to_owned(), Box::new(function)),
+        );
         self
     }
 
-    fn play(&self, request: &Request<'_>, results: &mut Vec<u8>) -> Result<Ended, InfrastructureError> {
+    fn play(
+        &self,
+        request: &Request<'_>,
+        results: &mut Vec<u8>,
+    ) -> Result<Ended, InfrastructureError> {
         put(results, &[b"R".as_slice(), &[0; 8]].concat());
         let Some((entry, function)) = self.programs.get(request.code) else {
-            return Ok(end(results, &fault(b"Sr", "SyntaxError", "unknown program")));
+            return Ok(end(
+                results,
+                &fault(b"Sr", "SyntaxError", "unknown program"),
+            ));
         };
         if entry != request.entry {
             return Ok(end(results, b"A"));
@@ -66,11 +84,20 @@ impl Fake {
                     write_value(&value, &mut body);
                     put(results, &body);
                 }
-                Step::Raise(class, message) => put(results, &fault(&[b"E".as_slice(), &length(index), b"r"].concat(), class, message)),
+                Step::Raise(class, message) => put(
+                    results,
+                    &fault(
+                        &[b"E".as_slice(), &length(index), b"r"].concat(),
+                        class,
+                        message,
+                    ),
+                ),
                 Step::Exit(status) => return Ok(Ended::Exited(status)),
                 Step::Loop => return Ok(Ended::CpuLimit),
                 Step::Die => return Err(InfrastructureError::CandidateKilled(9)),
-                Step::NeverBegin => return Err(InfrastructureError::KilledAtStart(9, String::new())),
+                Step::NeverBegin => {
+                    return Err(InfrastructureError::KilledAtStart(9, String::new()));
+                }
             }
         }
         put(results, b"Z");
@@ -81,13 +108,31 @@ impl Fake {
 impl Sandbox for Fake {
     fn run(&self, request: &Request<'_>) -> Result<Raw, InfrastructureError> {
         if self.broken {
-            return Err(InfrastructureError::Setup { ended: Ended::Exited(1), log: "broken on purpose".to_owned() });
+            return Err(InfrastructureError::Setup {
+                ended: Ended::Exited(1),
+                log: "broken on purpose".to_owned(),
+            });
         }
         let mut results = Vec::new();
         let cancelled = request.cancelled.load(Ordering::Relaxed);
-        let ended = if cancelled { Ended::Cancelled } else { self.play(request, &mut results)? };
-        let cpu = if ended == Ended::CpuLimit { request.limits.cpu } else { Duration::from_millis(1) };
-        Ok(Raw { ended, nonce: NONCE, results, cpu, wall: cpu, peak_memory_bytes: 1 << 20 })
+        let ended = if cancelled {
+            Ended::Cancelled
+        } else {
+            self.play(request, &mut results)?
+        };
+        let cpu = if ended == Ended::CpuLimit {
+            request.limits.cpu
+        } else {
+            Duration::from_millis(1)
+        };
+        Ok(Raw {
+            ended,
+            nonce: NONCE,
+            results,
+            cpu,
+            wall: cpu,
+            peak_memory_bytes: 1 << 20,
+        })
     }
 }
 
@@ -104,5 +149,12 @@ fn end(results: &mut Vec<u8>, body: &[u8]) -> Ended {
 }
 
 fn fault(head: &[u8], class: &str, message: &str) -> Vec<u8> {
-    [head, &length(class.len()), class.as_bytes(), &length(message.len()), message.as_bytes()].concat()
+    [
+        head,
+        &length(class.len()),
+        class.as_bytes(),
+        &length(message.len()),
+        message.as_bytes(),
+    ]
+    .concat()
 }

@@ -26,7 +26,11 @@ pub struct Fault {
 impl Fault {
     /// `ValueError: bad digit`
     pub fn text(&self) -> String {
-        if self.message.is_empty() { self.class.clone() } else { format!("{}: {}", self.class, self.message) }
+        if self.message.is_empty() {
+            self.class.clone()
+        } else {
+            format!("{}: {}", self.class, self.message)
+        }
     }
 }
 
@@ -81,7 +85,10 @@ pub struct Frames<'a> {
 
 impl<'a> Frames<'a> {
     pub fn new(nonce: &'a Nonce, bytes: &'a [u8]) -> Self {
-        Self { nonce, reader: Reader::new(bytes) }
+        Self {
+            nonce,
+            reader: Reader::new(bytes),
+        }
     }
 }
 
@@ -118,17 +125,29 @@ fn next_frame(nonce: &Nonce, reader: &mut Reader<'_>) -> Result<Frame, Flaw> {
     }
     let mut body = Reader::new(reader.take(length)?);
     let frame = read_body(&mut body).map_err(|_| Flaw::Malformed)?;
-    if body.is_empty() { Ok(frame) } else { Err(Flaw::Malformed) }
+    if body.is_empty() {
+        Ok(frame)
+    } else {
+        Err(Flaw::Malformed)
+    }
 }
 
 fn read_body(body: &mut Reader<'_>) -> Result<Frame, Flaw> {
     Ok(match body.u8()? {
-        b'R' => Frame::Ready { cpu: Duration::from_nanos(body.u64()?) },
+        b'R' => Frame::Ready {
+            cpu: Duration::from_nanos(body.u64()?),
+        },
         b'S' => Frame::Syntax(read_fault(body)?),
         b'X' => Frame::Load(read_fault(body)?),
         b'A' => Frame::Missing,
-        b'V' => Frame::Returned { case: body.u32()?, value: Seen::read(body)? },
-        b'E' => Frame::Raised { case: body.u32()?, fault: read_fault(body)? },
+        b'V' => Frame::Returned {
+            case: body.u32()?,
+            value: Seen::read(body)?,
+        },
+        b'E' => Frame::Raised {
+            case: body.u32()?,
+            fault: read_fault(body)?,
+        },
         b'B' => Frame::TooLarge { case: body.u32()? },
         b'Z' => Frame::End,
         _ => return Err(Flaw::Malformed),
@@ -141,7 +160,11 @@ fn read_fault(body: &mut Reader<'_>) -> Result<Fault, Flaw> {
         b'r' => false,
         _ => return Err(Flaw::Malformed),
     };
-    Ok(Fault { out_of_memory, class: body.text()?, message: body.text()? })
+    Ok(Fault {
+        out_of_memory,
+        class: body.text()?,
+        message: body.text()?,
+    })
 }
 
 /// Takes numbers and byte strings off the front of a slice.
@@ -197,7 +220,8 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn text(&mut self) -> Result<String, Flaw> {
-        self.blob().map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+        self.blob()
+            .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
     }
 }
 
@@ -216,15 +240,36 @@ mod tests {
     /// The frames up to the first flaw, and that flaw.
     fn decode(nonce: &Nonce, bytes: &[u8]) -> (Vec<Frame>, Option<Flaw>) {
         let (mut read, mut flaw) = (Vec::new(), None);
-        Frames::new(nonce, bytes).for_each(|frame| frame.map_or_else(|found| flaw = Some(found), |frame| read.push(frame)));
+        Frames::new(nonce, bytes).for_each(|frame| {
+            frame.map_or_else(|found| flaw = Some(found), |frame| read.push(frame))
+        });
         (read, flaw)
     }
 
     #[test]
     fn reads_the_simple_kinds() {
-        let bytes = [framed(b"R\x01\0\0\0\0\0\0\0"), framed(b"A"), framed(b"B\x07\0\0\0"), framed(b"Z")].concat();
-        let ready = Frame::Ready { cpu: Duration::from_nanos(1) };
-        assert_eq!(decode(&NONCE, &bytes), (vec![ready, Frame::Missing, Frame::TooLarge { case: 7 }, Frame::End], None));
+        let bytes = [
+            framed(b"R\x01\0\0\0\0\0\0\0"),
+            framed(b"A"),
+            framed(b"B\x07\0\0\0"),
+            framed(b"Z"),
+        ]
+        .concat();
+        let ready = Frame::Ready {
+            cpu: Duration::from_nanos(1),
+        };
+        assert_eq!(
+            decode(&NONCE, &bytes),
+            (
+                vec![
+                    ready,
+                    Frame::Missing,
+                    Frame::TooLarge { case: 7 },
+                    Frame::End
+                ],
+                None
+            )
+        );
     }
 
     #[test]
@@ -232,7 +277,10 @@ mod tests {
         assert_eq!(decode(&NONCE, &framed(b"Z")[..9]).1, Some(Flaw::CutOff));
         assert_eq!(decode(b"87654321", &framed(b"Z")).1, Some(Flaw::Foreign));
         assert_eq!(decode(&NONCE, &framed(b"Zz")).1, Some(Flaw::Malformed));
-        assert_eq!(decode(&NONCE, &[NONCE.as_slice(), &[255; 4]].concat()).1, Some(Flaw::TooLong));
+        assert_eq!(
+            decode(&NONCE, &[NONCE.as_slice(), &[255; 4]].concat()).1,
+            Some(Flaw::TooLong)
+        );
     }
 
     proptest! {

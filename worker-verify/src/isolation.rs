@@ -35,7 +35,11 @@ impl Isolation {
     pub fn new(config: &Config, path: Path, reverify: f64) -> Result<Self, InfrastructureError> {
         let cold = Nsjail::new(config)?;
         Ok(match path {
-            Path::Warm => Self::Warm { warm: Warm::new(cold.clone()), cold, reverify },
+            Path::Warm => Self::Warm {
+                warm: Warm::new(cold.clone()),
+                cold,
+                reverify,
+            },
             Path::Cold => Self::Cold(cold),
         })
     }
@@ -46,9 +50,18 @@ impl Isolation {
     /// What did not hold, on the first such path.
     pub fn prove(&self) -> Result<usize, Failed> {
         match self {
-            Self::Warm { warm, cold, reverify } => {
+            Self::Warm {
+                warm,
+                cold,
+                reverify,
+            } => {
                 let held = selftest(warm)?.len();
-                Ok(held + if *reverify > 0.0 { selftest(cold)?.len() } else { 0 })
+                Ok(held
+                    + if *reverify > 0.0 {
+                        selftest(cold)?.len()
+                    } else {
+                        0
+                    })
             }
             Self::Cold(cold) => Ok(selftest(cold)?.len()),
         }
@@ -74,7 +87,10 @@ impl Sandbox for Isolation {
 /// Whether `code` belongs to this share of all codes. The same for the same code, everywhere: a job's result depends on the job.
 fn drawn(code: &[u8], share: f64) -> bool {
     let digest = blake3::hash(code);
-    let (first, _) = digest.as_bytes().split_first_chunk::<4>().expect("a digest has 32 bytes");
+    let (first, _) = digest
+        .as_bytes()
+        .split_first_chunk::<4>()
+        .expect("a digest has 32 bytes");
     f64::from(u32::from_le_bytes(*first)) < share * f64::from(u32::MAX) + share
 }
 
@@ -84,7 +100,11 @@ mod tests {
 
     #[test]
     fn the_share_is_kept() {
-        let count = |share| (0..10_000u32).filter(|n| drawn(&n.to_le_bytes(), share)).count();
+        let count = |share| {
+            (0..10_000u32)
+                .filter(|n| drawn(&n.to_le_bytes(), share))
+                .count()
+        };
         assert_eq!((count(0.0), count(1.0)), (0, 10_000));
         assert!((400..600).contains(&count(0.05)), "{}", count(0.05));
     }

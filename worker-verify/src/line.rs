@@ -75,7 +75,8 @@ pub fn parse(line: &[u8]) -> Result<(Box<RawValue>, Submission), String> {
     let defaults = Limits::default();
     let limits = Limits {
         cpu: whole("timeout_ms", line.timeout_ms)?.map_or(defaults.cpu, Duration::from_millis),
-        memory_bytes: whole("memory_mb", line.memory_mb)?.map_or(defaults.memory_bytes, |mb| mb.saturating_mul(1 << 20)),
+        memory_bytes: whole("memory_mb", line.memory_mb)?
+            .map_or(defaults.memory_bytes, |mb| mb.saturating_mul(1 << 20)),
         ..defaults
     };
     limits.check().map_err(|error| error.to_string())?;
@@ -87,7 +88,16 @@ pub fn parse(line: &[u8]) -> Result<(Box<RawValue>, Submission), String> {
     }
     let cases = read_cases(&line.cases)?;
     let candidate = (!is_code).then(|| Candidate::of(text.as_bytes(), &line.entry));
-    Ok((line.id, Submission { text: text.into_bytes(), candidate, entry: line.entry, cases, limits }))
+    Ok((
+        line.id,
+        Submission {
+            text: text.into_bytes(),
+            candidate,
+            entry: line.entry,
+            cases,
+            limits,
+        },
+    ))
 }
 
 fn read_cases(written: &[&RawValue]) -> Result<Vec<Case>, String> {
@@ -97,36 +107,71 @@ fn read_cases(written: &[&RawValue]) -> Result<Vec<Case>, String> {
     if written.len() > MAX_CASES {
         return Err(format!("{} cases are more than {MAX_CASES}", written.len()));
     }
-    let cases: Vec<LineCase> = written.iter().enumerate().map(|(place, case)| read_case(place, case)).collect::<Result<_, _>>()?;
+    let cases: Vec<LineCase> = written
+        .iter()
+        .enumerate()
+        .map(|(place, case)| read_case(place, case))
+        .collect::<Result<_, _>>()?;
     for case in &cases {
-        case.args.iter().chain([&case.expected]).try_for_each(|value| check_value(value, 0))?;
+        case.args
+            .iter()
+            .chain([&case.expected])
+            .try_for_each(|value| check_value(value, 0))?;
     }
     check_answers(cases.iter().map(|case| &case.expected))?;
-    Ok(cases.into_iter().map(|case| Case { args: case.args, expected: case.expected, visible: false }).collect())
+    Ok(cases
+        .into_iter()
+        .map(|case| Case {
+            args: case.args,
+            expected: case.expected,
+            visible: false,
+        })
+        .collect())
 }
 
 /// One case: an object, not its fields in a row, of which nobody could tell which they are.
 fn read_case(place: usize, case: &RawValue) -> Result<LineCase, String> {
     if !case.get().starts_with('{') {
-        return Err(format!("case {place}: expected an object with `args` and `expected`"));
+        return Err(format!(
+            "case {place}: expected an object with `args` and `expected`"
+        ));
     }
     serde_json::from_str(case.get()).map_err(|error| {
         // The place is one in this case.
         let place_in_it = format!(" at line {} column {}", error.line(), error.column());
-        format!("case {place}: {}", error.to_string().replace(&place_in_it, ""))
+        format!(
+            "case {place}: {}",
+            error.to_string().replace(&place_in_it, "")
+        )
     })
 }
 
 /// The parser's error. The text of a line is line 1 to its parser; what Python writes and JSON has no words for gets its name.
 fn explain(line: &[u8], error: &serde_json::Error) -> String {
-    let text = error.to_string().replace(" at line 1 column ", " at column ");
-    let forms: [(&[u8], &str); 3] = [(b"-Infinity", "-inf"), (b"Infinity", "inf"), (b"NaN", "nan")];
+    let text = error
+        .to_string()
+        .replace(" at line 1 column ", " at column ");
+    let forms: [(&[u8], &str); 3] = [
+        (b"-Infinity", "-inf"),
+        (b"Infinity", "inf"),
+        (b"NaN", "nan"),
+    ];
     // The parser is at the first character that it can't use, or behind it.
-    let places = (error.column().saturating_sub(2)..=error.column()).filter_map(|place| line.get(place..));
-    let found = places.flat_map(|rest| forms.into_iter().filter(move |(word, _)| rest.starts_with(word))).next();
+    let places =
+        (error.column().saturating_sub(2)..=error.column()).filter_map(|place| line.get(place..));
+    let found = places
+        .flat_map(|rest| {
+            forms
+                .into_iter()
+                .filter(move |(word, _)| rest.starts_with(word))
+        })
+        .next();
     match found {
         Some((word, form)) if error.is_syntax() => {
-            format!("{text}: `{}` is not JSON; write `{{\"$float\": \"{form}\"}}`", String::from_utf8_lossy(word))
+            format!(
+                "{text}: `{}` is not JSON; write `{{\"$float\": \"{form}\"}}`",
+                String::from_utf8_lossy(word)
+            )
         }
         _ => text,
     }
@@ -135,7 +180,10 @@ fn explain(line: &[u8], error: &serde_json::Error) -> String {
 /// Whether a function can have this name, as far as that can be told without Python.
 fn is_name(entry: &str) -> bool {
     let letter = |c: char| c == '_' || c.is_alphabetic();
-    entry.starts_with(letter) && entry.chars().all(|c| c == '_' || c.is_alphanumeric() || !c.is_ascii())
+    entry.starts_with(letter)
+        && entry
+            .chars()
+            .all(|c| c == '_' || c.is_alphanumeric() || !c.is_ascii())
 }
 
 /// A limit as it was written, if it was.
@@ -143,7 +191,11 @@ fn whole(name: &str, value: Option<Value>) -> Result<Option<u64>, String> {
     match value {
         None | Some(Value::None) => Ok(None),
         Some(Value::Int(n)) if u64::try_from(&n).is_ok() => Ok(u64::try_from(&n).ok()),
-        Some(other) => Err(format!("{name}: `{}` is not a whole number from 0 to {}", shorten(&other.python(), 40), u64::MAX)),
+        Some(other) => Err(format!(
+            "{name}: `{}` is not a whole number from 0 to {}",
+            shorten(&other.python(), 40),
+            u64::MAX
+        )),
     }
 }
 
@@ -153,7 +205,9 @@ fn check_value(value: &Value, depth: usize) -> Result<(), String> {
         return Err(format!("a value nests deeper than {MAX_DEPTH}"));
     }
     match value {
-        Value::List(items) | Value::Tuple(items) => items.iter().try_for_each(|item| check_value(item, depth + 1)),
+        Value::List(items) | Value::Tuple(items) => items
+            .iter()
+            .try_for_each(|item| check_value(item, depth + 1)),
         Value::Dict(pairs) => {
             let mut keys = HashSet::new();
             pairs.iter().try_for_each(|(key, value)| {
@@ -163,7 +217,11 @@ fn check_value(value: &Value, depth: usize) -> Result<(), String> {
                 }
                 check_value(key, depth + 1)?;
                 check_value(value, depth + 1)?;
-                if keys.insert(encoded(&as_key(key))) { Ok(()) } else { refuse("is a key that the dictionary has already") }
+                if keys.insert(encoded(&as_key(key))) {
+                    Ok(())
+                } else {
+                    refuse("is a key that the dictionary has already")
+                }
             })
         }
         _ => Ok(()),
@@ -177,12 +235,16 @@ fn check_answers<'a>(expected: impl Iterator<Item = &'a Value>) -> Result<(), St
         check_parts(value)?;
         let bytes = encoded(value).len();
         if bytes > MAX_ANSWER {
-            return Err(format!("an expected value of {bytes} bytes is larger than the {MAX_ANSWER} that can be returned"));
+            return Err(format!(
+                "an expected value of {bytes} bytes is larger than the {MAX_ANSWER} that can be returned"
+            ));
         }
         total += FRAME + bytes;
     }
     if total > RESULT_BYTES {
-        return Err(format!("expected values of {total} bytes together are larger than the {RESULT_BYTES} that can be returned"));
+        return Err(format!(
+            "expected values of {total} bytes together are larger than the {RESULT_BYTES} that can be returned"
+        ));
     }
     Ok(())
 }
@@ -190,16 +252,31 @@ fn check_answers<'a>(expected: impl Iterator<Item = &'a Value>) -> Result<(), St
 /// Whether a candidate could return each part of it, and that part be right.
 fn check_parts(value: &Value) -> Result<(), String> {
     let few = |count: usize| {
-        if count > MAX_ITEMS { Err(format!("{count} items are more than the {MAX_ITEMS} that can be returned")) } else { Ok(()) }
+        if count > MAX_ITEMS {
+            Err(format!(
+                "{count} items are more than the {MAX_ITEMS} that can be returned"
+            ))
+        } else {
+            Ok(())
+        }
     };
     match value {
-        Value::Float(x) if x.is_nan() => Err("nan is expected, to which nothing is equal".to_owned()),
+        Value::Float(x) if x.is_nan() => {
+            Err("nan is expected, to which nothing is equal".to_owned())
+        }
         // The runner sends a sign too.
-        Value::Int(n) if n.bits() / 8 + 1 > MAX_INT_BYTES => Err(format!("an integer of {} bits is larger than can be returned", n.bits())),
-        Value::List(items) | Value::Tuple(items) => few(items.len()).and_then(|()| items.iter().try_for_each(check_parts)),
+        Value::Int(n) if n.bits() / 8 + 1 > MAX_INT_BYTES => Err(format!(
+            "an integer of {} bits is larger than can be returned",
+            n.bits()
+        )),
+        Value::List(items) | Value::Tuple(items) => {
+            few(items.len()).and_then(|()| items.iter().try_for_each(check_parts))
+        }
         Value::Dict(pairs) => {
             few(pairs.len())?;
-            pairs.iter().try_for_each(|(key, value)| check_parts(key).and_then(|()| check_parts(value)))
+            pairs
+                .iter()
+                .try_for_each(|(key, value)| check_parts(key).and_then(|()| check_parts(value)))
         }
         _ => Ok(()),
     }
@@ -215,7 +292,9 @@ fn encoded(value: &Value) -> Vec<u8> {
 fn as_key(key: &Value) -> Value {
     match key {
         Value::Bool(b) => Value::int(u8::from(*b)),
-        Value::Float(x) if x.fract() == 0.0 => format!("{x:.0}").parse().map_or_else(|_| key.clone(), Value::Int),
+        Value::Float(x) if x.fract() == 0.0 => format!("{x:.0}")
+            .parse()
+            .map_or_else(|_| key.clone(), Value::Int),
         Value::Tuple(items) => Value::Tuple(items.iter().map(as_key).collect()),
         other => other.clone(),
     }

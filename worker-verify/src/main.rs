@@ -33,40 +33,87 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Doctor => doctor(&cli.programs),
         Command::Work { worker, threads } => {
-            let work = async |stop| groklab_worker_verify::work(worker, proven(&cli.programs)?, config::threads(threads), stop).await;
+            let work = async |stop| {
+                groklab_worker_verify::work(
+                    worker,
+                    proven(&cli.programs)?,
+                    config::threads(threads),
+                    stop,
+                )
+                .await
+            };
             Ok(process::serve("worker-verify", work))
         }
         Command::Check { json, threads } => {
             let out = output::writer()?;
             let sandbox = proven(&cli.programs)?;
-            let summary = check(&sandbox, config::threads(threads), BufReader::new(stdin()), out, json)?;
-            summary.complaint().into_iter().for_each(|complaint| output::complain(format!("worker-verify: {complaint}")));
+            let summary = check(
+                &sandbox,
+                config::threads(threads),
+                BufReader::new(stdin()),
+                out,
+                json,
+            )?;
+            summary
+                .complaint()
+                .into_iter()
+                .for_each(|complaint| output::complain(format!("worker-verify: {complaint}")));
             Ok(ExitCode::from(summary.exit_code()))
         }
         Command::Bench { rounds, candidates } => {
-            bench(&Nsjail::new(&cli.programs.locate())?, Effort { rounds, candidates }, &mut output::writer()?)?;
+            bench(
+                &Nsjail::new(&cli.programs.locate())?,
+                Effort { rounds, candidates },
+                &mut output::writer()?,
+            )?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Soak { count, threads } => {
             let mut out = output::writer()?;
             let jail = Nsjail::new(&cli.programs.locate())?;
-            let found = soak(|| Warm::new(jail), count, 20, config::threads(threads), &mut out)?;
-            found.wrong.iter().chain(&found.left_over).try_for_each(|line| writeln!(out, "{line}"))?;
-            Ok(success(found.wrong_count == 0 && found.left_over.is_empty()))
+            let found = soak(
+                || Warm::new(jail),
+                count,
+                20,
+                config::threads(threads),
+                &mut out,
+            )?;
+            found
+                .wrong
+                .iter()
+                .chain(&found.left_over)
+                .try_for_each(|line| writeln!(out, "{line}"))?;
+            Ok(success(
+                found.wrong_count == 0 && found.left_over.is_empty(),
+            ))
         }
-        Command::Repeat { count, threads } => {
-            Ok(success(repeat(&proven(&cli.programs)?, count, config::threads(threads), &mut output::writer()?)? == 0))
-        }
+        Command::Repeat { count, threads } => Ok(success(
+            repeat(
+                &proven(&cli.programs)?,
+                count,
+                config::threads(threads),
+                &mut output::writer()?,
+            )? == 0,
+        )),
     }
 }
 
 fn success(all_is_well: bool) -> ExitCode {
-    if all_is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if all_is_well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// A sandbox that has passed its self-test; nothing is verified in any other.
 fn proven(programs: &Programs) -> anyhow::Result<Isolation> {
-    let sandbox = Isolation::new(&programs.locate(), programs.isolation, programs.reverify_share).context("set up the sandbox")?;
+    let sandbox = Isolation::new(
+        &programs.locate(),
+        programs.isolation,
+        programs.reverify_share,
+    )
+    .context("set up the sandbox")?;
     sandbox.prove()?;
     Ok(sandbox)
 }
@@ -77,5 +124,9 @@ fn doctor(programs: &Programs) -> anyhow::Result<ExitCode> {
     for finding in &findings {
         writeln!(out, "{}", finding.line())?;
     }
-    Ok(success(findings.iter().all(|finding| finding.level != Level::Missing)))
+    Ok(success(
+        findings
+            .iter()
+            .all(|finding| finding.level != Level::Missing),
+    ))
 }

@@ -49,14 +49,20 @@ impl Metrics {
 
     /// Counts one candidate's final verdict.
     pub fn judged(&self, outcome: &Outcome) {
-        if let Some(place) = Verdict::ALL.iter().position(|verdict| *verdict == outcome.verdict) {
+        if let Some(place) = Verdict::ALL
+            .iter()
+            .position(|verdict| *verdict == outcome.verdict)
+        {
             self.verdicts[place].fetch_add(1, Relaxed);
         }
     }
 
     /// Counts how long one run took, from taking the candidate up to its verdict.
     pub fn took(&self, took: Duration) {
-        let bucket = BOUNDS.iter().position(|bound| took.as_millis() < u128::from(*bound)).unwrap_or(BOUNDS.len());
+        let bucket = BOUNDS
+            .iter()
+            .position(|bound| took.as_millis() < u128::from(*bound))
+            .unwrap_or(BOUNDS.len());
         self.latency[bucket].fetch_add(1, Relaxed);
     }
 
@@ -101,12 +107,22 @@ mod tests {
     #[test]
     fn counts_show_where_they_belong() {
         let metrics = Metrics::new();
-        for (verdict, ms) in [(Verdict::Passed, 3), (Verdict::Passed, 0), (Verdict::Timeout, 99_999)] {
-            metrics.judged(&Outcome { verdict, ..Outcome::empty() });
+        for (verdict, ms) in [
+            (Verdict::Passed, 3),
+            (Verdict::Passed, 0),
+            (Verdict::Timeout, 99_999),
+        ] {
+            metrics.judged(&Outcome {
+                verdict,
+                ..Outcome::empty()
+            });
             metrics.took(Duration::from_millis(ms));
         }
         let text = metrics.to_string();
-        assert!(text.starts_with("verdicts passed=2 timeout=1 | latency_ms <1=1 <4=1 more=1 | queue=0"), "{text}");
+        assert!(
+            text.starts_with("verdicts passed=2 timeout=1 | latency_ms <1=1 <4=1 more=1 | queue=0"),
+            "{text}"
+        );
         assert_eq!(metrics.total(), 3);
     }
 }

@@ -64,8 +64,15 @@ impl Nsjail {
     /// # Errors
     /// If there is no nsjail or the interpreter does not answer.
     pub fn new(config: &Config) -> Result<Self, InfrastructureError> {
-        let path = config.nsjail.canonicalize().map_err(|_| InfrastructureError::NoNsjail(config.nsjail.clone()))?;
-        Ok(Self { path, python: Interpreter::inspect(&config.python)?, cgroups: cgroup::find().into() })
+        let path = config
+            .nsjail
+            .canonicalize()
+            .map_err(|_| InfrastructureError::NoNsjail(config.nsjail.clone()))?;
+        Ok(Self {
+            path,
+            python: Interpreter::inspect(&config.python)?,
+            cgroups: cgroup::find().into(),
+        })
     }
 
     pub fn path(&self) -> &Path {
@@ -76,7 +83,9 @@ impl Nsjail {
 impl Sandbox for Nsjail {
     fn run(&self, request: &Request<'_>) -> Result<Raw, InfrastructureError> {
         let mut jail = Jail::start(self, request, new_nonce())?;
-        let stopped = jail.watch(request).map_err(|error| InfrastructureError::System("watch the jail", error))?;
+        let stopped = jail
+            .watch(request)
+            .map_err(|error| InfrastructureError::System("watch the jail", error))?;
         if stopped.is_some() {
             jail.stop();
         }
@@ -113,19 +122,46 @@ impl Clock for TreeClock<'_> {
 }
 
 impl Jail {
-    fn start(sandbox: &Nsjail, request: &Request<'_>, nonce: Nonce) -> Result<Self, InfrastructureError> {
-        let system = |what: &'static str| move |error: io::Error| InfrastructureError::System(what, error);
-        let input = process::sealed_file(&request.encode(&nonce)).map_err(system("make the request file"))?;
+    fn start(
+        sandbox: &Nsjail,
+        request: &Request<'_>,
+        nonce: Nonce,
+    ) -> Result<Self, InfrastructureError> {
+        let system =
+            |what: &'static str| move |error: io::Error| InfrastructureError::System(what, error);
+        let input = process::sealed_file(&request.encode(&nonce))
+            .map_err(system("make the request file"))?;
         let log = process::scratch_file().map_err(system("make the log file"))?;
         let (watch, writers) = Watch::new(nonce).map_err(system("make the pipes"))?;
-        let mut group = sandbox.cgroups.create().map_err(system("make a control group"))?;
-        group.begin(request.limits.memory_bytes + OURS).map_err(system("limit the control group"))?;
-        let entrances: Vec<RawFd> = group.entrances.iter().map(|file| file.as_raw_fd()).collect();
-        let errors = writers.output.try_clone().map_err(system("make the pipes"))?;
-        let fds = Descriptors { passed: writers.results.as_raw_fd(), log: log.as_raw_fd() };
+        let mut group = sandbox
+            .cgroups
+            .create()
+            .map_err(system("make a control group"))?;
+        group
+            .begin(request.limits.memory_bytes + OURS)
+            .map_err(system("limit the control group"))?;
+        let entrances: Vec<RawFd> = group
+            .entrances
+            .iter()
+            .map(|file| file.as_raw_fd())
+            .collect();
+        let errors = writers
+            .output
+            .try_clone()
+            .map_err(system("make the pipes"))?;
+        let fds = Descriptors {
+            passed: writers.results.as_raw_fd(),
+            log: log.as_raw_fd(),
+        };
         let mut command = Command::new(&sandbox.path);
-        command.args(arguments(&sandbox.python, COLD, &request.limits, fds)).env_clear().process_group(0);
-        command.stdin(Stdio::from(input)).stdout(Stdio::from(writers.output)).stderr(Stdio::from(errors));
+        command
+            .args(arguments(&sandbox.python, COLD, &request.limits, fds))
+            .env_clear()
+            .process_group(0);
+        command
+            .stdin(Stdio::from(input))
+            .stdout(Stdio::from(writers.output))
+            .stderr(Stdio::from(errors));
         let prepare = move || {
             process::inherit(fds.passed)?;
             process::inherit(fds.log)?;
@@ -133,19 +169,37 @@ impl Jail {
             process::limit_waiting_signals();
             process::die_with_parent(libc::SIGTERM)?;
             process::go_first();
-            entrances.iter().try_for_each(|entrance| process::enter(*entrance))
+            entrances
+                .iter()
+                .try_for_each(|entrance| process::enter(*entrance))
         };
         // SAFETY: between fork and exec the closure makes system calls on integers and constants and allocates nothing.
         unsafe { command.pre_exec(prepare) };
-        let child = command.spawn().map_err(|source| InfrastructureError::Start { path: sandbox.path.clone(), source })?;
+        let child = command
+            .spawn()
+            .map_err(|source| InfrastructureError::Start {
+                path: sandbox.path.clone(),
+                source,
+            })?;
         let pid = i32::try_from(child.id()).expect("process ids are positive 32-bit numbers");
         let pidfd = process::pidfd(pid).map_err(system("open the jail's pidfd"))?;
-        Ok(Self { pid, pidfd, log, watch, reaped: false, group })
+        Ok(Self {
+            pid,
+            pidfd,
+            log,
+            watch,
+            reaped: false,
+            group,
+        })
     }
 
     /// Reads until the jail has ended (`None`) or must be ended.
     fn watch(&mut self, request: &Request<'_>) -> io::Result<Option<Ended>> {
-        self.watch.until_end(self.pidfd.as_fd(), request, &TreeClock(self.pid, &self.group))
+        self.watch.until_end(
+            self.pidfd.as_fd(),
+            request,
+            &TreeClock(self.pid, &self.group),
+        )
     }
 
     /// Ends nsjail, which takes the jail's first process and so everything in it along.
@@ -158,8 +212,13 @@ impl Jail {
         }
     }
 
-    fn finish(mut self, request: &Request<'_>, stopped: Option<Ended>) -> Result<Raw, InfrastructureError> {
-        let (status, usage) = process::reap(self.pid).map_err(|error| InfrastructureError::System("reap the jail", error))?;
+    fn finish(
+        mut self,
+        request: &Request<'_>,
+        stopped: Option<Ended>,
+    ) -> Result<Raw, InfrastructureError> {
+        let (status, usage) = process::reap(self.pid)
+            .map_err(|error| InfrastructureError::System("reap the jail", error))?;
         self.reaped = true;
         let Some(began) = self.watch.began else {
             let ended = match stopped {
@@ -172,14 +231,21 @@ impl Jail {
             };
             return self.never_began(ended, usage);
         };
-        let cpu = self.group.cpu().unwrap_or_default().max(usage.cpu).saturating_sub(began.before);
+        let cpu = self
+            .group
+            .cpu()
+            .unwrap_or_default()
+            .max(usage.cpu)
+            .saturating_sub(began.before);
         let ended = match stopped {
             Some(limit) => limit,
             None if self.group.killed() => Ended::MemoryLimit,
             None => match self.candidate_ended(status)? {
                 _ if cpu > request.limits.cpu => Ended::CpuLimit,
                 _ if began.at.elapsed() > request.limits.wall() => Ended::WallLimit,
-                Ended::Signalled(libc::SIGKILL) => return Err(InfrastructureError::CandidateKilled(libc::SIGKILL)),
+                Ended::Signalled(libc::SIGKILL) => {
+                    return Err(InfrastructureError::CandidateKilled(libc::SIGKILL));
+                }
                 other => other,
             },
         };
@@ -204,8 +270,14 @@ impl Jail {
                 peak_memory_bytes: usage.peak_memory_bytes,
             }),
             Ended::WallLimit => Err(InfrastructureError::Slow(START_LIMIT, self.explanation())),
-            Ended::Signalled(libc::SIGKILL) => Err(InfrastructureError::KilledAtStart(libc::SIGKILL, self.explanation())),
-            ended => Err(InfrastructureError::Setup { ended, log: self.explanation() }),
+            Ended::Signalled(libc::SIGKILL) => Err(InfrastructureError::KilledAtStart(
+                libc::SIGKILL,
+                self.explanation(),
+            )),
+            ended => Err(InfrastructureError::Setup {
+                ended,
+                log: self.explanation(),
+            }),
         }
     }
 
@@ -214,8 +286,12 @@ impl Jail {
         if libc::WIFSIGNALED(status) {
             return Err(InfrastructureError::Killed(libc::WTERMSIG(status)));
         }
-        let log = read_log(&self.log).map_err(|error| InfrastructureError::System("read the jail's log", error))?;
-        logged_end(&log).ok_or_else(|| InfrastructureError::NoEnd { status: libc::WEXITSTATUS(status), log: self.explanation() })
+        let log = read_log(&self.log)
+            .map_err(|error| InfrastructureError::System("read the jail's log", error))?;
+        logged_end(&log).ok_or_else(|| InfrastructureError::NoEnd {
+            status: libc::WEXITSTATUS(status),
+            log: self.explanation(),
+        })
     }
 
     fn explanation(&self) -> String {
@@ -242,26 +318,49 @@ fn read_log(mut log: &File) -> io::Result<String> {
 
 /// What nsjail complained of and what was printed, on one line.
 pub(crate) fn explanation(log: &File, output: &[u8]) -> String {
-    let (log, output) = (read_log(log).unwrap_or_default(), String::from_utf8_lossy(output));
-    let complaints = log.lines().filter(|line| !line.starts_with("[I]")).chain(output.lines());
+    let (log, output) = (
+        read_log(log).unwrap_or_default(),
+        String::from_utf8_lossy(output),
+    );
+    let complaints = log
+        .lines()
+        .filter(|line| !line.starts_with("[I]"))
+        .chain(output.lines());
     let words: Vec<&str> = complaints.flat_map(str::split_whitespace).collect();
-    if words.is_empty() { "it left no log".to_owned() } else { words.join(" ").chars().take(KEPT_OUTPUT).collect() }
+    if words.is_empty() {
+        "it left no log".to_owned()
+    } else {
+        words.join(" ").chars().take(KEPT_OUTPUT).collect()
+    }
 }
 
 /// How a process ended, by its raw wait status.
 pub(crate) fn ended(status: i32) -> Ended {
-    if libc::WIFSIGNALED(status) { Ended::Signalled(libc::WTERMSIG(status)) } else { Ended::Exited(libc::WEXITSTATUS(status)) }
+    if libc::WIFSIGNALED(status) {
+        Ended::Signalled(libc::WTERMSIG(status))
+    } else {
+        Ended::Exited(libc::WEXITSTATUS(status))
+    }
 }
 
 /// The last word of nsjail's log on its child: `… exited with status: 3, (…` or `… terminated with signal: SIGSYS (31), (…`.
 fn logged_end(log: &str) -> Option<Ended> {
-    log.lines().rev().filter(|line| line.starts_with("[I]")).find_map(|line| {
-        if let Some((_, rest)) = line.rsplit_once(") exited with status: ") {
-            return rest.split_once(',')?.0.parse().ok().map(Ended::Exited);
-        }
-        let (_, rest) = line.rsplit_once(") terminated with signal: ")?;
-        rest.split_once(" (")?.1.split_once(')')?.0.parse().ok().map(Ended::Signalled)
-    })
+    log.lines()
+        .rev()
+        .filter(|line| line.starts_with("[I]"))
+        .find_map(|line| {
+            if let Some((_, rest)) = line.rsplit_once(") exited with status: ") {
+                return rest.split_once(',')?.0.parse().ok().map(Ended::Exited);
+            }
+            let (_, rest) = line.rsplit_once(") terminated with signal: ")?;
+            rest.split_once(" (")?
+                .1
+                .split_once(')')?
+                .0
+                .parse()
+                .ok()
+                .map(Ended::Signalled)
+        })
 }
 
 #[cfg(test)]
@@ -270,23 +369,49 @@ mod tests {
     use crate::locate;
     use std::{sync::atomic::AtomicBool, time::Instant};
 
-    const LIMITS: crate::Limits = crate::Limits { cpu: Duration::from_secs(10), memory_bytes: 256 << 20, output_bytes: 1 << 20 };
+    const LIMITS: crate::Limits = crate::Limits {
+        cpu: Duration::from_secs(10),
+        memory_bytes: 256 << 20,
+        output_bytes: 1 << 20,
+    };
 
     /// Runs a candidate that sleeps, and does `harm` to its jail once it has begun.
     fn harmed(harm: impl FnOnce(&Jail)) -> InfrastructureError {
         harmed_when(|jail| jail.watch.began.is_some(), harm)
     }
 
-    fn harmed_when(is_time: impl Fn(&Jail) -> bool, harm: impl FnOnce(&Jail)) -> InfrastructureError {
+    fn harmed_when(
+        is_time: impl Fn(&Jail) -> bool,
+        harm: impl FnOnce(&Jail),
+    ) -> InfrastructureError {
         let nsjail = std::env::var_os("GROKLAB_NSJAIL").map(PathBuf::from);
-        let sandbox = Nsjail::new(&locate(nsjail, None, std::env::var_os("PATH").as_deref())).expect("`make setup` has installed nsjail");
+        let sandbox = Nsjail::new(&locate(nsjail, None, std::env::var_os("PATH").as_deref()))
+            .expect("`make setup` has installed nsjail");
         let never = AtomicBool::new(false);
         let code = b"import time\ntime.sleep(1000)";
-        let request = Request { code, entry: "solve", cases: &[], limits: LIMITS, cancelled: &never };
+        let request = Request {
+            code,
+            entry: "solve",
+            cases: &[],
+            limits: LIMITS,
+            cancelled: &never,
+        };
         let mut jail = Jail::start(&sandbox, &request, *b"test-run").unwrap();
         while !is_time(&jail) {
-            let ended = jail.watch.step(jail.pidfd.as_fd(), Duration::from_millis(1), &request, &TreeClock(jail.pid, &jail.group)).unwrap();
-            assert!(!ended && jail.watch.launched.elapsed() < START_LIMIT, "{}", jail.explanation());
+            let ended = jail
+                .watch
+                .step(
+                    jail.pidfd.as_fd(),
+                    Duration::from_millis(1),
+                    &request,
+                    &TreeClock(jail.pid, &jail.group),
+                )
+                .unwrap();
+            assert!(
+                !ended && jail.watch.launched.elapsed() < START_LIMIT,
+                "{}",
+                jail.explanation()
+            );
         }
         harm(&jail);
         let stopped = jail.watch(&request).unwrap();
@@ -300,11 +425,20 @@ mod tests {
             candidates = process::children(jail.pid);
             process::signal(&jail.pidfd, libc::SIGKILL);
         });
-        assert!(matches!(error, InfrastructureError::Killed(libc::SIGKILL)), "{error}");
-        let gone = |pid: &i32| std::fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |stat| stat.contains(") Z "));
+        assert!(
+            matches!(error, InfrastructureError::Killed(libc::SIGKILL)),
+            "{error}"
+        );
+        let gone = |pid: &i32| {
+            std::fs::read_to_string(format!("/proc/{pid}/stat"))
+                .map_or(true, |stat| stat.contains(") Z "))
+        };
         let since = Instant::now();
         while !candidates.iter().all(gone) {
-            assert!(since.elapsed() < Duration::from_secs(10), "the candidate outlives its jail");
+            assert!(
+                since.elapsed() < Duration::from_secs(10),
+                "the candidate outlives its jail"
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
         assert_eq!(candidates.len(), 1);
@@ -312,36 +446,63 @@ mod tests {
 
     fn kill_children(jail: &Jail) {
         use nix::{sys::signal, unistd::Pid};
-        process::children(jail.pid).into_iter().for_each(|pid| signal::kill(Pid::from_raw(pid), signal::SIGKILL).unwrap());
+        process::children(jail.pid)
+            .into_iter()
+            .for_each(|pid| signal::kill(Pid::from_raw(pid), signal::SIGKILL).unwrap());
     }
 
     #[test]
     fn a_candidate_killed_before_it_began_is_told_from_one_killed_later() {
         let runs_python = |pid: &i32| {
             let path = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
-            path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"python"))
+            path.file_name()
+                .is_some_and(|name| name.as_encoded_bytes().starts_with(b"python"))
         };
         // It may begin between the look and the kill.
-        let errors: Vec<_> =
-            (0..10).map(|_| harmed_when(|jail| process::children(jail.pid).iter().any(runs_python), kill_children)).collect();
-        assert!(errors.iter().all(InfrastructureError::is_a_kill), "{errors:?}");
-        assert!(errors.iter().any(|error| matches!(error, InfrastructureError::KilledAtStart(..))), "{errors:?}");
+        let errors: Vec<_> = (0..10)
+            .map(|_| {
+                harmed_when(
+                    |jail| process::children(jail.pid).iter().any(runs_python),
+                    kill_children,
+                )
+            })
+            .collect();
+        assert!(
+            errors.iter().all(InfrastructureError::is_a_kill),
+            "{errors:?}"
+        );
+        assert!(
+            errors
+                .iter()
+                .any(|error| matches!(error, InfrastructureError::KilledAtStart(..))),
+            "{errors:?}"
+        );
     }
 
     #[test]
     fn a_candidate_killed_from_outside_is_no_verdict() {
         let error = harmed(kill_children);
-        assert!(matches!(error, InfrastructureError::CandidateKilled(_)), "{error}");
+        assert!(
+            matches!(error, InfrastructureError::CandidateKilled(_)),
+            "{error}"
+        );
         let error = harmed(|jail| process::signal(&jail.pidfd, libc::SIGTERM));
-        assert!(matches!(error, InfrastructureError::CandidateKilled(_)), "{error}");
+        assert!(
+            matches!(error, InfrastructureError::CandidateKilled(_)),
+            "{error}"
+        );
     }
 
     #[test]
     fn the_last_end_in_the_log_counts() {
         let log = "[I][now] Mode: STANDALONE_ONCE\n[W][now] pid=1 (x) exited with status: 1, (\n[I][now] pid=7 ([STANDALONE MODE]) ";
         assert_eq!(logged_end(log), None);
-        assert_eq!(logged_end(&format!("{log}exited with status: 159, (PIDs left: 0)\n")), Some(Ended::Exited(159)));
-        let signal = format!("{log}terminated with signal: SIGSYS (31), (PIDs left: 0)\n[I][now] Exiting\n");
+        assert_eq!(
+            logged_end(&format!("{log}exited with status: 159, (PIDs left: 0)\n")),
+            Some(Ended::Exited(159))
+        );
+        let signal =
+            format!("{log}terminated with signal: SIGSYS (31), (PIDs left: 0)\n[I][now] Exiting\n");
         assert_eq!(logged_end(&signal), Some(Ended::Signalled(31)));
     }
 }

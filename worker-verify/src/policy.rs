@@ -94,17 +94,47 @@ const EXIT_SIGNALS: [u32; 2] = [0, 17];
 const SIGKILL: u32 = 9;
 
 /// Flags of `clone` that make a namespace: `forbidden`.
-const NAMESPACE_FLAGS: [u32; 7] = [0x2_0000, 0x200_0000, 0x400_0000, 0x800_0000, 0x1000_0000, 0x2000_0000, 0x4000_0000];
+const NAMESPACE_FLAGS: [u32; 7] = [
+    0x2_0000,
+    0x200_0000,
+    0x400_0000,
+    0x800_0000,
+    0x1000_0000,
+    0x2000_0000,
+    0x4000_0000,
+];
 
 /// The policy in nsjail's language.
 pub fn text() -> String {
-    let names = |calls: Calls| calls.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+    let names = |calls: Calls| {
+        calls
+            .iter()
+            .map(|(name, _)| *name)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     let flags: u32 = NAMESPACE_FLAGS.iter().sum();
-    let any = |what: &str, of: &[u32]| of.iter().map(|value| format!("{what} == {value}")).collect::<Vec<_>>().join(" || ");
-    let none = |what: &str, of: &[u32]| of.iter().map(|value| format!("{what} != {value}")).collect::<Vec<_>>().join(" && ");
-    let (fixed, changeable) = (any("resource", &FIXED_LIMITS), none("resource", &FIXED_LIMITS));
+    let any = |what: &str, of: &[u32]| {
+        of.iter()
+            .map(|value| format!("{what} == {value}"))
+            .collect::<Vec<_>>()
+            .join(" || ")
+    };
+    let none = |what: &str, of: &[u32]| {
+        of.iter()
+            .map(|value| format!("{what} != {value}"))
+            .collect::<Vec<_>>()
+            .join(" && ")
+    };
+    let (fixed, changeable) = (
+        any("resource", &FIXED_LIMITS),
+        none("resource", &FIXED_LIMITS),
+    );
     let exit_signal = format!("(clone_flags & {EXIT_SIGNAL})");
-    let (plain, special) = (any(&exit_signal, &EXIT_SIGNALS), none(&exit_signal, &EXIT_SIGNALS));
+    let (plain, special) = (
+        any(&exit_signal, &EXIT_SIGNALS),
+        none(&exit_signal, &EXIT_SIGNALS),
+    );
     format!(
         "POLICY candidate {{
             KILL_PROCESS {{ {}, clone {{ (clone_flags & {flags}) != 0 }} }},
@@ -165,7 +195,10 @@ pub fn programs() -> [Vec<u8>; 2] {
     let (mut first, mut second) = (table(), BTreeMap::new());
     for (_, number) in OWN {
         let number = numbered(*number);
-        second.insert(number, first.insert(number, Answer::Allow).unwrap_or(UNKNOWN));
+        second.insert(
+            number,
+            first.insert(number, Answer::Allow).unwrap_or(UNKNOWN),
+        );
     }
     [program(&first, UNKNOWN), program(&second, Answer::Allow)]
 }
@@ -173,10 +206,17 @@ pub fn programs() -> [Vec<u8>; 2] {
 /// A search tree over ranges of numbers with the same answer: short to walk, for the kernel tries every number when it is installed.
 fn program(table: &BTreeMap<u32, Answer>, otherwise: Answer) -> Vec<u8> {
     let load = |offset| step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, offset);
-    let mut code = vec![load(ARCHITECTURE), step(libc::BPF_JMP | libc::BPF_JEQ, 1, 0, X86_64), ret(libc::SECCOMP_RET_KILL_PROCESS)];
+    let mut code = vec![
+        load(ARCHITECTURE),
+        step(libc::BPF_JMP | libc::BPF_JEQ, 1, 0, X86_64),
+        ret(libc::SECCOMP_RET_KILL_PROCESS),
+    ];
     code.push(load(NUMBER));
     code.extend(tree(&ranges(table, otherwise)));
-    assert!(code.len() <= 4096, "the kernel takes at most 4096 instructions");
+    assert!(
+        code.len() <= 4096,
+        "the kernel takes at most 4096 instructions"
+    );
     code.iter().flat_map(bytes).collect()
 }
 
@@ -204,9 +244,13 @@ fn table() -> BTreeMap<u32, Answer> {
         (libc::SYS_setrlimit, Answer::SetLimit),
         (libc::SYS_prlimit64, Answer::SetOrGetLimit),
     ];
-    let all = named(FORBIDDEN, Answer::Kill).chain(named(REFUSED, Answer::Errno(libc::EPERM))).chain(named(ALLOWED, Answer::Allow));
+    let all = named(FORBIDDEN, Answer::Kill)
+        .chain(named(REFUSED, Answer::Errno(libc::EPERM)))
+        .chain(named(ALLOWED, Answer::Allow));
     let all = all.chain(named(IGNORED, Answer::Errno(0)));
-    all.chain(special).map(|(number, answer)| (numbered(number), answer)).collect()
+    all.chain(special)
+        .map(|(number, answer)| (numbered(number), answer))
+        .collect()
 }
 
 /// The first number of each range, and its answer up to the next range.
@@ -214,7 +258,10 @@ fn ranges(table: &BTreeMap<u32, Answer>, otherwise: Answer) -> Vec<(u32, Answer)
     let mut ranges = BTreeMap::from([(0, otherwise)]);
     for (number, answer) in table {
         ranges.insert(*number, *answer);
-        ranges.insert(number + 1, table.get(&(number + 1)).copied().unwrap_or(otherwise));
+        ranges.insert(
+            number + 1,
+            table.get(&(number + 1)).copied().unwrap_or(otherwise),
+        );
     }
     let mut ranges: Vec<_> = ranges.into_iter().collect();
     ranges.dedup_by_key(|(_, answer)| *answer);
@@ -230,7 +277,12 @@ fn tree(ranges: &[(u32, Answer)]) -> Vec<libc::sock_filter> {
     let (low, high) = ranges.split_at(ranges.len() / 2);
     let low = tree(low);
     // A conditional jump reaches 255 steps, too few for a half of the table: it skips a far one.
-    let far = step(libc::BPF_JMP | libc::BPF_JA, 0, 0, u32::try_from(low.len()).expect("a program is short"));
+    let far = step(
+        libc::BPF_JMP | libc::BPF_JA,
+        0,
+        0,
+        u32::try_from(low.len()).expect("a program is short"),
+    );
     let mut code = vec![step(libc::BPF_JMP | libc::BPF_JGE, 0, 1, high[0].0), far];
     code.extend(low);
     code.extend(tree(high));
@@ -238,9 +290,20 @@ fn tree(ranges: &[(u32, Answer)]) -> Vec<libc::sock_filter> {
 }
 
 fn leaf(answer: Answer) -> Vec<libc::sock_filter> {
-    let argument = |index: u32, half: u32| step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, ARGUMENTS + 8 * index + 4 * half);
-    let if_is = |value, then, otherwise| step(libc::BPF_JMP | libc::BPF_JEQ, then, otherwise, value);
-    let (allow, kill) = (ret(libc::SECCOMP_RET_ALLOW), ret(libc::SECCOMP_RET_KILL_PROCESS));
+    let argument = |index: u32, half: u32| {
+        step(
+            libc::BPF_LD | libc::BPF_W | libc::BPF_ABS,
+            0,
+            0,
+            ARGUMENTS + 8 * index + 4 * half,
+        )
+    };
+    let if_is =
+        |value, then, otherwise| step(libc::BPF_JMP | libc::BPF_JEQ, then, otherwise, value);
+    let (allow, kill) = (
+        ret(libc::SECCOMP_RET_ALLOW),
+        ret(libc::SECCOMP_RET_KILL_PROCESS),
+    );
     let errno = |number: i32| ret(libc::SECCOMP_RET_ERRNO | number.unsigned_abs());
     let flags = NAMESPACE_FLAGS.iter().sum();
     match answer {
@@ -251,23 +314,55 @@ fn leaf(answer: Answer) -> Vec<libc::sock_filter> {
             let [none, child] = EXIT_SIGNALS;
             let makes_namespace = step(libc::BPF_JMP | libc::BPF_JSET, 5, 0, flags);
             let exit_signal = step(libc::BPF_ALU | libc::BPF_AND, 0, 0, EXIT_SIGNAL);
-            vec![argument(0, 0), makes_namespace, exit_signal, if_is(none, 1, 0), if_is(child, 0, 1), allow, errno(libc::EPERM), kill]
+            vec![
+                argument(0, 0),
+                makes_namespace,
+                exit_signal,
+                if_is(none, 1, 0),
+                if_is(child, 0, 1),
+                allow,
+                errno(libc::EPERM),
+                kill,
+            ]
         }
         Answer::OneOf(index, values) => {
             let to_allow = (1..=u8::try_from(values.len()).expect("few values")).rev();
-            let tests = values.iter().zip(to_allow).map(|(value, steps)| if_is(*value, steps, 0));
-            [argument(index, 0)].into_iter().chain(tests).chain([errno(libc::EPERM), allow]).collect()
+            let tests = values
+                .iter()
+                .zip(to_allow)
+                .map(|(value, steps)| if_is(*value, steps, 0));
+            [argument(index, 0)]
+                .into_iter()
+                .chain(tests)
+                .chain([errno(libc::EPERM), allow])
+                .collect()
         }
-        Answer::Signal(index) => vec![argument(index, 0), if_is(SIGKILL, 0, 1), errno(libc::EPERM), allow],
+        Answer::Signal(index) => vec![
+            argument(index, 0),
+            if_is(SIGKILL, 0, 1),
+            errno(libc::EPERM),
+            allow,
+        ],
         Answer::SetLimit => {
             let [time, core] = FIXED_LIMITS;
-            vec![argument(0, 0), if_is(time, 1, 0), if_is(core, 0, 1), errno(libc::EPERM), allow]
+            vec![
+                argument(0, 0),
+                if_is(time, 1, 0),
+                if_is(core, 0, 1),
+                errno(libc::EPERM),
+                allow,
+            ]
         }
         // Refused if the resource is fixed and either half of the pointer to the new limit is not null.
         Answer::SetOrGetLimit => {
             let [time, core] = FIXED_LIMITS;
             let is_fixed = [argument(1, 0), if_is(time, 1, 0), if_is(core, 0, 5)];
-            let is_null = [argument(2, 0), if_is(0, 0, 2), argument(2, 1), if_is(0, 1, 0)];
+            let is_null = [
+                argument(2, 0),
+                if_is(0, 0, 2),
+                argument(2, 1),
+                if_is(0, 1, 0),
+            ];
             [is_fixed.as_slice(), &is_null, &[errno(libc::EPERM), allow]].concat()
         }
     }
@@ -278,7 +373,12 @@ fn ret(action: u32) -> libc::sock_filter {
 }
 
 fn step(code: u32, jt: u8, jf: u8, k: u32) -> libc::sock_filter {
-    libc::sock_filter { code: u16::try_from(code).expect("codes have 16 bits"), jt, jf, k }
+    libc::sock_filter {
+        code: u16::try_from(code).expect("codes have 16 bits"),
+        jt,
+        jf,
+        k,
+    }
 }
 
 fn bytes(step: &libc::sock_filter) -> [u8; 8] {
@@ -293,7 +393,11 @@ mod tests {
     /// What the kernel would answer a candidate: the stricter of both programs' answers, which in the kernel's order is the lower one.
     fn run(number: u32, arguments: [u64; 3]) -> u32 {
         let [first, second] = programs().map(|program| answer(&program, number, arguments));
-        if first.cast_signed() <= second.cast_signed() { first } else { second }
+        if first.cast_signed() <= second.cast_signed() {
+            first
+        } else {
+            second
+        }
     }
 
     /// Runs one program on one call.
@@ -306,7 +410,10 @@ mod tests {
         let (mut at, mut accumulator) = (0usize, 0u32);
         loop {
             let step = &program[8 * at..8 * at + 8];
-            let (code, k) = (u32::from(u16::from_le_bytes([step[0], step[1]])), u32::from_le_bytes(step[4..].try_into().unwrap()));
+            let (code, k) = (
+                u32::from(u16::from_le_bytes([step[0], step[1]])),
+                u32::from_le_bytes(step[4..].try_into().unwrap()),
+            );
             let jump = |condition: bool| usize::from(if condition { step[2] } else { step[3] });
             at += 1;
             match (code & 7, code & 0xf0) {
@@ -331,9 +438,18 @@ mod tests {
     fn every_number_gets_the_answer_of_the_table() {
         let limits = [libc::SYS_setrlimit, libc::SYS_prlimit64];
         let signals = [libc::SYS_kill, libc::SYS_tkill, libc::SYS_tgkill];
-        let special = [&[libc::SYS_clone, libc::SYS_fcntl, libc::SYS_ioctl], &limits[..], &signals].concat();
+        let special = [
+            &[libc::SYS_clone, libc::SYS_fcntl, libc::SYS_ioctl],
+            &limits[..],
+            &signals,
+        ]
+        .concat();
         let has = |calls: Calls, number: i64| calls.iter().any(|(_, known)| *known == number);
-        for number in (0..1000).chain(0x4000_0000..0x4000_0400).chain([i64::from(u32::MAX)]).filter(|n| !special.contains(n)) {
+        for number in (0..1000)
+            .chain(0x4000_0000..0x4000_0400)
+            .chain([i64::from(u32::MAX)])
+            .filter(|n| !special.contains(n))
+        {
             let want = match number {
                 n if has(FORBIDDEN, n) => KILL,
                 n if has(REFUSED, n) => EPERM,
@@ -341,7 +457,11 @@ mod tests {
                 n if has(ALLOWED, n) => ALLOW,
                 _ => ENOSYS,
             };
-            assert_eq!(run(u32::try_from(number).unwrap(), [0; 3]), want, "{number}");
+            assert_eq!(
+                run(u32::try_from(number).unwrap(), [0; 3]),
+                want,
+                "{number}"
+            );
         }
     }
 
@@ -357,35 +477,84 @@ mod tests {
 
     #[test]
     fn arguments_decide_where_they_must() {
-        assert_eq!((run(56, [17, 0, 0]), run(56, [0x1000_0011, 0, 0]), run(56, [0x2_0000 | 1 << 40, 0, 0])), (ALLOW, KILL, KILL));
+        assert_eq!(
+            (
+                run(56, [17, 0, 0]),
+                run(56, [0x1000_0011, 0, 0]),
+                run(56, [0x2_0000 | 1 << 40, 0, 0])
+            ),
+            (ALLOW, KILL, KILL)
+        );
         assert_eq!(
             [0, 1, 17, 0x3d_0f00, 9, 0x109, 18].map(|flags| run(56, [flags, 0, 0])),
             [ALLOW, EPERM, ALLOW, ALLOW, EPERM, EPERM, EPERM]
         );
         for command in 0..1100 {
-            let want = if CONTROLS.contains(&command) { ALLOW } else { EPERM };
-            assert_eq!((run(72, [3, command.into(), 9]), run(72, [3, 1 << 32 | u64::from(command), 9])), (want, want), "{command}");
-        }
-        assert_eq!([0x541b, 0x5401, 0x5413, 0x5412, 1].map(|command| run(16, [0, command, 0])), [ALLOW, ALLOW, ALLOW, EPERM, EPERM]);
-        for (number, at) in [(62, 1), (200, 1), (234, 2)] {
-            let signal = |signal| run(number, std::array::from_fn(|index| if index == at { signal } else { 9 }));
-            assert_eq!([9, 1 << 32 | 9, 15, 0].map(signal), [EPERM, EPERM, ALLOW, ALLOW], "{number}");
+            let want = if CONTROLS.contains(&command) {
+                ALLOW
+            } else {
+                EPERM
+            };
+            assert_eq!(
+                (
+                    run(72, [3, command.into(), 9]),
+                    run(72, [3, 1 << 32 | u64::from(command), 9])
+                ),
+                (want, want),
+                "{command}"
+            );
         }
         assert_eq!(
-            (run(160, [4, 1, 0]), run(302, [0, 4, 1]), run(302, [0, 4, 1 << 32]), run(302, [0, 4, 0])),
+            [0x541b, 0x5401, 0x5413, 0x5412, 1].map(|command| run(16, [0, command, 0])),
+            [ALLOW, ALLOW, ALLOW, EPERM, EPERM]
+        );
+        for (number, at) in [(62, 1), (200, 1), (234, 2)] {
+            let signal = |signal| {
+                run(
+                    number,
+                    std::array::from_fn(|index| if index == at { signal } else { 9 }),
+                )
+            };
+            assert_eq!(
+                [9, 1 << 32 | 9, 15, 0].map(signal),
+                [EPERM, EPERM, ALLOW, ALLOW],
+                "{number}"
+            );
+        }
+        assert_eq!(
+            (
+                run(160, [4, 1, 0]),
+                run(302, [0, 4, 1]),
+                run(302, [0, 4, 1 << 32]),
+                run(302, [0, 4, 0])
+            ),
             (EPERM, EPERM, EPERM, ALLOW)
         );
-        assert_eq!((run(160, [0, 1, 0]), run(160, [1 << 32, 1, 0]), run(160, [7, 1, 0])), (EPERM, EPERM, ALLOW));
         assert_eq!(
-            (run(302, [0, 0, 1]), run(302, [0, 1 << 32, 1 << 32]), run(302, [0, 0, 0]), run(302, [0, 7, 1])),
+            (
+                run(160, [0, 1, 0]),
+                run(160, [1 << 32, 1, 0]),
+                run(160, [7, 1, 0])
+            ),
+            (EPERM, EPERM, ALLOW)
+        );
+        assert_eq!(
+            (
+                run(302, [0, 0, 1]),
+                run(302, [0, 1 << 32, 1 << 32]),
+                run(302, [0, 0, 0]),
+                run(302, [0, 7, 1])
+            ),
             (EPERM, EPERM, ALLOW, ALLOW)
         );
     }
 
     #[test]
     fn no_call_is_in_two_lists() {
-        let mut numbers: Vec<i64> =
-            [FORBIDDEN, REFUSED, IGNORED, ALLOWED].iter().flat_map(|calls| calls.iter().map(|(_, number)| *number)).collect();
+        let mut numbers: Vec<i64> = [FORBIDDEN, REFUSED, IGNORED, ALLOWED]
+            .iter()
+            .flat_map(|calls| calls.iter().map(|(_, number)| *number))
+            .collect();
         numbers.sort_unstable();
         assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]));
     }

@@ -42,30 +42,43 @@ pub fn verify_all(
     cancelled: &AtomicBool,
     done: &(dyn Fn(usize) + Sync),
 ) -> Result<Vec<Outcome>, Cancelled> {
-    METRICS.queue.fetch_add(submissions.len() as u64, Ordering::Relaxed);
+    METRICS
+        .queue
+        .fetch_add(submissions.len() as u64, Ordering::Relaxed);
     let next = AtomicUsize::new(0);
     let finished = AtomicUsize::new(0);
-    let outcomes: Vec<Mutex<Option<Outcome>>> = submissions.iter().map(|_| Mutex::new(None)).collect();
+    let outcomes: Vec<Mutex<Option<Outcome>>> =
+        submissions.iter().map(|_| Mutex::new(None)).collect();
     let work = || {
         while !cancelled.load(Ordering::Relaxed) {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(submission) = submissions.get(index) else { break };
+            let Some(submission) = submissions.get(index) else {
+                break;
+            };
             let since = Instant::now();
             let outcome = verify(sandbox, submission, cancelled);
             METRICS.queue.fetch_sub(1, Ordering::Relaxed);
             METRICS.took(since.elapsed());
-            *outcomes[index].lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+            *outcomes[index]
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = Some(outcome);
             done(finished.fetch_add(1, Ordering::Relaxed) + 1);
         }
     };
     let threads = threads.get().min(submissions.len());
     thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
     // What was never taken up because of cancelling waits no more.
-    METRICS.queue.fetch_sub((submissions.len() - finished.load(Ordering::Relaxed)) as u64, Ordering::Relaxed);
-    let mut outcomes: Vec<Outcome> =
-        outcomes.into_iter().filter_map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner)).collect();
+    METRICS.queue.fetch_sub(
+        (submissions.len() - finished.load(Ordering::Relaxed)) as u64,
+        Ordering::Relaxed,
+    );
+    let mut outcomes: Vec<Outcome> = outcomes
+        .into_iter()
+        .filter_map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner))
+        .collect();
     for (outcome, submission) in outcomes.iter_mut().zip(submissions) {
-        if threads > 1 && outcome.verdict == Verdict::Timeout && !cancelled.load(Ordering::Relaxed) {
+        if threads > 1 && outcome.verdict == Verdict::Timeout && !cancelled.load(Ordering::Relaxed)
+        {
             *outcome = verify(sandbox, submission, cancelled);
             done(submissions.len());
         }

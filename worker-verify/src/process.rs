@@ -29,7 +29,10 @@ pub fn sealed_file(content: &[u8]) -> io::Result<File> {
 
 /// An anonymous empty file, to be filled by [`seal`].
 pub fn empty_file() -> io::Result<File> {
-    Ok(File::from(memfd_create(c"request", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?))
+    Ok(File::from(memfd_create(
+        c"request",
+        MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING,
+    )?))
 }
 
 /// Writes the file's content, which nobody can change from then on. Its position stays where it is.
@@ -105,7 +108,13 @@ pub fn reap(pid: i32) -> io::Result<(i32, Usage)> {
         }
     }
     let kib = u64::try_from(usage.ru_maxrss).unwrap_or(0);
-    Ok((status, Usage { cpu: from_timeval(usage.ru_utime) + from_timeval(usage.ru_stime), peak_memory_bytes: kib * 1024 }))
+    Ok((
+        status,
+        Usage {
+            cpu: from_timeval(usage.ru_utime) + from_timeval(usage.ru_stime),
+            peak_memory_bytes: kib * 1024,
+        },
+    ))
 }
 
 fn from_timeval(time: libc::timeval) -> Duration {
@@ -115,12 +124,20 @@ fn from_timeval(time: libc::timeval) -> Duration {
 
 /// CPU time that process `pid` alone has used, by the kernel's precise clock.
 pub fn cpu_clock(pid: i32) -> Option<Duration> {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // The kernel's encoding of "the CPU clock of process pid": the complement, shifted, with CPUCLOCK_SCHED (2).
     let clock = (!pid << 3) | 2;
     // SAFETY: the pointer is to a live local.
     let done = unsafe { libc::clock_gettime(clock, &raw mut time) } == 0;
-    done.then(|| Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0)))
+    done.then(|| {
+        Duration::new(
+            u64::try_from(time.tv_sec).unwrap_or(0),
+            u32::try_from(time.tv_nsec).unwrap_or(0),
+        )
+    })
 }
 
 /// CPU time of `pid`, its living descendants and those they have reaped, in steps of a clock tick. What can't be read counts
@@ -135,15 +152,32 @@ pub fn tree_cpu(pid: i32) -> Duration {
 
 /// The children of `pid`, whichever of its threads made them.
 pub fn children(pid: i32) -> Vec<i32> {
-    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    let listed = threads.map(|thread| fs::read_to_string(thread.path().join("children")).unwrap_or_default());
-    listed.flat_map(|listed| listed.split_whitespace().filter_map(|child| child.parse().ok()).collect::<Vec<_>>()).collect()
+    let threads = fs::read_dir(format!("/proc/{pid}/task"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let listed = threads
+        .map(|thread| fs::read_to_string(thread.path().join("children")).unwrap_or_default());
+    listed
+        .flat_map(|listed| {
+            listed
+                .split_whitespace()
+                .filter_map(|child| child.parse().ok())
+                .collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 /// Resident size of `pid`, KiB.
 pub fn resident_kib(pid: i32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok())
+    status.lines().find_map(|line| {
+        line.strip_prefix("VmRSS:")?
+            .trim()
+            .strip_suffix(" kB")?
+            .parse()
+            .ok()
+    })
 }
 
 fn own_and_reaped(pid: i32) -> Option<Duration> {
@@ -157,7 +191,11 @@ fn own_and_reaped(pid: i32) -> Option<Duration> {
 /// Lets the next program that this process executes inherit `fd`. For use between fork and exec: makes one system call.
 pub fn inherit(fd: i32) -> io::Result<()> {
     // SAFETY: F_SETFD takes an integer and touches no memory of ours.
-    if unsafe { libc::fcntl(fd, libc::F_SETFD, 0) } < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if unsafe { libc::fcntl(fd, libc::F_SETFD, 0) } < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
 }
 
 /// Lets the next program that this process executes inherit `fd` under the number `number`, which must not be in use by anything
@@ -167,20 +205,31 @@ pub fn inherit_as(fd: i32, number: i32) -> io::Result<()> {
         return inherit(fd);
     }
     // SAFETY: dup2 takes two integers and touches no memory of ours.
-    if unsafe { libc::dup2(fd, number) } < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if unsafe { libc::dup2(fd, number) } < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
 }
 
 /// Moves this process into the control group whose `cgroup.procs` is `fd`. For use between fork and exec: makes one system call.
 pub fn enter(fd: i32) -> io::Result<()> {
     // SAFETY: the buffer is a constant of one byte.
-    if unsafe { libc::write(fd, c"0".as_ptr().cast(), 1) } < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if unsafe { libc::write(fd, c"0".as_ptr().cast(), 1) } < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
 }
 
 /// Keeps this process and its children from leaving core files. One byte, not none: with a limit of none the kernel would still
 /// start the machine's crash handler, where there is one. If even that is too much to ask for, the limit is none already.
 /// For use between fork and exec: makes one system call.
 pub fn forbid_core_files() {
-    let limit = libc::rlimit { rlim_cur: 1, rlim_max: 1 };
+    let limit = libc::rlimit {
+        rlim_cur: 1,
+        rlim_max: 1,
+    };
     // SAFETY: the pointer is to a live local.
     unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const limit) };
 }
@@ -188,7 +237,10 @@ pub fn forbid_core_files() {
 /// Bounds the signals that may wait for this process and what it starts: they count for the user who runs the worker as well. For use
 /// between fork and exec: makes one system call.
 pub fn limit_waiting_signals() {
-    let limit = libc::rlimit { rlim_cur: WAITING_SIGNALS, rlim_max: WAITING_SIGNALS };
+    let limit = libc::rlimit {
+        rlim_cur: WAITING_SIGNALS,
+        rlim_max: WAITING_SIGNALS,
+    };
     // SAFETY: the pointer is to a live local.
     unsafe { libc::setrlimit(libc::RLIMIT_SIGPENDING, &raw const limit) };
 }
@@ -212,7 +264,11 @@ pub fn prefer_for_killing(pid: i32) {
 /// Asks the kernel to send `signal` to this process when the thread that started it ends. For use between fork and exec.
 pub fn die_with_parent(signal: i32) -> io::Result<()> {
     // SAFETY: PR_SET_PDEATHSIG takes an integer and touches no memory of ours.
-    if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal) } < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal) } < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
 }
 
 /// Has the allocator return large blocks to the kernel as soon as they are freed. Left alone it keeps blocks as large as the largest
@@ -225,5 +281,13 @@ pub fn return_large_blocks() {
 /// Sends `signal` to the process behind `pidfd`; one that has ended is fine.
 pub fn signal(pidfd: &OwnedFd, signal: i32) {
     // SAFETY: pidfd_send_signal takes integers and a null pointer, which means "no details".
-    unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, std::ptr::null::<libc::siginfo_t>(), 0) };
+    unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            pidfd.as_raw_fd(),
+            signal,
+            std::ptr::null::<libc::siginfo_t>(),
+            0,
+        )
+    };
 }

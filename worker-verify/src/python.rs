@@ -36,20 +36,33 @@ impl Interpreter {
     /// # Errors
     /// `InfrastructureError::Python` if it does not run or what it needs can't be found.
     pub fn inspect(path: &Path) -> Result<Self, InfrastructureError> {
-        let fail = |reason: String| InfrastructureError::Python { path: path.to_owned(), reason };
+        let fail = |reason: String| InfrastructureError::Python {
+            path: path.to_owned(),
+            reason,
+        };
         let answer = output(Command::new(path).args(["-sPSB", "-c", QUESTION])).map_err(fail)?;
         let lines: Vec<&str> = answer.lines().collect();
         let [version, executable, library, ctypes] = lines[..] else {
             return Err(fail(format!("it printed `{}`", answer.trim())));
         };
         let mut binds = BTreeSet::from([PathBuf::from(executable), PathBuf::from(library)]);
-        for file in [executable, ctypes].into_iter().filter(|file| !file.is_empty()) {
+        for file in [executable, ctypes]
+            .into_iter()
+            .filter(|file| !file.is_empty())
+        {
             binds.extend(libraries(Path::new(file)).map_err(fail)?);
         }
-        if let Some(odd) = binds.iter().find(|bind| bind.as_os_str().as_bytes().contains(&b':')) {
+        if let Some(odd) = binds
+            .iter()
+            .find(|bind| bind.as_os_str().as_bytes().contains(&b':'))
+        {
             return Err(fail(format!("`{}` has a colon in its path", odd.display())));
         }
-        Ok(Self { version: version.to_owned(), executable: executable.into(), binds: outermost(binds) })
+        Ok(Self {
+            version: version.to_owned(),
+            executable: executable.into(),
+            binds: outermost(binds),
+        })
     }
 }
 
@@ -59,7 +72,11 @@ fn libraries(file: &Path) -> Result<Vec<PathBuf>, String> {
     if listed.contains("not found") {
         return Err(format!("a library of `{}` is missing", file.display()));
     }
-    Ok(listed.split_whitespace().filter(|word| word.starts_with('/')).map(PathBuf::from).collect())
+    Ok(listed
+        .split_whitespace()
+        .filter(|word| word.starts_with('/'))
+        .map(PathBuf::from)
+        .collect())
 }
 
 /// Leaves out what lies within another of the paths.
@@ -70,9 +87,17 @@ fn outermost(paths: BTreeSet<PathBuf>) -> Vec<PathBuf> {
 
 fn output(command: &mut Command) -> Result<String, String> {
     let name = command.get_program().to_string_lossy().into_owned();
-    let done = command.env_clear().env("PATH", OsStr::new("/usr/bin:/bin")).output().map_err(|error| format!("{name}: {error}"))?;
+    let done = command
+        .env_clear()
+        .env("PATH", OsStr::new("/usr/bin:/bin"))
+        .output()
+        .map_err(|error| format!("{name}: {error}"))?;
     if !done.status.success() {
-        return Err(format!("{name}: {}: {}", done.status, String::from_utf8_lossy(&done.stderr).trim()));
+        return Err(format!(
+            "{name}: {}: {}",
+            done.status,
+            String::from_utf8_lossy(&done.stderr).trim()
+        ));
     }
     String::from_utf8(done.stdout).map_err(|_| format!("{name}: output is not utf-8"))
 }
@@ -84,7 +109,10 @@ mod tests {
     #[test]
     fn nested_paths_are_bound_once() {
         let paths = ["/a", "/a/b/c", "/ab"].map(PathBuf::from);
-        assert_eq!(outermost(paths.into()), [PathBuf::from("/a"), PathBuf::from("/ab")]);
+        assert_eq!(
+            outermost(paths.into()),
+            [PathBuf::from("/a"), PathBuf::from("/ab")]
+        );
     }
 
     #[test]

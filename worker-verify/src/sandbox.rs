@@ -23,7 +23,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { cpu: Duration::from_secs(2), memory_bytes: 256 << 20, output_bytes: 1 << 20 }
+        Self {
+            cpu: Duration::from_secs(2),
+            memory_bytes: 256 << 20,
+            output_bytes: 1 << 20,
+        }
     }
 }
 
@@ -39,7 +43,11 @@ impl Limits {
             return refuse("CPU time", format!("{:?}", self.cpu), "10 ms to 1 h");
         }
         if !(64 << 20..=64 << 30).contains(&self.memory_bytes) {
-            return refuse("memory", format!("{} MiB", self.memory_bytes >> 20), "64 MiB to 64 GiB");
+            return refuse(
+                "memory",
+                format!("{} MiB", self.memory_bytes >> 20),
+                "64 MiB to 64 GiB",
+            );
         }
         Ok(())
     }
@@ -136,7 +144,10 @@ pub enum InfrastructureError {
     #[error("python at `{}` does not answer: {reason}", path.display())]
     Python { path: PathBuf, reason: String },
     #[error("start `{}`", path.display())]
-    Start { path: PathBuf, source: std::io::Error },
+    Start {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("{0}")]
     System(&'static str, #[source] std::io::Error),
     #[error("the jail ended before the candidate began ({ended:?}): {log}")]
@@ -158,7 +169,10 @@ pub enum InfrastructureError {
 impl InfrastructureError {
     /// Whether the run was ended from outside, so that the candidate deserves another.
     pub fn is_a_kill(&self) -> bool {
-        matches!(self, Self::KilledAtStart(..) | Self::Killed(_) | Self::CandidateKilled(_))
+        matches!(
+            self,
+            Self::KilledAtStart(..) | Self::Killed(_) | Self::CandidateKilled(_)
+        )
     }
 }
 

@@ -39,12 +39,20 @@ impl Seen {
     pub fn answers(&self, expected: &Value) -> bool {
         match (self, expected) {
             (Self::List(seen), Value::List(wanted)) | (Self::Tuple(seen), Value::Tuple(wanted)) => {
-                seen.len() == wanted.len() && seen.iter().zip(wanted).all(|(seen, wanted)| seen.answers(wanted))
+                seen.len() == wanted.len()
+                    && seen
+                        .iter()
+                        .zip(wanted)
+                        .all(|(seen, wanted)| seen.answers(wanted))
             }
             (Self::Dict(seen), Value::Dict(wanted)) if seen.len() != wanted.len() => false,
             // Near enough is no key to look up by.
-            (Self::Dict(seen), Value::Dict(wanted)) if wanted.iter().any(|(key, _)| has_float(key)) => {
-                answer_each_other(wanted, seen, |(key, want), (k, got)| k.answers(key) && got.answers(want))
+            (Self::Dict(seen), Value::Dict(wanted))
+                if wanted.iter().any(|(key, _)| has_float(key)) =>
+            {
+                answer_each_other(wanted, seen, |(key, want), (k, got)| {
+                    k.answers(key) && got.answers(want)
+                })
             }
             (Self::Dict(seen), Value::Dict(wanted)) => answers_by_key(seen, wanted),
             (Self::List(_) | Self::Tuple(_) | Self::Dict(_), _) => false,
@@ -60,9 +68,18 @@ impl Seen {
             Self::Int(n) => Value::Int(n.clone()),
             Self::Float(x) => Value::Float(*x),
             Self::Str(text) => Value::Str(text.clone()),
-            Self::List(items) => Value::List(items.iter().map(Self::to_value).collect::<Option<_>>()?),
-            Self::Tuple(items) => Value::Tuple(items.iter().map(Self::to_value).collect::<Option<_>>()?),
-            Self::Dict(pairs) => Value::Dict(pairs.iter().map(|(k, v)| Some((k.to_value()?, v.to_value()?))).collect::<Option<_>>()?),
+            Self::List(items) => {
+                Value::List(items.iter().map(Self::to_value).collect::<Option<_>>()?)
+            }
+            Self::Tuple(items) => {
+                Value::Tuple(items.iter().map(Self::to_value).collect::<Option<_>>()?)
+            }
+            Self::Dict(pairs) => Value::Dict(
+                pairs
+                    .iter()
+                    .map(|(k, v)| Some((k.to_value()?, v.to_value()?)))
+                    .collect::<Option<_>>()?,
+            ),
             Self::Surrogates(_) | Self::Other { .. } => return None,
         })
     }
@@ -79,11 +96,21 @@ impl Seen {
             return;
         }
         match self {
-            Self::Int(n) if n.bits() > 4 * limit as u64 => out.push_str(&format!("<int of {} bits>", n.bits())),
-            Self::Str(text) => out.push_str(&Value::Str(text.chars().take(limit + 1).collect()).python()),
+            Self::Int(n) if n.bits() > 4 * limit as u64 => {
+                out.push_str(&format!("<int of {} bits>", n.bits()))
+            }
+            Self::Str(text) => {
+                out.push_str(&Value::Str(text.chars().take(limit + 1).collect()).python())
+            }
             Self::Surrogates(escaped) => out.extend(escaped.chars().take(limit + 1)),
             Self::List(items) => write_items(items, "[", "]", out, limit),
-            Self::Tuple(items) => write_items(items, "(", if items.len() == 1 { ",)" } else { ")" }, out, limit),
+            Self::Tuple(items) => write_items(
+                items,
+                "(",
+                if items.len() == 1 { ",)" } else { ")" },
+                out,
+                limit,
+            ),
             Self::Dict(pairs) => {
                 out.push('{');
                 for (i, (key, value)) in pairs.iter().enumerate().take_while(|(i, _)| *i <= limit) {
@@ -94,7 +121,9 @@ impl Seen {
                 }
                 out.push('}');
             }
-            Self::Other { type_name, repr } if repr.is_empty() => out.push_str(&format!("<{type_name}>")),
+            Self::Other { type_name, repr } if repr.is_empty() => {
+                out.push_str(&format!("<{type_name}>"))
+            }
             Self::Other { type_name, repr } => out.push_str(&format!("<{type_name}: {repr}>")),
             Self::None | Self::Bool(_) | Self::Int(_) | Self::Float(_) => {
                 out.push_str(&self.to_value().expect("plain variants are values").python());
@@ -120,12 +149,17 @@ impl Seen {
             b'F' => Self::Bool(false),
             b'I' => Self::Int(BigInt::from_signed_bytes_le(reader.blob()?)),
             b'D' => Self::Float(reader.f64()?),
-            b'U' => Self::Str(String::from_utf8(reader.blob()?.to_vec()).map_err(|_| Flaw::Malformed)?),
+            b'U' => {
+                Self::Str(String::from_utf8(reader.blob()?.to_vec()).map_err(|_| Flaw::Malformed)?)
+            }
             b'G' => Self::Surrogates(reader.blob()?.escape_ascii().to_string()),
             b'L' => Self::List(read_items(reader, depth)?),
             b'P' => Self::Tuple(read_items(reader, depth)?),
             b'M' => Self::Dict(read_pairs(reader, depth)?),
-            b'O' => Self::Other { type_name: reader.text()?.into(), repr: reader.text()?.into() },
+            b'O' => Self::Other {
+                type_name: reader.text()?.into(),
+                repr: reader.text()?.into(),
+            },
             _ => return Err(Flaw::Malformed),
         })
     }
@@ -139,15 +173,26 @@ fn answers_by_key(seen: &[(Seen, Seen)], wanted: &[(Value, Value)]) -> bool {
         write_value(key, &mut bytes);
         bytes
     };
-    let by_key: Option<HashMap<Vec<u8>, &Seen>> = seen.iter().map(|(key, value)| Some((encoded(&key.to_value()?), value))).collect();
-    by_key.is_some_and(|by_key| wanted.iter().all(|(key, want)| by_key.get(&encoded(key)).is_some_and(|value| value.answers(want))))
+    let by_key: Option<HashMap<Vec<u8>, &Seen>> = seen
+        .iter()
+        .map(|(key, value)| Some((encoded(&key.to_value()?), value)))
+        .collect();
+    by_key.is_some_and(|by_key| {
+        wanted.iter().all(|(key, want)| {
+            by_key
+                .get(&encoded(key))
+                .is_some_and(|value| value.answers(want))
+        })
+    })
 }
 
 fn has_float(value: &Value) -> bool {
     match value {
         Value::Float(_) => true,
         Value::List(items) | Value::Tuple(items) => items.iter().any(has_float),
-        Value::Dict(pairs) => pairs.iter().any(|(key, value)| has_float(key) || has_float(value)),
+        Value::Dict(pairs) => pairs
+            .iter()
+            .any(|(key, value)| has_float(key) || has_float(value)),
         Value::None | Value::Bool(_) | Value::Int(_) | Value::Str(_) => false,
     }
 }
@@ -155,9 +200,21 @@ fn has_float(value: &Value) -> bool {
 /// The first `limit` characters, with an ellipsis where something was left off, and escaped what controls a line: separators that some
 /// readers take for its end, and marks that change its direction, among them.
 pub fn shorten(text: &str, limit: usize) -> String {
-    let controls =
-        |c: char| c.is_control() || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let mut out: String = text.chars().take(limit).flat_map(|c| if controls(c) { c.escape_default().collect() } else { vec![c] }).collect();
+    let controls = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let mut out: String = text
+        .chars()
+        .take(limit)
+        .flat_map(|c| {
+            if controls(c) {
+                c.escape_default().collect()
+            } else {
+                vec![c]
+            }
+        })
+        .collect();
     if text.chars().nth(limit).is_some() {
         out.push('…');
     }
@@ -176,15 +233,28 @@ fn write_items(items: &[Seen], open: &str, close: &str, out: &mut String, limit:
 /// A count that the remaining bytes can't hold is refused before anything is reserved for it.
 fn read_count(reader: &mut Reader<'_>) -> Result<usize, Flaw> {
     let count = reader.u32()? as usize;
-    if count > reader.remaining() { Err(Flaw::CutOff) } else { Ok(count) }
+    if count > reader.remaining() {
+        Err(Flaw::CutOff)
+    } else {
+        Ok(count)
+    }
 }
 
 fn read_items(reader: &mut Reader<'_>, depth: usize) -> Result<Vec<Seen>, Flaw> {
-    (0..read_count(reader)?).map(|_| Seen::read_at(reader, depth + 1)).collect()
+    (0..read_count(reader)?)
+        .map(|_| Seen::read_at(reader, depth + 1))
+        .collect()
 }
 
 fn read_pairs(reader: &mut Reader<'_>, depth: usize) -> Result<Vec<(Seen, Seen)>, Flaw> {
-    (0..read_count(reader)?).map(|_| Ok((Seen::read_at(reader, depth + 1)?, Seen::read_at(reader, depth + 1)?))).collect()
+    (0..read_count(reader)?)
+        .map(|_| {
+            Ok((
+                Seen::read_at(reader, depth + 1)?,
+                Seen::read_at(reader, depth + 1)?,
+            ))
+        })
+        .collect()
 }
 
 /// Writes `value` in the form that [`Seen`] is read from.
@@ -241,7 +311,9 @@ mod tests {
             Just(Value::None),
             any::<bool>().prop_map(Value::Bool),
             any::<i128>().prop_map(Value::int),
-            any::<f64>().prop_filter("NaN equals nothing", |x| !x.is_nan()).prop_map(Value::Float),
+            any::<f64>()
+                .prop_filter("NaN equals nothing", |x| !x.is_nan())
+                .prop_map(Value::Float),
             ".*".prop_map(Value::Str),
         ];
         leaf.prop_recursive(3, 24, 4, |inner| {
@@ -292,11 +364,19 @@ mod tests {
 
     #[test]
     fn a_text_stays_on_its_line() {
-        assert_eq!(shorten("a\nb\u{2028}c\u{202e}d\u{85}é", 40), "a\\nb\\u{2028}c\\u{202e}d\\u{85}é");
+        assert_eq!(
+            shorten("a\nb\u{2028}c\u{202e}d\u{85}é", 40),
+            "a\\nb\\u{2028}c\\u{202e}d\\u{85}é"
+        );
     }
 
     fn float_keys(pairs: [(f64, i64); 2]) -> Value {
-        Value::Dict(pairs.iter().map(|&(key, value)| (Value::Float(key), Value::int(value))).collect())
+        Value::Dict(
+            pairs
+                .iter()
+                .map(|&(key, value)| (Value::Float(key), Value::int(value)))
+                .collect(),
+        )
     }
 
     /// Both expected keys are near enough to one of those returned.
@@ -312,19 +392,27 @@ mod tests {
         let forged = float_keys([(1.0, 1), (7.0, 99)]);
         assert!(!seen(&forged).answers(&wanted) && !forged.answers(&wanted));
         // Whole numbers that are near each other: the tolerance is relative.
-        let mut times: Vec<_> = (0..5).map(|n| (Value::Float(1.7e9 + f64::from(n)), Value::int(0))).collect();
+        let mut times: Vec<_> = (0..5)
+            .map(|n| (Value::Float(1.7e9 + f64::from(n)), Value::int(0)))
+            .collect();
         let wanted = Value::Dict(times.clone());
         for turn in 0..5 {
             times.rotate_left(1);
             times.swap(turn, 0);
             let turned = Value::Dict(times.clone());
-            assert!(seen(&turned).answers(&wanted) && turned.answers(&wanted), "{turned:?}");
+            assert!(
+                seen(&turned).answers(&wanted) && turned.answers(&wanted),
+                "{turned:?}"
+            );
         }
     }
 
     #[test]
     fn others_answer_nothing() {
-        let forged = Seen::List(vec![Seen::Other { type_name: "int".into(), repr: "".into() }]);
+        let forged = Seen::List(vec![Seen::Other {
+            type_name: "int".into(),
+            repr: "".into(),
+        }]);
         assert!(!forged.answers(&Value::List(vec![Value::int(1)])));
         assert_eq!(forged.describe(40), "[<int>]");
     }

@@ -169,7 +169,9 @@ pub struct Failed(pub Vec<Breach>);
 impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the sandbox failed its self-test")?;
-        self.0.iter().try_for_each(|breach| write!(f, "; {}: {}", breach.probe, breach.seen))
+        self.0
+            .iter()
+            .try_for_each(|breach| write!(f, "; {}: {}", breach.probe, breach.seen))
     }
 }
 
@@ -180,30 +182,63 @@ impl fmt::Display for Failed {
 pub fn selftest(sandbox: &dyn Sandbox) -> Result<Vec<&'static str>, Failed> {
     let submissions: Vec<Submission> = PROBES.iter().map(submission).collect();
     let never = AtomicBool::new(false);
-    let outcomes = verify_all(sandbox, &submissions, all_cores(), &never, &|_| ()).expect("nobody cancels");
-    let breaches: Vec<Breach> =
-        PROBES.iter().zip(&outcomes).filter(|(probe, outcome)| !probe.must.contains(&outcome.verdict)).map(breach).collect();
-    if outcomes.first().is_some_and(|honest| honest.verdict == Verdict::InfrastructureError) {
+    let outcomes =
+        verify_all(sandbox, &submissions, all_cores(), &never, &|_| ()).expect("nobody cancels");
+    let breaches: Vec<Breach> = PROBES
+        .iter()
+        .zip(&outcomes)
+        .filter(|(probe, outcome)| !probe.must.contains(&outcome.verdict))
+        .map(breach)
+        .collect();
+    if outcomes
+        .first()
+        .is_some_and(|honest| honest.verdict == Verdict::InfrastructureError)
+    {
         // Nothing runs at all: one reason says it.
         return Err(Failed(breaches.into_iter().take(1).collect()));
     }
-    if breaches.is_empty() { Ok(PROBES.iter().map(|probe| probe.name).collect()) } else { Err(Failed(breaches)) }
+    if breaches.is_empty() {
+        Ok(PROBES.iter().map(|probe| probe.name).collect())
+    } else {
+        Err(Failed(breaches))
+    }
 }
 
 /// Short where the time runs out for certain, so that the whole stays quick; elsewhere enough for a machine busy with other work.
 fn submission(probe: &Probe) -> Submission {
-    let cpu = Duration::from_millis(if probe.must == [Verdict::Timeout] { 250 } else { 2000 });
+    let cpu = Duration::from_millis(if probe.must == [Verdict::Timeout] {
+        250
+    } else {
+        2000
+    });
     Submission {
         text: probe.code.as_bytes().to_vec(),
         candidate: None,
         entry: "solve".to_owned(),
-        cases: vec![Case { args: Vec::new(), expected: Value::str("stopped"), visible: false }],
-        limits: Limits { cpu, ..Limits::default() },
+        cases: vec![Case {
+            args: Vec::new(),
+            expected: Value::str("stopped"),
+            visible: false,
+        }],
+        limits: Limits {
+            cpu,
+            ..Limits::default()
+        },
     }
 }
 
 fn breach((probe, outcome): (&Probe, &Outcome)) -> Breach {
-    let got = outcome.first_failure.as_ref().and_then(|failure| failure.got.clone());
-    let details = [got, outcome.error.clone()].into_iter().flatten().collect::<Vec<_>>().join("; ");
-    Breach { probe: probe.name, seen: format!("{} {details}", outcome.verdict) }
+    let got = outcome
+        .first_failure
+        .as_ref()
+        .and_then(|failure| failure.got.clone());
+    let details = [got, outcome.error.clone()]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join("; ");
+    Breach {
+        probe: probe.name,
+        seen: format!("{} {details}", outcome.verdict),
+    }
 }

@@ -74,7 +74,10 @@ pub struct Submission {
 impl Submission {
     /// The code that is run.
     pub fn code(&self) -> Cow<'_, [u8]> {
-        self.candidate.map_or(Cow::Borrowed(self.text.as_slice()), |candidate| candidate.code(&self.text))
+        self.candidate
+            .map_or(Cow::Borrowed(self.text.as_slice()), |candidate| {
+                candidate.code(&self.text)
+            })
     }
 }
 
@@ -105,12 +108,25 @@ pub struct Outcome {
 impl Outcome {
     /// The part that the domain keeps.
     pub fn verification(&self) -> Verification {
-        Verification { verdict: self.verdict, visible: self.visible, hidden: self.hidden }
+        Verification {
+            verdict: self.verdict,
+            visible: self.visible,
+            hidden: self.hidden,
+        }
     }
 
     fn new(verdict: Verdict, error: Option<String>, cases: &[Case]) -> Self {
         let [visible, hidden] = tallies(cases, &[]);
-        Self { verdict, visible, hidden, first_failure: None, error, cpu: Duration::ZERO, wall: Duration::ZERO, peak_memory_bytes: 0 }
+        Self {
+            verdict,
+            visible,
+            hidden,
+            first_failure: None,
+            error,
+            cpu: Duration::ZERO,
+            wall: Duration::ZERO,
+            peak_memory_bytes: 0,
+        }
     }
 
     #[cfg(test)]
@@ -134,16 +150,36 @@ impl Outcome {
 /// Runs and judges one candidate. Failures of the sandbox come out as [`Verdict::InfrastructureError`], with the reason.
 pub fn verify(sandbox: &dyn Sandbox, submission: &Submission, cancelled: &AtomicBool) -> Outcome {
     let cases = &submission.cases;
-    if submission.candidate.is_some_and(|candidate| candidate.reason == candidate::Reason::Nothing) {
-        return Outcome::new(Verdict::NoCode, Some("there is no code in the text".to_owned()), cases);
+    if submission
+        .candidate
+        .is_some_and(|candidate| candidate.reason == candidate::Reason::Nothing)
+    {
+        return Outcome::new(
+            Verdict::NoCode,
+            Some("there is no code in the text".to_owned()),
+            cases,
+        );
     }
-    let (code, is_bare) = (submission.code(), submission.candidate.is_some_and(|candidate| candidate.is_bare()));
+    let (code, is_bare) = (
+        submission.code(),
+        submission
+            .candidate
+            .is_some_and(|candidate| candidate.is_bare()),
+    );
     let code = code.as_ref();
     let arguments: Vec<&[Value]> = cases.iter().map(|case| case.args.as_slice()).collect();
-    let request = Request { code, entry: &submission.entry, cases: &arguments, limits: submission.limits, cancelled };
+    let request = Request {
+        code,
+        entry: &submission.entry,
+        cases: &arguments,
+        limits: submission.limits,
+        cancelled,
+    };
     let outcome = verdict(sandbox, &request, cases, is_bare);
     match sandbox.second_opinion(code) {
-        Some(second) if outcome.verdict == Verdict::Passed => confirm(second, &request, cases, outcome),
+        Some(second) if outcome.verdict == Verdict::Passed => {
+            confirm(second, &request, cases, outcome)
+        }
         _ => outcome,
     }
 }
@@ -159,7 +195,11 @@ fn verdict(sandbox: &dyn Sandbox, request: &Request<'_>, cases: &[Case], is_bare
         // What never began is not to blame.
         killed += u32::from(matches!(error, InfrastructureError::CandidateKilled(_)));
         if killed == KILLS {
-            return Outcome::new(Verdict::RuntimeError, Some(format!("killed in each of {KILLS} runs")), cases);
+            return Outcome::new(
+                Verdict::RuntimeError,
+                Some(format!("killed in each of {KILLS} runs")),
+                cases,
+            );
         }
         if runs == KILLS || !error.is_a_kill() {
             return Outcome::infrastructure(&error, cases);
@@ -178,7 +218,10 @@ fn confirm(second: &dyn Sandbox, request: &Request<'_>, cases: &[Case], first: O
         Verdict::InfrastructureError => outcome,
         verdict => {
             METRICS.disagreements.fetch_add(1, Ordering::Relaxed);
-            let (code, error) = (blake3::hash(request.code).to_hex(), outcome.error.as_deref().unwrap_or_default());
+            let (code, error) = (
+                blake3::hash(request.code).to_hex(),
+                outcome.error.as_deref().unwrap_or_default(),
+            );
             tracing::error!(%verdict, error, code_blake3 = code.as_str(), "a candidate that passed warm does not pass cold");
             outcome
         }
@@ -196,7 +239,11 @@ fn judge(raw: &Raw, cases: &[Case], is_bare: bool) -> Outcome {
         verdict,
         visible,
         hidden,
-        first_failure: if matches!(verdict, Verdict::Passed | Verdict::InfrastructureError) { None } else { story.first_failure(cases) },
+        first_failure: if matches!(verdict, Verdict::Passed | Verdict::InfrastructureError) {
+            None
+        } else {
+            story.first_failure(cases)
+        },
         error: error.map(|text| shorten(&text, SHOWN)),
         cpu: raw.cpu,
         wall: raw.wall,
@@ -251,7 +298,11 @@ impl Story {
             Some(case) if in_order && case_of(&frame) == Some(place) => {
                 self.passed.push(passes(&frame, case));
                 if !self.passed[place] && self.failed.is_none() {
-                    self.failed = Some(Failed { case: place, reason: case_verdict(&frame), got: got(&frame) });
+                    self.failed = Some(Failed {
+                        case: place,
+                        reason: case_verdict(&frame),
+                        got: got(&frame),
+                    });
                 }
                 true
             }
@@ -266,16 +317,24 @@ impl Story {
 
     /// The first case that failed, or else the first that was not answered.
     fn first_failure(self, cases: &[Case]) -> Option<Failure> {
-        let (case, got) = self.failed.map_or((self.passed.len(), None), |failed| (failed.case, Some(failed.got)));
+        let (case, got) = self.failed.map_or((self.passed.len(), None), |failed| {
+            (failed.case, Some(failed.got))
+        });
         let expected = shorten(&cases.get(case)?.expected.python(), SHOWN);
-        Some(Failure { case, got, expected })
+        Some(Failure {
+            case,
+            got,
+            expected,
+        })
     }
 }
 
 /// The case that the frame is an answer to.
 fn case_of(frame: &Frame) -> Option<usize> {
     match frame {
-        Frame::Returned { case, .. } | Frame::Raised { case, .. } | Frame::TooLarge { case } => Some(*case as usize),
+        Frame::Returned { case, .. } | Frame::Raised { case, .. } | Frame::TooLarge { case } => {
+            Some(*case as usize)
+        }
         _ => None,
     }
 }
@@ -291,11 +350,25 @@ fn disturbance(raw: &Raw, story: &Story, is_bare: bool) -> Option<Reason> {
     let why = |text: &str| Some(text.to_owned());
     match raw.ended {
         Ended::Cancelled => return Some((Verdict::InfrastructureError, why("cancelled"))),
-        Ended::OutputLimit => return Some((Verdict::OutputLimit, why("it wrote more than is allowed"))),
-        Ended::CpuLimit => return Some((Verdict::Timeout, why("it used more CPU time than is allowed"))),
+        Ended::OutputLimit => {
+            return Some((Verdict::OutputLimit, why("it wrote more than is allowed")));
+        }
+        Ended::CpuLimit => {
+            return Some((
+                Verdict::Timeout,
+                why("it used more CPU time than is allowed"),
+            ));
+        }
         Ended::WallLimit => return Some((Verdict::Timeout, why("it took longer than is allowed"))),
-        Ended::Signalled(SIGSYS) => return Some((Verdict::Forbidden, why("it made a forbidden system call"))),
-        Ended::MemoryLimit => return Some((Verdict::OutOfMemory, why("its processes together used more memory than is allowed"))),
+        Ended::Signalled(SIGSYS) => {
+            return Some((Verdict::Forbidden, why("it made a forbidden system call")));
+        }
+        Ended::MemoryLimit => {
+            return Some((
+                Verdict::OutOfMemory,
+                why("its processes together used more memory than is allowed"),
+            ));
+        }
         Ended::Exited(MEMORY_EXIT) => return Some((Verdict::OutOfMemory, None)),
         Ended::Exited(_) | Ended::Signalled(_) => {}
     }
@@ -315,8 +388,12 @@ fn incomplete(raw: &Raw, story: &Story, count: usize) -> Option<Reason> {
     let text = match (raw.ended, story.flaw) {
         (Ended::Exited(0), None) if whole => return None,
         (_, Some(flaw)) => format!("its results were tampered with: {flaw}"),
-        (Ended::Signalled(signal), _) => format!("ended by signal {signal} after {got} of {count} cases"),
-        (Ended::Exited(status), _) if got < count => format!("exited with status {status} after {got} of {count} cases"),
+        (Ended::Signalled(signal), _) => {
+            format!("ended by signal {signal} after {got} of {count} cases")
+        }
+        (Ended::Exited(status), _) if got < count => {
+            format!("exited with status {status} after {got} of {count} cases")
+        }
         _ => "its results were tampered with: more frames than cases".to_owned(),
     };
     Some((Verdict::RuntimeError, Some(text)))
@@ -325,13 +402,20 @@ fn incomplete(raw: &Raw, story: &Story, count: usize) -> Option<Reason> {
 fn case_verdict(frame: &Frame) -> Reason {
     match frame {
         Frame::Raised { fault, .. } => raised(fault),
-        Frame::TooLarge { .. } => (Verdict::OutputLimit, Some("a value is too large".to_owned())),
+        Frame::TooLarge { .. } => (
+            Verdict::OutputLimit,
+            Some("a value is too large".to_owned()),
+        ),
         _ => (Verdict::WrongAnswer, None),
     }
 }
 
 fn raised(fault: &Fault) -> Reason {
-    let verdict = if fault.out_of_memory { Verdict::OutOfMemory } else { Verdict::RuntimeError };
+    let verdict = if fault.out_of_memory {
+        Verdict::OutOfMemory
+    } else {
+        Verdict::RuntimeError
+    };
     (verdict, Some(fault.text()))
 }
 

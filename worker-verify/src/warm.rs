@@ -46,7 +46,12 @@ impl Warm {
     fn over(jail: Nsjail, cgroups: Arc<dyn Cgroups>, runs: u32) -> Self {
         cgroup::sweep();
         let launches = Mutex::new(launcher(jail, Arc::clone(&cgroups)));
-        Self { idle: Mutex::default(), launches, cgroups, runs }
+        Self {
+            idle: Mutex::default(),
+            launches,
+            cgroups,
+            runs,
+        }
     }
 
     /// What control groups do here.
@@ -62,7 +67,8 @@ impl Warm {
     fn start(&self) -> Result<Zygote, InfrastructureError> {
         METRICS.zygotes_started.fetch_add(1, Ordering::Relaxed);
         let (answer, started) = channel();
-        let gone = |()| InfrastructureError::Zygote("the thread that starts zygotes is gone".to_owned());
+        let gone =
+            |()| InfrastructureError::Zygote("the thread that starts zygotes is gone".to_owned());
         lock(&self.launches).send(answer).map_err(|_| gone(()))?;
         started.recv().map_err(|_| gone(()))?
     }
@@ -116,7 +122,10 @@ fn launcher(jail: Nsjail, cgroups: Arc<dyn Cgroups>) -> Sender<Launch> {
             let _ = launch.send(Zygote::start(&jail, &*cgroups));
         }
     };
-    thread::Builder::new().name("zygotes".to_owned()).spawn(serve).expect("a thread can be started");
+    thread::Builder::new()
+        .name("zygotes".to_owned())
+        .spawn(serve)
+        .expect("a thread can be started");
     sender
 }
 

@@ -88,14 +88,26 @@ impl Watch {
             results: source(results),
             output: source(output),
         };
-        Ok((watch, Writers { results: results_writer, output: output_writer }))
+        Ok((
+            watch,
+            Writers {
+                results: results_writer,
+                output: output_writer,
+            },
+        ))
     }
 
     /// Reads until `end` is readable, which says that the run has ended (`None`), or until it must be ended.
-    pub fn until_end(&mut self, end: BorrowedFd<'_>, request: &Request<'_>, clock: &dyn Clock) -> io::Result<Option<Ended>> {
+    pub fn until_end(
+        &mut self,
+        end: BorrowedFd<'_>,
+        request: &Request<'_>,
+        clock: &dyn Clock,
+    ) -> io::Result<Option<Ended>> {
         loop {
             let ended = self.step(end, self.tick(request), request, clock)?;
-            if self.output_bytes > request.limits.output_bytes || self.received.len() > RESULT_BYTES {
+            if self.output_bytes > request.limits.output_bytes || self.received.len() > RESULT_BYTES
+            {
                 return Ok(Some(Ended::OutputLimit));
             }
             if ended {
@@ -108,22 +120,40 @@ impl Watch {
     }
 
     /// Waits for something to read, at most `timeout`, and reads it. Returns whether the run has ended.
-    pub fn step(&mut self, end: BorrowedFd<'_>, timeout: Duration, request: &Request<'_>, clock: &dyn Clock) -> io::Result<bool> {
+    pub fn step(
+        &mut self,
+        end: BorrowedFd<'_>,
+        timeout: Duration,
+        request: &Request<'_>,
+        clock: &dyn Clock,
+    ) -> io::Result<bool> {
         // A frame is rarely the last: a short wait spares the run, which may share our core, an interruption for each.
         if self.pause && self.ends_within(end, PAUSE_MS.into())? {
             self.read_output(request.limits.output_bytes)?;
             self.read_results(clock)?;
             return Ok(true);
         }
-        let sources = [(self.results.open, self.results.pipe.as_fd()), (self.output.open, self.output.pipe.as_fd()), (true, end)];
+        let sources = [
+            (self.results.open, self.results.pipe.as_fd()),
+            (self.output.open, self.output.pipe.as_fd()),
+            (true, end),
+        ];
         // A closed pipe always reports its hang-up: it is left out, or the loop would spin.
-        let mut fds: Vec<_> = sources.iter().filter(|(open, _)| *open).map(|(_, fd)| PollFd::new(*fd, PollFlags::POLLIN)).collect();
-        match poll(&mut fds, PollTimeout::try_from(timeout).expect("a tick is at most 50 ms")) {
+        let mut fds: Vec<_> = sources
+            .iter()
+            .filter(|(open, _)| *open)
+            .map(|(_, fd)| PollFd::new(*fd, PollFlags::POLLIN))
+            .collect();
+        match poll(
+            &mut fds,
+            PollTimeout::try_from(timeout).expect("a tick is at most 50 ms"),
+        ) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
         }
         let mut ready = fds.iter().map(|fd| fd.any().unwrap_or(false));
-        let [results, output, ended] = sources.map(|(open, _)| open && ready.next().unwrap_or(false));
+        let [results, output, ended] =
+            sources.map(|(open, _)| open && ready.next().unwrap_or(false));
         self.pause = results || output;
         if output || ended {
             self.read_output(request.limits.output_bytes)?;
@@ -145,14 +175,18 @@ impl Watch {
 
     /// How long to wait before looking at the clocks again: half of what is left, so that no limit is overrun by much.
     fn tick(&self, request: &Request<'_>) -> Duration {
-        let left = self.began.map_or(START_LIMIT, |began| request.limits.cpu.saturating_sub(began.at.elapsed()));
+        let left = self.began.map_or(START_LIMIT, |began| {
+            request.limits.cpu.saturating_sub(began.at.elapsed())
+        });
         (left / 2).clamp(Duration::from_millis(5), Duration::from_millis(50))
     }
 
     /// Reads the output that is there, but not more than `limit` in all.
     pub fn read_output(&mut self, limit: u64) -> io::Result<()> {
         self.output.open = process::drain(&mut self.output.pipe, |chunk| {
-            let keep = chunk.len().min(KEPT_OUTPUT.saturating_sub(self.kept_output.len()));
+            let keep = chunk
+                .len()
+                .min(KEPT_OUTPUT.saturating_sub(self.kept_output.len()));
             self.kept_output.extend(&chunk[..keep]);
             self.output_bytes += chunk.len() as u64;
             self.output_bytes <= limit
@@ -170,7 +204,9 @@ impl Watch {
         {
             let (now, before) = (Instant::now(), clock.at_first_step(runner));
             // What was read late began at least as long ago as it has computed since.
-            let at = now.checked_sub(clock.used().saturating_sub(before)).unwrap_or(now);
+            let at = now
+                .checked_sub(clock.used().saturating_sub(before))
+                .unwrap_or(now);
             self.began = Some(Began { at, before, runner });
         }
         Ok(())

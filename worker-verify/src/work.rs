@@ -30,7 +30,12 @@ pub async fn work(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let threads_shown = u32::try_from(threads.get()).unwrap_or(u32::MAX);
-    let who = groklab_worker::Description { id: WorkerId::new(), kind: JobKind::Verify, device: "cpu".to_owned(), threads: threads_shown };
+    let who = groklab_worker::Description {
+        id: WorkerId::new(),
+        kind: JobKind::Verify,
+        device: "cpu".to_owned(),
+        threads: threads_shown,
+    };
     let mut tasks = Group::new(stop.child_token());
     tasks.spawn("metrics", OnFailure::Log, report(tasks.stop()));
     let worked = groklab_worker::run(args, who, Verifier { sandbox, threads }, stop).await;
@@ -41,7 +46,11 @@ pub async fn work(
 /// Logs the counts, as long as they change.
 async fn report(stop: CancellationToken) -> anyhow::Result<()> {
     let mut before = 0;
-    while stop.run_until_cancelled(tokio::time::sleep(REPORT_EVERY)).await.is_some() {
+    while stop
+        .run_until_cancelled(tokio::time::sleep(REPORT_EVERY))
+        .await
+        .is_some()
+    {
         let total = METRICS.total();
         if total != before {
             before = total;
@@ -58,54 +67,111 @@ struct Verifier<S> {
 
 impl<S: Sandbox + 'static> Executor for Verifier<S> {
     fn execute(&mut self, work: Work, context: &Context) -> Result<JobResult, Failure> {
-        let Work::Verify(job) = work else { return Err(Failure::caller("a verify worker was given another kind of job")) };
+        let Work::Verify(job) = work else {
+            return Err(Failure::caller(
+                "a verify worker was given another kind of job",
+            ));
+        };
         let submissions = submissions(&job)?;
         let done = |count: usize| {
             // A dropped job shows in the flag that `verify_all` watches.
             let _ = context.progress(count as u64);
         };
-        let outcomes =
-            verify_all(&self.sandbox, &submissions, self.threads, context.dropped(), &done).map_err(|_| groklab_worker::Cancelled)?;
-        if let Some(broken) = outcomes.iter().find(|outcome| outcome.verdict == Verdict::InfrastructureError) {
-            return Err(Failure::infrastructure(broken.error.as_deref().unwrap_or("the sandbox failed")));
+        let outcomes = verify_all(
+            &self.sandbox,
+            &submissions,
+            self.threads,
+            context.dropped(),
+            &done,
+        )
+        .map_err(|_| groklab_worker::Cancelled)?;
+        if let Some(broken) = outcomes
+            .iter()
+            .find(|outcome| outcome.verdict == Verdict::InfrastructureError)
+        {
+            return Err(Failure::infrastructure(
+                broken.error.as_deref().unwrap_or("the sandbox failed"),
+            ));
         }
-        let verdicts = job.candidates.iter().zip(&submissions).zip(outcomes).map(|((candidate, s), o)| answer(candidate, s, o)).collect();
+        let verdicts = job
+            .candidates
+            .iter()
+            .zip(&submissions)
+            .zip(outcomes)
+            .map(|((candidate, s), o)| answer(candidate, s, o))
+            .collect();
         Ok(JobResult::Verify(v1::VerifyResult { verdicts }))
     }
 }
 
 fn submissions(job: &v1::VerifyJob) -> Result<Vec<Submission>, Failure> {
     let limits = Limits {
-        cpu: Duration::try_from_secs_f64(job.cpu_seconds).map_err(|error| Failure::caller(format!("cpu_seconds: {error}")))?,
+        cpu: Duration::try_from_secs_f64(job.cpu_seconds)
+            .map_err(|error| Failure::caller(format!("cpu_seconds: {error}")))?,
         memory_bytes: u64::from(job.memory_mb) << 20,
         ..Limits::default()
     };
     job.candidates
         .iter()
         .map(|candidate| {
-            let problem = job.problems.iter().find(|problem| problem.problem == candidate.problem);
-            let problem =
-                problem.ok_or_else(|| Failure::caller(format!("candidate of problem {}, which is not in the job", candidate.problem)))?;
+            let problem = job
+                .problems
+                .iter()
+                .find(|problem| problem.problem == candidate.problem);
+            let problem = problem.ok_or_else(|| {
+                Failure::caller(format!(
+                    "candidate of problem {}, which is not in the job",
+                    candidate.problem
+                ))
+            })?;
             if problem.cases.is_empty() {
-                return Err(Failure::caller(format!("problem {} has no cases, so nothing would be verified", problem.problem)));
+                return Err(Failure::caller(format!(
+                    "problem {} has no cases, so nothing would be verified",
+                    problem.problem
+                )));
             }
             let cases = problem.cases.iter().map(case).collect::<Result<_, _>>()?;
-            let range = candidate.range.as_ref().map(|range| convert::candidate(range, candidate.text.len())).transpose()?;
+            let range = candidate
+                .range
+                .as_ref()
+                .map(|range| convert::candidate(range, candidate.text.len()))
+                .transpose()?;
             let range = range.unwrap_or_else(|| Candidate::of(&candidate.text, &problem.entry));
-            Ok(Submission { text: candidate.text.clone(), candidate: Some(range), entry: problem.entry.clone(), cases, limits })
+            Ok(Submission {
+                text: candidate.text.clone(),
+                candidate: Some(range),
+                entry: problem.entry.clone(),
+                cases,
+                limits,
+            })
         })
         .collect()
 }
 
 fn case(wire: &v1::Case) -> Result<Case, Failure> {
     let groklab_domain::Value::List(args) = convert::value("args_json", &wire.args_json)? else {
-        return Err(Failure::caller(format!("args_json `{}` is not an array", wire.args_json)));
+        return Err(Failure::caller(format!(
+            "args_json `{}` is not an array",
+            wire.args_json
+        )));
     };
-    Ok(Case { args, expected: convert::value("expected_json", &wire.expected_json)?, visible: wire.visible })
+    Ok(Case {
+        args,
+        expected: convert::value("expected_json", &wire.expected_json)?,
+        visible: wire.visible,
+    })
 }
 
-fn answer(candidate: &v1::Candidate, submission: &Submission, outcome: Outcome) -> v1::RolloutVerdict {
-    let code = if outcome.verdict == Verdict::NoCode { Vec::new() } else { submission.code().into_owned() };
+fn answer(
+    candidate: &v1::Candidate,
+    submission: &Submission,
+    outcome: Outcome,
+) -> v1::RolloutVerdict {
+    let code = if outcome.verdict == Verdict::NoCode {
+        Vec::new()
+    } else {
+        submission.code().into_owned()
+    };
     v1::RolloutVerdict {
         problem: candidate.problem,
         sample: candidate.sample,

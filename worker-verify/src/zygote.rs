@@ -22,7 +22,9 @@ use std::{
 use nix::{
     libc,
     poll::{PollFd, PollFlags, PollTimeout, poll},
-    sys::socket::{AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, sendmsg, socketpair},
+    sys::socket::{
+        AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, sendmsg, socketpair,
+    },
 };
 
 use crate::{
@@ -34,7 +36,13 @@ use crate::{
     watch::{Clock, KEPT_OUTPUT, START_LIMIT, Watch},
 };
 
-const PROGRAM: &str = concat!(include_str!("runner.py"), "\n", include_str!("prepare.py"), "\n", include_str!("zygote.py"));
+const PROGRAM: &str = concat!(
+    include_str!("runner.py"),
+    "\n",
+    include_str!("prepare.py"),
+    "\n",
+    include_str!("zygote.py")
+);
 /// The control socket's number in the jail: always the same, as everything must be that a zygote's heap could depend on. So high
 /// that nothing else has it.
 const CONTROL: RawFd = 999;
@@ -71,21 +79,34 @@ pub struct Failed {
 impl Zygote {
     /// Starts a jail with a zygote in it. The calling thread must outlive it: nsjail is killed when that thread ends.
     pub fn start(sandbox: &Nsjail, cgroups: &dyn Cgroups) -> Result<Self, InfrastructureError> {
-        let system = |what: &'static str| move |error: io::Error| InfrastructureError::System(what, error);
+        let system =
+            |what: &'static str| move |error: io::Error| InfrastructureError::System(what, error);
         let log = process::scratch_file().map_err(system("make the log file"))?;
         let (output, writer) = process::pipe().map_err(system("make the output pipe"))?;
         let (control, theirs) = packets().map_err(system("make the control socket"))?;
         let group = cgroups.create().map_err(system("make a control group"))?;
         let jail = Jail::start(sandbox, &theirs, writer, &log, &group)?;
         drop(theirs);
-        let mut zygote = Self { control, output, log, jail, pid: 0, group, runs: 0, sound: true };
+        let mut zygote = Self {
+            control,
+            output,
+            log,
+            jail,
+            pid: 0,
+            group,
+            runs: 0,
+            sound: true,
+        };
         zygote.greet()?;
         zygote.rehearse()?;
         Ok(zygote)
     }
 
     fn greet(&mut self) -> Result<(), InfrastructureError> {
-        match (self.answer(START_LIMIT), &process::children(self.jail.pid)[..]) {
+        match (
+            self.answer(START_LIMIT),
+            &process::children(self.jail.pid)[..],
+        ) {
             (Ok(message), [pid]) if message == b"H" => self.pid = *pid,
             _ => return Err(InfrastructureError::Zygote(self.explanation())),
         }
@@ -95,10 +116,19 @@ impl Zygote {
     /// A run of nothing: it shows that children can be made here, and leaves the zygote's heap as every later run finds it.
     fn rehearse(&mut self) -> Result<(), InfrastructureError> {
         let never = AtomicBool::new(false);
-        let nothing = Request { code: b"", entry: "", cases: &[], limits: Limits::default(), cancelled: &never };
+        let nothing = Request {
+            code: b"",
+            entry: "",
+            cases: &[],
+            limits: Limits::default(),
+            cancelled: &never,
+        };
         match self.run(&nothing).map_err(|failed| failed.error)?.ended {
             Ended::Exited(0) => Ok(()),
-            ended => Err(InfrastructureError::Setup { ended, log: self.explanation() }),
+            ended => Err(InfrastructureError::Setup {
+                ended,
+                log: self.explanation(),
+            }),
         }
     }
 
@@ -107,25 +137,44 @@ impl Zygote {
         self.runs += 1;
         // Until the run has gone well to its end, it has not.
         self.sound = false;
-        let mut run = self.begin(request).map_err(|error| Failed { error, before: true })?;
+        let mut run = self.begin(request).map_err(|error| Failed {
+            error,
+            before: true,
+        })?;
         let raw = self.finish(&mut run, request);
-        raw.map_err(|error| Failed { error, before: false })
+        raw.map_err(|error| Failed {
+            error,
+            before: false,
+        })
     }
 
     /// Has a child made, and lets the candidate into it.
     fn begin(&mut self, request: &Request<'_>) -> Result<Run, InfrastructureError> {
-        let system = |what: &'static str| move |error: io::Error| InfrastructureError::System(what, error);
-        self.group.begin(request.limits.memory_bytes).map_err(system("limit the control group"))?;
+        let system =
+            |what: &'static str| move |error: io::Error| InfrastructureError::System(what, error);
+        self.group
+            .begin(request.limits.memory_bytes)
+            .map_err(system("limit the control group"))?;
         let nonce = nsjail::new_nonce();
         let file = process::empty_file().map_err(system("make the request file"))?;
         let (mut watch, writers) = Watch::new(nonce).map_err(system("make the pipes"))?;
         let (private, theirs) = packets().map_err(system("make the private socket"))?;
-        let fds = [file.as_raw_fd(), theirs.as_raw_fd(), writers.results.as_raw_fd(), writers.output.as_raw_fd()];
-        send(&self.control, &order(request), &fds).map_err(|_| InfrastructureError::Zygote(self.explanation()))?;
+        let fds = [
+            file.as_raw_fd(),
+            theirs.as_raw_fd(),
+            writers.results.as_raw_fd(),
+            writers.output.as_raw_fd(),
+        ];
+        send(&self.control, &order(request), &fds)
+            .map_err(|_| InfrastructureError::Zygote(self.explanation()))?;
         drop((theirs, writers));
         if !self.is_ready(&private) {
             let _ = watch.read_output(KEPT_OUTPUT as u64);
-            let log = format!("{} {}", String::from_utf8_lossy(&watch.kept_output), self.explanation());
+            let log = format!(
+                "{} {}",
+                String::from_utf8_lossy(&watch.kept_output),
+                self.explanation()
+            );
             return Err(InfrastructureError::Zygote(log));
         }
         let (pid, child) = self.child().map_err(system("find the child"))?;
@@ -139,10 +188,14 @@ impl Zygote {
 
     /// Waits until the child is ready, or there is none.
     fn is_ready(&self, private: &OwnedFd) -> bool {
-        let [of_child, of_zygote] = wait([private.as_fd(), self.control.as_fd()], START_LIMIT).unwrap_or_default();
+        let [of_child, of_zygote] =
+            wait([private.as_fd(), self.control.as_fd()], START_LIMIT).unwrap_or_default();
         let mut message = [0];
         // The zygote has nothing to say before the child has ended.
-        of_child && !of_zygote && nix::unistd::read(private, &mut message) == Ok(1) && message == *b"P"
+        of_child
+            && !of_zygote
+            && nix::unistd::read(private, &mut message) == Ok(1)
+            && message == *b"P"
     }
 
     /// The child, of which there is one at a time: its process id and a pidfd.
@@ -154,20 +207,35 @@ impl Zygote {
         let pid = only()?;
         let pidfd = process::pidfd(pid)?;
         // It was still the child when the pidfd was there, so the number had not gone to another process before.
-        if only()? == pid { Ok((pid, pidfd)) } else { Err(io::Error::other("the zygote has another child")) }
+        if only()? == pid {
+            Ok((pid, pidfd))
+        } else {
+            Err(io::Error::other("the zygote has another child"))
+        }
     }
 
     fn finish(&mut self, run: &mut Run, request: &Request<'_>) -> Result<Raw, InfrastructureError> {
-        let clock = ChildClock { pid: run.pid, group: &self.group };
+        let clock = ChildClock {
+            pid: run.pid,
+            group: &self.group,
+        };
         let stopped = run.watch.until_end(self.control.as_fd(), request, &clock);
-        let stopped = stopped.map_err(|error| InfrastructureError::System("watch the child", error))?;
+        let stopped =
+            stopped.map_err(|error| InfrastructureError::System("watch the child", error))?;
         if stopped.is_some() {
             process::signal(&run.child, libc::SIGKILL);
         }
-        let end = self.answer(GRACE).ok().and_then(|message| End::read(&message));
+        let end = self
+            .answer(GRACE)
+            .ok()
+            .and_then(|message| End::read(&message));
         let end = end.ok_or_else(|| InfrastructureError::Zygote(self.explanation()))?;
         let Some(began) = run.watch.began else {
-            let ended = if self.group.killed() { Ended::MemoryLimit } else { end.ended };
+            let ended = if self.group.killed() {
+                Ended::MemoryLimit
+            } else {
+                end.ended
+            };
             return self.never_began(run, stopped.unwrap_or(ended));
         };
         let cpu = end.cpu.saturating_sub(began.runner);
@@ -177,7 +245,9 @@ impl Zygote {
             None if began.at.elapsed() > request.limits.wall() => Ended::WallLimit,
             // Whichever of its processes it was.
             None if self.group.killed() => Ended::MemoryLimit,
-            None if end.ended == Ended::Signalled(libc::SIGKILL) => return Err(InfrastructureError::CandidateKilled(libc::SIGKILL)),
+            None if end.ended == Ended::Signalled(libc::SIGKILL) => {
+                return Err(InfrastructureError::CandidateKilled(libc::SIGKILL));
+            }
             None => end.ended,
         };
         self.sound = true;
@@ -206,7 +276,9 @@ impl Zygote {
                 })
             }
             Ended::WallLimit => Err(InfrastructureError::Slow(START_LIMIT, log)),
-            Ended::Signalled(libc::SIGKILL) => Err(InfrastructureError::KilledAtStart(libc::SIGKILL, log)),
+            Ended::Signalled(libc::SIGKILL) => {
+                Err(InfrastructureError::KilledAtStart(libc::SIGKILL, log))
+            }
             ended => Err(InfrastructureError::Setup { ended, log }),
         }
     }
@@ -242,33 +314,71 @@ impl Zygote {
 }
 
 impl Jail {
-    fn start(sandbox: &Nsjail, control: &OwnedFd, output: OwnedFd, log: &File, group: &Group) -> Result<Self, InfrastructureError> {
-        let system = |what: &'static str| move |error: io::Error| InfrastructureError::System(what, error);
+    fn start(
+        sandbox: &Nsjail,
+        control: &OwnedFd,
+        output: OwnedFd,
+        log: &File,
+        group: &Group,
+    ) -> Result<Self, InfrastructureError> {
+        let system =
+            |what: &'static str| move |error: io::Error| InfrastructureError::System(what, error);
         let [first, second] = policy::programs();
-        let length = u32::try_from(first.len()).expect("a program is short").to_le_bytes();
-        let filters = process::sealed_file(&[&length, &*first, &*second].concat()).map_err(system("make the file of the filters"))?;
+        let length = u32::try_from(first.len())
+            .expect("a program is short")
+            .to_le_bytes();
+        let filters = process::sealed_file(&[&length, &*first, &*second].concat())
+            .map_err(system("make the file of the filters"))?;
         let errors = output.try_clone().map_err(system("make the output pipe"))?;
-        let (control, fds) = (control.as_raw_fd(), Descriptors { passed: CONTROL, log: log.as_raw_fd() });
-        let entrances: Vec<RawFd> = group.entrances.iter().map(|file| file.as_raw_fd()).collect();
+        let (control, fds) = (
+            control.as_raw_fd(),
+            Descriptors {
+                passed: CONTROL,
+                log: log.as_raw_fd(),
+            },
+        );
+        let entrances: Vec<RawFd> = group
+            .entrances
+            .iter()
+            .map(|file| file.as_raw_fd())
+            .collect();
         if fds.log == CONTROL || entrances.contains(&CONTROL) {
-            return Err(InfrastructureError::Zygote(format!("descriptor {CONTROL} is in use: there are too many")));
+            return Err(InfrastructureError::Zygote(format!(
+                "descriptor {CONTROL} is in use: there are too many"
+            )));
         }
         let mut command = Command::new(sandbox.path());
-        command.args(arguments::zygote_arguments(&sandbox.python, PROGRAM, fds)).env_clear().process_group(0);
-        command.stdin(Stdio::from(filters)).stdout(Stdio::from(output)).stderr(Stdio::from(errors));
+        command
+            .args(arguments::zygote_arguments(&sandbox.python, PROGRAM, fds))
+            .env_clear()
+            .process_group(0);
+        command
+            .stdin(Stdio::from(filters))
+            .stdout(Stdio::from(output))
+            .stderr(Stdio::from(errors));
         let prepare = move || {
             process::inherit_as(control, CONTROL)?;
             process::inherit(fds.log)?;
             process::forbid_core_files();
             process::limit_waiting_signals();
             process::die_with_parent(libc::SIGKILL)?;
-            entrances.iter().try_for_each(|entrance| process::enter(*entrance))
+            entrances
+                .iter()
+                .try_for_each(|entrance| process::enter(*entrance))
         };
         // SAFETY: between fork and exec the closure makes system calls on integers and a constant and allocates nothing.
         unsafe { command.pre_exec(prepare) };
-        let child = command.spawn().map_err(|source| InfrastructureError::Start { path: sandbox.path().to_owned(), source })?;
+        let child = command
+            .spawn()
+            .map_err(|source| InfrastructureError::Start {
+                path: sandbox.path().to_owned(),
+                source,
+            })?;
         let pid = i32::try_from(child.id()).expect("process ids are positive 32-bit numbers");
-        Ok(Self { pid, pidfd: process::pidfd(pid).map_err(system("open the jail's pidfd"))? })
+        Ok(Self {
+            pid,
+            pidfd: process::pidfd(pid).map_err(system("open the jail's pidfd"))?,
+        })
     }
 }
 
@@ -294,7 +404,11 @@ struct ChildClock<'a> {
 
 impl Clock for ChildClock<'_> {
     fn used(&self) -> Duration {
-        let own = || process::cpu_clock(self.pid).unwrap_or_default().max(process::tree_cpu(self.pid));
+        let own = || {
+            process::cpu_clock(self.pid)
+                .unwrap_or_default()
+                .max(process::tree_cpu(self.pid))
+        };
         self.group.cpu().unwrap_or_else(own)
     }
 
@@ -313,15 +427,27 @@ struct End {
 impl End {
     fn read(message: &[u8]) -> Option<Self> {
         let (status, numbers) = message.split_first_chunk::<4>()?;
-        let numbers: Vec<u64> = numbers.chunks_exact(8).filter_map(|chunk| chunk.try_into().ok().map(u64::from_le_bytes)).collect();
-        let [user, system, kib] = numbers[..] else { return None };
+        let numbers: Vec<u64> = numbers
+            .chunks_exact(8)
+            .filter_map(|chunk| chunk.try_into().ok().map(u64::from_le_bytes))
+            .collect();
+        let [user, system, kib] = numbers[..] else {
+            return None;
+        };
         let cpu = Duration::from_micros(user + system);
-        Some(Self { ended: nsjail::ended(i32::from_le_bytes(*status)), cpu, peak_memory_bytes: kib * 1024 })
+        Some(Self {
+            ended: nsjail::ended(i32::from_le_bytes(*status)),
+            cpu,
+            peak_memory_bytes: kib * 1024,
+        })
     }
 }
 
 fn order(request: &Request<'_>) -> Vec<u8> {
-    let mut order: Vec<u8> = arguments::child_limits(&request.limits).iter().flat_map(|limit| limit.to_le_bytes()).collect();
+    let mut order: Vec<u8> = arguments::child_limits(&request.limits)
+        .iter()
+        .flat_map(|limit| limit.to_le_bytes())
+        .collect();
     let mut scratch = arguments::scratch().into_bytes();
     scratch.resize(64, 0);
     order.extend(scratch);
@@ -330,12 +456,23 @@ fn order(request: &Request<'_>) -> Vec<u8> {
 
 /// Two ends of a socket that keeps messages apart.
 fn packets() -> io::Result<(OwnedFd, OwnedFd)> {
-    Ok(socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?)
+    Ok(socketpair(
+        AddressFamily::Unix,
+        SockType::SeqPacket,
+        None,
+        SockFlag::SOCK_CLOEXEC,
+    )?)
 }
 
 fn send(socket: &OwnedFd, message: &[u8], fds: &[RawFd]) -> io::Result<()> {
     let rights = [ControlMessage::ScmRights(fds)];
-    sendmsg::<()>(socket.as_raw_fd(), &[IoSlice::new(message)], &rights, MsgFlags::MSG_NOSIGNAL, None)?;
+    sendmsg::<()>(
+        socket.as_raw_fd(),
+        &[IoSlice::new(message)],
+        &rights,
+        MsgFlags::MSG_NOSIGNAL,
+        None,
+    )?;
     Ok(())
 }
 
@@ -349,7 +486,8 @@ fn receive(socket: &OwnedFd) -> io::Result<Vec<u8>> {
 fn wait<const N: usize>(sources: [BorrowedFd<'_>; N], limit: Duration) -> io::Result<[bool; N]> {
     let since = Instant::now();
     loop {
-        let left = PollTimeout::try_from(limit.saturating_sub(since.elapsed())).expect("limits are below a minute");
+        let left = PollTimeout::try_from(limit.saturating_sub(since.elapsed()))
+            .expect("limits are below a minute");
         let mut fds = sources.map(|fd| PollFd::new(fd, PollFlags::POLLIN));
         match poll(&mut fds, left) {
             Ok(_) => return Ok(fds.map(|fd| fd.any().unwrap_or(false))),

@@ -15,20 +15,32 @@ pub enum Error {
          as %2F %3F %23 %40 %3A %25 %26 %3D %3B"
     )]
     Unreadable,
-    #[error("the host in the database URL is neither a name, an address nor a folder: its form is {FORM}")]
+    #[error(
+        "the host in the database URL is neither a name, an address nor a folder: its form is {FORM}"
+    )]
     Host,
     #[error("the database URL has a parameter that is not known here; known are {}", parse::PARAMETERS.join(", "))]
     Unknown,
     #[error("the database URL gives `{name}` twice")]
     Twice { name: &'static str },
     #[error("`{name}` in the database URL has a value that cannot be used: {wanted}")]
-    Value { name: &'static str, wanted: &'static str },
+    Value {
+        name: &'static str,
+        wanted: &'static str,
+    },
     #[error("PGSSLMODE has a value that cannot be used: {}", tls::MODES)]
     Environment,
-    #[error("the sslmode in the database URL or PGSSLMODE asks for TLS, and a Unix socket has none and needs none: leave it out")]
+    #[error(
+        "the sslmode in the database URL or PGSSLMODE asks for TLS, and a Unix socket has none and needs none: leave it out"
+    )]
     Socket,
-    #[error("`{name}` is given for the database, and its sslmode (by default prefer) does not look at it: {wanted}")]
-    Unused { name: &'static str, wanted: &'static str },
+    #[error(
+        "`{name}` is given for the database, and its sslmode (by default prefer) does not look at it: {wanted}"
+    )]
+    Unused {
+        name: &'static str,
+        wanted: &'static str,
+    },
     #[error(
         "sslmode=verify-ca for the database needs an sslrootcert: without one the certificate of anybody would do; or use \
          sslmode=verify-full"
@@ -37,7 +49,13 @@ pub enum Error {
     #[error("sslcert and sslkey for the database go together: one of them is missing")]
     HalfIdentity,
     #[error("read the file that `{name}` names for the database")]
-    File { name: &'static str, source: std::io::Error },
+    File {
+        name: &'static str,
+        source: std::io::Error,
+    },
     #[error("the file that `{name}` names for the database holds no {wanted}")]
-    Pem { name: &'static str, wanted: &'static str },
+    Pem {
+        name: &'static str,
+        wanted: &'static str,
+    },
 }

@@ -6,7 +6,9 @@ use sqlx::postgres::PgConnectOptions;
 
 /// Name and address of a database, without what opens it.
 pub fn place(options: &PgConnectOptions) -> String {
-    let name = options.get_database().unwrap_or_else(|| options.get_username());
+    let name = options
+        .get_database()
+        .unwrap_or_else(|| options.get_username());
     match (options.get_socket(), options.get_host(), options.get_port()) {
         (Some(folder), ..) => format!("`{name}` in `{}`", folder.display()),
         (None, folder, _) if folder.starts_with('/') => format!("`{name}` in `{folder}`"),
@@ -23,5 +25,9 @@ pub fn is_socket(options: &PgConnectOptions) -> bool {
 /// Whether no network lies in between.
 pub fn is_near(options: &PgConnectOptions) -> bool {
     let host = options.get_host();
-    is_socket(options) || host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    is_socket(options)
+        || host == "localhost"
+        || host
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }

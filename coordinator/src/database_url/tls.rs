@@ -9,7 +9,8 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use super::{Error, parse::Parameters, place::is_socket};
 
 /// The words that sslmode takes.
-pub(super) const MODES: &str = "it is one of disable, allow, prefer, require, verify-ca, verify-full";
+pub(super) const MODES: &str =
+    "it is one of disable, allow, prefer, require, verify-ca, verify-full";
 /// libpq's word for an sslrootcert that is no file: the authorities that the machine trusts.
 const SYSTEM: &str = "system";
 
@@ -32,33 +33,54 @@ pub(super) fn apply(
     environment: impl Fn(&str) -> Option<String>,
 ) -> Result<PgConnectOptions, Error> {
     let setting = |name: &str| {
-        let given = parameters.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
-        given.or_else(|| environment(&format!("PG{}", name.to_uppercase())).filter(|value| !value.is_empty()))
+        let given = parameters
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| value.clone());
+        given.or_else(|| {
+            environment(&format!("PG{}", name.to_uppercase())).filter(|value| !value.is_empty())
+        })
     };
     let root = setting("sslrootcert");
-    let asked = setting("sslmode").map(|word| mode(&word).ok_or(Error::Environment)).transpose()?;
+    let asked = setting("sslmode")
+        .map(|word| mode(&word).ok_or(Error::Environment))
+        .transpose()?;
     if is_socket(&options) {
-        return if asked.is_some_and(needs_tls) { Err(Error::Socket) } else { Ok(options.ssl_mode(PgSslMode::Disable)) };
+        return if asked.is_some_and(needs_tls) {
+            Err(Error::Socket)
+        } else {
+            Ok(options.ssl_mode(PgSslMode::Disable))
+        };
     }
     let mode = settle(asked, root.as_deref())?;
     let mut options = options.ssl_mode(mode);
     if let Some(root) = root {
         // The machine's authorities are trusted in any case.
-        let more = if root == SYSTEM { Vec::new() } else { certificates("sslrootcert", &root)? };
+        let more = if root == SYSTEM {
+            Vec::new()
+        } else {
+            certificates("sslrootcert", &root)?
+        };
         options = options.ssl_root_cert_from_pem(more);
     }
     match (setting("sslcert"), setting("sslkey")) {
         (None, None) => Ok(options),
-        (Some(_), Some(_)) if matches!(mode, PgSslMode::Disable) => Err(Error::Unused { name: "sslcert", wanted: "use another sslmode" }),
-        (Some(cert), Some(key)) => {
-            Ok(options.ssl_client_cert_from_pem(certificates("sslcert", &cert)?).ssl_client_key_from_pem(private_key(&key)?))
-        }
+        (Some(_), Some(_)) if matches!(mode, PgSslMode::Disable) => Err(Error::Unused {
+            name: "sslcert",
+            wanted: "use another sslmode",
+        }),
+        (Some(cert), Some(key)) => Ok(options
+            .ssl_client_cert_from_pem(certificates("sslcert", &cert)?)
+            .ssl_client_key_from_pem(private_key(&key)?)),
         _ => Err(Error::HalfIdentity),
     }
 }
 
 fn needs_tls(mode: PgSslMode) -> bool {
-    matches!(mode, PgSslMode::Require | PgSslMode::VerifyCa | PgSslMode::VerifyFull)
+    matches!(
+        mode,
+        PgSslMode::Require | PgSslMode::VerifyCa | PgSslMode::VerifyFull
+    )
 }
 
 /// The mode that is meant. As with libpq, an authority beside `require` makes it `verify-ca`, and `system` is for `verify-full` alone.
@@ -66,9 +88,14 @@ fn settle(asked: Option<PgSslMode>, root: Option<&str>) -> Result<PgSslMode, Err
     use PgSslMode::{Prefer, Require, VerifyCa, VerifyFull};
     match (asked, root) {
         (None | Some(VerifyFull), Some(SYSTEM)) | (Some(VerifyFull), _) => Ok(VerifyFull),
-        (Some(Require | VerifyCa), Some(SYSTEM)) | (Some(VerifyCa), None) => Err(Error::NoAuthority),
+        (Some(Require | VerifyCa), Some(SYSTEM)) | (Some(VerifyCa), None) => {
+            Err(Error::NoAuthority)
+        }
         (Some(Require | VerifyCa), Some(_)) => Ok(VerifyCa),
-        (_, Some(_)) => Err(Error::Unused { name: "sslrootcert", wanted: "use sslmode=verify-full" }),
+        (_, Some(_)) => Err(Error::Unused {
+            name: "sslrootcert",
+            wanted: "use sslmode=verify-full",
+        }),
         (asked, None) => Ok(asked.unwrap_or(Prefer)),
     }
 }
@@ -77,13 +104,27 @@ fn certificates(name: &'static str, file: &str) -> Result<Vec<u8>, Error> {
     let pem = read(name, file)?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     let whole = found.is_ok_and(|found| !found.is_empty());
-    if whole { Ok(pem) } else { Err(Error::Pem { name, wanted: "certificates in PEM form" }) }
+    if whole {
+        Ok(pem)
+    } else {
+        Err(Error::Pem {
+            name,
+            wanted: "certificates in PEM form",
+        })
+    }
 }
 
 fn private_key(file: &str) -> Result<Vec<u8>, Error> {
     let pem = read("sslkey", file)?;
     let whole = PrivateKeyDer::from_pem_slice(&pem).is_ok();
-    if whole { Ok(pem) } else { Err(Error::Pem { name: "sslkey", wanted: "private key in PEM form, without a passphrase" }) }
+    if whole {
+        Ok(pem)
+    } else {
+        Err(Error::Pem {
+            name: "sslkey",
+            wanted: "private key in PEM form, without a passphrase",
+        })
+    }
 }
 
 fn read(name: &'static str, file: &str) -> Result<Vec<u8>, Error> {

@@ -46,7 +46,11 @@ impl Layout {
     /// there is never taken for a new data folder's.
     pub fn prepare(data: &Path) -> Result<Self, Error> {
         let binaries = find_binaries().ok_or(Error::NoBinaries)?;
-        let account = if geteuid().is_root() { Some(unprivileged()?) } else { None };
+        let account = if geteuid().is_root() {
+            Some(unprivileged()?)
+        } else {
+            None
+        };
         fs::create_dir_all(data).map_err(file("create", data))?;
         let data = data.canonicalize().map_err(file("find", data))?;
         let id = &identity(&data)?;
@@ -61,10 +65,21 @@ impl Layout {
         };
         let home = home.join("postgres");
         let nested = home.join("socket");
-        let socket = if nested.as_os_str().len() <= LONGEST_SOCKET_FOLDER { nested } else { PathBuf::from(format!("/tmp/groklab-{id}")) };
+        let socket = if nested.as_os_str().len() <= LONGEST_SOCKET_FOLDER {
+            nested
+        } else {
+            PathBuf::from(format!("/tmp/groklab-{id}"))
+        };
         private_folder(&home, account)?;
         private_folder(&socket, account)?;
-        Ok(Self { binaries, cluster: home.join("cluster"), socket, log: home.join("log"), account, durable: true })
+        Ok(Self {
+            binaries,
+            cluster: home.join("cluster"),
+            socket,
+            log: home.join("log"),
+            account,
+            durable: true,
+        })
     }
 
     /// How to connect to `database`.
@@ -102,7 +117,11 @@ fn identity(data: &Path) -> Result<String, Error> {
         Ok(text) => {
             let id = text.trim();
             let whole = id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit());
-            if whole { Ok(id.to_owned()) } else { Err(Error::NotAnId { path }) }
+            if whole {
+                Ok(id.to_owned())
+            } else {
+                Err(Error::NotAnId { path })
+            }
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let id = Uuid::new_v4().simple().to_string();
@@ -116,45 +135,79 @@ fn identity(data: &Path) -> Result<String, Error> {
 }
 
 fn find_binaries() -> Option<PathBuf> {
-    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let versions = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
     let mut found: Vec<(u32, PathBuf)> = versions
-        .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin"))))
+        .filter_map(|entry| {
+            Some((
+                entry.file_name().to_str()?.parse().ok()?,
+                entry.path().join("bin"),
+            ))
+        })
         .filter(|(_, path)| path.join("initdb").exists() && path.join("postgres").exists())
         .collect();
     found.sort();
     let in_path = || {
         let path = std::env::var_os("PATH")?;
-        std::env::split_paths(&path).find(|folder| folder.join("initdb").exists() && folder.join("postgres").exists())
+        std::env::split_paths(&path)
+            .find(|folder| folder.join("initdb").exists() && folder.join("postgres").exists())
     };
     found.pop().map(|(_, path)| path).or_else(in_path)
 }
 
 fn unprivileged() -> Result<Account, Error> {
-    let user = ["postgres", "nobody"].into_iter().find_map(|name| User::from_name(name).ok().flatten());
-    user.map(|user| Account { uid: user.uid, gid: user.gid }).ok_or(Error::NoAccount)
+    let user = ["postgres", "nobody"]
+        .into_iter()
+        .find_map(|name| User::from_name(name).ok().flatten());
+    user.map(|user| Account {
+        uid: user.uid,
+        gid: user.gid,
+    })
+    .ok_or(Error::NoAccount)
 }
 
 /// Whether everybody may pass through every folder down to `path`.
 fn reachable(path: &Path) -> bool {
-    path.ancestors().all(|folder| fs::metadata(folder).is_ok_and(|meta| meta.permissions().mode() & 0o001 != 0))
+    path.ancestors()
+        .all(|folder| fs::metadata(folder).is_ok_and(|meta| meta.permissions().mode() & 0o001 != 0))
 }
 
 /// Makes a folder that only its owner enters; one that is there already must be so.
 fn private_folder(path: &Path, account: Option<Account>) -> Result<(), Error> {
     let owner = account.map_or_else(geteuid, |account| account.uid);
     match fs::DirBuilder::new().mode(0o700).create(path) {
-        Ok(()) => chown(path, Some(owner.as_raw()), account.map(|account| account.gid.as_raw())).map_err(file("give away", path)),
+        Ok(()) => chown(
+            path,
+            Some(owner.as_raw()),
+            account.map(|account| account.gid.as_raw()),
+        )
+        .map_err(file("give away", path)),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             let meta = fs::symlink_metadata(path).map_err(file("look at", path))?;
-            let private = meta.is_dir() && meta.uid() == owner.as_raw() && meta.permissions().mode() & 0o077 == 0;
-            if private { Ok(()) } else { Err(Error::NotOurs { path: path.to_owned(), uid: meta.uid() }) }
+            let private = meta.is_dir()
+                && meta.uid() == owner.as_raw()
+                && meta.permissions().mode() & 0o077 == 0;
+            if private {
+                Ok(())
+            } else {
+                Err(Error::NotOurs {
+                    path: path.to_owned(),
+                    uid: meta.uid(),
+                })
+            }
         }
         Err(error) => Err(file("create", path)(error)),
     }
 }
 
 pub(super) fn file(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
-    move |source| Error::File { what, path: path.to_owned(), source }
+    move |source| Error::File {
+        what,
+        path: path.to_owned(),
+        source,
+    }
 }
 
 #[cfg(test)]

@@ -46,8 +46,13 @@ enum Process {
 impl Process {
     /// Adopts the server that still runs, or starts one.
     fn begin(layout: &Layout) -> Result<Self, Error> {
-        let Some(pid) = running(layout) else { return Ok(Self::Child(spawn(layout)?)) };
-        tracing::info!(postgres.pid = pid.as_raw(), "adopting the Postgres that still runs");
+        let Some(pid) = running(layout) else {
+            return Ok(Self::Child(spawn(layout)?));
+        };
+        tracing::info!(
+            postgres.pid = pid.as_raw(),
+            "adopting the Postgres that still runs"
+        );
         Ok(Self::Adopted(pid))
     }
 }
@@ -59,14 +64,24 @@ impl Server {
             initialise(&layout).await?;
         }
         let begun = Instant::now();
-        let mut server = Self { process: Process::begin(&layout)?, layout };
+        let mut server = Self {
+            process: Process::begin(&layout)?,
+            layout,
+        };
         while let Err(error) = server.come_up().await {
             // One that was just shutting down ends here, and another can be started; what an own one says of itself counts sooner.
-            let patience = if matches!(server.process, Process::Adopted(_)) { START } else { AGAIN };
+            let patience = if matches!(server.process, Process::Adopted(_)) {
+                START
+            } else {
+                AGAIN
+            };
             if begun.elapsed() > patience {
                 return Err(error);
             }
-            tracing::warn!(error = crate::error::chain(&error), "Postgres did not come up, trying again");
+            tracing::warn!(
+                error = crate::error::chain(&error),
+                "Postgres did not come up, trying again"
+            );
             tokio::time::sleep(TICK * 10).await;
             server.process = Process::begin(&server.layout)?;
         }
@@ -96,7 +111,10 @@ impl Server {
             }
             tracing::warn!("Postgres ended by itself, starting it again");
             while let Err(error) = self.restart().await {
-                tracing::error!(error = crate::error::chain(&error), "Postgres does not start");
+                tracing::error!(
+                    error = crate::error::chain(&error),
+                    "Postgres does not start"
+                );
                 tokio::select! {
                     () = tokio::time::sleep(Duration::from_secs(2)) => {}
                     () = stop.cancelled() => return self.stop().await,
@@ -112,7 +130,10 @@ impl Server {
             tracing::warn!("Postgres does not stop, stopping it at once");
             self.signal(Signal::SIGQUIT);
             if tokio::time::timeout(STOP, self.ended()).await.is_err() {
-                tracing::error!(postgres.pid = self.pid().map(Pid::as_raw), "Postgres still runs");
+                tracing::error!(
+                    postgres.pid = self.pid().map(Pid::as_raw),
+                    "Postgres still runs"
+                );
             }
         }
     }
@@ -140,7 +161,10 @@ impl Server {
 
     fn pid(&self) -> Option<Pid> {
         match &self.process {
-            Process::Child(child) => child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw),
+            Process::Child(child) => child
+                .id()
+                .and_then(|id| i32::try_from(id).ok())
+                .map(Pid::from_raw),
             Process::Adopted(pid) => Some(*pid),
         }
     }
@@ -156,13 +180,20 @@ impl Server {
     async fn ready(&mut self) -> Result<(), Error> {
         let deadline = Instant::now() + START;
         loop {
-            if PgConnection::connect_with(&self.layout.connect("postgres")).await.is_ok() {
+            if PgConnection::connect_with(&self.layout.connect("postgres"))
+                .await
+                .is_ok()
+            {
                 return Ok(());
             }
             let ended = tokio::time::timeout(TICK, self.ended()).await.is_ok();
             if ended || Instant::now() > deadline {
                 let tail = log_tail(&self.layout.log);
-                return Err(Error::NotReady { seconds: START.as_secs(), log: self.layout.log.clone(), tail });
+                return Err(Error::NotReady {
+                    seconds: START.as_secs(),
+                    log: self.layout.log.clone(),
+                    tail,
+                });
             }
         }
     }
@@ -175,34 +206,64 @@ async fn initialise(layout: &Layout) -> Result<(), Error> {
         fs::remove_dir_all(&half).map_err(file("remove", &half))?;
     }
     let mut command = program(layout, "initdb");
-    command.arg("-D").arg(&half).args(["-U", "groklab", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"]);
+    command.arg("-D").arg(&half).args([
+        "-U",
+        "groklab",
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+        "--locale=C.UTF-8",
+    ]);
     if !layout.durable {
         command.arg("--no-sync");
     }
-    let output = command.output().await.map_err(file("run", &layout.binaries.join("initdb")))?;
+    let output = command
+        .output()
+        .await
+        .map_err(file("run", &layout.binaries.join("initdb")))?;
     if !output.status.success() {
         let text = [output.stdout, output.stderr].concat();
-        return Err(Error::Program { program: "initdb", output: String::from_utf8_lossy(&text).trim().to_owned() });
+        return Err(Error::Program {
+            program: "initdb",
+            output: String::from_utf8_lossy(&text).trim().to_owned(),
+        });
     }
     fs::rename(&half, &layout.cluster).map_err(file("rename", &half))
 }
 
 fn spawn(layout: &Layout) -> Result<Child, Error> {
-    let log = fs::OpenOptions::new().create(true).append(true).open(&layout.log).map_err(file("open", &layout.log))?;
+    let log = fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&layout.log)
+        .map_err(file("open", &layout.log))?;
     let errors = log.try_clone().map_err(file("open", &layout.log))?;
     let mut command = program(layout, "postgres");
-    command.arg("-D").arg(&layout.cluster).stdout(log).stderr(errors);
+    command
+        .arg("-D")
+        .arg(&layout.cluster)
+        .stdout(log)
+        .stderr(errors);
     for setting in layout.settings() {
         command.arg("-c").arg(setting);
     }
-    command.spawn().map_err(file("run", &layout.binaries.join("postgres")))
+    command
+        .spawn()
+        .map_err(file("run", &layout.binaries.join("postgres")))
 }
 
 /// A program of Postgres as its account, in a process group of its own, so that a Ctrl-C in the terminal does not reach it.
 fn program(layout: &Layout, name: &str) -> Command {
     let mut command = Command::new(layout.binaries.join(name));
-    command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C.UTF-8");
-    command.current_dir("/").stdin(Stdio::null()).process_group(0);
+    command
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("LC_ALL", "C.UTF-8");
+    command
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .process_group(0);
     if let Some(account) = layout.account {
         command.uid(account.uid.as_raw()).gid(account.gid.as_raw());
     }
@@ -211,9 +272,14 @@ fn program(layout: &Layout, name: &str) -> Command {
 
 async fn create_database(layout: &Layout) -> Result<(), Error> {
     let mut connection = PgConnection::connect_with(&layout.connect("postgres")).await?;
-    let there = sqlx::query("select 1 from pg_database where datname = $1").bind(DATABASE).fetch_optional(&mut connection).await?;
+    let there = sqlx::query("select 1 from pg_database where datname = $1")
+        .bind(DATABASE)
+        .fetch_optional(&mut connection)
+        .await?;
     if there.is_none() {
-        sqlx::query("create database groklab").execute(&mut connection).await?;
+        sqlx::query("create database groklab")
+            .execute(&mut connection)
+            .await?;
     }
     connection.close().await?;
     Ok(())
@@ -223,14 +289,20 @@ async fn create_database(layout: &Layout) -> Result<(), Error> {
 fn running(layout: &Layout) -> Option<Pid> {
     let text = fs::read_to_string(layout.cluster.join("postmaster.pid")).ok()?;
     let pid = Pid::from_raw(text.lines().next()?.trim().parse().ok()?);
-    let ours = text.lines().nth(1).is_some_and(|cluster| Path::new(cluster.trim()) == layout.cluster);
+    let ours = text
+        .lines()
+        .nth(1)
+        .is_some_and(|cluster| Path::new(cluster.trim()) == layout.cluster);
     (ours && is_postgres(pid)).then_some(pid)
 }
 
 fn is_postgres(pid: Pid) -> bool {
     // A zombie's command line is empty.
-    fs::read(format!("/proc/{pid}/cmdline"))
-        .is_ok_and(|line| line.split(|&b| b == 0).next().is_some_and(|program| program.ends_with(b"postgres")))
+    fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| {
+        line.split(|&b| b == 0)
+            .next()
+            .is_some_and(|program| program.ends_with(b"postgres"))
+    })
 }
 
 fn log_tail(log: &Path) -> String {

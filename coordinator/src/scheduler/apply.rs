@@ -33,23 +33,53 @@ pub async fn start(db: &mut PgConnection, experiment: &Experiment) -> Result<()>
 pub async fn plan(db: &mut PgConnection, experiment: &Experiment) -> Result<()> {
     let (i, config) = (experiment.iteration, experiment.config()?);
     let headings = problem::headings(db, experiment.id).await?;
-    let problems: Vec<_> = headings.iter().map(|heading| (heading.ordinal, heading.split)).collect();
+    let problems: Vec<_> = headings
+        .iter()
+        .map(|heading| (heading.ordinal, heading.split))
+        .collect();
     let roll_out = i < experiment.last_iteration && config.train.method == Method::Rft;
     let traceparent = trace::traceparent();
     iteration::insert(db, experiment.id, i).await?;
     let specs = generate_jobs(config, i, &problems, due(experiment)?, roll_out);
-    let jobs: Vec<New<'_>> = specs.into_iter().map(|spec| New { experiment: experiment.id, spec, traceparent: &traceparent }).collect();
+    let jobs: Vec<New<'_>> = specs
+        .into_iter()
+        .map(|spec| New {
+            experiment: experiment.id,
+            spec,
+            traceparent: &traceparent,
+        })
+        .collect();
     for page in jobs.chunks(JOBS_PER_STATEMENT) {
         job::insert(db, page).await?;
     }
-    event::insert(db, experiment.id, Level::Info, &format!("iteration {i} began")).await
+    event::insert(
+        db,
+        experiment.id,
+        Level::Info,
+        &format!("iteration {i} began"),
+    )
+    .await
 }
 
 /// Makes the current iteration's training job.
 pub async fn train(db: &mut PgConnection, experiment: &Experiment) -> Result<()> {
-    let spec =
-        Spec { iteration: experiment.iteration, purpose: Purpose::Train, kind: JobKind::Train, chunk: 0, part: 0, batch: Batch::default() };
-    job::insert(db, &[New { experiment: experiment.id, spec, traceparent: &trace::traceparent() }]).await
+    let spec = Spec {
+        iteration: experiment.iteration,
+        purpose: Purpose::Train,
+        kind: JobKind::Train,
+        chunk: 0,
+        part: 0,
+        batch: Batch::default(),
+    };
+    job::insert(
+        db,
+        &[New {
+            experiment: experiment.id,
+            spec,
+            traceparent: &trace::traceparent(),
+        }],
+    )
+    .await
 }
 
 /// Stores the iteration's line and goes on to the next. Without training the adapter is carried over.
@@ -60,12 +90,17 @@ pub async fn close(db: &mut PgConnection, experiment: &Experiment) -> Result<()>
     if after.is_none()
         && let Some(before) = before
     {
-        let carried = Adapter { iteration: i + 1, trained: false, ..before };
+        let carried = Adapter {
+            iteration: i + 1,
+            trained: false,
+            ..before
+        };
         adapter::insert(db, id, &carried).await?;
         after = Some(carried);
     }
     let line = line(db, experiment, before, after).await?;
-    let text = serde_json::to_string(&line).map_err(|error| Error::internal("write an iteration's line", error))?;
+    let text = serde_json::to_string(&line)
+        .map_err(|error| Error::internal("write an iteration's line", error))?;
     iteration::set_line(db, id, i, &text).await?;
     let summary = format!(
         "iteration {i}: {} of {} rollouts correct, {} trained on",
@@ -76,12 +111,22 @@ pub async fn close(db: &mut PgConnection, experiment: &Experiment) -> Result<()>
     stop_when_idle(db, experiment).await
 }
 
-async fn line(db: &mut PgConnection, experiment: &Experiment, before: Option<Adapter>, after: Option<Adapter>) -> Result<IterationLine> {
+async fn line(
+    db: &mut PgConnection,
+    experiment: &Experiment,
+    before: Option<Adapter>,
+    after: Option<Adapter>,
+) -> Result<IterationLine> {
     let (id, i) = (experiment.id, experiment.iteration);
-    let stored = iteration::get(db, id, i).await?.ok_or_else(|| Error::broken(format!("iteration {i} has not begun")))?;
+    let stored = iteration::get(db, id, i)
+        .await?
+        .ok_or_else(|| Error::broken(format!("iteration {i} has not begun")))?;
     let outcomes = verdict::outcomes(db, id, i, Purpose::Train).await?;
-    let rollouts = RolloutCounts::of(outcomes.iter().map(|outcome| &outcome.verification), stored.selected.unwrap_or(0))
-        .map_err(|error| Error::internal("count rollouts", error))?;
+    let rollouts = RolloutCounts::of(
+        outcomes.iter().map(|outcome| &outcome.verification),
+        stored.selected.unwrap_or(0),
+    )
+    .map_err(|error| Error::internal("count rollouts", error))?;
     let losses = iteration::losses(db, id, i).await?;
     let (examples, tokens) = stored.trained.unwrap_or((0, 0));
     let mut seconds = IterationSeconds::default();
@@ -115,17 +160,24 @@ async fn stop_when_idle(db: &mut PgConnection, experiment: &Experiment) -> Resul
     if patience == 0 || idle < patience || next >= experiment.last_iteration {
         return Ok(());
     }
-    let reason = format!("stopped early: nothing correct to train on in {idle} iterations in a row");
+    let reason =
+        format!("stopped early: nothing correct to train on in {idle} iterations in a row");
     experiment::set_last_iteration(db, experiment.id, next, &reason).await
 }
 
 /// Ends the experiment; what remains of its jobs is cancelled.
 pub async fn complete(db: &mut PgConnection, experiment: &Experiment) -> Result<()> {
     let stored = iteration::get(db, experiment.id, experiment.iteration).await?;
-    let stop = stored.and_then(|it| it.stop_reason).filter(|reason| !reason.is_empty());
+    let stop = stored
+        .and_then(|it| it.stop_reason)
+        .filter(|reason| !reason.is_empty());
     let reason = stop.unwrap_or_else(|| experiment.reason.clone());
     job::cancel(db, experiment.id, None).await?;
     experiment::set_state(db, experiment, ExperimentState::Completed, &reason).await?;
-    let message = if reason.is_empty() { "completed".to_owned() } else { format!("completed: {reason}") };
+    let message = if reason.is_empty() {
+        "completed".to_owned()
+    } else {
+        format!("completed: {reason}")
+    };
     event::insert(db, experiment.id, Level::Info, &message).await
 }

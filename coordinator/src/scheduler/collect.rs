@@ -22,7 +22,10 @@ impl Scheduler {
         while tokio::time::timeout(wait, stop.cancelled()).await.is_err() {
             wait = EVERY;
             if let Err(error) = self.collect_once().await {
-                tracing::warn!(error = chain(&error), "artifacts were not collected, trying again in an hour");
+                tracing::warn!(
+                    error = chain(&error),
+                    "artifacts were not collected, trying again in an hour"
+                );
             }
         }
         Ok(())
@@ -33,13 +36,19 @@ impl Scheduler {
         loop {
             let mut tx = self.store.begin().await?;
             let old = artifact::unreferenced(&mut tx, &after, PAGE).await?;
-            let Some(last) = old.last() else { return Ok(()) };
+            let Some(last) = old.last() else {
+                return Ok(());
+            };
             after.clone_from(last);
             for digest in artifact::delete(&mut tx, &old).await? {
                 // Under the row's lock: who stores the same bytes now waits, and then finds them gone.
                 match self.blobs.remove(digest).await {
-                    Ok(()) => tracing::info!(artifact.digest = %digest, "artifact collected: nothing referred to it"),
-                    Err(error) => tracing::warn!(artifact.digest = %digest, error = chain(&error), "an artifact's bytes stay"),
+                    Ok(()) => {
+                        tracing::info!(artifact.digest = %digest, "artifact collected: nothing referred to it")
+                    }
+                    Err(error) => {
+                        tracing::warn!(artifact.digest = %digest, error = chain(&error), "an artifact's bytes stay")
+                    }
                 }
             }
             tx.commit().await?;

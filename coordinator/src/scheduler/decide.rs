@@ -117,52 +117,131 @@ mod tests {
 
     #[test]
     fn an_iteration_goes_through_its_steps() {
-        let s = Snapshot { state: ExperimentState::Queued, planned: false, ..running() };
+        let s = Snapshot {
+            state: ExperimentState::Queued,
+            planned: false,
+            ..running()
+        };
         assert_eq!(decide(&s), Some(Step::Start));
-        let s = Snapshot { state: ExperimentState::Running, ..s };
+        let s = Snapshot {
+            state: ExperimentState::Running,
+            ..s
+        };
         assert_eq!(decide(&s), Some(Step::Plan));
         assert_eq!(decide(&running()), None);
-        let s = Snapshot { rollouts: DONE, ..running() };
+        let s = Snapshot {
+            rollouts: DONE,
+            ..running()
+        };
         assert_eq!(decide(&s), Some(Step::Select));
-        let s = Snapshot { selected: Some(3), ..s };
-        assert_eq!(decide(&s), None, "training waits for the evaluation and for the decision to stop");
-        let s = Snapshot { evaluation: DONE, ..s };
+        let s = Snapshot {
+            selected: Some(3),
+            ..s
+        };
+        assert_eq!(
+            decide(&s),
+            None,
+            "training waits for the evaluation and for the decision to stop"
+        );
+        let s = Snapshot {
+            evaluation: DONE,
+            ..s
+        };
         assert_eq!(decide(&s), Some(Step::Measure));
-        let s = Snapshot { measured: true, ..s };
+        let s = Snapshot {
+            measured: true,
+            ..s
+        };
         assert_eq!(decide(&s), Some(Step::Train));
-        let s = Snapshot { training: Phase { total: 1, open: 1 }, ..s };
+        let s = Snapshot {
+            training: Phase { total: 1, open: 1 },
+            ..s
+        };
         assert_eq!(decide(&s), None);
-        let s = Snapshot { training: Phase { total: 1, open: 0 }, ..s };
+        let s = Snapshot {
+            training: Phase { total: 1, open: 0 },
+            ..s
+        };
         assert_eq!(decide(&s), Some(Step::Close));
     }
 
     #[test]
     fn nothing_to_train_on_closes_without_a_job() {
-        let s = Snapshot { evaluation: DONE, rollouts: DONE, measured: true, selected: Some(0), ..running() };
+        let s = Snapshot {
+            evaluation: DONE,
+            rollouts: DONE,
+            measured: true,
+            selected: Some(0),
+            ..running()
+        };
         assert_eq!(decide(&s), Some(Step::Close));
     }
 
     #[test]
     fn stopping_and_the_last_iteration_complete_after_the_evaluation() {
-        let stop = Snapshot { evaluation: DONE, measured: true, stop: true, ..running() };
+        let stop = Snapshot {
+            evaluation: DONE,
+            measured: true,
+            stop: true,
+            ..running()
+        };
         assert_eq!(decide(&stop), Some(Step::Complete));
-        let last = Snapshot { last: true, rollouts: Phase::default(), ..running() };
+        let last = Snapshot {
+            last: true,
+            rollouts: Phase::default(),
+            ..running()
+        };
         assert_eq!(decide(&last), None);
-        assert_eq!(decide(&Snapshot { evaluation: DONE, measured: true, ..last }), Some(Step::Complete));
+        assert_eq!(
+            decide(&Snapshot {
+                evaluation: DONE,
+                measured: true,
+                ..last
+            }),
+            Some(Step::Complete)
+        );
     }
 
     #[test]
     fn without_training_iterations_follow_at_once() {
-        let none = Snapshot { method: Method::None, rollouts: Phase::default(), ..running() };
+        let none = Snapshot {
+            method: Method::None,
+            rollouts: Phase::default(),
+            ..running()
+        };
         assert_eq!(decide(&none), None);
-        assert_eq!(decide(&Snapshot { due: false, ..none.clone() }), Some(Step::Skip));
-        assert_eq!(decide(&Snapshot { measured: true, ..none }), Some(Step::Skip));
+        assert_eq!(
+            decide(&Snapshot {
+                due: false,
+                ..none.clone()
+            }),
+            Some(Step::Skip)
+        );
+        assert_eq!(
+            decide(&Snapshot {
+                measured: true,
+                ..none
+            }),
+            Some(Step::Skip)
+        );
     }
 
     #[test]
     fn what_does_not_run_waits() {
-        for state in [ExperimentState::Paused, ExperimentState::Completed, ExperimentState::Cancelled, ExperimentState::Failed] {
-            assert_eq!(decide(&Snapshot { state, planned: false, ..running() }), None);
+        for state in [
+            ExperimentState::Paused,
+            ExperimentState::Completed,
+            ExperimentState::Cancelled,
+            ExperimentState::Failed,
+        ] {
+            assert_eq!(
+                decide(&Snapshot {
+                    state,
+                    planned: false,
+                    ..running()
+                }),
+                None
+            );
         }
     }
 }

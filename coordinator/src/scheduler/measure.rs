@@ -4,7 +4,9 @@ use groklab_domain::{
     JobKind, Purpose, Split,
     experiment::{Experiment as Config, Method},
     grokking::{self, Parameters, Phase},
-    metrics::{self, EvaluationSeconds, Grokking, MetricsLine, ProblemRef, RolloutOutcome, Sampling},
+    metrics::{
+        self, EvaluationSeconds, Grokking, MetricsLine, ProblemRef, RolloutOutcome, Sampling,
+    },
 };
 use sqlx::PgConnection;
 
@@ -23,11 +25,16 @@ pub async fn measure(db: &mut PgConnection, experiment: &Experiment) -> Result<(
     let (id, i) = (experiment.id, experiment.iteration);
     let mut lines = stored_lines(db, experiment).await?;
     let line = line(db, experiment, &lines).await?;
-    let text = serde_json::to_string(&line).map_err(|error| Error::internal("write a line of metrics", error))?;
+    let text = serde_json::to_string(&line)
+        .map_err(|error| Error::internal("write a line of metrics", error))?;
     metric::insert(db, id, i, &text).await?;
     event::insert(db, id, Level::Info, &summary(&line)).await?;
     lines.push(line);
-    let stop = if i >= experiment.last_iteration { None } else { stop_reason(experiment.config()?, &lines) };
+    let stop = if i >= experiment.last_iteration {
+        None
+    } else {
+        stop_reason(experiment.config()?, &lines)
+    };
     iteration::set_stop(db, id, i, stop.as_deref().unwrap_or("")).await
 }
 
@@ -35,25 +42,50 @@ async fn stored_lines(db: &mut PgConnection, experiment: &Experiment) -> Result<
     let lines = metric::lines(db, experiment.id, 0, None).await?;
     lines
         .iter()
-        .map(|(i, line)| serde_json::from_str(line).map_err(|error| Error::internal(format!("stored metrics of iteration {i}"), error)))
+        .map(|(i, line)| {
+            serde_json::from_str(line)
+                .map_err(|error| Error::internal(format!("stored metrics of iteration {i}"), error))
+        })
         .collect()
 }
 
-async fn line(db: &mut PgConnection, experiment: &Experiment, earlier: &[MetricsLine]) -> Result<MetricsLine> {
+async fn line(
+    db: &mut PgConnection,
+    experiment: &Experiment,
+    earlier: &[MetricsLine],
+) -> Result<MetricsLine> {
     let (id, i, config) = (experiment.id, experiment.iteration, experiment.config()?);
     let headings = problem::headings(db, id).await?;
-    let problems: Vec<ProblemRef<'_>> =
-        headings.iter().map(|h| ProblemRef { ordinal: h.ordinal, split: h.split, family: &h.family, rule: &h.rule }).collect();
+    let problems: Vec<ProblemRef<'_>> = headings
+        .iter()
+        .map(|h| ProblemRef {
+            ordinal: h.ordinal,
+            split: h.split,
+            family: &h.family,
+            rule: &h.rule,
+        })
+        .collect();
     let outcomes = verdict::outcomes(db, id, i, Purpose::Eval).await?;
     let outcomes: Vec<RolloutOutcome> = outcomes
         .into_iter()
-        .map(|o| RolloutOutcome { problem: o.problem, sample: o.sample, greedy: o.sample == 0, verification: o.verification })
+        .map(|o| RolloutOutcome {
+            problem: o.problem,
+            sample: o.sample,
+            greedy: o.sample == 0,
+            verification: o.verification,
+        })
         .collect();
     let breakdown = metrics::evaluate(&problems, &outcomes, &sampling(config))
         .map_err(|error| Error::internal(format!("evaluation of iteration {i}"), error))?;
-    let adapter = adapter::get(db, id, i).await?.map(|adapter| adapter.adapter.id);
+    let adapter = adapter::get(db, id, i)
+        .await?
+        .map(|adapter| adapter.adapter.id);
     // Without training nothing changes between evaluations: a series would only show the same model again.
-    let earlier = if config.train.method == Method::None { &[] } else { earlier };
+    let earlier = if config.train.method == Method::None {
+        &[]
+    } else {
+        earlier
+    };
     let mut series: Vec<_> = earlier.iter().map(MetricsLine::evaluation).collect();
     series.push(breakdown.evaluation(i));
     let report = grokking::detect(&series, &Parameters::default());
@@ -65,17 +97,35 @@ async fn line(db: &mut PgConnection, experiment: &Experiment, earlier: &[Metrics
             JobKind::Train => {}
         }
     }
-    Ok(breakdown.into_line(i, adapter, config.problems.holdout, Grokking::from(&report), seconds))
+    Ok(breakdown.into_line(
+        i,
+        adapter,
+        config.problems.holdout,
+        Grokking::from(&report),
+        seconds,
+    ))
 }
 
 fn sampling(config: &Config) -> Sampling {
     let e = &config.evaluate;
-    Sampling { n: e.samples, temperature: e.temperature, top_p: e.top_p, pass_at: e.pass_at() }
+    Sampling {
+        n: e.samples,
+        temperature: e.temperature,
+        top_p: e.top_p,
+        pass_at: e.pass_at(),
+    }
 }
 
 fn summary(line: &MetricsLine) -> String {
-    let splits = line.splits.iter().map(|(split, m)| format!("{split} {}/{}", m.correct, m.total));
-    format!("iteration {} evaluated, greedy: {}", line.iteration, splits.collect::<Vec<_>>().join(", "))
+    let splits = line
+        .splits
+        .iter()
+        .map(|(split, m)| format!("{split} {}/{}", m.correct, m.total));
+    format!(
+        "iteration {} evaluated, greedy: {}",
+        line.iteration,
+        splits.collect::<Vec<_>>().join(", ")
+    )
 }
 
 /// Why to stop after the last of these evaluations.
@@ -85,7 +135,9 @@ fn stop_reason(config: &Config, lines: &[MetricsLine]) -> Option<String> {
     if let (Some(target), Some(accuracy)) = (config.stop.target_accuracy, val(last))
         && accuracy >= target
     {
-        return Some(format!("stopped early: val accuracy {accuracy:.3} has reached {target}"));
+        return Some(format!(
+            "stopped early: val accuracy {accuracy:.3} has reached {target}"
+        ));
     }
     if config.stop.on_grokking && last.grokking.phase == Phase::Grokked {
         return Some("stopped early: the model has grokked".to_owned());
@@ -95,7 +147,9 @@ fn stop_reason(config: &Config, lines: &[MetricsLine]) -> Option<String> {
     let best = first_best(&accuracies)?;
     let stale = accuracies.len() - 1 - best;
     let impatient = patience > 0 && stale >= patience && config.train.method == Method::Rft;
-    impatient.then(|| format!("stopped early: {stale} evaluations in a row without a better val accuracy"))
+    impatient.then(|| {
+        format!("stopped early: {stale} evaluations in a row without a better val accuracy")
+    })
 }
 
 /// The index of the first of the largest.

@@ -76,7 +76,10 @@ impl Scheduler {
         while tokio::time::timeout(wait, stop.cancelled()).await.is_err() {
             wait = TICK;
             if let Err(error) = self.sweep_once(Instant::now() >= patient_until).await {
-                tracing::error!(error = chain(&error), "sweep of leases failed, trying again");
+                tracing::error!(
+                    error = chain(&error),
+                    "sweep of leases failed, trying again"
+                );
                 wait = AFTER_ERROR;
                 if matches!(error, Error::Busy { .. }) {
                     patient_until = Instant::now() + self.lease;
@@ -107,11 +110,18 @@ impl Scheduler {
             return Ok(());
         }
         for claim in lease::left_behind(&mut tx, id).await? {
-            if lease::give_up(&mut tx, claim, Fault::Released, "its worker has left").await?.is_some() {
+            if lease::give_up(&mut tx, claim, Fault::Released, "its worker has left")
+                .await?
+                .is_some()
+            {
                 tracing::info!(experiment.id = %id, job.id = %claim.job, worker.id = %claim.worker, "job of a worker that has left released");
             }
         }
-        let lost = if expired { lease::sweep(&mut tx, id).await? } else { Vec::new() };
+        let lost = if expired {
+            lease::sweep(&mut tx, id).await?
+        } else {
+            Vec::new()
+        };
         for returned in lost {
             retry::after_return(&mut tx, &returned, self.attempts, "its lease expired").await?;
         }
@@ -131,7 +141,11 @@ impl Scheduler {
             if let Err(error) = self.reconcile(id).instrument(span).await {
                 tracing::error!(experiment.id = %id, error = chain(&error), "reconcile failed");
                 // What is merely busy is tried again; anything else would fail for ever.
-                outcome = if matches!(error, Error::Busy { .. }) { Err(error) } else { self.pause(id, &error).await };
+                outcome = if matches!(error, Error::Busy { .. }) {
+                    Err(error)
+                } else {
+                    self.pause(id, &error).await
+                };
             }
         }
         outcome
@@ -141,8 +155,12 @@ impl Scheduler {
     async fn reconcile(&self, id: ExperimentId) -> Result<()> {
         loop {
             let mut tx = self.store.begin().await?;
-            let Some(experiment) = experiment::lock(&mut tx, id).await? else { return Ok(()) };
-            let Some(step) = decide(&snapshot(&mut tx, &experiment).await?) else { return Ok(()) };
+            let Some(experiment) = experiment::lock(&mut tx, id).await? else {
+                return Ok(());
+            };
+            let Some(step) = decide(&snapshot(&mut tx, &experiment).await?) else {
+                return Ok(());
+            };
             self.apply(&mut tx, &experiment, step).await?;
             store::notify(&mut tx).await?;
             tx.commit().await?;
@@ -155,10 +173,18 @@ impl Scheduler {
     async fn pause(&self, id: ExperimentId, error: &Error) -> Result<()> {
         let mut tx = self.store.begin().await?;
         let experiment = experiment::lock_wait(&mut tx, id).await?;
-        if !matches!(experiment.state, ExperimentState::Queued | ExperimentState::Running) {
+        if !matches!(
+            experiment.state,
+            ExperimentState::Queued | ExperimentState::Running
+        ) {
             return Ok(());
         }
-        let reason = format!("iteration {} cannot go on: {}", experiment.iteration, chain(error)).replace('\0', "\\0");
+        let reason = format!(
+            "iteration {} cannot go on: {}",
+            experiment.iteration,
+            chain(error)
+        )
+        .replace('\0', "\\0");
         experiment::set_state(&mut tx, &experiment, ExperimentState::Paused, &reason).await?;
         event::insert(&mut tx, id, Level::Error, &format!("paused: {reason}")).await?;
         store::notify(&mut tx).await?;
@@ -167,7 +193,12 @@ impl Scheduler {
         Ok(())
     }
 
-    async fn apply(&self, tx: &mut PgConnection, experiment: &experiment::Experiment, step: Step) -> Result<()> {
+    async fn apply(
+        &self,
+        tx: &mut PgConnection,
+        experiment: &experiment::Experiment,
+        step: Step,
+    ) -> Result<()> {
         match step {
             Step::Start => apply::start(tx, experiment).await,
             Step::Plan => apply::plan(tx, experiment).await,
@@ -175,7 +206,9 @@ impl Scheduler {
             Step::Select => select::select(tx, &self.blobs, experiment).await,
             Step::Train => apply::train(tx, experiment).await,
             Step::Close => apply::close(tx, experiment).await,
-            Step::Skip => experiment::set_iteration(tx, experiment.id, experiment.iteration + 1).await,
+            Step::Skip => {
+                experiment::set_iteration(tx, experiment.id, experiment.iteration + 1).await
+            }
             Step::Complete => apply::complete(tx, experiment).await,
         }
     }
@@ -183,7 +216,8 @@ impl Scheduler {
 
 /// Whether the experiment's current iteration is evaluated.
 fn due(experiment: &experiment::Experiment) -> Result<bool> {
-    Ok(experiment.config()?.evaluates(experiment.iteration) || experiment.iteration >= experiment.last_iteration)
+    Ok(experiment.config()?.evaluates(experiment.iteration)
+        || experiment.iteration >= experiment.last_iteration)
 }
 
 async fn snapshot(db: &mut PgConnection, experiment: &experiment::Experiment) -> Result<Snapshot> {
@@ -194,9 +228,15 @@ async fn snapshot(db: &mut PgConnection, experiment: &experiment::Experiment) ->
         counts
             .iter()
             .filter(|count| belongs(count))
-            .fold(Phase::default(), |phase, count| Phase { total: phase.total + count.total, open: phase.open + count.total - count.done })
+            .fold(Phase::default(), |phase, count| Phase {
+                total: phase.total + count.total,
+                open: phase.open + count.total - count.done,
+            })
     };
-    let measured = metric::lines(db, id, i, Some(1)).await?.first().is_some_and(|(first, _)| *first == i);
+    let measured = metric::lines(db, id, i, Some(1))
+        .await?
+        .first()
+        .is_some_and(|(first, _)| *first == i);
     Ok(Snapshot {
         state: experiment.state,
         method: experiment.config()?.train.method,
@@ -207,7 +247,10 @@ async fn snapshot(db: &mut PgConnection, experiment: &experiment::Experiment) ->
         rollouts: phase(|count| count.purpose == Purpose::Train && count.kind != JobKind::Train),
         training: phase(|count| count.kind == JobKind::Train),
         measured,
-        stop: iteration.as_ref().and_then(|it| it.stop_reason.as_deref()).is_some_and(|reason| !reason.is_empty()),
+        stop: iteration
+            .as_ref()
+            .and_then(|it| it.stop_reason.as_deref())
+            .is_some_and(|reason| !reason.is_empty()),
         selected: iteration.and_then(|it| it.selected),
     })
 }

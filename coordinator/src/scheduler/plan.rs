@@ -6,9 +6,19 @@ use crate::store::job::{Batch, Spec};
 
 /// The generate jobs of an iteration. `problems` are (ordinal, split) in order; `evaluate`: the greedy and then the sampled
 /// completions of every problem; `roll_out`: the samples of every train problem.
-pub fn generate_jobs(config: &Experiment, iteration: u32, problems: &[(u32, Split)], evaluate: bool, roll_out: bool) -> Vec<Spec> {
+pub fn generate_jobs(
+    config: &Experiment,
+    iteration: u32,
+    problems: &[(u32, Split)],
+    evaluate: bool,
+    roll_out: bool,
+) -> Vec<Spec> {
     let all: Vec<u32> = problems.iter().map(|&(ordinal, _)| ordinal).collect();
-    let train: Vec<u32> = problems.iter().filter(|(_, split)| *split == Split::Train).map(|&(ordinal, _)| ordinal).collect();
+    let train: Vec<u32> = problems
+        .iter()
+        .filter(|(_, split)| *split == Split::Train)
+        .map(|&(ordinal, _)| ordinal)
+        .collect();
     let size = config.generate.rollouts_per_job;
     let mut specs = Vec::new();
     if evaluate {
@@ -17,20 +27,44 @@ pub fn generate_jobs(config: &Experiment, iteration: u32, problems: &[(u32, Spli
         specs.extend(numbered(iteration, Purpose::Eval, greedy.chain(sampled)));
     }
     if roll_out {
-        specs.extend(numbered(iteration, Purpose::Train, batches(&train, 1, config.generate.samples, size)));
+        specs.extend(numbered(
+            iteration,
+            Purpose::Train,
+            batches(&train, 1, config.generate.samples, size),
+        ));
     }
     specs
 }
 
 /// Chunks of at most `size` rollouts that keep a problem's samples together, so of one problem at least.
-fn batches(problems: &[u32], first_sample: u32, samples: u32, size: u32) -> impl Iterator<Item = Batch> {
+fn batches(
+    problems: &[u32],
+    first_sample: u32,
+    samples: u32,
+    size: u32,
+) -> impl Iterator<Item = Batch> {
     let per_job = (size / samples.max(1)).max(1) as usize;
     let problems = if samples == 0 { &[] } else { problems };
-    problems.chunks(per_job).map(move |problems| Batch { problems: problems.to_vec(), first_sample, samples })
+    problems.chunks(per_job).map(move |problems| Batch {
+        problems: problems.to_vec(),
+        first_sample,
+        samples,
+    })
 }
 
-fn numbered(iteration: u32, purpose: Purpose, batches: impl Iterator<Item = Batch>) -> impl Iterator<Item = Spec> {
-    (0..).zip(batches).map(move |(chunk, batch)| Spec { iteration, purpose, kind: JobKind::Generate, chunk, part: 0, batch })
+fn numbered(
+    iteration: u32,
+    purpose: Purpose,
+    batches: impl Iterator<Item = Batch>,
+) -> impl Iterator<Item = Spec> {
+    (0..).zip(batches).map(move |(chunk, batch)| Spec {
+        iteration,
+        purpose,
+        kind: JobKind::Generate,
+        chunk,
+        part: 0,
+        batch,
+    })
 }
 
 #[cfg(test)]
@@ -40,7 +74,9 @@ mod tests {
     use super::*;
 
     fn config() -> Experiment {
-        let mut config = groklab_domain::experiment::parse("name = \"x\"\n[model]\nsource = \"m.gguf\"\n").unwrap();
+        let mut config =
+            groklab_domain::experiment::parse("name = \"x\"\n[model]\nsource = \"m.gguf\"\n")
+                .unwrap();
         config.generate.rollouts_per_job = 6;
         config.generate.samples = 4;
         config.evaluate.samples = 2;
@@ -69,7 +105,10 @@ mod tests {
         }
         assert_eq!(seen.len(), 8 * 3 + 3 * 4);
         assert!(specs.iter().all(|spec| spec.batch.len() <= 6));
-        let keys: BTreeSet<_> = specs.iter().map(|spec| (spec.purpose, spec.chunk)).collect();
+        let keys: BTreeSet<_> = specs
+            .iter()
+            .map(|spec| (spec.purpose, spec.chunk))
+            .collect();
         assert_eq!(keys.len(), specs.len());
     }
 
@@ -78,7 +117,13 @@ mod tests {
         let mut config = config();
         config.generate.samples = 9;
         let specs = generate_jobs(&config, 0, &PROBLEMS, false, true);
-        assert_eq!(specs.iter().map(|spec| spec.batch.len()).collect::<Vec<_>>(), [9, 9, 9]);
+        assert_eq!(
+            specs
+                .iter()
+                .map(|spec| spec.batch.len())
+                .collect::<Vec<_>>(),
+            [9, 9, 9]
+        );
     }
 
     #[test]

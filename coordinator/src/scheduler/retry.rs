@@ -17,11 +17,26 @@ use crate::{
 const LOSSES_BEFORE_SPLIT: u32 = 2;
 
 /// Decides on a job that was lost or given up, in the transaction that took it back and holds the experiment's row.
-pub async fn after_return(db: &mut PgConnection, returned: &Returned, attempts: u32, reason: &str) -> Result<()> {
-    let Returned { job, losses, failures } = returned;
-    let what = format!("{} job of iteration {} ({}, chunk {})", job.spec.kind, job.spec.iteration, job.spec.purpose, job.spec.chunk);
+pub async fn after_return(
+    db: &mut PgConnection,
+    returned: &Returned,
+    attempts: u32,
+    reason: &str,
+) -> Result<()> {
+    let Returned {
+        job,
+        losses,
+        failures,
+    } = returned;
+    let what = format!(
+        "{} job of iteration {} ({}, chunk {})",
+        job.spec.kind, job.spec.iteration, job.spec.purpose, job.spec.chunk
+    );
     tracing::warn!(experiment.id = %job.experiment, job.id = %job.id, lease.fence = job.fence.0, losses, failures, reason, "job came back undone");
-    if job.spec.kind == JobKind::Verify && *losses >= LOSSES_BEFORE_SPLIT && job.spec.batch.len() > 1 {
+    if job.spec.kind == JobKind::Verify
+        && *losses >= LOSSES_BEFORE_SPLIT
+        && job.spec.batch.len() > 1
+    {
         job::split(db, job).await?;
         let message = format!("{what} was lost {losses} times: split into single rollouts");
         return event::insert(db, job.experiment, Level::Warn, &message).await;
@@ -35,7 +50,16 @@ pub async fn after_return(db: &mut PgConnection, returned: &Returned, attempts: 
     if experiment.state != ExperimentState::Running {
         return Ok(());
     }
-    let reason = format!("{what} failed {} times; the last time: {reason}", losses + failures);
+    let reason = format!(
+        "{what} failed {} times; the last time: {reason}",
+        losses + failures
+    );
     experiment::set_state(db, &experiment, ExperimentState::Paused, &reason).await?;
-    event::insert(db, job.experiment, Level::Error, &format!("paused: {reason}")).await
+    event::insert(
+        db,
+        job.experiment,
+        Level::Error,
+        &format!("paused: {reason}"),
+    )
+    .await
 }

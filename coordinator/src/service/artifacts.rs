@@ -19,18 +19,33 @@ use crate::{
 
 #[tonic::async_trait]
 impl Artifacts for Service {
-    async fn put(&self, request: Request<Streaming<ArtifactChunk>>) -> Result<Response<PutArtifactResponse>, Status> {
+    async fn put(
+        &self,
+        request: Request<Streaming<ArtifactChunk>>,
+    ) -> Result<Response<PutArtifactResponse>, Status> {
         let mut chunks = request.into_inner();
-        let first = chunks.message().await?.ok_or_else(|| Status::invalid_argument("no chunk: the first one names the digest"))?;
+        let first = chunks
+            .message()
+            .await?
+            .ok_or_else(|| Status::invalid_argument("no chunk: the first one names the digest"))?;
         let digest = field("digest", &first.digest)?;
-        let rest = chunks.map_ok(|chunk| chunk.data).map_err(|status| Error::Caller(format!("the stream broke: {}", status.message())));
-        let data = stream::iter([Ok(first.data)]).chain(rest).map_ok(Bytes::from).boxed();
+        let rest = chunks
+            .map_ok(|chunk| chunk.data)
+            .map_err(|status| Error::Caller(format!("the stream broke: {}", status.message())));
+        let data = stream::iter([Ok(first.data)])
+            .chain(rest)
+            .map_ok(Bytes::from)
+            .boxed();
         let size = self.blobs.put(digest, data).await?;
         let mut db = self.store.connection().await?;
         artifact::insert(&mut db, digest, size).await?;
         // An old one of the same digest may just have been collected, with the bytes that were stored over it.
         if !self.blobs.holds(digest).await? {
-            return Err(Error::Busy { what: format!("artifact {digest} was collected at this moment"), source: None }.into());
+            return Err(Error::Busy {
+                what: format!("artifact {digest} was collected at this moment"),
+                source: None,
+            }
+            .into());
         }
         tracing::info!(artifact.digest = %digest, size, "artifact stored");
         Ok(Response::new(PutArtifactResponse { size }))
@@ -38,23 +53,38 @@ impl Artifacts for Service {
 
     type GetStream = Reply<ArtifactChunk>;
 
-    async fn get(&self, request: Request<GetArtifactRequest>) -> Result<Response<Self::GetStream>, Status> {
+    async fn get(
+        &self,
+        request: Request<GetArtifactRequest>,
+    ) -> Result<Response<Self::GetStream>, Status> {
         let digest = field("digest", &request.into_inner().digest)?;
         let data = pieces(&self.blobs, digest).await?.map_err(Status::from);
         let chunks = data.enumerate().map(move |(i, piece)| {
-            let digest = if i == 0 { digest.to_string() } else { String::new() };
-            piece.map(|data| ArtifactChunk { digest, data: data.into() })
+            let digest = if i == 0 {
+                digest.to_string()
+            } else {
+                String::new()
+            };
+            piece.map(|data| ArtifactChunk {
+                digest,
+                data: data.into(),
+            })
         });
         Ok(Response::new(chunks.boxed()))
     }
 }
 
 /// A blob in pieces no larger than one chunk; an empty blob is one empty piece.
-pub async fn pieces(blobs: &Blobs, digest: Digest) -> Result<stream::BoxStream<'static, Result<Bytes>>> {
+pub async fn pieces(
+    blobs: &Blobs,
+    digest: Digest,
+) -> Result<stream::BoxStream<'static, Result<Bytes>>> {
     let data = blobs.get(digest).await?;
     let cut = data.map_ok(|bytes| {
         let at = (0..bytes.len().max(1)).step_by(CHUNK_BYTES);
-        let pieces: Vec<_> = at.map(|from| Ok(bytes.slice(from..bytes.len().min(from + CHUNK_BYTES)))).collect();
+        let pieces: Vec<_> = at
+            .map(|from| Ok(bytes.slice(from..bytes.len().min(from + CHUNK_BYTES))))
+            .collect();
         stream::iter(pieces)
     });
     Ok(cut.try_flatten().boxed())

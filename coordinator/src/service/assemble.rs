@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use groklab_domain::{ExperimentId, JobKind, Purpose, candidate::Candidate, experiment::Start, seed};
+use groklab_domain::{
+    ExperimentId, JobKind, Purpose, candidate::Candidate, experiment::Start, seed,
+};
 use groklab_proto::{
     convert::{self, AdapterRef},
     v1,
@@ -48,11 +50,23 @@ pub async fn jobs(db: &mut PgConnection, jobs: &[Job]) -> Result<Vec<v1::Job>> {
 }
 
 fn base(experiment: &Experiment) -> Result<v1::BaseModel> {
-    let digest = experiment.base_digest.map(|digest| digest.to_string()).unwrap_or_default();
+    let digest = experiment
+        .base_digest
+        .map(|digest| digest.to_string())
+        .unwrap_or_default();
     let model = &experiment.config()?.model;
-    let chat = serde_json::to_string(&model.chat).map_err(|error| Error::internal("write chat settings", error))?;
-    let chat_json = if model.chat.is_default() { String::new() } else { chat };
-    Ok(v1::BaseModel { source: model.source.clone(), digest, chat_json })
+    let chat = serde_json::to_string(&model.chat)
+        .map_err(|error| Error::internal("write chat settings", error))?;
+    let chat_json = if model.chat.is_default() {
+        String::new()
+    } else {
+        chat
+    };
+    Ok(v1::BaseModel {
+        source: model.source.clone(),
+        digest,
+        chat_json,
+    })
 }
 
 /// What the messages of several jobs are made of, read once for all of them.
@@ -77,12 +91,22 @@ impl Stored {
             written: Vec::new(),
         };
         let keys = |jobs: &[&Job]| -> Vec<problem::Key> {
-            jobs.iter().flat_map(|job| job.spec.batch.problems.iter().map(|&ordinal| (job.experiment, ordinal))).collect()
+            jobs.iter()
+                .flat_map(|job| {
+                    job.spec
+                        .batch
+                        .problems
+                        .iter()
+                        .map(|&ordinal| (job.experiment, ordinal))
+                })
+                .collect()
         };
         let all: Vec<&Job> = jobs.iter().collect();
         stored.problems = problem::some(db, &keys(&all)).await?;
         if of(JobKind::Generate).next().is_some() {
-            let iterations: Vec<_> = of(JobKind::Generate).map(|job| (job.experiment, job.spec.iteration)).collect();
+            let iterations: Vec<_> = of(JobKind::Generate)
+                .map(|job| (job.experiment, job.spec.iteration))
+                .collect();
             stored.adapters = adapter::some(db, &iterations).await?;
         }
         let verify: Vec<&Job> = of(JobKind::Verify).collect();
@@ -94,13 +118,29 @@ impl Stored {
     }
 
     fn experiment(&self, job: &Job) -> Result<&Experiment> {
-        self.experiments.get(&job.experiment).ok_or_else(|| Error::missing("experiment", job.experiment))
+        self.experiments
+            .get(&job.experiment)
+            .ok_or_else(|| Error::missing("experiment", job.experiment))
     }
 
     fn problems(&self, job: &Job) -> Result<Vec<&Problem>> {
         let key = |&ordinal| (job.experiment, ordinal);
-        let missing = |ordinal| Error::broken(format!("job {} names problem {ordinal}, which is not there", job.id));
-        job.spec.batch.problems.iter().map(|ordinal| self.problems.get(&key(ordinal)).ok_or_else(|| missing(ordinal))).collect()
+        let missing = |ordinal| {
+            Error::broken(format!(
+                "job {} names problem {ordinal}, which is not there",
+                job.id
+            ))
+        };
+        job.spec
+            .batch
+            .problems
+            .iter()
+            .map(|ordinal| {
+                self.problems
+                    .get(&key(ordinal))
+                    .ok_or_else(|| missing(ordinal))
+            })
+            .collect()
     }
 
     fn generate(&self, experiment: &Experiment, job: &Job) -> Result<v1::GenerateJob> {
@@ -111,13 +151,37 @@ impl Stored {
             Purpose::Eval => (config.evaluate.temperature, config.evaluate.top_p),
         };
         let prompts = self.problems(job)?.into_iter().map(|problem| {
-            let seed = |sample| seed::rollout(config.seed, spec.purpose, spec.iteration, problem.ordinal, sample);
-            let samples = spec.batch.sample_range().map(|sample| v1::Sample { sample, seed: seed(sample) }).collect();
-            v1::Prompt { problem: problem.ordinal, text: problem.prompt.clone(), samples, entry: problem.entry.clone() }
+            let seed = |sample| {
+                seed::rollout(
+                    config.seed,
+                    spec.purpose,
+                    spec.iteration,
+                    problem.ordinal,
+                    sample,
+                )
+            };
+            let samples = spec
+                .batch
+                .sample_range()
+                .map(|sample| v1::Sample {
+                    sample,
+                    seed: seed(sample),
+                })
+                .collect();
+            v1::Prompt {
+                problem: problem.ordinal,
+                text: problem.prompt.clone(),
+                samples,
+                entry: problem.entry.clone(),
+            }
         });
         Ok(v1::GenerateJob {
             base: Some(base(experiment)?),
-            adapter: self.adapters.get(&(job.experiment, spec.iteration)).copied().map(Into::into),
+            adapter: self
+                .adapters
+                .get(&(job.experiment, spec.iteration))
+                .copied()
+                .map(Into::into),
             temperature,
             top_p,
             max_new_tokens: config.generate.max_new_tokens,
@@ -127,18 +191,37 @@ impl Stored {
 
     fn verify(&self, experiment: &Experiment, job: &Job, place: usize) -> Result<v1::VerifyJob> {
         let limits = &experiment.config()?.verify;
-        let cases = |ordinal| self.cases.get(&(job.experiment, ordinal)).map(Vec::as_slice).unwrap_or_default();
-        let case =
-            |case: &problem::Case| v1::Case { args_json: case.args.clone(), expected_json: case.expected.clone(), visible: case.visible };
-        let problems = self.problems(job)?.into_iter().map(|problem| v1::VerifyProblem {
-            problem: problem.ordinal,
-            entry: problem.entry.clone(),
-            cases: cases(problem.ordinal).iter().map(case).collect(),
-        });
-        let written = self.written.get(place).map(Vec::as_slice).unwrap_or_default();
+        let cases = |ordinal| {
+            self.cases
+                .get(&(job.experiment, ordinal))
+                .map(Vec::as_slice)
+                .unwrap_or_default()
+        };
+        let case = |case: &problem::Case| v1::Case {
+            args_json: case.args.clone(),
+            expected_json: case.expected.clone(),
+            visible: case.visible,
+        };
+        let problems = self
+            .problems(job)?
+            .into_iter()
+            .map(|problem| v1::VerifyProblem {
+                problem: problem.ordinal,
+                entry: problem.entry.clone(),
+                cases: cases(problem.ordinal).iter().map(case).collect(),
+            });
+        let written = self
+            .written
+            .get(place)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         let range = |candidate: Option<Candidate>| candidate.map(convert::candidate_range);
-        let candidates =
-            written.iter().map(|w| v1::Candidate { problem: w.problem, sample: w.sample, text: w.text.clone(), range: range(w.candidate) });
+        let candidates = written.iter().map(|w| v1::Candidate {
+            problem: w.problem,
+            sample: w.sample,
+            text: w.text.clone(),
+            range: range(w.candidate),
+        });
         Ok(v1::VerifyJob {
             cpu_seconds: limits.cpu_seconds,
             memory_mb: limits.memory_mb,
@@ -151,7 +234,9 @@ impl Stored {
 async fn train(db: &mut PgConnection, experiment: &Experiment, job: &Job) -> Result<v1::TrainJob> {
     let (config, i) = (experiment.config()?, job.spec.iteration);
     let stored = iteration::get(db, experiment.id, i).await?;
-    let set = stored.and_then(|it| it.training_set).ok_or_else(|| Error::broken(format!("iteration {i} has no training set")))?;
+    let set = stored
+        .and_then(|it| it.training_set)
+        .ok_or_else(|| Error::broken(format!("iteration {i} has no training set")))?;
     let init = match config.train.start {
         Start::Restart => None,
         Start::Continue => adapter::get(db, experiment.id, i).await?,
@@ -160,9 +245,12 @@ async fn train(db: &mut PgConnection, experiment: &Experiment, job: &Job) -> Res
     Ok(v1::TrainJob {
         base: Some(base(experiment)?),
         init: init.map(|adapter| adapter.adapter.into()),
-        optimiser_digest: optimiser.map(|digest| digest.to_string()).unwrap_or_default(),
+        optimiser_digest: optimiser
+            .map(|digest| digest.to_string())
+            .unwrap_or_default(),
         training_set_digest: set.to_string(),
-        settings_json: serde_json::to_string(&config.train).map_err(|error| Error::internal("write training settings", error))?,
+        settings_json: serde_json::to_string(&config.train)
+            .map_err(|error| Error::internal("write training settings", error))?,
         seed: seed::training(config.seed, i),
     })
 }

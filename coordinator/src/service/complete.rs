@@ -3,7 +3,9 @@
 
 use std::collections::HashMap;
 
-use groklab_domain::{Digest, ExperimentId, Fault, JobId, JobKind, experiment::Experiment as Config};
+use groklab_domain::{
+    Digest, ExperimentId, Fault, JobId, JobKind, experiment::Experiment as Config,
+};
 use groklab_proto::{
     convert::{AdapterRef, Claim},
     v1::{self, complete_request::Result as Wire},
@@ -59,11 +61,25 @@ impl Service {
     /// and count as a failed attempt.
     pub async fn complete_job(&self, claim: Claim, request: v1::CompleteRequest) -> Result<bool> {
         if !(request.seconds.is_finite() && request.seconds >= 0.0) {
-            return Err(Error::Caller(format!("field `seconds` = {}", request.seconds)));
+            return Err(Error::Caller(format!(
+                "field `seconds` = {}",
+                request.seconds
+            )));
         }
         let bytes = request.encoded_len();
         let seconds = request.seconds;
-        match self.completions.ask(Done { claim, seconds, result: request.result }, bytes).await? {
+        match self
+            .completions
+            .ask(
+                Done {
+                    claim,
+                    seconds,
+                    result: request.result,
+                },
+                bytes,
+            )
+            .await?
+        {
             Taken::Stored(experiment, kind) => {
                 tracing::info!(experiment.id = %experiment, job.id = %claim.job, lease.fence = claim.fence.0, worker.id = %claim.worker,
                     %kind, seconds, "job done");
@@ -72,8 +88,16 @@ impl Service {
             Taken::Repeated => Ok(true),
             Taken::Stale => Ok(false),
             Taken::Refused(why) => {
-                self.fail_job(claim, Fault::Infrastructure, &format!("results refused: {why}")).await?;
-                Err(Error::Conflict(format!("results of job {} refused: {why}", claim.job)))
+                self.fail_job(
+                    claim,
+                    Fault::Infrastructure,
+                    &format!("results refused: {why}"),
+                )
+                .await?;
+                Err(Error::Conflict(format!(
+                    "results of job {} refused: {why}",
+                    claim.job
+                )))
             }
         }
     }
@@ -114,7 +138,8 @@ impl Commit for Completions {
                 Standing::Stale => Taken::Stale,
             }));
         }
-        let mut check = Check::read(&mut tx, experiments, held.iter().map(|(_, job, _)| job)).await?;
+        let mut check =
+            Check::read(&mut tx, experiments, held.iter().map(|(_, job, _)| job)).await?;
         let mut accepted = Accepted::default();
         for (place, job, call) in &held {
             match check.results(&mut tx, job, call.result.clone()).await? {
@@ -138,9 +163,20 @@ impl Commit for Completions {
 
 /// The jobs' experiments. Whoever may write an experiment's row locks it before any job's; here that is where its base model's digest is
 /// not fixed yet.
-async fn experiments(db: &mut PgConnection, claims: &[Claim]) -> Result<HashMap<ExperimentId, Experiment>> {
-    let mut experiments = experiment::of_jobs(db, &claims.iter().map(|claim| claim.job).collect::<Vec<_>>()).await?;
-    let open: Vec<ExperimentId> = experiments.values().filter(|one| one.base_digest.is_none()).map(|one| one.id).collect();
+async fn experiments(
+    db: &mut PgConnection,
+    claims: &[Claim],
+) -> Result<HashMap<ExperimentId, Experiment>> {
+    let mut experiments = experiment::of_jobs(
+        db,
+        &claims.iter().map(|claim| claim.job).collect::<Vec<_>>(),
+    )
+    .await?;
+    let open: Vec<ExperimentId> = experiments
+        .values()
+        .filter(|one| one.base_digest.is_none())
+        .map(|one| one.id)
+        .collect();
     if !open.is_empty() {
         experiments.extend(experiment::lock_all(db, &open).await?);
     }
@@ -149,7 +185,10 @@ async fn experiments(db: &mut PgConnection, claims: &[Claim]) -> Result<HashMap<
 
 impl Completions {
     fn tell(&self, accepted: &Accepted<'_>, more: bool) {
-        accepted.generated.iter().for_each(|_| self.nudge.work(JobKind::Verify));
+        accepted
+            .generated
+            .iter()
+            .for_each(|_| self.nudge.work(JobKind::Verify));
         // While there is work to hand out, the loop may look by its own clock: to look is to count all jobs of an iteration.
         if !more && !accepted.done.is_empty() {
             self.nudge.state();
@@ -181,41 +220,73 @@ impl Check {
         jobs: impl Iterator<Item = &Job> + Clone,
     ) -> Result<Self> {
         let of = |kind: JobKind| jobs.clone().filter(move |job| job.spec.kind == kind);
-        let iterations: Vec<_> = of(JobKind::Generate).map(|job| (job.experiment, job.spec.iteration)).collect();
+        let iterations: Vec<_> = of(JobKind::Generate)
+            .map(|job| (job.experiment, job.spec.iteration))
+            .collect();
         let verify: Vec<&Job> = of(JobKind::Verify).collect();
-        let rollouts = if verify.is_empty() { Vec::new() } else { rollout::ids(db, &verify).await? };
+        let rollouts = if verify.is_empty() {
+            Vec::new()
+        } else {
+            rollout::ids(db, &verify).await?
+        };
         Ok(Self {
             experiments,
-            adapters: if iterations.is_empty() { HashMap::new() } else { adapter::some(db, &iterations).await? },
+            adapters: if iterations.is_empty() {
+                HashMap::new()
+            } else {
+                adapter::some(db, &iterations).await?
+            },
             rollouts: verify.iter().map(|job| job.id).zip(rollouts).collect(),
             fixed: Vec::new(),
         })
     }
 
-    async fn results(&mut self, db: &mut PgConnection, job: &Job, result: Option<Wire>) -> Result<Result<Checked, Refused>> {
+    async fn results(
+        &mut self,
+        db: &mut PgConnection,
+        job: &Job,
+        result: Option<Wire>,
+    ) -> Result<Result<Checked, Refused>> {
         let trains_on = match job.spec.kind {
-            JobKind::Train => iteration::get(db, job.experiment, job.spec.iteration).await?.and_then(|it| it.selected).unwrap_or(0),
+            JobKind::Train => iteration::get(db, job.experiment, job.spec.iteration)
+                .await?
+                .and_then(|it| it.selected)
+                .unwrap_or(0),
             _ => 0,
         };
         if let Some(Wire::Train(trained)) = &result
-            && let Some(why) = missing_artifact(db, &results::trained(trained.clone(), trains_on)).await?
+            && let Some(why) =
+                missing_artifact(db, &results::trained(trained.clone(), trains_on)).await?
         {
             return Ok(Err(why));
         }
         Ok(self.parse(job, result, trains_on))
     }
 
-    fn parse(&mut self, job: &Job, result: Option<Wire>, trains_on: u32) -> Result<Checked, Refused> {
+    fn parse(
+        &mut self,
+        job: &Job,
+        result: Option<Wire>,
+        trains_on: u32,
+    ) -> Result<Checked, Refused> {
         let (id, batch) = (job.experiment, &job.spec.batch);
         match (job.spec.kind, result) {
             (JobKind::Generate, Some(Wire::Generate(result))) => {
-                let adapter = self.adapters.get(&(id, job.spec.iteration)).map(|adapter| adapter.id);
-                let (base, rollouts) = results::generated(result, batch, adapter, self.config(id)?)?;
+                let adapter = self
+                    .adapters
+                    .get(&(id, job.spec.iteration))
+                    .map(|adapter| adapter.id);
+                let (base, rollouts) =
+                    results::generated(result, batch, adapter, self.config(id)?)?;
                 self.same_base(id, base)?;
                 Ok(Checked::Generated(rollouts))
             }
             (JobKind::Verify, Some(Wire::Verify(result))) => {
-                let ids = self.rollouts.get(&job.id).map(Vec::as_slice).unwrap_or_default();
+                let ids = self
+                    .rollouts
+                    .get(&job.id)
+                    .map(Vec::as_slice)
+                    .unwrap_or_default();
                 results::judged(result, batch, ids, self.config(id)?).map(Checked::Judged)
             }
             (JobKind::Train, Some(Wire::Train(result))) => {
@@ -228,24 +299,49 @@ impl Check {
     }
 
     fn config(&self, id: ExperimentId) -> Result<&Config, Refused> {
-        self.experiments.get(&id).ok_or("its experiment is gone")?.config().map_err(|error| error.to_string())
+        self.experiments
+            .get(&id)
+            .ok_or("its experiment is gone")?
+            .config()
+            .map_err(|error| error.to_string())
     }
 
     /// The first result of an experiment fixes the base model; no other is taken after it.
     fn same_base(&mut self, id: ExperimentId, base: Digest) -> Result<(), Refused> {
-        let experiment = self.experiments.get_mut(&id).ok_or("its experiment is gone")?;
+        let experiment = self
+            .experiments
+            .get_mut(&id)
+            .ok_or("its experiment is gone")?;
         let fixed = *experiment.base_digest.get_or_insert_with(|| {
             self.fixed.push((id, base));
             base
         });
-        if fixed == base { Ok(()) } else { Err(format!("made with base model {base}, the experiment's is {fixed}")) }
+        if fixed == base {
+            Ok(())
+        } else {
+            Err(format!(
+                "made with base model {base}, the experiment's is {fixed}"
+            ))
+        }
     }
 }
 
 /// Why the files of what was trained cannot be referred to.
-async fn missing_artifact(db: &mut PgConnection, trained: &Result<Trained, Refused>) -> Result<Option<Refused>> {
-    let Ok(trained) = trained else { return Ok(None) };
-    for digest in [Some(trained.adapter.config), Some(trained.adapter.weights), trained.optimiser].into_iter().flatten() {
+async fn missing_artifact(
+    db: &mut PgConnection,
+    trained: &Result<Trained, Refused>,
+) -> Result<Option<Refused>> {
+    let Ok(trained) = trained else {
+        return Ok(None);
+    };
+    for digest in [
+        Some(trained.adapter.config),
+        Some(trained.adapter.weights),
+        trained.optimiser,
+    ]
+    .into_iter()
+    .flatten()
+    {
         if artifact::size(db, digest).await?.is_none() {
             return Ok(Some(format!("artifact {digest} is not stored")));
         }
@@ -285,10 +381,21 @@ impl<'a> Accepted<'a> {
             // A generate job is followed by the one job that verifies its rollouts.
             let next = |job: &'a Job| New {
                 experiment: job.experiment,
-                spec: Spec { kind: JobKind::Verify, ..job.spec.clone() },
+                spec: Spec {
+                    kind: JobKind::Verify,
+                    ..job.spec.clone()
+                },
                 traceparent: &job.traceparent,
             };
-            job::insert(db, &self.generated.iter().map(|(job, _)| next(job)).collect::<Vec<_>>()).await?;
+            job::insert(
+                db,
+                &self
+                    .generated
+                    .iter()
+                    .map(|(job, _)| next(job))
+                    .collect::<Vec<_>>(),
+            )
+            .await?;
         }
         if !self.judged.is_empty() {
             verdict::insert(db, &self.judged).await?;
@@ -303,7 +410,12 @@ impl<'a> Accepted<'a> {
 /// Stores the next iteration's adapter, whose files are there already.
 async fn store_trained(db: &mut PgConnection, job: &Job, trained: &Trained) -> Result<()> {
     let (id, i) = (job.experiment, job.spec.iteration);
-    let next = Adapter { iteration: i + 1, adapter: trained.adapter, optimiser: trained.optimiser, trained: true };
+    let next = Adapter {
+        iteration: i + 1,
+        adapter: trained.adapter,
+        optimiser: trained.optimiser,
+        trained: true,
+    };
     adapter::insert(db, id, &next).await?;
     iteration::insert_steps(db, id, i, &trained.steps).await?;
     iteration::set_trained(db, id, i, trained.examples, trained.tokens).await?;

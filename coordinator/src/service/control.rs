@@ -48,9 +48,14 @@ impl Service {
         let id = experiment::resolve(&mut tx, name).await?;
         let experiment = experiment::lock_wait(&mut tx, id).await?;
         let next = control.state();
-        let waits_already = control == Control::Resume && experiment.state == ExperimentState::Queued;
+        let waits_already =
+            control == Control::Resume && experiment.state == ExperimentState::Queued;
         if experiment.state != next && !waits_already {
-            let reason = if control == Control::Resume { "" } else { "on request" };
+            let reason = if control == Control::Resume {
+                ""
+            } else {
+                "on request"
+            };
             experiment::set_state(&mut tx, &experiment, next, reason).await?;
             match control {
                 Control::Cancel => _ = job::cancel(&mut tx, id, None).await?,

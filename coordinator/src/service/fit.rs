@@ -31,10 +31,14 @@ pub fn check(config: &Experiment, made: &[(Problem, Vec<Case>)]) -> Result<()> {
         config.generate.rollouts_per_job = size;
         self::largest(&config, made) <= MESSAGE_BYTES
     };
-    let what = format!("`generate.rollouts_per_job` = {size}: a job's message can take {largest} bytes of {MESSAGE_BYTES}");
+    let what = format!(
+        "`generate.rollouts_per_job` = {size}: a job's message can take {largest} bytes of {MESSAGE_BYTES}"
+    );
     Err(Error::Caller(match last(size, fits) {
         Some(most) => format!("{what}; use at most {most}"),
-        None => format!("{what}, and so it can with 1: lower `generate.samples`, `evaluate.samples` or `generate.max_new_tokens`"),
+        None => format!(
+            "{what}, and so it can with 1: lower `generate.samples`, `evaluate.samples` or `generate.max_new_tokens`"
+        ),
     }))
 }
 
@@ -50,27 +54,46 @@ fn last(end: u32, fits: impl Fn(u32) -> bool) -> Option<u32> {
 
 /// Bytes of the largest message of any generate or verify job.
 fn largest(config: &Experiment, made: &[(Problem, Vec<Case>)]) -> usize {
-    let problems: Vec<_> = made.iter().map(|(problem, _)| (problem.ordinal, problem.split)).collect();
+    let problems: Vec<_> = made
+        .iter()
+        .map(|(problem, _)| (problem.ordinal, problem.split))
+        .collect();
     let roll_out = config.train.method == Method::Rft && config.iterations > 0;
     let jobs = generate_jobs(config, 0, &problems, true, roll_out);
-    jobs.iter().map(|job| generate(config, made, &job.batch).max(verify(config, made, &job.batch))).max().unwrap_or(0)
+    jobs.iter()
+        .map(|job| generate(config, made, &job.batch).max(verify(config, made, &job.batch)))
+        .max()
+        .unwrap_or(0)
 }
 
-fn of<'a>(made: &'a [(Problem, Vec<Case>)], batch: &'a Batch) -> impl Iterator<Item = &'a (Problem, Vec<Case>)> {
+fn of<'a>(
+    made: &'a [(Problem, Vec<Case>)],
+    batch: &'a Batch,
+) -> impl Iterator<Item = &'a (Problem, Vec<Case>)> {
     // Ordinals count from 0 in the order the problems were made.
-    batch.problems.iter().filter_map(|&ordinal| made.get(ordinal as usize))
+    batch
+        .problems
+        .iter()
+        .filter_map(|&ordinal| made.get(ordinal as usize))
 }
 
 fn generate(config: &Experiment, made: &[(Problem, Vec<Case>)], batch: &Batch) -> usize {
-    let prompts: usize = of(made, batch).map(|(problem, _)| problem.prompt.len() + ITEM_BYTES).sum();
+    let prompts: usize = of(made, batch)
+        .map(|(problem, _)| problem.prompt.len() + ITEM_BYTES)
+        .sum();
     JOB_BYTES + config.model.source.len() + prompts + batch.len() * ITEM_BYTES
 }
 
 fn verify(config: &Experiment, made: &[(Problem, Vec<Case>)], batch: &Batch) -> usize {
     let case = |case: &Case| case.args.len() + case.expected.len() + ITEM_BYTES;
-    let problems: usize =
-        of(made, batch).map(|(problem, cases)| problem.entry.len() + ITEM_BYTES + cases.iter().map(case).sum::<usize>()).sum();
-    JOB_BYTES + problems + batch.len() * (config.generate.max_new_tokens as usize * TOKEN_BYTES + ITEM_BYTES)
+    let problems: usize = of(made, batch)
+        .map(|(problem, cases)| {
+            problem.entry.len() + ITEM_BYTES + cases.iter().map(case).sum::<usize>()
+        })
+        .sum();
+    JOB_BYTES
+        + problems
+        + batch.len() * (config.generate.max_new_tokens as usize * TOKEN_BYTES + ITEM_BYTES)
 }
 
 #[cfg(test)]
@@ -79,17 +102,24 @@ mod tests {
 
     fn made(config: &Experiment, args_bytes: usize) -> Vec<(Problem, Vec<Case>)> {
         let mut made = crate::problems::make(config).unwrap();
-        made.iter_mut().flat_map(|(_, cases)| cases).for_each(|case| case.args = "1".repeat(args_bytes));
+        made.iter_mut()
+            .flat_map(|(_, cases)| cases)
+            .for_each(|case| case.args = "1".repeat(args_bytes));
         made
     }
 
     #[test]
     fn what_could_pass_the_largest_message_is_refused_with_what_fits() {
-        let mut config = groklab_domain::experiment::parse("name = \"x\"\n[model]\nsource = \"m.gguf\"\n").unwrap();
+        let mut config =
+            groklab_domain::experiment::parse("name = \"x\"\n[model]\nsource = \"m.gguf\"\n")
+                .unwrap();
         assert!(check(&config, &made(&config, 100)).is_ok());
         let large = made(&config, 20_000);
         let refused = check(&config, &large).unwrap_err().to_string();
-        assert!(refused.starts_with("`generate.rollouts_per_job` = 128: "), "{refused}");
+        assert!(
+            refused.starts_with("`generate.rollouts_per_job` = 128: "),
+            "{refused}"
+        );
         let most: u32 = refused.rsplit(' ').next().unwrap().parse().unwrap();
         config.generate.rollouts_per_job = most;
         assert!(check(&config, &large).is_ok());
@@ -102,6 +132,14 @@ mod tests {
 
     #[test]
     fn the_last_that_fits() {
-        assert_eq!((last(9, |n| n <= 5), last(9, |_| true), last(9, |_| false), last(1, |_| true)), (Some(5), Some(8), None, None));
+        assert_eq!(
+            (
+                last(9, |n| n <= 5),
+                last(9, |_| true),
+                last(9, |_| false),
+                last(1, |_| true)
+            ),
+            (Some(5), Some(8), None, None)
+        );
     }
 }

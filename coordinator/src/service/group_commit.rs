@@ -25,7 +25,10 @@ pub trait Commit: Send + Sync {
 
     /// Serves all calls in one transaction; the answers are in the calls' order. An error means that nothing was
     /// stored for any of them, or that nobody knows: calls are safe to repeat.
-    fn commit(&self, calls: &[Self::Call]) -> impl Future<Output = Result<Vec<Result<Self::Answer>>>> + Send;
+    fn commit(
+        &self,
+        calls: &[Self::Call],
+    ) -> impl Future<Output = Result<Vec<Result<Self::Answer>>>> + Send;
 }
 
 #[derive(Debug)]
@@ -42,7 +45,10 @@ pub struct Queue<C, A>(mpsc::Sender<Waiting<C, A>>);
 /// The queue's other end, which several lanes may share.
 type Calls<C, A> = Mutex<mpsc::Receiver<Waiting<C, A>>>;
 /// A queue and what serves it.
-type Lanes<T> = (Queue<<T as Commit>::Call, <T as Commit>::Answer>, Vec<Lane<T>>);
+type Lanes<T> = (
+    Queue<<T as Commit>::Call, <T as Commit>::Answer>,
+    Vec<Lane<T>>,
+);
 
 /// One transaction at a time of those that serve a queue.
 #[derive(Debug)]
@@ -55,7 +61,15 @@ pub struct Lane<T: Commit> {
 pub fn lanes<T: Commit>(commit: T, lanes: usize) -> Lanes<T> {
     let (queue, calls) = mpsc::channel(WAITING);
     let (calls, commit) = (Arc::new(Mutex::new(calls)), Arc::new(commit));
-    (Queue(queue), (0..lanes).map(|_| Lane { calls: calls.clone(), commit: commit.clone() }).collect())
+    (
+        Queue(queue),
+        (0..lanes)
+            .map(|_| Lane {
+                calls: calls.clone(),
+                commit: commit.clone(),
+            })
+            .collect(),
+    )
 }
 
 impl<C, A> Queue<C, A> {
@@ -63,8 +77,18 @@ impl<C, A> Queue<C, A> {
     /// later it is, and its answer is lost like one that a connection loses.
     pub async fn ask(&self, call: C, bytes: usize) -> Result<A> {
         let (answer, answered) = oneshot::channel();
-        let gone = || Error::Busy { what: "the coordinator stops".to_owned(), source: None };
-        self.0.send(Waiting { call, bytes, answer }).await.map_err(|_| gone())?;
+        let gone = || Error::Busy {
+            what: "the coordinator stops".to_owned(),
+            source: None,
+        };
+        self.0
+            .send(Waiting {
+                call,
+                bytes,
+                answer,
+            })
+            .await
+            .map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
     }
 }
@@ -108,12 +132,19 @@ impl<T: Commit> Lane<T> {
             Err(error) if calls.len() == 1 => return vec![Err(error)],
             Err(error) => error,
         };
-        tracing::warn!(error = chain(&error), calls = calls.len(), "calls could not be served together, trying each alone");
+        tracing::warn!(
+            error = chain(&error),
+            calls = calls.len(),
+            "calls could not be served together, trying each alone"
+        );
         let mut answers = Vec::with_capacity(calls.len());
         let mut away = None;
         for call in calls {
             if let Some(what) = &away {
-                answers.push(Err(Error::Busy { what: String::clone(what), source: None }));
+                answers.push(Err(Error::Busy {
+                    what: String::clone(what),
+                    source: None,
+                }));
                 continue;
             }
             match self.commit(std::slice::from_ref(call)).await {
@@ -134,8 +165,13 @@ impl<T: Commit> Lane<T> {
         let commit = AssertUnwindSafe(self.commit.commit(calls)).catch_unwind();
         match tokio::time::timeout(LONGEST, commit).await {
             Ok(Ok(answers)) => answers,
-            Ok(Err(_)) => Err(Error::broken("a transaction panicked; the log has the place")),
-            Err(_) => Err(Error::Busy { what: format!("the database took longer than {} s", LONGEST.as_secs()), source: None }),
+            Ok(Err(_)) => Err(Error::broken(
+                "a transaction panicked; the log has the place",
+            )),
+            Err(_) => Err(Error::Busy {
+                what: format!("the database took longer than {} s", LONGEST.as_secs()),
+                source: None,
+            }),
         }
     }
 }
@@ -161,7 +197,12 @@ mod tests {
             match calls {
                 _ if calls.contains(&13) => return Err(Error::broken("thirteen")),
                 _ if calls.contains(&7) => panic!("seven"),
-                _ if calls.contains(&8) => return Err(Error::Busy { what: "eight".to_owned(), source: None }),
+                _ if calls.contains(&8) => {
+                    return Err(Error::Busy {
+                        what: "eight".to_owned(),
+                        source: None,
+                    });
+                }
                 _ => {}
             }
             Ok(calls.iter().map(|n| Ok(2 * n)).collect())
@@ -186,14 +227,20 @@ mod tests {
         let mut answers = calls.join_all().await;
         answers.sort_unstable();
         let together = std::mem::take(&mut *doubling.0.lock().unwrap());
-        (answers.into_iter().map(|(_, answer)| answer).collect(), together)
+        (
+            answers.into_iter().map(|(_, answer)| answer).collect(),
+            together,
+        )
     }
 
     #[tokio::test]
     async fn who_waits_is_served_together() {
         let numbers: Vec<u32> = (100..100 + MOST as u32 + 5).collect();
         let (answers, together) = asked(&numbers).await;
-        assert_eq!(answers, numbers.iter().map(|n| Some(2 * n)).collect::<Vec<_>>());
+        assert_eq!(
+            answers,
+            numbers.iter().map(|n| Some(2 * n)).collect::<Vec<_>>()
+        );
         assert_eq!(together.iter().map(Vec::len).collect::<Vec<_>>(), [MOST, 5]);
     }
 
@@ -225,6 +272,9 @@ mod tests {
         assert!(futures::poll!(std::pin::pin!(queue.ask(1, 1))).is_pending());
         let other = tokio::spawn(async move { queue.ask(2, 1).await.unwrap() });
         lanes.remove(0).run().await.unwrap();
-        assert_eq!((other.await.unwrap(), doubling.0.lock().unwrap().concat()), (4, vec![2]));
+        assert_eq!(
+            (other.await.unwrap(), doubling.0.lock().unwrap().concat()),
+            (4, vec![2])
+        );
     }
 }

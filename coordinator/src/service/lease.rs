@@ -47,12 +47,18 @@ impl Service {
             let nudged = self.nudge.on_work(wanted.kind);
             tokio::pin!(nudged);
             nudged.as_mut().enable();
-            let jobs = self.claims[wanted.kind as usize].ask(wanted.clone(), LEASED_BYTES * wanted.capacity as usize).await?;
+            let jobs = self.claims[wanted.kind as usize]
+                .ask(wanted.clone(), LEASED_BYTES * wanted.capacity as usize)
+                .await?;
             for job in &jobs {
                 tracing::info!(experiment.id = job.experiment_id, job.id = job.job_id, lease.fence = job.fence, worker.id = %wanted.worker, kind = %wanted.kind, "job leased");
             }
             let now = Instant::now();
-            if !jobs.is_empty() || now >= deadline || wanted.capacity == 0 || self.stop.is_cancelled() {
+            if !jobs.is_empty()
+                || now >= deadline
+                || wanted.capacity == 0
+                || self.stop.is_cancelled()
+            {
                 return Ok(jobs);
             }
             tokio::select! {
@@ -66,7 +72,10 @@ impl Service {
     /// Extends leases; returns the jobs to drop.
     pub async fn extend_leases(&self, worker: WorkerId, held: &[Held]) -> Result<Vec<JobId>> {
         let mut db = self.store.connection().await?;
-        worker::seen(&mut db, &[worker]).await?.remove(&worker).ok_or_else(|| Error::missing("worker", worker))?;
+        worker::seen(&mut db, &[worker])
+            .await?
+            .remove(&worker)
+            .ok_or_else(|| Error::missing("worker", worker))?;
         lease::extend(&mut db, worker, held, self.lease).await
     }
 
@@ -86,12 +95,21 @@ impl Service {
             Fault::Released => {
                 tracing::info!(experiment.id = %returned.job.experiment, job.id = %claim.job, worker.id = %claim.worker, "job released")
             }
-            Fault::Infrastructure => retry::after_return(&mut tx, &returned, self.attempts, reason).await?,
+            Fault::Infrastructure => {
+                retry::after_return(&mut tx, &returned, self.attempts, reason).await?
+            }
             Fault::Caller => {
                 if !experiment.state.is_final() {
-                    experiment::set_state(&mut tx, &experiment, ExperimentState::Failed, reason).await?;
+                    experiment::set_state(&mut tx, &experiment, ExperimentState::Failed, reason)
+                        .await?;
                     job::cancel(&mut tx, experiment.id, None).await?;
-                    event::insert(&mut tx, experiment.id, Level::Error, &format!("failed: {reason}")).await?;
+                    event::insert(
+                        &mut tx,
+                        experiment.id,
+                        Level::Error,
+                        &format!("failed: {reason}"),
+                    )
+                    .await?;
                 }
             }
         }

@@ -56,15 +56,41 @@ pub struct Service {
 
 impl Service {
     /// The service, and in `group` what serves its calls together; that ends once the service is dropped.
-    pub fn start(store: Store, blobs: Blobs, nudge: Nudge, lease: Duration, attempts: u32, group: &mut Group) -> Self {
+    pub fn start(
+        store: Store,
+        blobs: Blobs,
+        nudge: Nudge,
+        lease: Duration,
+        attempts: u32,
+        group: &mut Group,
+    ) -> Self {
         let claims = [JobKind::Generate, JobKind::Verify, JobKind::Train].map(|kind| {
             let (queue, claims) = lanes(Claims::new(store.clone(), kind, lease), 1);
-            claims.into_iter().for_each(|lane| group.spawn("claims", OnFailure::Stop, lane.run()));
+            claims
+                .into_iter()
+                .for_each(|lane| group.spawn("claims", OnFailure::Stop, lane.run()));
             queue
         });
-        let (completions, taking) = lanes(Completions { store: store.clone(), nudge: nudge.clone() }, COMPLETING);
-        taking.into_iter().for_each(|lane| group.spawn("completions", OnFailure::Stop, lane.run()));
-        Self { store, blobs, nudge, lease, attempts, claims, completions, stop: group.stop() }
+        let (completions, taking) = lanes(
+            Completions {
+                store: store.clone(),
+                nudge: nudge.clone(),
+            },
+            COMPLETING,
+        );
+        taking
+            .into_iter()
+            .for_each(|lane| group.spawn("completions", OnFailure::Stop, lane.run()));
+        Self {
+            store,
+            blobs,
+            nudge,
+            lease,
+            attempts,
+            claims,
+            completions,
+            stop: group.stop(),
+        }
     }
 }
 

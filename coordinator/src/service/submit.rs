@@ -24,9 +24,15 @@ const LONGEST_KEY: usize = 256;
 
 impl Service {
     /// Stores an experiment and its problems, once per key. Returns its id and what its file cannot show.
-    pub async fn submit_experiment(&self, key: &str, config_json: &str) -> Result<(ExperimentId, Vec<String>)> {
+    pub async fn submit_experiment(
+        &self,
+        key: &str,
+        config_json: &str,
+    ) -> Result<(ExperimentId, Vec<String>)> {
         if key.is_empty() || key.len() > LONGEST_KEY || key.contains('\0') {
-            return Err(Error::Caller(format!("field `idempotency_key`: 1 to {LONGEST_KEY} bytes, none of them NUL")));
+            return Err(Error::Caller(format!(
+                "field `idempotency_key`: 1 to {LONGEST_KEY} bytes, none of them NUL"
+            )));
         }
         let config = parse(config_json)?;
         let warnings = warnings(&config);
@@ -36,27 +42,42 @@ impl Service {
         }
         drop(db);
         let made = make(config.clone()).await?;
-        let json = serde_json::to_string(&config).map_err(|error| Error::internal("write the configuration", error))?;
+        let json = serde_json::to_string(&config)
+            .map_err(|error| Error::internal("write the configuration", error))?;
         let id = self.store_experiment(key, &config, &json, &made).await?;
         self.nudge.all();
         Ok((id, warnings))
     }
 
-    async fn store_experiment(&self, key: &str, config: &Experiment, json: &str, made: &[(Problem, Vec<Case>)]) -> Result<ExperimentId> {
+    async fn store_experiment(
+        &self,
+        key: &str,
+        config: &Experiment,
+        json: &str,
+        made: &[(Problem, Vec<Case>)],
+    ) -> Result<ExperimentId> {
         let id = ExperimentId::new();
         let mut tx = self.store.begin().await?;
         if !experiment::insert(&mut tx, id, key, config, json).await? {
             // The same submission came twice at the same time, and the other one has won.
             tx.rollback().await?;
             let mut db = self.store.connection().await?;
-            return experiment::id_by_key(&mut db, key).await?.ok_or_else(|| Error::broken("a key that is and is not there"));
+            return experiment::id_by_key(&mut db, key)
+                .await?
+                .ok_or_else(|| Error::broken("a key that is and is not there"));
         }
         for page in made.chunks(PAGE) {
             let (problems, cases): (Vec<Problem>, Vec<Vec<Case>>) = page.iter().cloned().unzip();
             problem::insert(&mut tx, id, &problems).await?;
             problem::insert_cases(&mut tx, id, &cases.concat()).await?;
         }
-        event::insert(&mut tx, id, Level::Info, &format!("submitted with {} problems", made.len())).await?;
+        event::insert(
+            &mut tx,
+            id,
+            Level::Info,
+            &format!("submitted with {} problems", made.len()),
+        )
+        .await?;
         tx.commit().await?;
         tracing::info!(experiment.id = %id, name = config.name, problems = made.len(), "experiment submitted");
         Ok(id)
@@ -64,15 +85,26 @@ impl Service {
 }
 
 fn parse(json: &str) -> Result<Experiment> {
-    let config: Experiment = serde_json::from_str(json).map_err(|error| Error::Caller(format!("field `config_json`: {error}")))?;
+    let config: Experiment = serde_json::from_str(json)
+        .map_err(|error| Error::Caller(format!("field `config_json`: {error}")))?;
     let invalid: Vec<String> = config.check().iter().map(ToString::to_string).collect();
-    if let Some(path) = config.model.chat.template.as_deref().filter(|template| !is_template(template)) {
+    if let Some(path) = config
+        .model
+        .chat
+        .template
+        .as_deref()
+        .filter(|template| !is_template(template))
+    {
         return Err(Error::Caller(format!(
             "`model.chat.template` = \"{}\": give the template's text; grokctl reads the file",
             shortened(path, 80)
         )));
     }
-    if invalid.is_empty() { Ok(config) } else { Err(Error::Caller(invalid.join("\n"))) }
+    if invalid.is_empty() {
+        Ok(config)
+    } else {
+        Err(Error::Caller(invalid.join("\n")))
+    }
 }
 
 /// Makes the problems, and checks what messages they make, on a thread of its own: it is pure computation, and long for a large file.
@@ -87,5 +119,12 @@ async fn make(config: Experiment) -> Result<Vec<(Problem, Vec<Case>)>> {
 }
 
 fn warnings(config: &Experiment) -> Vec<String> {
-    advise(config, can_show(&Parameters::default(), config.problems.val, config.evaluations() as usize))
+    advise(
+        config,
+        can_show(
+            &Parameters::default(),
+            config.problems.val,
+            config.evaluations() as usize,
+        ),
+    )
 }

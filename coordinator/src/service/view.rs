@@ -19,7 +19,10 @@ pub async fn load(db: &mut PgConnection, id: ExperimentId) -> Result<v1::Experim
     let mut counts = job::count(db, id, experiment.iteration).await?;
     // An evaluation ends before training starts; within both, generate, verify and train follow each other.
     counts.sort_by_key(|count| (std::cmp::Reverse(count.purpose), count.kind));
-    let progress = counts.iter().map(|count| progress(experiment.iteration, count)).collect();
+    let progress = counts
+        .iter()
+        .map(|count| progress(experiment.iteration, count))
+        .collect();
     let pace = iteration::pace(db, id).await?;
     Ok(v1::Experiment {
         progress,
@@ -30,7 +33,9 @@ pub async fn load(db: &mut PgConnection, id: ExperimentId) -> Result<v1::Experim
 }
 
 pub fn without_progress(experiment: Experiment) -> v1::Experiment {
-    let iterations = experiment.config().map_or(experiment.last_iteration, |config| config.iterations);
+    let iterations = experiment
+        .config()
+        .map_or(experiment.last_iteration, |config| config.iterations);
     v1::Experiment {
         experiment_id: experiment.id.to_string(),
         name: experiment.name,
@@ -48,7 +53,11 @@ pub fn without_progress(experiment: Experiment) -> v1::Experiment {
 
 fn progress(iteration: u32, count: &Count) -> v1::Progress {
     // How many steps a training has is known once it has begun.
-    let units_total = if count.kind == JobKind::Train { count.units_total.max(count.units_done) } else { count.units_total };
+    let units_total = if count.kind == JobKind::Train {
+        count.units_total.max(count.units_done)
+    } else {
+        count.units_total
+    };
     v1::Progress {
         iteration,
         kind: count.kind.to_string(),

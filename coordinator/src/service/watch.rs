@@ -35,10 +35,24 @@ struct Watcher {
 }
 
 /// The updates of one experiment.
-pub fn updates(service: Arc<Service>, experiment: ExperimentId) -> impl Stream<Item = Result<v1::WatchUpdate>> {
+pub fn updates(
+    service: Arc<Service>,
+    experiment: ExperimentId,
+) -> impl Stream<Item = Result<v1::WatchUpdate>> {
     let nudged = service.nudge.on_state();
-    let watcher = Watcher { service, nudged, experiment, last: None, event: 0, metric: 0, iteration: 0, ended: false };
-    stream::try_unfold(watcher, |mut watcher| async move { Ok(watcher.next().await?.map(|update| (update, watcher))) })
+    let watcher = Watcher {
+        service,
+        nudged,
+        experiment,
+        last: None,
+        event: 0,
+        metric: 0,
+        iteration: 0,
+        ended: false,
+    };
+    stream::try_unfold(watcher, |mut watcher| async move {
+        Ok(watcher.next().await?.map(|update| (update, watcher)))
+    })
 }
 
 impl Watcher {
@@ -49,7 +63,10 @@ impl Watcher {
         }
         loop {
             if self.service.stop.is_cancelled() {
-                return Err(Error::Busy { what: "the coordinator stops".to_owned(), source: None });
+                return Err(Error::Busy {
+                    what: "the coordinator stops".to_owned(),
+                    source: None,
+                });
             }
             self.nudged.mark_unchanged();
             if let Some(update) = self.look().await? {
@@ -72,9 +89,16 @@ impl Watcher {
         let experiment = view::load(&mut db, self.experiment).await?;
         let events = event::since(&mut db, self.experiment, self.event, MOST).await?;
         let metrics = metric::lines(&mut db, self.experiment, self.metric, Some(MOST)).await?;
-        let iterations = iteration::lines(&mut db, self.experiment, self.iteration, Some(MOST)).await?;
-        let whole = [events.len(), metrics.len(), iterations.len()].into_iter().all(|lines| lines < MOST as usize);
-        self.ended = whole && experiment.state.parse().is_ok_and(ExperimentState::is_final);
+        let iterations =
+            iteration::lines(&mut db, self.experiment, self.iteration, Some(MOST)).await?;
+        let whole = [events.len(), metrics.len(), iterations.len()]
+            .into_iter()
+            .all(|lines| lines < MOST as usize);
+        self.ended = whole
+            && experiment
+                .state
+                .parse()
+                .is_ok_and(ExperimentState::is_final);
         let changed = self.last.as_ref() != Some(&experiment);
         if !changed && events.is_empty() && metrics.is_empty() && iterations.is_empty() {
             return Ok(None);
@@ -94,18 +118,32 @@ impl Watcher {
 }
 
 /// The events so far, a page at a time.
-pub fn timeline(service: Arc<Service>, experiment: ExperimentId) -> impl Stream<Item = Result<v1::Event>> {
+pub fn timeline(
+    service: Arc<Service>,
+    experiment: ExperimentId,
+) -> impl Stream<Item = Result<v1::Event>> {
     let pages = stream::try_unfold((service, Some(0)), move |(service, after)| async move {
         let Some(after) = after else { return Ok(None) };
         let mut db = service.store.connection().await?;
         let events = event::since(&mut db, experiment, after, MOST).await?;
         drop(db);
-        let next = events.last().filter(|_| events.len() == MOST as usize).map(|event| event.id);
-        Ok::<_, Error>(Some((stream::iter(events.into_iter().map(|event| Ok(wire(event)))), (service, next))))
+        let next = events
+            .last()
+            .filter(|_| events.len() == MOST as usize)
+            .map(|event| event.id);
+        Ok::<_, Error>(Some((
+            stream::iter(events.into_iter().map(|event| Ok(wire(event)))),
+            (service, next),
+        )))
     });
     pages.try_flatten()
 }
 
 fn wire(event: event::Event) -> v1::Event {
-    v1::Event { event_id: event.id, unix_ms: event.unix_ms, level: event.level, message: event.message }
+    v1::Event {
+        event_id: event.id,
+        unix_ms: event.unix_ms,
+        level: event.level,
+        message: event.message,
+    }
 }

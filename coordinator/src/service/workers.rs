@@ -4,8 +4,9 @@ use groklab_domain::{Fault, JobId, JobKind, WorkerId};
 use groklab_proto::{
     convert::{Claim, field},
     v1::{
-        CompleteRequest, CompleteResponse, FailRequest, FailResponse, HeartbeatRequest, HeartbeatResponse, LeaseRequest, LeaseResponse,
-        LeaveRequest, LeaveResponse, RegisterRequest, RegisterResponse, workers_server::Workers,
+        CompleteRequest, CompleteResponse, FailRequest, FailResponse, HeartbeatRequest,
+        HeartbeatResponse, LeaseRequest, LeaseResponse, LeaveRequest, LeaveResponse,
+        RegisterRequest, RegisterResponse, workers_server::Workers,
     },
 };
 use tonic::{Request, Response, Status};
@@ -20,33 +21,50 @@ const LONGEST: usize = 256;
 
 #[tonic::async_trait]
 impl Workers for Service {
-    async fn register(&self, request: Request<RegisterRequest>) -> Result<Response<RegisterResponse>, Status> {
+    async fn register(
+        &self,
+        request: Request<RegisterRequest>,
+    ) -> Result<Response<RegisterResponse>, Status> {
         let registration = registration(request.into_inner())?;
         self.register_worker(&registration).await?;
         let lease_seconds = u32::try_from(self.lease.as_secs()).unwrap_or(u32::MAX);
         Ok(Response::new(RegisterResponse { lease_seconds }))
     }
 
-    async fn lease(&self, request: Request<LeaseRequest>) -> Result<Response<LeaseResponse>, Status> {
+    async fn lease(
+        &self,
+        request: Request<LeaseRequest>,
+    ) -> Result<Response<LeaseResponse>, Status> {
         let request = request.into_inner();
         let wanted = Wanted {
             worker: field("worker_id", &request.worker_id)?,
             kind: field::<JobKind>("kind", &request.kind)?,
             capacity: request.capacity.min(MOST_JOBS as u32),
-            held: held(&request.held)?.into_iter().map(|held| held.job).collect(),
+            held: held(&request.held)?
+                .into_iter()
+                .map(|held| held.job)
+                .collect(),
         };
         let jobs = self.lease_jobs(&wanted).await?;
         Ok(Response::new(LeaseResponse { jobs }))
     }
 
-    async fn heartbeat(&self, request: Request<HeartbeatRequest>) -> Result<Response<HeartbeatResponse>, Status> {
+    async fn heartbeat(
+        &self,
+        request: Request<HeartbeatRequest>,
+    ) -> Result<Response<HeartbeatResponse>, Status> {
         let request = request.into_inner();
         let worker: WorkerId = field("worker_id", &request.worker_id)?;
         let dropped = self.extend_leases(worker, &held(&request.held)?).await?;
-        Ok(Response::new(HeartbeatResponse { dropped: dropped.iter().map(JobId::to_string).collect() }))
+        Ok(Response::new(HeartbeatResponse {
+            dropped: dropped.iter().map(JobId::to_string).collect(),
+        }))
     }
 
-    async fn complete(&self, request: Request<CompleteRequest>) -> Result<Response<CompleteResponse>, Status> {
+    async fn complete(
+        &self,
+        request: Request<CompleteRequest>,
+    ) -> Result<Response<CompleteResponse>, Status> {
         let request = request.into_inner();
         let claim = Claim::parse(&request.worker_id, &request.job_id, request.fence)?;
         let accepted = self.complete_job(claim, request).await?;
@@ -61,20 +79,33 @@ impl Workers for Service {
         Ok(Response::new(FailResponse {}))
     }
 
-    async fn leave(&self, request: Request<LeaveRequest>) -> Result<Response<LeaveResponse>, Status> {
-        self.forget_worker(field("worker_id", &request.into_inner().worker_id)?).await?;
+    async fn leave(
+        &self,
+        request: Request<LeaveRequest>,
+    ) -> Result<Response<LeaveResponse>, Status> {
+        self.forget_worker(field("worker_id", &request.into_inner().worker_id)?)
+            .await?;
         Ok(Response::new(LeaveResponse {}))
     }
 }
 
 fn registration(wire: RegisterRequest) -> Result<Registration, Status> {
-    for (name, text) in [("host", &wire.host), ("device", &wire.device), ("version", &wire.version)] {
+    for (name, text) in [
+        ("host", &wire.host),
+        ("device", &wire.device),
+        ("version", &wire.version),
+    ] {
         if text.len() > LONGEST || text.contains('\0') {
-            return Err(Status::invalid_argument(format!("field `{name}`: at most {LONGEST} bytes, none of them NUL")));
+            return Err(Status::invalid_argument(format!(
+                "field `{name}`: at most {LONGEST} bytes, none of them NUL"
+            )));
         }
     }
     if wire.threads > 1 << 16 {
-        return Err(Status::invalid_argument(format!("field `threads` = {}: at most 65536", wire.threads)));
+        return Err(Status::invalid_argument(format!(
+            "field `threads` = {}: at most 65536",
+            wire.threads
+        )));
     }
     Ok(Registration {
         worker: field("worker_id", &wire.worker_id)?,
@@ -88,11 +119,22 @@ fn registration(wire: RegisterRequest) -> Result<Registration, Status> {
 
 fn held(wire: &[groklab_proto::v1::Held]) -> Result<Vec<Held>, Status> {
     if wire.len() > MOST_JOBS {
-        return Err(Status::invalid_argument(format!("field `held`: {} jobs, at most {MOST_JOBS}", wire.len())));
+        return Err(Status::invalid_argument(format!(
+            "field `held`: {} jobs, at most {MOST_JOBS}",
+            wire.len()
+        )));
     }
     let held = wire.iter().map(|held| {
-        let (job, fence) = (field("held.job_id", &held.job_id)?, groklab_domain::Fence(held.fence));
-        Ok(Held { job, fence, units_done: held.units_done, units_total: held.units_total })
+        let (job, fence) = (
+            field("held.job_id", &held.job_id)?,
+            groklab_domain::Fence(held.fence),
+        );
+        Ok(Held {
+            job,
+            fence,
+            units_done: held.units_done,
+            units_total: held.units_total,
+        })
     });
     held.collect()
 }

@@ -20,7 +20,11 @@ pub struct Adapter {
     pub trained: bool,
 }
 
-pub async fn insert(db: &mut PgConnection, experiment: ExperimentId, adapter: &Adapter) -> Result<()> {
+pub async fn insert(
+    db: &mut PgConnection,
+    experiment: ExperimentId,
+    adapter: &Adapter,
+) -> Result<()> {
     sqlx::query!(
         "insert into adapter (experiment_id, iteration, adapter_id, config_digest, weights_digest, optimiser_digest, trained)
          values ($1, $2, $3, $4, $5, $6, $7)",
@@ -38,14 +42,24 @@ pub async fn insert(db: &mut PgConnection, experiment: ExperimentId, adapter: &A
 }
 
 /// The adapter that `iteration` starts from; None: the untrained model.
-pub async fn get(db: &mut PgConnection, experiment: ExperimentId, iteration: u32) -> Result<Option<Adapter>> {
+pub async fn get(
+    db: &mut PgConnection,
+    experiment: ExperimentId,
+    iteration: u32,
+) -> Result<Option<Adapter>> {
     let all = between(db, experiment, iteration, iteration).await?;
     Ok(all.first().copied())
 }
 
 /// The adapters that iterations start from; none for those that start from the untrained model.
-pub async fn some(db: &mut PgConnection, iterations: &[(ExperimentId, u32)]) -> Result<HashMap<(ExperimentId, u32), AdapterRef>> {
-    let (experiments, numbers): (Vec<Uuid>, Vec<i32>) = iterations.iter().map(|(id, i)| (id.0, i.cast_signed())).unzip();
+pub async fn some(
+    db: &mut PgConnection,
+    iterations: &[(ExperimentId, u32)],
+) -> Result<HashMap<(ExperimentId, u32), AdapterRef>> {
+    let (experiments, numbers): (Vec<Uuid>, Vec<i32>) = iterations
+        .iter()
+        .map(|(id, i)| (id.0, i.cast_signed()))
+        .unzip();
     let rows = sqlx::query!(
         r#"select distinct experiment_id as "experiment_id!", iteration as "iteration!", adapter_id, config_digest, weights_digest
          from unnest($1::uuid[], $2::int[]) as asked (experiment_id, iteration) join adapter using (experiment_id, iteration)"#,
@@ -56,8 +70,18 @@ pub async fn some(db: &mut PgConnection, iterations: &[(ExperimentId, u32)]) -> 
     .await?;
     rows.into_iter()
         .map(|row| {
-            let adapter = AdapterRef { id: word(&row.adapter_id)?, config: word(&row.config_digest)?, weights: word(&row.weights_digest)? };
-            Ok(((ExperimentId(row.experiment_id), row.iteration.cast_unsigned()), adapter))
+            let adapter = AdapterRef {
+                id: word(&row.adapter_id)?,
+                config: word(&row.config_digest)?,
+                weights: word(&row.weights_digest)?,
+            };
+            Ok((
+                (
+                    ExperimentId(row.experiment_id),
+                    row.iteration.cast_unsigned(),
+                ),
+                adapter,
+            ))
         })
         .collect()
 }
@@ -67,7 +91,12 @@ pub async fn list(db: &mut PgConnection, experiment: ExperimentId) -> Result<Vec
     between(db, experiment, 0, u32::MAX >> 1).await
 }
 
-async fn between(db: &mut PgConnection, experiment: ExperimentId, first: u32, last: u32) -> Result<Vec<Adapter>> {
+async fn between(
+    db: &mut PgConnection,
+    experiment: ExperimentId,
+    first: u32,
+    last: u32,
+) -> Result<Vec<Adapter>> {
     let rows = sqlx::query!(
         "select iteration, adapter_id, config_digest, weights_digest, optimiser_digest, trained
          from adapter where experiment_id = $1 and iteration between $2 and $3 order by iteration",
@@ -81,7 +110,11 @@ async fn between(db: &mut PgConnection, experiment: ExperimentId, first: u32, la
         .map(|row| {
             Ok(Adapter {
                 iteration: row.iteration.cast_unsigned(),
-                adapter: AdapterRef { id: word(&row.adapter_id)?, config: word(&row.config_digest)?, weights: word(&row.weights_digest)? },
+                adapter: AdapterRef {
+                    id: word(&row.adapter_id)?,
+                    config: word(&row.config_digest)?,
+                    weights: word(&row.weights_digest)?,
+                },
                 optimiser: optional_word(row.optimiser_digest.as_deref())?,
                 trained: row.trained,
             })

@@ -20,18 +20,29 @@ pub async fn insert(db: &mut PgConnection, digest: Digest, size: u64) -> Result<
 
 /// The size in bytes of a stored blob.
 pub async fn size(db: &mut PgConnection, digest: Digest) -> Result<Option<u64>> {
-    let size = sqlx::query_scalar!("select size from artifact where digest = $1", digest.to_string()).fetch_optional(db).await?;
+    let size = sqlx::query_scalar!(
+        "select size from artifact where digest = $1",
+        digest.to_string()
+    )
+    .fetch_optional(db)
+    .await?;
     Ok(size.map(i64::cast_unsigned))
 }
 
 /// Blobs older than a day that nothing refers to, as results that were never reported leave them, after `after` in order; their rows
 /// stay locked until the transaction ends.
 pub async fn unreferenced(db: &mut PgConnection, after: &str, most: i64) -> Result<Vec<String>> {
-    Ok(sqlx::query_file_scalar!("src/store/sql/artifact/unreferenced.sql", after, most).fetch_all(db).await?)
+    Ok(
+        sqlx::query_file_scalar!("src/store/sql/artifact/unreferenced.sql", after, most)
+            .fetch_all(db)
+            .await?,
+    )
 }
 
 /// Deletes those of the locked rows to which still nothing refers, and returns them.
 pub async fn delete(db: &mut PgConnection, digests: &[String]) -> Result<Vec<Digest>> {
-    let gone = sqlx::query_file_scalar!("src/store/sql/artifact/delete.sql", digests).fetch_all(db).await?;
+    let gone = sqlx::query_file_scalar!("src/store/sql/artifact/delete.sql", digests)
+        .fetch_all(db)
+        .await?;
     gone.iter().map(|digest| word(digest)).collect()
 }

@@ -34,7 +34,9 @@ pub async fn pool(options: PgConnectOptions) -> Result<PgPool> {
     let pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(Duration::from_secs(10))
-        .after_connect(|connection, _| Box::pin(async move { connection.execute(PLANNING).await.map(drop) }));
+        .after_connect(|connection, _| {
+            Box::pin(async move { connection.execute(PLANNING).await.map(drop) })
+        });
     Ok(pool.connect_with(options).await?)
 }
 
@@ -43,17 +45,25 @@ pub async fn pool(options: PgConnectOptions) -> Result<PgPool> {
 async fn agreed(options: PgConnectOptions) -> Result<PgConnectOptions> {
     match options.get_ssl_mode() {
         PgSslMode::Allow => {
-            let (plain, tls) = (options.clone().ssl_mode(PgSslMode::Disable), options.ssl_mode(PgSslMode::Require));
+            let (plain, tls) = (
+                options.clone().ssl_mode(PgSslMode::Disable),
+                options.ssl_mode(PgSslMode::Require),
+            );
             match try_once(&plain).await {
                 Err(sqlx::Error::Database(refusal)) => {
                     let over_tls = try_once(&tls).await;
-                    over_tls.map(|()| tls).map_err(|_| sqlx::Error::Database(refusal).into())
+                    over_tls
+                        .map(|()| tls)
+                        .map_err(|_| sqlx::Error::Database(refusal).into())
                 }
                 outcome => Ok(outcome.map(|()| plain)?),
             }
         }
         PgSslMode::Prefer if !is_near(&options) => {
-            if matches!(try_once(&options.clone().ssl_mode(PgSslMode::Require)).await, Err(sqlx::Error::Tls(_))) {
+            if matches!(
+                try_once(&options.clone().ssl_mode(PgSslMode::Require)).await,
+                Err(sqlx::Error::Tls(_))
+            ) {
                 try_once(&options).await?;
                 tracing::warn!(
                     "the database offers no TLS: passwords and results cross the network in plain text; sslmode=require refuses that"
@@ -69,7 +79,13 @@ async fn agreed(options: PgConnectOptions) -> Result<PgConnectOptions> {
 async fn try_once(options: &PgConnectOptions) -> Result<(), sqlx::Error> {
     let connected = tokio::time::timeout(ENTRY, PgConnection::connect_with(options)).await;
     let silent = |_| {
-        io::Error::new(io::ErrorKind::TimedOut, format!("something takes connections there and says nothing for {} s", ENTRY.as_secs()))
+        io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!(
+                "something takes connections there and says nothing for {} s",
+                ENTRY.as_secs()
+            ),
+        )
     };
     connected.map_err(silent)??.close().await
 }

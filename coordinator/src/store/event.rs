@@ -32,16 +32,31 @@ impl Level {
 }
 
 /// Adds to the timeline; what a worker wrote may hold NUL, which Postgres' text may not.
-pub async fn insert(db: &mut PgConnection, experiment: ExperimentId, level: Level, message: &str) -> Result<()> {
+pub async fn insert(
+    db: &mut PgConnection,
+    experiment: ExperimentId,
+    level: Level,
+    message: &str,
+) -> Result<()> {
     let message = message.replace('\0', "\\0");
-    sqlx::query!("insert into event (experiment_id, level, message) values ($1, $2, $3)", experiment.0, level.as_str(), message)
-        .execute(db)
-        .await?;
+    sqlx::query!(
+        "insert into event (experiment_id, level, message) values ($1, $2, $3)",
+        experiment.0,
+        level.as_str(),
+        message
+    )
+    .execute(db)
+    .await?;
     Ok(())
 }
 
 /// Events after `after`, at most `limit`, in order.
-pub async fn since(db: &mut PgConnection, experiment: ExperimentId, after: i64, limit: u32) -> Result<Vec<Event>> {
+pub async fn since(
+    db: &mut PgConnection,
+    experiment: ExperimentId,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<Event>> {
     let rows = sqlx::query!(
         r#"select event_id, (extract(epoch from at) * 1000)::bigint as "unix_ms!", level, message
            from event where experiment_id = $1 and event_id > $2 order by event_id limit $3"#,
@@ -51,5 +66,13 @@ pub async fn since(db: &mut PgConnection, experiment: ExperimentId, after: i64, 
     )
     .fetch_all(db)
     .await?;
-    Ok(rows.into_iter().map(|row| Event { id: row.event_id, unix_ms: row.unix_ms, level: row.level, message: row.message }).collect())
+    Ok(rows
+        .into_iter()
+        .map(|row| Event {
+            id: row.event_id,
+            unix_ms: row.unix_ms,
+            level: row.level,
+            message: row.message,
+        })
+        .collect())
 }

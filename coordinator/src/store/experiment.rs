@@ -35,7 +35,11 @@ impl Experiment {
     /// # Errors
     /// Another version accepted what this one cannot read.
     pub fn config(&self) -> Result<&experiment::Experiment> {
-        let unread = |reason| Error::broken(format!("its configuration cannot be read by this version of the coordinator ({reason})"));
+        let unread = |reason| {
+            Error::broken(format!(
+                "its configuration cannot be read by this version of the coordinator ({reason})"
+            ))
+        };
         self.config.as_ref().map_err(unread)
     }
 }
@@ -96,7 +100,12 @@ pub async fn insert(
 }
 
 pub async fn id_by_key(db: &mut PgConnection, key: &str) -> Result<Option<ExperimentId>> {
-    let id = sqlx::query_scalar!("select experiment_id from experiment where idempotency_key = $1", key).fetch_optional(db).await?;
+    let id = sqlx::query_scalar!(
+        "select experiment_id from experiment where idempotency_key = $1",
+        key
+    )
+    .fetch_optional(db)
+    .await?;
     Ok(id.map(ExperimentId))
 }
 
@@ -116,21 +125,32 @@ macro_rules! rows {
 }
 
 pub async fn get(db: &mut PgConnection, id: ExperimentId) -> Result<Experiment> {
-    some(db, &[id]).await?.remove(&id).ok_or_else(|| Error::missing("experiment", id))
+    some(db, &[id])
+        .await?
+        .remove(&id)
+        .ok_or_else(|| Error::missing("experiment", id))
 }
 
 /// The experiments that these jobs belong to, read without locking anything: who changes jobs locks their experiments' rows first.
-pub async fn of_jobs(db: &mut PgConnection, jobs: &[JobId]) -> Result<HashMap<ExperimentId, Experiment>> {
+pub async fn of_jobs(
+    db: &mut PgConnection,
+    jobs: &[JobId],
+) -> Result<HashMap<ExperimentId, Experiment>> {
     let ids: Vec<Uuid> = jobs.iter().map(|job| job.0).collect();
     by_id(rows!("experiment_id = any(array(select distinct experiment_id from job where job_id = any($1)))", &ids).fetch_all(db).await?)
 }
 
 fn by_id(rows: Vec<Row>) -> Result<HashMap<ExperimentId, Experiment>> {
-    rows.into_iter().map(|row| Experiment::try_from(row).map(|experiment| (experiment.id, experiment))).collect()
+    rows.into_iter()
+        .map(|row| Experiment::try_from(row).map(|experiment| (experiment.id, experiment)))
+        .collect()
 }
 
 /// Those of these experiments that there are.
-pub async fn some(db: &mut PgConnection, ids: &[ExperimentId]) -> Result<HashMap<ExperimentId, Experiment>> {
+pub async fn some(
+    db: &mut PgConnection,
+    ids: &[ExperimentId],
+) -> Result<HashMap<ExperimentId, Experiment>> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     by_id(rows!("experiment_id = any($1)", &ids).fetch_all(db).await?)
 }
@@ -138,9 +158,12 @@ pub async fn some(db: &mut PgConnection, ids: &[ExperimentId]) -> Result<HashMap
 /// The experiment's row, held until the transaction ends; None while another coordinator holds it. New rows that refer to it
 /// are not held up.
 pub async fn lock(db: &mut PgConnection, id: ExperimentId) -> Result<Option<Experiment>> {
-    let held = sqlx::query_scalar!("select 1 from experiment where experiment_id = $1 for no key update skip locked", id.0)
-        .fetch_optional(&mut *db)
-        .await?;
+    let held = sqlx::query_scalar!(
+        "select 1 from experiment where experiment_id = $1 for no key update skip locked",
+        id.0
+    )
+    .fetch_optional(&mut *db)
+    .await?;
     match held {
         Some(_) => get(db, id).await.map(Some),
         None => Ok(None),
@@ -149,14 +172,25 @@ pub async fn lock(db: &mut PgConnection, id: ExperimentId) -> Result<Option<Expe
 
 /// Like [`lock`], but waits for its turn.
 pub async fn lock_wait(db: &mut PgConnection, id: ExperimentId) -> Result<Experiment> {
-    sqlx::query_scalar!("select 1 from experiment where experiment_id = $1 for no key update", id.0).fetch_optional(&mut *db).await?;
+    sqlx::query_scalar!(
+        "select 1 from experiment where experiment_id = $1 for no key update",
+        id.0
+    )
+    .fetch_optional(&mut *db)
+    .await?;
     get(db, id).await
 }
 
 /// Newest first; `state` empty means all.
-pub async fn list(db: &mut PgConnection, state: Option<ExperimentState>) -> Result<Vec<Experiment>> {
+pub async fn list(
+    db: &mut PgConnection,
+    state: Option<ExperimentState>,
+) -> Result<Vec<Experiment>> {
     let state = state.map(ExperimentState::as_str);
-    let rows = rows!("$1::text is null or state = $1 order by created_at desc, experiment_id desc limit 1000", state);
+    let rows = rows!(
+        "$1::text is null or state = $1 order by created_at desc, experiment_id desc limit 1000",
+        state
+    );
     let rows = rows.fetch_all(db).await?;
     rows.into_iter().map(TryInto::try_into).collect()
 }
@@ -165,11 +199,16 @@ pub async fn list(db: &mut PgConnection, state: Option<ExperimentState>) -> Resu
 /// digits that names may be made of.
 pub async fn resolve(db: &mut PgConnection, text: &str) -> Result<ExperimentId> {
     if text.contains('\0') {
-        return Err(Error::Caller("the experiment's name or id holds NUL".to_owned()));
+        return Err(Error::Caller(
+            "the experiment's name or id holds NUL".to_owned(),
+        ));
     }
-    let named = sqlx::query_scalar!("select experiment_id from experiment where name = $1 order by created_at desc limit 1", text)
-        .fetch_optional(&mut *db)
-        .await?;
+    let named = sqlx::query_scalar!(
+        "select experiment_id from experiment where name = $1 order by created_at desc limit 1",
+        text
+    )
+    .fetch_optional(&mut *db)
+    .await?;
     if let Some(id) = named {
         return Ok(ExperimentId(id));
     }
@@ -178,13 +217,18 @@ pub async fn resolve(db: &mut PgConnection, text: &str) -> Result<ExperimentId> 
         return Err(Error::missing("experiment", text));
     }
     let pattern = format!("{}%", text.to_ascii_lowercase());
-    let ids = sqlx::query_scalar!("select experiment_id from experiment where experiment_id::text like $1 limit 2", pattern)
-        .fetch_all(db)
-        .await?;
+    let ids = sqlx::query_scalar!(
+        "select experiment_id from experiment where experiment_id::text like $1 limit 2",
+        pattern
+    )
+    .fetch_all(db)
+    .await?;
     match ids[..] {
         [] => Err(Error::missing("experiment", text)),
         [id] => Ok(ExperimentId(id)),
-        _ => Err(Error::Caller(format!("`{text}` is the beginning of more than one experiment's id: write more of it"))),
+        _ => Err(Error::Caller(format!(
+            "`{text}` is the beginning of more than one experiment's id: write more of it"
+        ))),
     }
 }
 
@@ -197,9 +241,17 @@ pub async fn unfinished(db: &mut PgConnection) -> Result<Vec<ExperimentId>> {
 }
 
 /// Sets the state where the state machine has the step; the caller holds the row. `Conflict` where it has not.
-pub async fn set_state(db: &mut PgConnection, experiment: &Experiment, next: ExperimentState, reason: &str) -> Result<()> {
+pub async fn set_state(
+    db: &mut PgConnection,
+    experiment: &Experiment,
+    next: ExperimentState,
+    reason: &str,
+) -> Result<()> {
     if !experiment.state.may_become(next) {
-        return Err(Error::Conflict(format!("experiment {} is {}: it cannot become {next}", experiment.id, experiment.state)));
+        return Err(Error::Conflict(format!(
+            "experiment {} is {}: it cannot become {next}",
+            experiment.id, experiment.state
+        )));
     }
     sqlx::query!(
         "update experiment set state = $2, reason = $3, updated_at = now() where experiment_id = $1",
@@ -214,14 +266,23 @@ pub async fn set_state(db: &mut PgConnection, experiment: &Experiment, next: Exp
 }
 
 pub async fn set_iteration(db: &mut PgConnection, id: ExperimentId, iteration: u32) -> Result<()> {
-    sqlx::query!("update experiment set iteration = $2, updated_at = now() where experiment_id = $1", id.0, iteration.cast_signed())
-        .execute(db)
-        .await?;
+    sqlx::query!(
+        "update experiment set iteration = $2, updated_at = now() where experiment_id = $1",
+        id.0,
+        iteration.cast_signed()
+    )
+    .execute(db)
+    .await?;
     Ok(())
 }
 
 /// Decides that `iteration` is the last one.
-pub async fn set_last_iteration(db: &mut PgConnection, id: ExperimentId, iteration: u32, reason: &str) -> Result<()> {
+pub async fn set_last_iteration(
+    db: &mut PgConnection,
+    id: ExperimentId,
+    iteration: u32,
+    reason: &str,
+) -> Result<()> {
     sqlx::query!(
         "update experiment set last_iteration = $2, reason = $3, updated_at = now() where experiment_id = $1",
         id.0,
@@ -234,7 +295,10 @@ pub async fn set_last_iteration(db: &mut PgConnection, id: ExperimentId, iterati
 }
 
 /// These experiments' rows, held until the transaction ends, locked in the order of their ids.
-pub async fn lock_all(db: &mut PgConnection, ids: &[ExperimentId]) -> Result<HashMap<ExperimentId, Experiment>> {
+pub async fn lock_all(
+    db: &mut PgConnection,
+    ids: &[ExperimentId],
+) -> Result<HashMap<ExperimentId, Experiment>> {
     let uuids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     sqlx::query_scalar!("select 1 from experiment where experiment_id = any($1) order by experiment_id for no key update", &uuids)
         .fetch_all(&mut *db)
@@ -243,9 +307,17 @@ pub async fn lock_all(db: &mut PgConnection, ids: &[ExperimentId]) -> Result<Has
 }
 
 /// Fixes the digest of the base model's weights. The caller holds the row and has seen that it is not fixed.
-pub async fn fix_base_digest(db: &mut PgConnection, id: ExperimentId, digest: Digest) -> Result<()> {
-    sqlx::query!("update experiment set base_digest = $2 where experiment_id = $1 and base_digest is null", id.0, digest.to_string())
-        .execute(db)
-        .await?;
+pub async fn fix_base_digest(
+    db: &mut PgConnection,
+    id: ExperimentId,
+    digest: Digest,
+) -> Result<()> {
+    sqlx::query!(
+        "update experiment set base_digest = $2 where experiment_id = $1 and base_digest is null",
+        id.0,
+        digest.to_string()
+    )
+    .execute(db)
+    .await?;
     Ok(())
 }

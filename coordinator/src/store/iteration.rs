@@ -32,7 +32,11 @@ pub async fn insert(db: &mut PgConnection, experiment: ExperimentId, iteration: 
 }
 
 /// None: its jobs have not been made.
-pub async fn get(db: &mut PgConnection, experiment: ExperimentId, iteration: u32) -> Result<Option<Iteration>> {
+pub async fn get(
+    db: &mut PgConnection,
+    experiment: ExperimentId,
+    iteration: u32,
+) -> Result<Option<Iteration>> {
     let row = sqlx::query!(
         "select stop_reason, selected, training_set_digest, examples, tokens, line from iteration where experiment_id = $1 and iteration = $2",
         experiment.0,
@@ -45,7 +49,10 @@ pub async fn get(db: &mut PgConnection, experiment: ExperimentId, iteration: u32
             stop_reason: row.stop_reason,
             selected: row.selected.map(i32::cast_unsigned),
             training_set: optional_word(row.training_set_digest.as_deref())?,
-            trained: row.examples.map(i32::cast_unsigned).zip(row.tokens.map(i64::cast_unsigned)),
+            trained: row
+                .examples
+                .map(i32::cast_unsigned)
+                .zip(row.tokens.map(i64::cast_unsigned)),
             line: row.line,
         })
     })
@@ -53,7 +60,12 @@ pub async fn get(db: &mut PgConnection, experiment: ExperimentId, iteration: u32
 }
 
 /// Records whether to stop after this iteration's evaluation, and why; empty: go on.
-pub async fn set_stop(db: &mut PgConnection, experiment: ExperimentId, iteration: u32, reason: &str) -> Result<()> {
+pub async fn set_stop(
+    db: &mut PgConnection,
+    experiment: ExperimentId,
+    iteration: u32,
+    reason: &str,
+) -> Result<()> {
     sqlx::query!(
         "update iteration set stop_reason = $3 where experiment_id = $1 and iteration = $2",
         experiment.0,
@@ -86,7 +98,13 @@ pub async fn set_selection(
 }
 
 /// Records what training did.
-pub async fn set_trained(db: &mut PgConnection, experiment: ExperimentId, iteration: u32, examples: u32, tokens: u64) -> Result<()> {
+pub async fn set_trained(
+    db: &mut PgConnection,
+    experiment: ExperimentId,
+    iteration: u32,
+    examples: u32,
+    tokens: u64,
+) -> Result<()> {
     sqlx::query!(
         "update iteration set examples = $3, tokens = $4 where experiment_id = $1 and iteration = $2",
         experiment.0,
@@ -99,15 +117,30 @@ pub async fn set_trained(db: &mut PgConnection, experiment: ExperimentId, iterat
     Ok(())
 }
 
-pub async fn set_line(db: &mut PgConnection, experiment: ExperimentId, iteration: u32, line: &str) -> Result<()> {
-    sqlx::query!("update iteration set line = $3 where experiment_id = $1 and iteration = $2", experiment.0, iteration.cast_signed(), line)
-        .execute(db)
-        .await?;
+pub async fn set_line(
+    db: &mut PgConnection,
+    experiment: ExperimentId,
+    iteration: u32,
+    line: &str,
+) -> Result<()> {
+    sqlx::query!(
+        "update iteration set line = $3 where experiment_id = $1 and iteration = $2",
+        experiment.0,
+        iteration.cast_signed(),
+        line
+    )
+    .execute(db)
+    .await?;
     Ok(())
 }
 
 /// The lines of iterations.jsonl from `first` on, at most `limit` (None: all), as (iteration, line) in order.
-pub async fn lines(db: &mut PgConnection, experiment: ExperimentId, first: u32, limit: Option<u32>) -> Result<Vec<(u32, String)>> {
+pub async fn lines(
+    db: &mut PgConnection,
+    experiment: ExperimentId,
+    first: u32,
+    limit: Option<u32>,
+) -> Result<Vec<(u32, String)>> {
     let rows = sqlx::query!(
         r#"select iteration, line as "line!" from iteration
            where experiment_id = $1 and iteration >= $2 and line is not null order by iteration limit $3"#,
@@ -117,11 +150,18 @@ pub async fn lines(db: &mut PgConnection, experiment: ExperimentId, first: u32, 
     )
     .fetch_all(db)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.iteration.cast_unsigned(), row.line)).collect())
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.iteration.cast_unsigned(), row.line))
+        .collect())
 }
 
 /// How many iterations in a row, up to and with `last`, had nothing to train on.
-pub async fn idle_streak(db: &mut PgConnection, experiment: ExperimentId, last: u32) -> Result<u32> {
+pub async fn idle_streak(
+    db: &mut PgConnection,
+    experiment: ExperimentId,
+    last: u32,
+) -> Result<u32> {
     let streak = sqlx::query_scalar!(
         r#"select $2 - coalesce(max(iteration), -1) as "streak!" from iteration
            where experiment_id = $1 and iteration <= $2 and (selected is null or selected > 0)"#,
@@ -143,7 +183,12 @@ pub struct Step {
     pub tokens: u64,
 }
 
-pub async fn insert_steps(db: &mut PgConnection, experiment: ExperimentId, iteration: u32, steps: &[Step]) -> Result<()> {
+pub async fn insert_steps(
+    db: &mut PgConnection,
+    experiment: ExperimentId,
+    iteration: u32,
+    steps: &[Step],
+) -> Result<()> {
     let number: Vec<i32> = steps.iter().map(|s| s.step.cast_signed()).collect();
     let loss: Vec<f64> = steps.iter().map(|s| s.loss).collect();
     let norm: Vec<f64> = steps.iter().map(|s| s.grad_norm).collect();
@@ -166,7 +211,11 @@ pub async fn insert_steps(db: &mut PgConnection, experiment: ExperimentId, itera
 }
 
 /// The loss of every step of an iteration's training, in order.
-pub async fn losses(db: &mut PgConnection, experiment: ExperimentId, iteration: u32) -> Result<Vec<f64>> {
+pub async fn losses(
+    db: &mut PgConnection,
+    experiment: ExperimentId,
+    iteration: u32,
+) -> Result<Vec<f64>> {
     let losses = sqlx::query_scalar!(
         "select loss from training_step where experiment_id = $1 and iteration = $2 order by step",
         experiment.0,
@@ -195,5 +244,8 @@ pub async fn pace(db: &mut PgConnection, experiment: ExperimentId) -> Result<Pac
     )
     .fetch_one(db)
     .await?;
-    Ok(Pace { began_unix_ms: row.began, seconds_per_iteration: row.mean })
+    Ok(Pace {
+        began_unix_ms: row.began,
+        seconds_per_iteration: row.mean,
+    })
 }

@@ -23,7 +23,9 @@ impl Batch {
 
     /// (problem, sample) in order.
     pub fn rollouts(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
-        self.problems.iter().flat_map(|&problem| self.sample_range().map(move |sample| (problem, sample)))
+        self.problems
+            .iter()
+            .flat_map(|&problem| self.sample_range().map(move |sample| (problem, sample)))
     }
 
     pub fn len(&self) -> usize {
@@ -97,8 +99,11 @@ impl TryFrom<Row> for Job {
     type Error = Error;
 
     fn try_from(row: Row) -> Result<Self> {
-        let batch =
-            Batch { problems: uints(&row.problems), first_sample: row.first_sample.cast_unsigned(), samples: row.samples.cast_unsigned() };
+        let batch = Batch {
+            problems: uints(&row.problems),
+            first_sample: row.first_sample.cast_unsigned(),
+            samples: row.samples.cast_unsigned(),
+        };
         let spec = Spec {
             iteration: row.iteration.cast_unsigned(),
             purpose: word(&row.purpose)?,
@@ -128,14 +133,22 @@ pub struct New<'a> {
 
 /// Makes ready jobs; one that is there already stays as it is.
 pub async fn insert(db: &mut PgConnection, jobs: &[New<'_>]) -> Result<()> {
-    let column = |number: fn(&Spec) -> u32| ints(&jobs.iter().map(|new| number(&new.spec)).collect::<Vec<_>>());
+    let column = |number: fn(&Spec) -> u32| {
+        ints(&jobs.iter().map(|new| number(&new.spec)).collect::<Vec<_>>())
+    };
     let ids: Vec<Uuid> = jobs.iter().map(|_| JobId::new().0).collect();
     let experiments: Vec<Uuid> = jobs.iter().map(|new| new.experiment.0).collect();
     let purposes: Vec<&str> = jobs.iter().map(|new| new.spec.purpose.as_str()).collect();
     let kinds: Vec<&str> = jobs.iter().map(|new| new.spec.kind.as_str()).collect();
     let lengths = column(|spec| u32::try_from(spec.batch.problems.len()).unwrap_or(u32::MAX >> 1));
-    let problems: Vec<i32> = jobs.iter().flat_map(|new| ints(&new.spec.batch.problems)).collect();
-    let units: Vec<i64> = jobs.iter().map(|new| i64::try_from(new.spec.batch.len()).unwrap_or(i64::MAX)).collect();
+    let problems: Vec<i32> = jobs
+        .iter()
+        .flat_map(|new| ints(&new.spec.batch.problems))
+        .collect();
+    let units: Vec<i64> = jobs
+        .iter()
+        .map(|new| i64::try_from(new.spec.batch.len()).unwrap_or(i64::MAX))
+        .collect();
     let traceparents: Vec<&str> = jobs.iter().map(|new| new.traceparent).collect();
     sqlx::query_file!(
         "src/store/sql/job/insert.sql",
@@ -160,8 +173,11 @@ pub async fn insert(db: &mut PgConnection, jobs: &[New<'_>]) -> Result<()> {
 
 /// The experiment that a job belongs to, read without locking anything: who changes jobs locks their experiment's row first.
 pub async fn experiment(db: &mut PgConnection, job: JobId) -> Result<ExperimentId> {
-    let id = sqlx::query_scalar!("select experiment_id from job where job_id = $1", job.0).fetch_optional(db).await?;
-    id.map(ExperimentId).ok_or_else(|| Error::missing("job", job))
+    let id = sqlx::query_scalar!("select experiment_id from job where job_id = $1", job.0)
+        .fetch_optional(db)
+        .await?;
+    id.map(ExperimentId)
+        .ok_or_else(|| Error::missing("job", job))
 }
 
 /// How many jobs of one kind and purpose an iteration has.
@@ -189,7 +205,11 @@ pub async fn all_have_ready(db: &mut PgConnection, experiments: &[ExperimentId])
 
 /// Counts an iteration's jobs in one statement, so that a job and the one that follows it are never both missed.
 /// Split and cancelled jobs are not counted; the work of a lost attempt is not.
-pub async fn count(db: &mut PgConnection, experiment: ExperimentId, iteration: u32) -> Result<Vec<Count>> {
+pub async fn count(
+    db: &mut PgConnection,
+    experiment: ExperimentId,
+    iteration: u32,
+) -> Result<Vec<Count>> {
     let rows = sqlx::query!(
         r#"select kind, purpose, count(*) as "total!", count(*) filter (where state = 'done') as "done!",
                   count(*) filter (where state = 'leased') as "leased!",
@@ -220,7 +240,12 @@ pub async fn count(db: &mut PgConnection, experiment: ExperimentId, iteration: u
 }
 
 /// Seconds of work by kind, of an iteration's done jobs of one purpose.
-pub async fn seconds(db: &mut PgConnection, experiment: ExperimentId, iteration: u32, purpose: Purpose) -> Result<Vec<(JobKind, f64)>> {
+pub async fn seconds(
+    db: &mut PgConnection,
+    experiment: ExperimentId,
+    iteration: u32,
+    purpose: Purpose,
+) -> Result<Vec<(JobKind, f64)>> {
     let rows = sqlx::query!(
         r#"select kind, sum(seconds) as "seconds!" from job
            where experiment_id = $1 and iteration = $2 and purpose = $3 and state = 'done' group by kind order by kind"#,
@@ -230,11 +255,17 @@ pub async fn seconds(db: &mut PgConnection, experiment: ExperimentId, iteration:
     )
     .fetch_all(db)
     .await?;
-    rows.into_iter().map(|row| Ok((word(&row.kind)?, row.seconds))).collect()
+    rows.into_iter()
+        .map(|row| Ok((word(&row.kind)?, row.seconds)))
+        .collect()
 }
 
 /// Cancels what is ready or leased of an experiment; fences grow, so that no late result is taken. With a purpose, only that.
-pub async fn cancel(db: &mut PgConnection, experiment: ExperimentId, purpose: Option<Purpose>) -> Result<u64> {
+pub async fn cancel(
+    db: &mut PgConnection,
+    experiment: ExperimentId,
+    purpose: Option<Purpose>,
+) -> Result<u64> {
     let done = sqlx::query!(
         "with gone as (
              update job set state = 'cancelled', fence = fence + 1
@@ -267,12 +298,29 @@ pub async fn forgive(db: &mut PgConnection, experiment: ExperimentId) -> Result<
 
 /// Replaces a ready verify job by one job for each of its rollouts.
 pub async fn split(db: &mut PgConnection, job: &Job) -> Result<()> {
-    sqlx::query!("update job set state = 'split', fence = fence + 1 where job_id = $1 and state = 'ready'", job.id.0)
-        .execute(&mut *db)
-        .await?;
-    let parts = (1..).zip(job.spec.batch.rollouts()).map(|(part, (problem, sample))| {
-        let batch = Batch { problems: vec![problem], first_sample: sample, samples: 1 };
-        New { experiment: job.experiment, spec: Spec { part, batch, ..job.spec.clone() }, traceparent: &job.traceparent }
-    });
+    sqlx::query!(
+        "update job set state = 'split', fence = fence + 1 where job_id = $1 and state = 'ready'",
+        job.id.0
+    )
+    .execute(&mut *db)
+    .await?;
+    let parts = (1..)
+        .zip(job.spec.batch.rollouts())
+        .map(|(part, (problem, sample))| {
+            let batch = Batch {
+                problems: vec![problem],
+                first_sample: sample,
+                samples: 1,
+            };
+            New {
+                experiment: job.experiment,
+                spec: Spec {
+                    part,
+                    batch,
+                    ..job.spec.clone()
+                },
+                traceparent: &job.traceparent,
+            }
+        });
     insert(db, &parts.collect::<Vec<_>>()).await
 }

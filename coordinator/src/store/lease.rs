@@ -35,7 +35,10 @@ pub enum Standing {
 }
 
 fn interval(duration: Duration) -> Result<PgInterval> {
-    PgInterval::try_from(duration).map_err(|error| Error::Internal { what: "lease length".to_owned(), source: Some(error) })
+    PgInterval::try_from(duration).map_err(|error| Error::Internal {
+        what: "lease length".to_owned(),
+        source: Some(error),
+    })
 }
 
 /// A worker that asks for jobs.
@@ -58,12 +61,21 @@ pub struct Open {
 
 /// The running experiments that have ready jobs of a kind, oldest first.
 pub async fn open(db: &mut PgConnection, kind: JobKind, most: usize) -> Result<Vec<Open>> {
-    let rows =
-        sqlx::query_file!("src/store/sql/lease/open.sql", kind.as_str(), i64::try_from(most).unwrap_or(i64::MAX)).fetch_all(db).await?;
+    let rows = sqlx::query_file!(
+        "src/store/sql/lease/open.sql",
+        kind.as_str(),
+        i64::try_from(most).unwrap_or(i64::MAX)
+    )
+    .fetch_all(db)
+    .await?;
     let small = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
     Ok(rows
         .into_iter()
-        .map(|row| Open { experiment: ExperimentId(row.experiment_id), leased: small(row.leased), ready: small(row.ready) })
+        .map(|row| Open {
+            experiment: ExperimentId(row.experiment_id),
+            leased: small(row.leased),
+            ready: small(row.ready),
+        })
         .collect())
 }
 
@@ -75,34 +87,89 @@ pub async fn claim(
     workers: &[WorkerId],
     lease: Duration,
 ) -> Result<Vec<Job>> {
-    let (experiments, jobs): (Vec<Uuid>, Vec<u32>) = shares.iter().map(|(experiment, jobs)| (experiment.0, *jobs)).unzip();
+    let (experiments, jobs): (Vec<Uuid>, Vec<u32>) = shares
+        .iter()
+        .map(|(experiment, jobs)| (experiment.0, *jobs))
+        .unzip();
     let workers: Vec<Uuid> = workers.iter().map(|worker| worker.0).collect();
-    let rows =
-        sqlx::query_file_as!(Row, "src/store/sql/lease/claim.sql", kind.as_str(), &experiments, &ints(&jobs), &workers, interval(lease)?);
-    rows.fetch_all(db).await?.into_iter().map(TryInto::try_into).collect()
+    let rows = sqlx::query_file_as!(
+        Row,
+        "src/store/sql/lease/claim.sql",
+        kind.as_str(),
+        &experiments,
+        &ints(&jobs),
+        &workers,
+        interval(lease)?
+    );
+    rows.fetch_all(db)
+        .await?
+        .into_iter()
+        .map(TryInto::try_into)
+        .collect()
 }
 
 /// Jobs of running experiments that are leased to these workers and that they do not know of, at most `capacity` each: the answer to a
 /// claim was lost. Their leases begin again.
-pub async fn regive(db: &mut PgConnection, asking: &[Asking<'_>], lease: Duration) -> Result<Vec<Job>> {
+pub async fn regive(
+    db: &mut PgConnection,
+    asking: &[Asking<'_>],
+    lease: Duration,
+) -> Result<Vec<Job>> {
     let workers: Vec<Uuid> = asking.iter().map(|asking| asking.worker.0).collect();
     let capacities: Vec<u32> = asking.iter().map(|asking| asking.capacity).collect();
-    let known = asking.iter().flat_map(|asking| asking.held.iter().map(|job| (asking.worker.0, job.0)));
+    let known = asking
+        .iter()
+        .flat_map(|asking| asking.held.iter().map(|job| (asking.worker.0, job.0)));
     let (holders, held): (Vec<Uuid>, Vec<Uuid>) = known.unzip();
-    let rows = sqlx::query_file_as!(Row, "src/store/sql/lease/regive.sql", &workers, &ints(&capacities), &holders, &held, interval(lease)?);
-    rows.fetch_all(db).await?.into_iter().map(TryInto::try_into).collect()
+    let rows = sqlx::query_file_as!(
+        Row,
+        "src/store/sql/lease/regive.sql",
+        &workers,
+        &ints(&capacities),
+        &holders,
+        &held,
+        interval(lease)?
+    );
+    rows.fetch_all(db)
+        .await?
+        .into_iter()
+        .map(TryInto::try_into)
+        .collect()
 }
 
 /// Extends the leases of `held`, also those that expired and that nobody else has claimed. Returns the jobs to drop.
-pub async fn extend(db: &mut PgConnection, worker: WorkerId, held: &[Held], lease: Duration) -> Result<Vec<JobId>> {
+pub async fn extend(
+    db: &mut PgConnection,
+    worker: WorkerId,
+    held: &[Held],
+    lease: Duration,
+) -> Result<Vec<JobId>> {
     let jobs: Vec<Uuid> = held.iter().map(|held| held.job.0).collect();
     let fences: Vec<i64> = held.iter().map(|held| held.fence.0).collect();
-    let units: Vec<i64> = held.iter().map(|held| held.units_done.cast_signed().max(0)).collect();
-    let totals: Vec<i64> = held.iter().map(|held| held.units_total.cast_signed().max(0)).collect();
-    let kept = sqlx::query_file_scalar!("src/store/sql/lease/extend.sql", worker.0, &jobs, &fences, &units, &totals, interval(lease)?)
-        .fetch_all(db)
-        .await?;
-    Ok(jobs.into_iter().filter(|job| !kept.contains(&Some(*job))).map(JobId).collect())
+    let units: Vec<i64> = held
+        .iter()
+        .map(|held| held.units_done.cast_signed().max(0))
+        .collect();
+    let totals: Vec<i64> = held
+        .iter()
+        .map(|held| held.units_total.cast_signed().max(0))
+        .collect();
+    let kept = sqlx::query_file_scalar!(
+        "src/store/sql/lease/extend.sql",
+        worker.0,
+        &jobs,
+        &fences,
+        &units,
+        &totals,
+        interval(lease)?
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(jobs
+        .into_iter()
+        .filter(|job| !kept.contains(&Some(*job)))
+        .map(JobId)
+        .collect())
 }
 
 /// Where each claim stands; the jobs' rows are held until the transaction ends, in the order of their ids. The caller has locked their
@@ -118,13 +185,20 @@ pub async fn standings(db: &mut PgConnection, claims: &[Claim]) -> Result<Vec<Re
     .await?;
     let mut jobs = HashMap::new();
     for row in rows {
-        jobs.insert(JobId(row.job_id), (row.state.clone(), Job::try_from(job_row!(row))?));
+        jobs.insert(
+            JobId(row.job_id),
+            (row.state.clone(), Job::try_from(job_row!(row))?),
+        );
     }
     let standing = |claim: &Claim| {
-        let (state, job) = jobs.get(&claim.job).ok_or_else(|| Error::missing("job", claim.job))?;
+        let (state, job) = jobs
+            .get(&claim.job)
+            .ok_or_else(|| Error::missing("job", claim.job))?;
         let current = job.fence == claim.fence;
         Ok(match state.as_str() {
-            "leased" | "ready" if current && job.worker == Some(claim.worker) => Standing::Holds(Box::new(job.clone())),
+            "leased" | "ready" if current && job.worker == Some(claim.worker) => {
+                Standing::Holds(Box::new(job.clone()))
+            }
             "done" if current => Standing::Done,
             _ => Standing::Stale,
         })
@@ -138,13 +212,29 @@ pub async fn complete(db: &mut PgConnection, done: &[(&Job, f64)]) -> Result<()>
     let ids: Vec<Uuid> = done.iter().map(|(job, _)| job.id.0).collect();
     let fences: Vec<i64> = done.iter().map(|(job, _)| job.fence.0).collect();
     let seconds: Vec<f64> = done.iter().map(|(_, seconds)| *seconds).collect();
-    let changed = sqlx::query_file!("src/store/sql/lease/complete.sql", &ids, &fences, &seconds).execute(db).await?.rows_affected();
-    if changed == done.len() as u64 { Ok(()) } else { Err(Error::broken(format!("{changed} of {} held jobs completed", done.len()))) }
+    let changed = sqlx::query_file!("src/store/sql/lease/complete.sql", &ids, &fences, &seconds)
+        .execute(db)
+        .await?
+        .rows_affected();
+    if changed == done.len() as u64 {
+        Ok(())
+    } else {
+        Err(Error::broken(format!(
+            "{changed} of {} held jobs completed",
+            done.len()
+        )))
+    }
 }
 
 /// How many units a done job had, where that was not known before.
 pub async fn set_units(db: &mut PgConnection, job: JobId, units: u64) -> Result<()> {
-    sqlx::query!("update job set units_done = $2, units_total = $2 where job_id = $1", job.0, units.cast_signed()).execute(db).await?;
+    sqlx::query!(
+        "update job set units_done = $2, units_total = $2 where job_id = $1",
+        job.0,
+        units.cast_signed()
+    )
+    .execute(db)
+    .await?;
     Ok(())
 }
 
@@ -179,13 +269,22 @@ impl TryFrom<ReturnedRow> for Returned {
 
     fn try_from(row: ReturnedRow) -> Result<Self> {
         let (losses, failures) = (row.losses.cast_unsigned(), row.failures.cast_unsigned());
-        Ok(Self { job: job_row!(row).try_into()?, losses, failures })
+        Ok(Self {
+            job: job_row!(row).try_into()?,
+            losses,
+            failures,
+        })
     }
 }
 
 /// Takes a job back from a worker that gave it up for `reason`; None where the claim no longer stands. The caller holds the experiment's row.
 /// The job waits longer after every failure; a released one does not wait, and nothing is counted against it.
-pub async fn give_up(db: &mut PgConnection, claim: Claim, fault: Fault, reason: &str) -> Result<Option<Returned>> {
+pub async fn give_up(
+    db: &mut PgConnection,
+    claim: Claim,
+    fault: Fault,
+    reason: &str,
+) -> Result<Option<Returned>> {
     let row = sqlx::query_file_as!(
         ReturnedRow,
         "src/store/sql/lease/give_up.sql",
@@ -197,7 +296,11 @@ pub async fn give_up(db: &mut PgConnection, claim: Claim, fault: Fault, reason: 
     .fetch_optional(&mut *db)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let outcome = if fault == Fault::Released { AttemptOutcome::Cancelled } else { AttemptOutcome::Failed };
+    let outcome = if fault == Fault::Released {
+        AttemptOutcome::Cancelled
+    } else {
+        AttemptOutcome::Failed
+    };
     attempt::end(db, claim.job, claim.fence, outcome, reason).await?;
     row.try_into().map(Some)
 }
@@ -223,12 +326,21 @@ pub async fn left_behind(db: &mut PgConnection, experiment: ExperimentId) -> Res
     )
     .fetch_all(db)
     .await?;
-    Ok(rows.into_iter().map(|row| Claim { worker: WorkerId(row.worker_id), job: JobId(row.job_id), fence: Fence(row.fence) }).collect())
+    Ok(rows
+        .into_iter()
+        .map(|row| Claim {
+            worker: WorkerId(row.worker_id),
+            job: JobId(row.job_id),
+            fence: Fence(row.fence),
+        })
+        .collect())
 }
 
 /// Makes an experiment's jobs whose lease has expired ready again and records the lost attempts; the caller holds the experiment's row.
 /// Their fence stays: who is only late may still finish.
 pub async fn sweep(db: &mut PgConnection, experiment: ExperimentId) -> Result<Vec<Returned>> {
-    let rows = sqlx::query_file_as!(ReturnedRow, "src/store/sql/lease/sweep.sql", experiment.0).fetch_all(db).await?;
+    let rows = sqlx::query_file_as!(ReturnedRow, "src/store/sql/lease/sweep.sql", experiment.0)
+        .fetch_all(db)
+        .await?;
     rows.into_iter().map(TryInto::try_into).collect()
 }

@@ -5,15 +5,30 @@ use sqlx::PgConnection;
 
 use crate::error::Result;
 
-pub async fn insert(db: &mut PgConnection, experiment: ExperimentId, iteration: u32, line: &str) -> Result<()> {
-    sqlx::query!("insert into metric (experiment_id, iteration, line) values ($1, $2, $3)", experiment.0, iteration.cast_signed(), line)
-        .execute(db)
-        .await?;
+pub async fn insert(
+    db: &mut PgConnection,
+    experiment: ExperimentId,
+    iteration: u32,
+    line: &str,
+) -> Result<()> {
+    sqlx::query!(
+        "insert into metric (experiment_id, iteration, line) values ($1, $2, $3)",
+        experiment.0,
+        iteration.cast_signed(),
+        line
+    )
+    .execute(db)
+    .await?;
     Ok(())
 }
 
 /// Lines from `first` on, at most `limit` (None: all), as (iteration, line) in order of iteration.
-pub async fn lines(db: &mut PgConnection, experiment: ExperimentId, first: u32, limit: Option<u32>) -> Result<Vec<(u32, String)>> {
+pub async fn lines(
+    db: &mut PgConnection,
+    experiment: ExperimentId,
+    first: u32,
+    limit: Option<u32>,
+) -> Result<Vec<(u32, String)>> {
     let rows = sqlx::query!(
         "select iteration, line from metric where experiment_id = $1 and iteration >= $2 order by iteration limit $3",
         experiment.0,
@@ -22,5 +37,8 @@ pub async fn lines(db: &mut PgConnection, experiment: ExperimentId, first: u32, 
     )
     .fetch_all(db)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.iteration.cast_unsigned(), row.line)).collect())
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.iteration.cast_unsigned(), row.line))
+        .collect())
 }

@@ -19,7 +19,9 @@ pub mod worker;
 
 use std::str::FromStr;
 
-use sqlx::{PgConnection, PgPool, Postgres, Transaction, pool::PoolConnection, postgres::PgConnectOptions};
+use sqlx::{
+    PgConnection, PgPool, Postgres, Transaction, pool::PoolConnection, postgres::PgConnectOptions,
+};
 
 use crate::error::{Error, Result};
 
@@ -38,7 +40,10 @@ impl Store {
     /// Connects and brings the schema up to date.
     pub async fn open(options: PgConnectOptions) -> Result<Self> {
         let pool = connect::pool(options).await?;
-        MIGRATIONS.run(&pool).await.map_err(|error| Error::internal("migrate the database", error))?;
+        MIGRATIONS
+            .run(&pool)
+            .await
+            .map_err(|error| Error::internal("migrate the database", error))?;
         Ok(Self { pool })
     }
 
@@ -61,7 +66,9 @@ impl Store {
 
 /// Tells every coordinator, once the transaction commits, that there is something to do.
 pub async fn notify(db: &mut PgConnection) -> Result<()> {
-    sqlx::query!("select pg_notify($1, '')", CHANNEL).execute(db).await?;
+    sqlx::query!("select pg_notify($1, '')", CHANNEL)
+        .execute(db)
+        .await?;
     Ok(())
 }
 
@@ -70,7 +77,8 @@ fn word<T: FromStr>(text: &str) -> Result<T>
 where
     T::Err: std::error::Error + Send + Sync + 'static,
 {
-    text.parse().map_err(|error| Error::internal(format!("stored word `{text}`"), error))
+    text.parse()
+        .map_err(|error| Error::internal(format!("stored word `{text}`"), error))
 }
 
 fn optional_word<T: FromStr>(text: Option<&str>) -> Result<Option<T>>

@@ -45,8 +45,14 @@ pub struct Heading {
     pub rule: String,
 }
 
-pub async fn insert(db: &mut PgConnection, experiment: ExperimentId, problems: &[Problem]) -> Result<()> {
-    let column = |text: fn(&Problem) -> &str| -> Vec<String> { problems.iter().map(|p| text(p).to_owned()).collect() };
+pub async fn insert(
+    db: &mut PgConnection,
+    experiment: ExperimentId,
+    problems: &[Problem],
+) -> Result<()> {
+    let column = |text: fn(&Problem) -> &str| -> Vec<String> {
+        problems.iter().map(|p| text(p).to_owned()).collect()
+    };
     let ordinals: Vec<u32> = problems.iter().map(|p| p.ordinal).collect();
     let difficulties: Vec<u32> = problems.iter().map(|p| p.difficulty).collect();
     sqlx::query!(
@@ -68,7 +74,11 @@ pub async fn insert(db: &mut PgConnection, experiment: ExperimentId, problems: &
 }
 
 /// Stores cases of problems that are stored already.
-pub async fn insert_cases(db: &mut PgConnection, experiment: ExperimentId, cases: &[Case]) -> Result<()> {
+pub async fn insert_cases(
+    db: &mut PgConnection,
+    experiment: ExperimentId,
+    cases: &[Case],
+) -> Result<()> {
     let ordinals: Vec<u32> = cases.iter().map(|c| c.ordinal).collect();
     let positions: Vec<u32> = cases.iter().map(|c| c.position).collect();
     let canonical: Vec<String> = cases.iter().map(|c| c.canonical.to_string()).collect();
@@ -100,7 +110,14 @@ pub async fn headings(db: &mut PgConnection, experiment: ExperimentId) -> Result
         .fetch_all(db)
         .await?;
     rows.into_iter()
-        .map(|row| Ok(Heading { ordinal: row.ordinal.cast_unsigned(), split: word(&row.split)?, family: row.family, rule: row.rule }))
+        .map(|row| {
+            Ok(Heading {
+                ordinal: row.ordinal.cast_unsigned(),
+                split: word(&row.split)?,
+                family: row.family,
+                rule: row.rule,
+            })
+        })
         .collect()
 }
 
@@ -109,8 +126,13 @@ pub type Key = (ExperimentId, u32);
 
 /// The keys' columns, each key once.
 fn columns(keys: &[Key]) -> (Vec<Uuid>, Vec<i32>) {
-    let keys: BTreeSet<(Uuid, u32)> = keys.iter().map(|(experiment, ordinal)| (experiment.0, *ordinal)).collect();
-    keys.into_iter().map(|(experiment, ordinal)| (experiment, ordinal.cast_signed())).unzip()
+    let keys: BTreeSet<(Uuid, u32)> = keys
+        .iter()
+        .map(|(experiment, ordinal)| (experiment.0, *ordinal))
+        .collect();
+    keys.into_iter()
+        .map(|(experiment, ordinal)| (experiment, ordinal.cast_signed()))
+        .unzip()
 }
 
 /// Problems, of several experiments if need be.
@@ -163,7 +185,10 @@ pub async fn cases(db: &mut PgConnection, keys: &[Key]) -> Result<HashMap<Key, V
             expected: row.expected,
             visible: row.visible,
         };
-        cases.entry((ExperimentId(row.experiment_id), case.ordinal)).or_default().push(case);
+        cases
+            .entry((ExperimentId(row.experiment_id), case.ordinal))
+            .or_default()
+            .push(case);
     }
     Ok(cases)
 }

@@ -22,10 +22,21 @@ pub struct Rollout {
 
 /// Stores the rollouts of generate jobs.
 pub async fn insert(db: &mut PgConnection, made: &[(&Job, Vec<Rollout>)]) -> Result<()> {
-    let rows = || made.iter().flat_map(|(job, rollouts)| rollouts.iter().map(move |rollout| (*job, rollout)));
-    let column = |number: fn(&Rollout) -> u32| ints(&rows().map(|(_, rollout)| number(rollout)).collect::<Vec<_>>());
+    let rows = || {
+        made.iter()
+            .flat_map(|(job, rollouts)| rollouts.iter().map(move |rollout| (*job, rollout)))
+    };
+    let column = |number: fn(&Rollout) -> u32| {
+        ints(
+            &rows()
+                .map(|(_, rollout)| number(rollout))
+                .collect::<Vec<_>>(),
+        )
+    };
     let experiments: Vec<Uuid> = rows().map(|(job, _)| job.experiment.0).collect();
-    let iterations: Vec<i32> = rows().map(|(job, _)| job.spec.iteration.cast_signed()).collect();
+    let iterations: Vec<i32> = rows()
+        .map(|(job, _)| job.spec.iteration.cast_signed())
+        .collect();
     let purposes: Vec<&str> = rows().map(|(job, _)| job.spec.purpose.as_str()).collect();
     let jobs: Vec<Uuid> = rows().map(|(job, _)| job.id.0).collect();
     let tokens: Vec<Vec<u8>> = rows().map(|(_, r)| tokens_to_bytes(&r.token_ids)).collect();
@@ -33,9 +44,17 @@ pub async fn insert(db: &mut PgConnection, made: &[(&Job, Vec<Rollout>)]) -> Res
     let finishes: Vec<&str> = rows().map(|(_, r)| r.finish.as_str()).collect();
     let logprobs: Vec<f64> = rows().map(|(_, r)| r.mean_logprob).collect();
     let place = |bytes: fn(&Candidate) -> usize| -> Vec<Option<i32>> {
-        rows().map(|(_, r)| r.candidate.as_ref().map(|candidate| i32::try_from(bytes(candidate)).unwrap_or(i32::MAX))).collect()
+        rows()
+            .map(|(_, r)| {
+                r.candidate
+                    .as_ref()
+                    .map(|candidate| i32::try_from(bytes(candidate)).unwrap_or(i32::MAX))
+            })
+            .collect()
     };
-    let reasons: Vec<Option<&str>> = rows().map(|(_, r)| r.candidate.map(|candidate| candidate.reason.as_str())).collect();
+    let reasons: Vec<Option<&str>> = rows()
+        .map(|(_, r)| r.candidate.map(|candidate| candidate.reason.as_str()))
+        .collect();
     sqlx::query!(
         "insert into rollout (experiment_id, iteration, purpose, job_id, problem, sample, tokens, text, finish, prompt_tokens, mean_logprob,
                               candidate_start, candidate_end, candidate_indent, candidate_reason)
@@ -65,8 +84,25 @@ pub async fn insert(db: &mut PgConnection, made: &[(&Job, Vec<Rollout>)]) -> Res
 /// The query in a file, of the completions that jobs are about.
 macro_rules! about {
     ($file:literal, $jobs:expr) => {{
-        let About { places, experiments, iterations, purposes, problems, first, end } = About::new($jobs);
-        sqlx::query_file!($file, &places, &experiments, &iterations, &purposes, &problems, &first, &end)
+        let About {
+            places,
+            experiments,
+            iterations,
+            purposes,
+            problems,
+            first,
+            end,
+        } = About::new($jobs);
+        sqlx::query_file!(
+            $file,
+            &places,
+            &experiments,
+            &iterations,
+            &purposes,
+            &problems,
+            &first,
+            &end
+        )
     }};
 }
 
@@ -82,13 +118,33 @@ pub struct Written {
 /// The completions that these jobs are about, each job's in order of problem and sample.
 pub async fn written(db: &mut PgConnection, jobs: &[&Job]) -> Result<Vec<Vec<Written>>> {
     let mut written: Vec<Vec<Written>> = jobs.iter().map(|_| Vec::new()).collect();
-    for row in about!("src/store/sql/rollout/written.sql", jobs).fetch_all(db).await? {
+    for row in about!("src/store/sql/rollout/written.sql", jobs)
+        .fetch_all(db)
+        .await?
+    {
         let (problem, sample) = (row.problem.cast_unsigned(), row.sample.cast_unsigned());
         let place = |bytes: Option<i32>| bytes.map(|bytes| bytes.cast_unsigned() as usize);
-        let range = place(row.candidate_start).zip(place(row.candidate_end)).zip(place(row.candidate_indent));
-        let reason = row.candidate_reason.map(|reason| word(&reason)).transpose()?;
-        let candidate = range.zip(reason).map(|(((start, end), indent), reason)| Candidate { start, end, indent, reason });
-        written[row.place as usize].push(Written { problem, sample, text: row.text, candidate });
+        let range = place(row.candidate_start)
+            .zip(place(row.candidate_end))
+            .zip(place(row.candidate_indent));
+        let reason = row
+            .candidate_reason
+            .map(|reason| word(&reason))
+            .transpose()?;
+        let candidate = range
+            .zip(reason)
+            .map(|(((start, end), indent), reason)| Candidate {
+                start,
+                end,
+                indent,
+                reason,
+            });
+        written[row.place as usize].push(Written {
+            problem,
+            sample,
+            text: row.text,
+            candidate,
+        });
     }
     Ok(written)
 }
@@ -96,7 +152,10 @@ pub async fn written(db: &mut PgConnection, jobs: &[&Job]) -> Result<Vec<Vec<Wri
 /// The ids of the completions that these jobs are about, each job's in order of problem and sample.
 pub async fn ids(db: &mut PgConnection, jobs: &[&Job]) -> Result<Vec<Vec<i64>>> {
     let mut ids: Vec<Vec<i64>> = jobs.iter().map(|_| Vec::new()).collect();
-    for row in about!("src/store/sql/rollout/ids.sql", jobs).fetch_all(db).await? {
+    for row in about!("src/store/sql/rollout/ids.sql", jobs)
+        .fetch_all(db)
+        .await?
+    {
         ids[row.place as usize].push(row.rollout_id);
     }
     Ok(ids)
@@ -144,7 +203,12 @@ pub struct Correct {
 
 /// What may be trained on: correct training rollouts of the iterations `first..=last` that the model ended itself, in order of problem,
 /// sample and iteration. One that was cut at `max_new_tokens` is left out: training would put an end token where the model wrote none.
-pub async fn correct(db: &mut PgConnection, experiment: ExperimentId, first: u32, last: u32) -> Result<Vec<Correct>> {
+pub async fn correct(
+    db: &mut PgConnection,
+    experiment: ExperimentId,
+    first: u32,
+    last: u32,
+) -> Result<Vec<Correct>> {
     let rows = sqlx::query!(
         "select r.rollout_id, r.problem, r.sample, v.code from rollout r join verdict v using (rollout_id)
          where r.experiment_id = $1 and r.iteration between $2 and $3 and r.purpose = 'train' and r.finish = 'stop' and v.correct
@@ -168,9 +232,16 @@ pub async fn correct(db: &mut PgConnection, experiment: ExperimentId, first: u32
 
 /// The sampled token ids of these rollouts, by id.
 pub async fn tokens(db: &mut PgConnection, ids: &[i64]) -> Result<Vec<(i64, Vec<u32>)>> {
-    let rows =
-        sqlx::query!("select rollout_id, tokens from rollout where rollout_id = any($1) order by rollout_id", ids).fetch_all(db).await?;
-    Ok(rows.into_iter().map(|row| (row.rollout_id, bytes_to_tokens(&row.tokens))).collect())
+    let rows = sqlx::query!(
+        "select rollout_id, tokens from rollout where rollout_id = any($1) order by rollout_id",
+        ids
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.rollout_id, bytes_to_tokens(&row.tokens)))
+        .collect())
 }
 
 /// Which rollouts somebody wants to read; None means any.
@@ -230,7 +301,12 @@ pub struct Record {
 
 impl Record {
     pub fn cursor(&self) -> Cursor {
-        Cursor { iteration: self.iteration, purpose: self.purpose.clone(), problem: self.problem, sample: self.sample }
+        Cursor {
+            iteration: self.iteration,
+            purpose: self.purpose.clone(),
+            problem: self.problem,
+            sample: self.sample,
+        }
     }
 }
 
@@ -252,7 +328,8 @@ pub async fn page(
         filter.family,
         filter.verdict.map(groklab_domain::Verdict::as_str),
         filter.problem.map(u32::cast_signed),
-        after.map_or(filter.iteration.map_or(-1, u32::cast_signed), |c| c.iteration),
+        after.map_or(filter.iteration.map_or(-1, u32::cast_signed), |c| c
+            .iteration),
         after.map_or("", |c| c.purpose.as_str()),
         after.map_or(-1, |c| c.problem),
         after.map_or(-1, |c| c.sample),
@@ -264,9 +341,17 @@ pub async fn page(
 }
 
 fn tokens_to_bytes(tokens: &[u32]) -> Vec<u8> {
-    tokens.iter().flat_map(|token| token.to_le_bytes()).collect()
+    tokens
+        .iter()
+        .flat_map(|token| token.to_le_bytes())
+        .collect()
 }
 
 fn bytes_to_tokens(bytes: &[u8]) -> Vec<u32> {
-    bytes.as_chunks::<4>().0.iter().map(|token| u32::from_le_bytes(*token)).collect()
+    bytes
+        .as_chunks::<4>()
+        .0
+        .iter()
+        .map(|token| u32::from_le_bytes(*token))
+        .collect()
 }

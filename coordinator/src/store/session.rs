@@ -19,7 +19,11 @@ const MOVES: &str = "a pooler before the database does not keep sessions: set it
 
 /// Refuses a database whose sessions do not stay.
 pub async fn must_stay(options: &PgConnectOptions) -> Result<()> {
-    let pool = PgPoolOptions::new().max_connections(2).acquire_timeout(ANSWER * 2).connect_with(options.clone()).await?;
+    let pool = PgPoolOptions::new()
+        .max_connections(2)
+        .acquire_timeout(ANSWER * 2)
+        .connect_with(options.clone())
+        .await?;
     let stays = tokio::time::timeout(ANSWER, stays(&pool)).await;
     let closed = tokio::time::timeout(ANSWER, pool.close());
     match stays {
@@ -56,13 +60,21 @@ async fn stays(pool: &PgPool) -> Result<bool> {
     }
     let channel = format!("groklab_{}", Uuid::new_v4().simple());
     one.listen(&channel).await?;
-    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("notify {channel}; commit"))).execute(&mut *other).await?;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("notify {channel}; commit")))
+        .execute(&mut *other)
+        .await?;
     // A notification comes with the first answer after its commit.
     let kept = process(&mut one).await? == own;
-    Ok(kept && one.next_buffered().is_some_and(|heard| heard.channel() == channel))
+    Ok(kept
+        && one
+            .next_buffered()
+            .is_some_and(|heard| heard.channel() == channel))
 }
 
 /// The server's process that answers. Asked in plain text: a prepared statement would stay behind with a stranger.
 async fn process(connection: impl Executor<'_, Database = Postgres>) -> Result<i32> {
-    Ok(sqlx::raw_sql("select pg_backend_pid()").fetch_one(connection).await?.try_get(0)?)
+    Ok(sqlx::raw_sql("select pg_backend_pid()")
+        .fetch_one(connection)
+        .await?
+        .try_get(0)?)
 }

@@ -30,10 +30,16 @@ pub struct Judged {
 
 /// Stores verdicts, none of which may be an infrastructure error: the table refuses those.
 pub async fn insert(db: &mut PgConnection, made: &[(&Job, Vec<Judged>)]) -> Result<()> {
-    let jobs: Vec<Uuid> = made.iter().flat_map(|(job, judged)| judged.iter().map(|_| job.id.0)).collect();
+    let jobs: Vec<Uuid> = made
+        .iter()
+        .flat_map(|(job, judged)| judged.iter().map(|_| job.id.0))
+        .collect();
     let judged: Vec<&Judged> = made.iter().flat_map(|(_, judged)| judged).collect();
     let ids: Vec<i64> = judged.iter().map(|j| j.rollout_id).collect();
-    let verdicts: Vec<&str> = judged.iter().map(|j| j.verification.verdict.as_str()).collect();
+    let verdicts: Vec<&str> = judged
+        .iter()
+        .map(|j| j.verification.verdict.as_str())
+        .collect();
     let tally = |tally: fn(&Verification) -> Tally| {
         let tallies = judged.iter().map(|j| tally(&j.verification));
         let (passed, total): (Vec<u32>, Vec<u32>) = tallies.map(|t| (t.passed, t.total)).unzip();
@@ -43,14 +49,26 @@ pub async fn insert(db: &mut PgConnection, made: &[(&Job, Vec<Judged>)]) -> Resu
     let (hidden_passed, hidden_total) = tally(|v| v.hidden);
     let correct: Vec<bool> = judged.iter().map(|j| j.verification.correct()).collect();
     let shortcut: Vec<bool> = judged.iter().map(|j| j.verification.shortcut()).collect();
-    let case: Vec<Option<i32>> = judged.iter().map(|j| j.first_failure.as_ref().map(|f| f.case.cast_signed())).collect();
-    let got: Vec<Option<String>> = judged.iter().map(|j| j.first_failure.as_ref().map(|f| text(&f.got))).collect();
-    let expected: Vec<Option<String>> = judged.iter().map(|j| j.first_failure.as_ref().map(|f| text(&f.expected))).collect();
+    let case: Vec<Option<i32>> = judged
+        .iter()
+        .map(|j| j.first_failure.as_ref().map(|f| f.case.cast_signed()))
+        .collect();
+    let got: Vec<Option<String>> = judged
+        .iter()
+        .map(|j| j.first_failure.as_ref().map(|f| text(&f.got)))
+        .collect();
+    let expected: Vec<Option<String>> = judged
+        .iter()
+        .map(|j| j.first_failure.as_ref().map(|f| text(&f.expected)))
+        .collect();
     let errors: Vec<String> = judged.iter().map(|j| text(&j.error)).collect();
     let codes: Vec<&[u8]> = judged.iter().map(|j| j.code.as_slice()).collect();
     let cpu: Vec<f64> = judged.iter().map(|j| j.cpu_ms).collect();
     let wall: Vec<f64> = judged.iter().map(|j| j.wall_ms).collect();
-    let memory: Vec<i64> = judged.iter().map(|j| j.peak_memory_kb.cast_signed()).collect();
+    let memory: Vec<i64> = judged
+        .iter()
+        .map(|j| j.peak_memory_kb.cast_signed())
+        .collect();
     sqlx::query!(
         "insert into verdict (job_id, rollout_id, verdict, visible_passed, visible_total, hidden_passed, hidden_total, correct, shortcut,
                               failed_case, got, expected, error, code, cpu_ms, wall_ms, peak_memory_kb)
@@ -94,7 +112,12 @@ pub struct Outcome {
 }
 
 /// The verdicts of an iteration's rollouts of one purpose, in order of problem and sample.
-pub async fn outcomes(db: &mut PgConnection, experiment: ExperimentId, iteration: u32, purpose: Purpose) -> Result<Vec<Outcome>> {
+pub async fn outcomes(
+    db: &mut PgConnection,
+    experiment: ExperimentId,
+    iteration: u32,
+    purpose: Purpose,
+) -> Result<Vec<Outcome>> {
     let rows = sqlx::query!(
         "select r.problem, r.sample, v.verdict, v.visible_passed, v.visible_total, v.hidden_passed, v.hidden_total
          from rollout r join verdict v using (rollout_id)
@@ -106,7 +129,10 @@ pub async fn outcomes(db: &mut PgConnection, experiment: ExperimentId, iteration
     )
     .fetch_all(db)
     .await?;
-    let tally = |passed: i32, total: i32| Tally { passed: passed.cast_unsigned(), total: total.cast_unsigned() };
+    let tally = |passed: i32, total: i32| Tally {
+        passed: passed.cast_unsigned(),
+        total: total.cast_unsigned(),
+    };
     rows.into_iter()
         .map(|row| {
             Ok(Outcome {

@@ -65,21 +65,35 @@ pub async fn register(db: &mut PgConnection, worker: &Registration) -> Result<()
 
 /// Notes that a worker has ended; what is still leased to it is given back by the next sweep. False where it was not known.
 pub async fn leave(db: &mut PgConnection, worker: WorkerId) -> Result<bool> {
-    let left = sqlx::query!("update worker set left_at = now() where worker_id = $1", worker.0).execute(db).await?;
+    let left = sqlx::query!(
+        "update worker set left_at = now() where worker_id = $1",
+        worker.0
+    )
+    .execute(db)
+    .await?;
     Ok(left.rows_affected() > 0)
 }
 
 /// Notes signs of life, every few seconds: a call that writes nothing else need not write. Returns the kinds of those that have registered and not left.
-pub async fn seen(db: &mut PgConnection, workers: &[WorkerId]) -> Result<HashMap<WorkerId, JobKind>> {
+pub async fn seen(
+    db: &mut PgConnection,
+    workers: &[WorkerId],
+) -> Result<HashMap<WorkerId, JobKind>> {
     let ids: Vec<Uuid> = workers.iter().map(|worker| worker.0).collect();
-    let rows = sqlx::query_file!("src/store/sql/worker/seen.sql", &ids).fetch_all(db).await?;
-    rows.into_iter().map(|row| Ok((WorkerId(row.worker_id), word(&row.kind)?))).collect()
+    let rows = sqlx::query_file!("src/store/sql/worker/seen.sql", &ids)
+        .fetch_all(db)
+        .await?;
+    rows.into_iter()
+        .map(|row| Ok((WorkerId(row.worker_id), word(&row.kind)?)))
+        .collect()
 }
 
 /// Workers heard of within a day that have not left, by kind and host. One is alive if it was heard of within `silence`.
 pub async fn list(db: &mut PgConnection, silence: Duration) -> Result<Vec<Worker>> {
-    let silence =
-        PgInterval::try_from(silence).map_err(|error| Error::Internal { what: "lease length".to_owned(), source: Some(error) })?;
+    let silence = PgInterval::try_from(silence).map_err(|error| Error::Internal {
+        what: "lease length".to_owned(),
+        source: Some(error),
+    })?;
     let rows = sqlx::query!(
         r#"select w.worker_id, w.kind, w.host, w.device, w.threads, w.version,
                   (extract(epoch from w.seen_at) * 1000)::bigint as "seen_unix_ms!", w.seen_at > now() - $1::interval as "alive!",
@@ -109,16 +123,19 @@ pub async fn list(db: &mut PgConnection, silence: Duration) -> Result<Vec<Worker
                 },
                 seen_unix_ms: row.seen_unix_ms,
                 alive: row.alive,
-                job: row.experiment_id.zip(row.job_id).map(|(experiment, job)| Activity {
-                    experiment_id: experiment.to_string(),
-                    job_id: job.to_string(),
-                    experiment: row.name.unwrap_or_default(),
-                    iteration: row.iteration.unwrap_or_default().cast_unsigned(),
-                    purpose: row.purpose.unwrap_or_default(),
-                    units_done: row.units_done.unwrap_or_default().cast_unsigned(),
-                    units_total: row.units_total.unwrap_or_default().cast_unsigned(),
-                    started_unix_ms: row.started_unix_ms.unwrap_or_default(),
-                }),
+                job: row
+                    .experiment_id
+                    .zip(row.job_id)
+                    .map(|(experiment, job)| Activity {
+                        experiment_id: experiment.to_string(),
+                        job_id: job.to_string(),
+                        experiment: row.name.unwrap_or_default(),
+                        iteration: row.iteration.unwrap_or_default().cast_unsigned(),
+                        purpose: row.purpose.unwrap_or_default(),
+                        units_done: row.units_done.unwrap_or_default().cast_unsigned(),
+                        units_total: row.units_total.unwrap_or_default().cast_unsigned(),
+                        started_unix_ms: row.started_unix_ms.unwrap_or_default(),
+                    }),
             })
         })
         .collect()

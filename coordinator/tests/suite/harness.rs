@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use groklab_coordinator::{Config, Tokens};
 use groklab_proto::{
     limits::MESSAGE_BYTES,
-    v1::{self, artifacts_client::ArtifactsClient, experiments_client::ExperimentsClient, workers_client::WorkersClient},
+    v1::{
+        self, artifacts_client::ArtifactsClient, experiments_client::ExperimentsClient,
+        workers_client::WorkersClient,
+    },
 };
 use groklab_runtime::secret::Secret;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
@@ -40,7 +43,10 @@ impl Coordinator {
 
     /// One that asks for tokens.
     pub async fn with_tokens() -> Self {
-        let tokens = Tokens { client: Secret::new(CLIENT_TOKEN), worker: Secret::new(WORKER_TOKEN) };
+        let tokens = Tokens {
+            client: Secret::new(CLIENT_TOKEN),
+            worker: Secret::new(WORKER_TOKEN),
+        };
         Self::configured(30, 3, Some(tokens)).await
     }
 
@@ -52,17 +58,30 @@ impl Coordinator {
 
     /// One that reaches the database by another URL than `database_url`.
     pub async fn by_way_of(url: String, database_url: String) -> Self {
-        Self { database_url, ..Self::over(url, folder(), 30, 3, None).await }
+        Self {
+            database_url,
+            ..Self::over(url, folder(), 30, 3, None).await
+        }
     }
 
     /// Another one, with leases of a second, on the database and the artifacts of this one, which ends.
     pub async fn restarted(self) -> Self {
         self.stop.cancel();
-        tokio::time::timeout(Duration::from_secs(60), self.task).await.expect("stops in time").unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(60), self.task)
+            .await
+            .expect("stops in time")
+            .unwrap()
+            .unwrap();
         Self::over(self.database_url, self.folder, 1, 3, None).await
     }
 
-    async fn over(database_url: String, folder: TempDir, lease_seconds: u64, attempts: u32, tokens: Option<Tokens>) -> Self {
+    async fn over(
+        database_url: String,
+        folder: TempDir,
+        lease_seconds: u64,
+        attempts: u32,
+        tokens: Option<Tokens>,
+    ) -> Self {
         let postgres = Postgres::shared();
         let address_file = folder.path().join("address");
         let config = Config {
@@ -78,10 +97,24 @@ impl Coordinator {
         };
         let stop = CancellationToken::new();
         let task = tokio::spawn(groklab_coordinator::run(config, stop.clone()));
-        eventually("the address file", async || std::fs::read_to_string(&address_file).ok()).await;
+        eventually("the address file", async || {
+            std::fs::read_to_string(&address_file).ok()
+        })
+        .await;
         let address = std::fs::read_to_string(&address_file).unwrap();
-        let channel = Channel::from_shared(address.trim().to_owned()).unwrap().connect().await.unwrap();
-        Self { database_url, channel, stop, task, folder, _postgres: postgres }
+        let channel = Channel::from_shared(address.trim().to_owned())
+            .unwrap()
+            .connect()
+            .await
+            .unwrap();
+        Self {
+            database_url,
+            channel,
+            stop,
+            task,
+            folder,
+            _postgres: postgres,
+        }
     }
 
     pub fn channel(&self) -> Channel {
@@ -89,15 +122,21 @@ impl Coordinator {
     }
 
     pub fn experiments(&self) -> ExperimentsClient<Channel> {
-        ExperimentsClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES).max_encoding_message_size(MESSAGE_BYTES)
+        ExperimentsClient::new(self.channel.clone())
+            .max_decoding_message_size(MESSAGE_BYTES)
+            .max_encoding_message_size(MESSAGE_BYTES)
     }
 
     pub fn workers(&self) -> WorkersClient<Channel> {
-        WorkersClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES).max_encoding_message_size(MESSAGE_BYTES)
+        WorkersClient::new(self.channel.clone())
+            .max_decoding_message_size(MESSAGE_BYTES)
+            .max_encoding_message_size(MESSAGE_BYTES)
     }
 
     pub fn artifacts(&self) -> ArtifactsClient<Channel> {
-        ArtifactsClient::new(self.channel.clone()).max_decoding_message_size(MESSAGE_BYTES).max_encoding_message_size(MESSAGE_BYTES)
+        ArtifactsClient::new(self.channel.clone())
+            .max_decoding_message_size(MESSAGE_BYTES)
+            .max_encoding_message_size(MESSAGE_BYTES)
     }
 
     /// Submits a file; returns the experiment's id.
@@ -106,24 +145,49 @@ impl Coordinator {
         response.experiment.unwrap().experiment_id
     }
 
-    pub async fn try_submit(&self, key: &str, file: &str) -> Result<v1::SubmitResponse, tonic::Status> {
+    pub async fn try_submit(
+        &self,
+        key: &str,
+        file: &str,
+    ) -> Result<v1::SubmitResponse, tonic::Status> {
         let config = groklab_domain::experiment::parse(file).unwrap();
-        let request = v1::SubmitRequest { idempotency_key: key.to_owned(), config_json: serde_json::to_string(&config).unwrap() };
-        self.experiments().submit(request).await.map(tonic::Response::into_inner)
+        let request = v1::SubmitRequest {
+            idempotency_key: key.to_owned(),
+            config_json: serde_json::to_string(&config).unwrap(),
+        };
+        self.experiments()
+            .submit(request)
+            .await
+            .map(tonic::Response::into_inner)
     }
 
     pub async fn get(&self, id: &str) -> v1::Experiment {
-        self.experiments().get(named(id)).await.unwrap().into_inner()
+        self.experiments()
+            .get(named(id))
+            .await
+            .unwrap()
+            .into_inner()
     }
 
     /// Waits until the experiment is in the state.
     pub async fn until(&self, id: &str, state: &str) -> v1::Experiment {
-        eventually(&format!("state {state}"), async || Some(self.get(id).await).filter(|e| e.state == state)).await
+        eventually(&format!("state {state}"), async || {
+            Some(self.get(id).await).filter(|e| e.state == state)
+        })
+        .await
     }
 
     /// The lines of metrics.jsonl and of iterations.jsonl, without `seconds`.
     pub async fn lines(&self, id: &str) -> (Vec<serde_json::Value>, Vec<serde_json::Value>) {
-        let lines = self.experiments().metrics(v1::MetricsRequest { experiment: id.to_owned(), first: 0 }).await.unwrap().into_inner();
+        let lines = self
+            .experiments()
+            .metrics(v1::MetricsRequest {
+                experiment: id.to_owned(),
+                first: 0,
+            })
+            .await
+            .unwrap()
+            .into_inner();
         let read = |lines: Vec<String>| lines.iter().map(|line| without_seconds(line)).collect();
         (read(lines.metrics_json), read(lines.iterations_json))
     }
@@ -131,14 +195,22 @@ impl Coordinator {
     /// One number out of the database.
     pub async fn count(&self, sql: &'static str) -> i64 {
         let mut connection = PgConnection::connect(&self.database_url).await.unwrap();
-        sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
+        sqlx::query_scalar(sql)
+            .fetch_one(&mut connection)
+            .await
+            .unwrap()
     }
 
     /// The digest of everything in a table.
     pub async fn digest(&self, table: &str) -> String {
         let mut connection = PgConnection::connect(&self.database_url).await.unwrap();
-        let sql = format!("select coalesce(md5(string_agg(t::text, ',' order by t::text)), 'empty') from {table} t");
-        sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut connection).await.unwrap()
+        let sql = format!(
+            "select coalesce(md5(string_agg(t::text, ',' order by t::text)), 'empty') from {table} t"
+        );
+        sqlx::query_scalar(AssertSqlSafe(sql))
+            .fetch_one(&mut connection)
+            .await
+            .unwrap()
     }
 
     /// Does something to the database.
@@ -149,12 +221,18 @@ impl Coordinator {
 
     pub async fn stop(self) {
         self.stop.cancel();
-        tokio::time::timeout(Duration::from_secs(60), self.task).await.expect("stops in time").unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(60), self.task)
+            .await
+            .expect("stops in time")
+            .unwrap()
+            .unwrap();
     }
 }
 
 pub fn named(experiment: &str) -> v1::ExperimentRef {
-    v1::ExperimentRef { experiment: experiment.to_owned() }
+    v1::ExperimentRef {
+        experiment: experiment.to_owned(),
+    }
 }
 
 fn without_seconds(line: &str) -> serde_json::Value {
@@ -173,5 +251,7 @@ pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>)
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(120), polled).await.unwrap_or_else(|_| panic!("no {what} within 120 s"))
+    tokio::time::timeout(Duration::from_secs(120), polled)
+        .await
+        .unwrap_or_else(|_| panic!("no {what} within 120 s"))
 }

@@ -13,7 +13,8 @@ use tonic::{
 
 use crate::{harness::Coordinator, worker::Worker};
 
-const FILE: &str = "name = \"short\"\n[model]\nsource = \"m.gguf\"\n[problems]\nfamilies = [\"sum_digits\"]\n";
+const FILE: &str =
+    "name = \"short\"\n[model]\nsource = \"m.gguf\"\n[problems]\nfamilies = [\"sum_digits\"]\n";
 
 const CALLS: [&str; 21] = [
     "Experiments/Submit",
@@ -79,10 +80,24 @@ async fn send(channel: &Channel, call: &str, bytes: Bytes) -> Result<(), Status>
     grpc.ready().await.unwrap();
     let path = format!("/groklab.v1.{call}").parse().unwrap();
     let messages = tonic::Request::new(tokio_stream::iter([bytes]));
-    let answer = async { grpc.streaming(messages, path, Raw).await?.into_inner().message().await.map(drop) };
+    let answer = async {
+        grpc.streaming(messages, path, Raw)
+            .await?
+            .into_inner()
+            .message()
+            .await
+            .map(drop)
+    };
     let waits = matches!(call, "Workers/Lease" | "Experiments/Watch");
-    let outcome = tokio::time::timeout(Duration::from_secs(if waits { 1 } else { 60 }), answer).await;
-    outcome.unwrap_or_else(|_| if waits { Ok(()) } else { panic!("{call} hangs") })
+    let outcome =
+        tokio::time::timeout(Duration::from_secs(if waits { 1 } else { 60 }), answer).await;
+    outcome.unwrap_or_else(|_| {
+        if waits {
+            Ok(())
+        } else {
+            panic!("{call} hangs")
+        }
+    })
 }
 
 /// A number stream that is the same in every run.
@@ -90,7 +105,10 @@ struct Random(u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         self.0 >> 33
     }
 
@@ -103,11 +121,28 @@ impl Random {
 /// Texts that break careless programs, in every place where a text is expected.
 fn texts() -> Vec<String> {
     let long = "a".repeat(2 << 20);
-    let fixed = ["", "\0", "a\0b", "' or 1=1; drop table job; --", "../../../etc/passwd", "%", "_", "\u{202e}\u{0}", "-1", "sha256:", "🦀"];
+    let fixed = [
+        "",
+        "\0",
+        "a\0b",
+        "' or 1=1; drop table job; --",
+        "../../../etc/passwd",
+        "%",
+        "_",
+        "\u{202e}\u{0}",
+        "-1",
+        "sha256:",
+        "🦀",
+    ];
     fixed
         .iter()
         .map(ToString::to_string)
-        .chain([long, "🦀".repeat(10_000), "[".repeat(100_000), format!("sha256:{}", "g".repeat(64))])
+        .chain([
+            long,
+            "🦀".repeat(10_000),
+            "[".repeat(100_000),
+            format!("sha256:{}", "g".repeat(64)),
+        ])
         .collect()
 }
 
@@ -115,32 +150,151 @@ fn texts() -> Vec<String> {
 fn hostile(text: &str, worker: &str, job: &str) -> Vec<(&'static str, Vec<u8>)> {
     let t = || text.to_owned();
     // Results under a claim that is no longer current; what a current claim may not say is in the tests of leases.
-    let claim = |result| v1::CompleteRequest { worker_id: worker.to_owned(), job_id: job.to_owned(), fence: 999, seconds: 1.0, result };
-    let not_a_time = v1::CompleteRequest { fence: 1, seconds: f64::NAN, ..claim(None) };
-    let rollout = v1::Rollout { problem: u32::MAX, sample: u32::MAX, finish: t(), text: text.into(), ..Default::default() };
-    let generated = v1::GenerateResult { base_digest: t(), adapter_id: t(), rollouts: vec![rollout; 3] };
-    let verdict = v1::RolloutVerdict { verdict: t(), visible_passed: 9, hidden_total: u32::MAX, ..Default::default() };
-    let verified = v1::VerifyResult { verdicts: vec![verdict] };
-    let trained = v1::TrainResult { base_digest: t(), adapter: Some(v1::Adapter { id: t(), ..Default::default() }), ..Default::default() };
-    let held = v1::Held { job_id: t(), fence: i64::MIN, units_done: u64::MAX, units_total: u64::MAX };
+    let claim = |result| v1::CompleteRequest {
+        worker_id: worker.to_owned(),
+        job_id: job.to_owned(),
+        fence: 999,
+        seconds: 1.0,
+        result,
+    };
+    let not_a_time = v1::CompleteRequest {
+        fence: 1,
+        seconds: f64::NAN,
+        ..claim(None)
+    };
+    let rollout = v1::Rollout {
+        problem: u32::MAX,
+        sample: u32::MAX,
+        finish: t(),
+        text: text.into(),
+        ..Default::default()
+    };
+    let generated = v1::GenerateResult {
+        base_digest: t(),
+        adapter_id: t(),
+        rollouts: vec![rollout; 3],
+    };
+    let verdict = v1::RolloutVerdict {
+        verdict: t(),
+        visible_passed: 9,
+        hidden_total: u32::MAX,
+        ..Default::default()
+    };
+    let verified = v1::VerifyResult {
+        verdicts: vec![verdict],
+    };
+    let trained = v1::TrainResult {
+        base_digest: t(),
+        adapter: Some(v1::Adapter {
+            id: t(),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let held = v1::Held {
+        job_id: t(),
+        fence: i64::MIN,
+        units_done: u64::MAX,
+        units_total: u64::MAX,
+    };
     let named = v1::ExperimentRef { experiment: t() }.encode_to_vec();
-    let mut all: Vec<_> = CALLS[3..10].iter().map(|call| (*call, named.clone())).collect();
+    let mut all: Vec<_> = CALLS[3..10]
+        .iter()
+        .map(|call| (*call, named.clone()))
+        .collect();
     all.extend([
-        ("Experiments/Submit", v1::SubmitRequest { idempotency_key: t(), config_json: t() }.encode_to_vec()),
-        ("Experiments/Rollouts", v1::RolloutsRequest { experiment: t(), verdict: Some(t()), ..Default::default() }.encode_to_vec()),
-        ("Experiments/List", v1::ListRequest { state: format!("x{text}") }.encode_to_vec()),
-        ("Workers/Register", v1::RegisterRequest { worker_id: t(), kind: t(), host: t(), ..Default::default() }.encode_to_vec()),
-        ("Workers/Lease", v1::LeaseRequest { worker_id: t(), kind: t(), capacity: u32::MAX, held: vec![held.clone()] }.encode_to_vec()),
-        ("Workers/Heartbeat", v1::HeartbeatRequest { worker_id: worker.to_owned(), held: vec![held; 100] }.encode_to_vec()),
-        ("Workers/Complete", claim(Some(v1::complete_request::Result::Generate(generated))).encode_to_vec()),
-        ("Workers/Complete", claim(Some(v1::complete_request::Result::Verify(verified))).encode_to_vec()),
-        ("Workers/Complete", claim(Some(v1::complete_request::Result::Train(trained))).encode_to_vec()),
+        (
+            "Experiments/Submit",
+            v1::SubmitRequest {
+                idempotency_key: t(),
+                config_json: t(),
+            }
+            .encode_to_vec(),
+        ),
+        (
+            "Experiments/Rollouts",
+            v1::RolloutsRequest {
+                experiment: t(),
+                verdict: Some(t()),
+                ..Default::default()
+            }
+            .encode_to_vec(),
+        ),
+        (
+            "Experiments/List",
+            v1::ListRequest {
+                state: format!("x{text}"),
+            }
+            .encode_to_vec(),
+        ),
+        (
+            "Workers/Register",
+            v1::RegisterRequest {
+                worker_id: t(),
+                kind: t(),
+                host: t(),
+                ..Default::default()
+            }
+            .encode_to_vec(),
+        ),
+        (
+            "Workers/Lease",
+            v1::LeaseRequest {
+                worker_id: t(),
+                kind: t(),
+                capacity: u32::MAX,
+                held: vec![held.clone()],
+            }
+            .encode_to_vec(),
+        ),
+        (
+            "Workers/Heartbeat",
+            v1::HeartbeatRequest {
+                worker_id: worker.to_owned(),
+                held: vec![held; 100],
+            }
+            .encode_to_vec(),
+        ),
+        (
+            "Workers/Complete",
+            claim(Some(v1::complete_request::Result::Generate(generated))).encode_to_vec(),
+        ),
+        (
+            "Workers/Complete",
+            claim(Some(v1::complete_request::Result::Verify(verified))).encode_to_vec(),
+        ),
+        (
+            "Workers/Complete",
+            claim(Some(v1::complete_request::Result::Train(trained))).encode_to_vec(),
+        ),
         ("Workers/Complete", claim(None).encode_to_vec()),
         ("Workers/Complete", not_a_time.encode_to_vec()),
-        ("Workers/Fail", v1::FailRequest { worker_id: t(), job_id: t(), fence: -1, ..Default::default() }.encode_to_vec()),
-        ("Workers/Leave", v1::LeaveRequest { worker_id: t() }.encode_to_vec()),
-        ("Artifacts/Put", v1::ArtifactChunk { digest: t(), data: vec![1; 100] }.encode_to_vec()),
-        ("Artifacts/Get", v1::GetArtifactRequest { digest: t() }.encode_to_vec()),
+        (
+            "Workers/Fail",
+            v1::FailRequest {
+                worker_id: t(),
+                job_id: t(),
+                fence: -1,
+                ..Default::default()
+            }
+            .encode_to_vec(),
+        ),
+        (
+            "Workers/Leave",
+            v1::LeaveRequest { worker_id: t() }.encode_to_vec(),
+        ),
+        (
+            "Artifacts/Put",
+            v1::ArtifactChunk {
+                digest: t(),
+                data: vec![1; 100],
+            }
+            .encode_to_vec(),
+        ),
+        (
+            "Artifacts/Get",
+            v1::GetArtifactRequest { digest: t() }.encode_to_vec(),
+        ),
     ]);
     all
 }
@@ -148,9 +302,19 @@ fn hostile(text: &str, worker: &str, job: &str) -> Vec<(&'static str, Vec<u8>)> 
 /// A line per table: everything in it but signs of life.
 async fn stored(coordinator: &Coordinator) -> Vec<String> {
     let mut found = Vec::new();
-    for table in
-        ["experiment", "problem", "problem_case", "iteration", "job", "attempt", "rollout", "verdict", "adapter", "artifact", "event"]
-    {
+    for table in [
+        "experiment",
+        "problem",
+        "problem_case",
+        "iteration",
+        "job",
+        "attempt",
+        "rollout",
+        "verdict",
+        "adapter",
+        "artifact",
+        "event",
+    ] {
         found.push(format!("{table} {}", coordinator.digest(table).await));
     }
     found
@@ -162,7 +326,11 @@ async fn whatever_is_sent_gets_an_error_and_changes_nothing() {
     let id = coordinator.submit(FILE).await;
     let mut worker = Worker::register(&coordinator, "generate").await;
     let job = worker.lease().await;
-    coordinator.execute("update experiment set state = 'paused', reason = 'so that nothing changes by itself'").await;
+    coordinator
+        .execute(
+            "update experiment set state = 'paused', reason = 'so that nothing changes by itself'",
+        )
+        .await;
     let before = stored(&coordinator).await;
 
     let channel = coordinator.channel();
@@ -171,12 +339,18 @@ async fn whatever_is_sent_gets_an_error_and_changes_nothing() {
     for call in CALLS {
         for _ in 0..100 {
             if let Err(status) = send(&channel, call, random.bytes()).await {
-                assert!(!matches!(status.code(), Code::Unavailable | Code::Unknown), "{call}: {status:?}");
+                assert!(
+                    !matches!(status.code(), Code::Unavailable | Code::Unknown),
+                    "{call}: {status:?}"
+                );
                 refused += 1;
             }
         }
     }
-    assert!(refused > 1_000, "most random bytes are no message: {refused}");
+    assert!(
+        refused > 1_000,
+        "most random bytes are no message: {refused}"
+    );
     for text in texts() {
         for (call, message) in hostile(&text, &worker.id, &job.job_id) {
             let shown: String = text.chars().take(20).collect();
@@ -184,14 +358,30 @@ async fn whatever_is_sent_gets_an_error_and_changes_nothing() {
                 // A stale claim is no error: its worker is told that the job has moved on.
                 Ok(()) => assert_eq!(call, "Workers/Complete", "took `{shown}`"),
                 Err(status) => {
-                    let expected = [Code::InvalidArgument, Code::NotFound, Code::FailedPrecondition, Code::OutOfRange];
-                    assert!(expected.contains(&status.code()), "{call} with `{shown}`: {status:?}");
-                    assert!(status.message().len() < 4_100, "{call} with `{shown}` answers with {} bytes", status.message().len());
+                    let expected = [
+                        Code::InvalidArgument,
+                        Code::NotFound,
+                        Code::FailedPrecondition,
+                        Code::OutOfRange,
+                    ];
+                    assert!(
+                        expected.contains(&status.code()),
+                        "{call} with `{shown}`: {status:?}"
+                    );
+                    assert!(
+                        status.message().len() < 4_100,
+                        "{call} with `{shown}` answers with {} bytes",
+                        status.message().len()
+                    );
                 }
             }
         }
     }
     assert_eq!(stored(&coordinator).await, before);
-    assert_eq!(coordinator.get(&id).await.state, "paused", "it serves as before");
+    assert_eq!(
+        coordinator.get(&id).await.state,
+        "paused",
+        "it serves as before"
+    );
     coordinator.stop().await;
 }

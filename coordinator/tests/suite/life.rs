@@ -38,28 +38,59 @@ async fn an_experiment_runs_to_its_end_and_repeats_itself() {
     let coordinator = Coordinator::start().await;
     let _crew = crew(&coordinator).await;
     let first = coordinator.submit(FILE).await;
-    let second = coordinator.try_submit("again", FILE).await.unwrap().experiment.unwrap().experiment_id;
+    let second = coordinator
+        .try_submit("again", FILE)
+        .await
+        .unwrap()
+        .experiment
+        .unwrap()
+        .experiment_id;
     let done = coordinator.until(&first, "completed").await;
     assert_eq!((done.iteration, done.reason.as_str()), (2, ""));
     coordinator.until(&second, "completed").await;
 
     let (metrics, iterations) = coordinator.lines(&first).await;
-    assert_eq!(coordinator.lines(&second).await, (metrics.clone(), iterations.clone()));
+    assert_eq!(
+        coordinator.lines(&second).await,
+        (metrics.clone(), iterations.clone())
+    );
     assert_eq!((metrics.len(), iterations.len()), (3, 2));
     // Greedily the untrained solves 0, 3, 6, 9 of 0..12; the trained one all but 1, 4, 7, 10.
-    let correct = |line: usize, split: &str| metrics[line]["splits"][split]["correct"].as_u64().unwrap();
-    assert_eq!([correct(0, "train"), correct(0, "val"), correct(0, "test")], [2, 1, 1]);
-    assert_eq!([correct(2, "train"), correct(2, "val"), correct(2, "test")], [4, 2, 2]);
+    let correct =
+        |line: usize, split: &str| metrics[line]["splits"][split]["correct"].as_u64().unwrap();
+    assert_eq!(
+        [correct(0, "train"), correct(0, "val"), correct(0, "test")],
+        [2, 1, 1]
+    );
+    assert_eq!(
+        [correct(2, "train"), correct(2, "val"), correct(2, "test")],
+        [4, 2, 2]
+    );
     assert_eq!(metrics[0]["splits"]["val"]["sampled"]["pass_at"]["1"], 0.5);
     assert!(metrics[0]["adapter"].is_null());
     assert_eq!(metrics[1]["adapter"], iterations[0]["adapter_out"]);
     // Samples 2 and 4 of each train problem are right and the same code: one of each is trained on.
     let counts = &iterations[1]["rollouts"];
-    assert_eq!((counts["total"].as_u64(), counts["correct"].as_u64(), counts["selected"].as_u64()), (Some(24), Some(12), Some(6)));
+    assert_eq!(
+        (
+            counts["total"].as_u64(),
+            counts["correct"].as_u64(),
+            counts["selected"].as_u64()
+        ),
+        (Some(24), Some(12), Some(6))
+    );
     assert_eq!(iterations[1]["training"]["examples"], 6);
     assert_eq!(iterations[1]["training"]["last_loss"], 0.5);
-    assert_eq!(coordinator.count("select count(*) from rollout").await, 2 * (3 * 36 + 2 * 24));
-    assert_eq!(coordinator.count("select count(*) from attempt where outcome <> 'done'").await, 0);
+    assert_eq!(
+        coordinator.count("select count(*) from rollout").await,
+        2 * (3 * 36 + 2 * 24)
+    );
+    assert_eq!(
+        coordinator
+            .count("select count(*) from attempt where outcome <> 'done'")
+            .await,
+        0
+    );
     coordinator.stop().await;
 }
 
@@ -87,28 +118,64 @@ async fn an_export_has_every_file() {
     assert_eq!(names, expected);
     let lines = |name: &str| -> Vec<serde_json::Value> {
         let text = String::from_utf8(files[name].clone()).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     };
-    assert_eq!((lines("train.jsonl").len(), lines("val.jsonl").len(), lines("test.jsonl").len()), (6, 3, 3));
-    assert_eq!(lines("train.jsonl")[0]["cases"].as_array().unwrap().len(), 8);
+    assert_eq!(
+        (
+            lines("train.jsonl").len(),
+            lines("val.jsonl").len(),
+            lines("test.jsonl").len()
+        ),
+        (6, 3, 3)
+    );
+    assert_eq!(
+        lines("train.jsonl")[0]["cases"].as_array().unwrap().len(),
+        8
+    );
     let rollouts = lines("rollouts.jsonl");
     assert_eq!(rollouts.len(), 3 * 36 + 2 * 24);
     let key = |line: &serde_json::Value| {
         let number = |key: &str| line[key].as_u64().unwrap();
-        (number("iteration"), line["purpose"].to_string(), number("problem"), number("sample"))
+        (
+            number("iteration"),
+            line["purpose"].to_string(),
+            number("problem"),
+            number("sample"),
+        )
     };
     assert!(rollouts.is_sorted_by_key(key));
-    assert_eq!((rollouts[0]["greedy"].as_bool(), rollouts[0]["verdict"].as_str()), (Some(true), Some("passed")));
-    let shortcut = rollouts.iter().find(|line| line["shortcut"] == true).unwrap();
+    assert_eq!(
+        (
+            rollouts[0]["greedy"].as_bool(),
+            rollouts[0]["verdict"].as_str()
+        ),
+        (Some(true), Some("passed"))
+    );
+    let shortcut = rollouts
+        .iter()
+        .find(|line| line["shortcut"] == true)
+        .unwrap();
     assert_eq!(shortcut["first_failure"]["got"], "1\\0");
     let weights = Digest::of(&files["checkpoints/iter_2/adapter_model.safetensors"]).to_string();
-    assert_eq!(coordinator.count("select count(*) from adapter where iteration = 2 and trained").await, 1);
+    assert_eq!(
+        coordinator
+            .count("select count(*) from adapter where iteration = 2 and trained")
+            .await,
+        1
+    );
     assert!(weights.starts_with("sha256:"));
     coordinator.stop().await;
 }
 
 async fn export(coordinator: &Coordinator, name: &str) -> BTreeMap<String, Vec<u8>> {
-    let mut chunks = coordinator.experiments().export(named(name)).await.unwrap().into_inner();
+    let mut chunks = coordinator
+        .experiments()
+        .export(named(name))
+        .await
+        .unwrap()
+        .into_inner();
     let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     while let Some(chunk) = chunks.message().await.unwrap() {
         files.entry(chunk.path).or_default().extend(chunk.data);
@@ -128,14 +195,21 @@ async fn without_training_every_evaluated_line_is_the_same() {
     coordinator.until(&id, "completed").await;
     let (metrics, iterations) = coordinator.lines(&id).await;
     assert!(iterations.is_empty());
-    let iterations: Vec<_> = metrics.iter().map(|line| line["iteration"].as_u64().unwrap()).collect();
+    let iterations: Vec<_> = metrics
+        .iter()
+        .map(|line| line["iteration"].as_u64().unwrap())
+        .collect();
     assert_eq!(iterations, [0, 2, 4, 5]);
     let without = |line: &serde_json::Value| {
         let mut line = line.clone();
         line.as_object_mut().unwrap().remove("iteration");
         line
     };
-    assert!(metrics.iter().all(|line| without(line) == without(&metrics[0])));
+    assert!(
+        metrics
+            .iter()
+            .all(|line| without(line) == without(&metrics[0]))
+    );
     coordinator.stop().await;
 }
 
@@ -144,13 +218,27 @@ async fn nothing_to_train_on_is_said_and_ends_the_patience() {
     let coordinator = Coordinator::start().await;
     let mut generate = Worker::register(&coordinator, "generate").await;
     generate.hopeless = true;
-    let _workers = [generate.run(), Worker::register(&coordinator, "verify").await.run()];
-    let file = FILE.replace("iterations = 2", "iterations = 9").replace("[evaluate]", "[stop]\npatience = 2\n[evaluate]\nevery = 9");
+    let _workers = [
+        generate.run(),
+        Worker::register(&coordinator, "verify").await.run(),
+    ];
+    let file = FILE
+        .replace("iterations = 2", "iterations = 9")
+        .replace("[evaluate]", "[stop]\npatience = 2\n[evaluate]\nevery = 9");
     let id = coordinator.submit(&file).await;
     let done = coordinator.until(&id, "completed").await;
-    assert!(done.reason.contains("nothing correct to train on in 2 iterations"), "{}", done.reason);
+    assert!(
+        done.reason
+            .contains("nothing correct to train on in 2 iterations"),
+        "{}",
+        done.reason
+    );
     let (metrics, iterations) = coordinator.lines(&id).await;
-    assert_eq!((metrics.len(), iterations.len()), (2, 2), "the last adapter is evaluated");
+    assert_eq!(
+        (metrics.len(), iterations.len()),
+        (2, 2),
+        "the last adapter is evaluated"
+    );
     assert_eq!(iterations[0]["training"]["examples"], 0);
     assert!(iterations[0]["adapter_out"].is_null());
     coordinator.stop().await;
@@ -160,7 +248,9 @@ async fn nothing_to_train_on_is_said_and_ends_the_patience() {
 async fn reaching_the_target_stops_at_once() {
     let coordinator = Coordinator::start().await;
     let _crew = crew(&coordinator).await;
-    let id = coordinator.submit(&FILE.replace("[evaluate]", "[stop]\ntarget_accuracy = 0.6\n[evaluate]")).await;
+    let id = coordinator
+        .submit(&FILE.replace("[evaluate]", "[stop]\ntarget_accuracy = 0.6\n[evaluate]"))
+        .await;
     let done = coordinator.until(&id, "completed").await;
     assert!(done.reason.contains("has reached 0.6"), "{}", done.reason);
     assert_eq!(done.iteration, 1);
@@ -172,7 +262,12 @@ async fn reaching_the_target_stops_at_once() {
 async fn watching_shows_every_change_once() {
     let coordinator = Coordinator::start().await;
     let id = coordinator.submit(FILE).await;
-    let mut updates = coordinator.experiments().watch(named(&id)).await.unwrap().into_inner();
+    let mut updates = coordinator
+        .experiments()
+        .watch(named(&id))
+        .await
+        .unwrap()
+        .into_inner();
     let _crew = crew(&coordinator).await;
     let (mut states, mut events, mut metrics, mut iterations) = (Vec::new(), Vec::new(), 0, 0);
     while let Some(update) = updates.message().await.unwrap() {

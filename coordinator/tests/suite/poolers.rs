@@ -53,8 +53,16 @@ impl Pooler {
             command.uid(account.uid.as_raw()).gid(account.gid.as_raw());
         }
         let process = command.spawn().unwrap();
-        let pooler = Self { process, database, folder, postgres: postgres.clone() };
-        eventually("the pooler", async || UnixStream::connect(pooler.socket()).await.ok()).await;
+        let pooler = Self {
+            process,
+            database,
+            folder,
+            postgres: postgres.clone(),
+        };
+        eventually("the pooler", async || {
+            UnixStream::connect(pooler.socket()).await.ok()
+        })
+        .await;
         pooler
     }
 
@@ -73,11 +81,26 @@ impl Pooler {
     /// How many tables there are, and how a statement of whoever comes next through the pooler would be planned.
     async fn left_behind(&self) -> (i64, String) {
         let options: PgConnectOptions = self.url().parse().unwrap();
-        let mut connection = PgConnection::connect_with(&options.extra_float_digits(None).statement_cache_capacity(0)).await.unwrap();
+        let mut connection = PgConnection::connect_with(
+            &options.extra_float_digits(None).statement_cache_capacity(0),
+        )
+        .await
+        .unwrap();
         let tables = "select count(*) from pg_tables where schemaname = 'public'";
-        let tables = sqlx::query_scalar(tables).persistent(false).fetch_one(&mut connection).await.unwrap();
+        let tables = sqlx::query_scalar(tables)
+            .persistent(false)
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
         let planned = "select current_setting('plan_cache_mode')";
-        (tables, sqlx::query_scalar(planned).persistent(false).fetch_one(&mut connection).await.unwrap())
+        (
+            tables,
+            sqlx::query_scalar(planned)
+                .persistent(false)
+                .fetch_one(&mut connection)
+                .await
+                .unwrap(),
+        )
     }
 }
 
@@ -89,11 +112,21 @@ impl Drop for Pooler {
 }
 
 fn url(database: &str, port: u16, socket: &Path) -> String {
-    format!("postgres://groklab@localhost:{port}/{database}?host={}", socket.display())
+    format!(
+        "postgres://groklab@localhost:{port}/{database}?host={}",
+        socket.display()
+    )
 }
 
 fn program() -> &'static Path {
-    let found = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer", "/usr/local/bin/pgbouncer"].map(Path::new).into_iter().find(|p| p.exists());
+    let found = [
+        "/usr/sbin/pgbouncer",
+        "/usr/bin/pgbouncer",
+        "/usr/local/bin/pgbouncer",
+    ]
+    .map(Path::new)
+    .into_iter()
+    .find(|p| p.exists());
     found.expect("pgbouncer is installed: run make setup")
 }
 
@@ -103,14 +136,30 @@ async fn a_pooler_that_keeps_no_sessions_is_refused() {
     for (settings, says) in [
         ("pool_mode = transaction".to_owned(), ""),
         (format!("{lenient}pool_mode = transaction"), ""),
-        ("pool_mode = transaction\nmin_pool_size = 4\nserver_round_robin = 1".to_owned(), ""),
-        ("pool_mode = statement".to_owned(), "transaction blocks not allowed in statement pooling mode"),
+        (
+            "pool_mode = transaction\nmin_pool_size = 4\nserver_round_robin = 1".to_owned(),
+            "",
+        ),
+        (
+            "pool_mode = statement".to_owned(),
+            "transaction blocks not allowed in statement pooling mode",
+        ),
     ] {
         let pooler = Pooler::start(&settings).await;
         let said = refusal(&pooler.url(), &[]).await;
-        assert!(said.contains("open the database `test_") && said.contains("pool_mode = session"), "{settings}: {said}");
-        assert!(said.contains(says) && !said.contains("busy"), "{settings}: {said}");
-        assert_eq!(pooler.left_behind().await, (0, "auto".to_owned()), "{settings}");
+        assert!(
+            said.contains("open the database `test_") && said.contains("pool_mode = session"),
+            "{settings}: {said}"
+        );
+        assert!(
+            said.contains(says) && !said.contains("busy"),
+            "{settings}: {said}"
+        );
+        assert_eq!(
+            pooler.left_behind().await,
+            (0, "auto".to_owned()),
+            "{settings}"
+        );
     }
 }
 
@@ -129,15 +178,29 @@ async fn a_pooler_in_session_mode_is_served() {
 #[tokio::test]
 async fn what_a_pooler_refuses_is_told_by_its_reason() {
     let pooler = Pooler::start("pool_mode = session").await;
-    let said = refusal(&format!("{}&options=-c%20work_mem%3D4MB", pooler.url()), &[]).await;
-    assert!(said.contains("leave out the `options`") && said.contains("unsupported startup parameter"), "{said}");
+    let said = refusal(
+        &format!("{}&options=-c%20work_mem%3D4MB", pooler.url()),
+        &[],
+    )
+    .await;
+    assert!(
+        said.contains("leave out the `options`") && said.contains("unsupported startup parameter"),
+        "{said}"
+    );
     assert!(!said.contains("busy"), "{said}");
     let closed = Pooler::start("pool_mode = session\nmax_client_conn = 0").await;
     let said = refusal(&closed.url(), &[]).await;
-    assert!(said.contains("a pooler before it, ended the connection") && said.contains("no more connections allowed"), "{said}");
+    assert!(
+        said.contains("a pooler before it, ended the connection")
+            && said.contains("no more connections allowed"),
+        "{said}"
+    );
     let narrow = Pooler::start("pool_mode = session\ndefault_pool_size = 1").await;
     let said = refusal(&narrow.url(), &[]).await;
-    assert!(said.contains("does not serve two connections") && said.contains("room for 16"), "{said}");
+    assert!(
+        said.contains("does not serve two connections") && said.contains("room for 16"),
+        "{said}"
+    );
 }
 
 /// Passes everything on but notifications, as poolers do that give each client a process and none of what it did not ask for.
@@ -153,7 +216,12 @@ async fn deaf(to: PathBuf, clients: UnixListener) {
                 let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;
                 let mut body = vec![0; length - 4];
                 from_server.read_exact(&mut body).await.unwrap();
-                if head[0] != b'A' && to_client.write_all(&[&head[..], &body].concat()).await.is_err() {
+                if head[0] != b'A'
+                    && to_client
+                        .write_all(&[&head[..], &body].concat())
+                        .await
+                        .is_err()
+                {
                     break;
                 }
             }
@@ -166,7 +234,10 @@ async fn a_pooler_that_loses_notifications_is_refused() {
     let (postgres, folder) = (Postgres::shared(), folder());
     let database = postgres.named_database().await;
     let clients = UnixListener::bind(folder.path().join(".s.PGSQL.5432")).unwrap();
-    let pooler = tokio::spawn(deaf(postgres.layout().socket.join(".s.PGSQL.5432"), clients));
+    let pooler = tokio::spawn(deaf(
+        postgres.layout().socket.join(".s.PGSQL.5432"),
+        clients,
+    ));
     let said = refusal(&url(&database, 5432, folder.path()), &[]).await;
     assert!(said.contains("does not keep sessions"), "{said}");
     pooler.abort();

@@ -26,7 +26,11 @@ pub struct Postgres {
 
 /// A folder in which the unprivileged account of Postgres finds its way.
 pub fn folder() -> TempDir {
-    tempfile::Builder::new().prefix("groklab-test").permissions(Permissions::from_mode(0o755)).tempdir().unwrap()
+    tempfile::Builder::new()
+        .prefix("groklab-test")
+        .permissions(Permissions::from_mode(0o755))
+        .tempdir()
+        .unwrap()
 }
 
 impl Postgres {
@@ -47,15 +51,26 @@ impl Postgres {
         let (ready, started) = mpsc::channel();
         let until = stop.clone();
         let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
             runtime.block_on(async {
-                let layout = Layout { durable: false, ..Layout::prepare(&path).unwrap() };
+                let layout = Layout {
+                    durable: false,
+                    ..Layout::prepare(&path).unwrap()
+                };
                 let server = Server::start(layout).await.unwrap();
                 ready.send(server.layout().clone()).unwrap();
                 server.supervise(until).await;
             });
         });
-        Self { layout: started.recv().unwrap(), stop: Some(stop.drop_guard()), thread: Some(thread), _folder: folder }
+        Self {
+            layout: started.recv().unwrap(),
+            stop: Some(stop.drop_guard()),
+            thread: Some(thread),
+            _folder: folder,
+        }
     }
 
     pub fn layout(&self) -> &Layout {
@@ -65,19 +80,27 @@ impl Postgres {
     /// Makes a database; returns its URL.
     pub async fn database(&self) -> String {
         let name = self.named_database().await;
-        format!("postgres://groklab@localhost:5432/{name}?host={}&sslmode=disable", self.layout.socket.display())
+        format!(
+            "postgres://groklab@localhost:5432/{name}?host={}&sslmode=disable",
+            self.layout.socket.display()
+        )
     }
 
     /// Makes a database; returns its name.
     pub async fn named_database(&self) -> String {
         let name = format!("test_{}", Uuid::new_v4().simple());
         let mut connection = self.connect("postgres").await;
-        sqlx::query(AssertSqlSafe(format!("create database {name}"))).execute(&mut connection).await.unwrap();
+        sqlx::query(AssertSqlSafe(format!("create database {name}")))
+            .execute(&mut connection)
+            .await
+            .unwrap();
         name
     }
 
     async fn connect(&self, database: &str) -> PgConnection {
-        PgConnection::connect_with(&self.layout.connect(database)).await.unwrap()
+        PgConnection::connect_with(&self.layout.connect(database))
+            .await
+            .unwrap()
     }
 }
 
@@ -92,8 +115,18 @@ impl Drop for Postgres {
 #[tokio::test]
 async fn an_own_postgres_is_adopted_and_restarted() {
     let folder = folder();
-    let layout = Layout { durable: false, ..Layout::prepare(folder.path()).unwrap() };
-    let pid = || std::fs::read_to_string(layout.cluster.join("postmaster.pid")).ok()?.lines().next()?.parse::<i32>().ok();
+    let layout = Layout {
+        durable: false,
+        ..Layout::prepare(folder.path()).unwrap()
+    };
+    let pid = || {
+        std::fs::read_to_string(layout.cluster.join("postmaster.pid"))
+            .ok()?
+            .lines()
+            .next()?
+            .parse::<i32>()
+            .ok()
+    };
     let abandoned = Server::start(layout.clone()).await.unwrap();
     let first = pid().unwrap();
     let adopted = Server::start(layout.clone()).await.unwrap();
@@ -101,10 +134,17 @@ async fn an_own_postgres_is_adopted_and_restarted() {
     drop(abandoned);
     let stop = CancellationToken::new();
     let supervisor = tokio::spawn(adopted.supervise(stop.clone()));
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(first), nix::sys::signal::Signal::SIGKILL).unwrap();
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(first),
+        nix::sys::signal::Signal::SIGKILL,
+    )
+    .unwrap();
     crate::harness::eventually("another Postgres", async || {
         let another = pid().is_some_and(|pid| pid != first);
-        PgConnection::connect_with(&layout.connect("groklab")).await.ok().filter(|_| another)
+        PgConnection::connect_with(&layout.connect("groklab"))
+            .await
+            .ok()
+            .filter(|_| another)
     })
     .await;
     stop.cancel();
@@ -116,13 +156,30 @@ async fn an_own_postgres_is_adopted_and_restarted() {
 #[tokio::test]
 async fn a_postgres_that_shuts_down_is_replaced() {
     let folder = folder();
-    let layout = Layout { durable: false, ..Layout::prepare(folder.path()).unwrap() };
-    let pid = || std::fs::read_to_string(layout.cluster.join("postmaster.pid")).unwrap().lines().next().unwrap().parse::<i32>().unwrap();
+    let layout = Layout {
+        durable: false,
+        ..Layout::prepare(folder.path()).unwrap()
+    };
+    let pid = || {
+        std::fs::read_to_string(layout.cluster.join("postmaster.pid"))
+            .unwrap()
+            .lines()
+            .next()
+            .unwrap()
+            .parse::<i32>()
+            .unwrap()
+    };
     let _abandoned = Server::start(layout.clone()).await.unwrap();
     let first = pid();
-    let guest = PgConnection::connect_with(&layout.connect("groklab")).await.unwrap();
+    let guest = PgConnection::connect_with(&layout.connect("groklab"))
+        .await
+        .unwrap();
     // A smart shutdown: nobody new is let in, and it waits for the guest.
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(first), nix::sys::signal::Signal::SIGTERM).unwrap();
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(first),
+        nix::sys::signal::Signal::SIGTERM,
+    )
+    .unwrap();
     let leaves = async {
         tokio::time::sleep(std::time::Duration::from_millis(500)).await;
         guest.close().await.unwrap();

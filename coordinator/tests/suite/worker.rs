@@ -30,7 +30,13 @@ pub struct Worker {
 impl Worker {
     pub async fn register(coordinator: &Coordinator, kind: &'static str) -> Self {
         let id = WorkerId::new().to_string();
-        let mut worker = Self { id, kind, workers: coordinator.workers(), artifacts: coordinator.artifacts(), hopeless: false };
+        let mut worker = Self {
+            id,
+            kind,
+            workers: coordinator.workers(),
+            artifacts: coordinator.artifacts(),
+            hopeless: false,
+        };
         worker.introduce().await;
         worker
     }
@@ -70,11 +76,20 @@ impl Worker {
 
     /// Asks for a job once.
     pub async fn try_lease(&mut self) -> Result<Option<v1::Job>, tonic::Status> {
-        let request = v1::LeaseRequest { worker_id: self.id.clone(), kind: self.kind.to_owned(), capacity: 1, held: vec![] };
+        let request = v1::LeaseRequest {
+            worker_id: self.id.clone(),
+            kind: self.kind.to_owned(),
+            capacity: 1,
+            held: vec![],
+        };
         Ok(self.workers.lease(request).await?.into_inner().jobs.pop())
     }
 
-    pub async fn complete(&mut self, job: &v1::Job, result: Outcome) -> Result<bool, tonic::Status> {
+    pub async fn complete(
+        &mut self,
+        job: &v1::Job,
+        result: Outcome,
+    ) -> Result<bool, tonic::Status> {
         let request = v1::CompleteRequest {
             worker_id: self.id.clone(),
             job_id: job.job_id.clone(),
@@ -82,7 +97,10 @@ impl Worker {
             seconds: 0.25,
             result: Some(result),
         };
-        self.workers.complete(request).await.map(|response| response.into_inner().accepted)
+        self.workers
+            .complete(request)
+            .await
+            .map(|response| response.into_inner().accepted)
     }
 
     pub async fn fail(&mut self, job: &v1::Job, fault: &str, reason: &str) {
@@ -98,12 +116,30 @@ impl Worker {
 
     /// The jobs to drop.
     pub async fn heartbeat(&mut self, job: &v1::Job) -> Vec<String> {
-        let held = vec![v1::Held { job_id: job.job_id.clone(), fence: job.fence, units_done: 1, units_total: 0 }];
-        self.workers.heartbeat(v1::HeartbeatRequest { worker_id: self.id.clone(), held }).await.unwrap().into_inner().dropped
+        let held = vec![v1::Held {
+            job_id: job.job_id.clone(),
+            fence: job.fence,
+            units_done: 1,
+            units_total: 0,
+        }];
+        self.workers
+            .heartbeat(v1::HeartbeatRequest {
+                worker_id: self.id.clone(),
+                held,
+            })
+            .await
+            .unwrap()
+            .into_inner()
+            .dropped
     }
 
     pub async fn leave(&mut self) {
-        self.workers.leave(v1::LeaveRequest { worker_id: self.id.clone() }).await.unwrap();
+        self.workers
+            .leave(v1::LeaveRequest {
+                worker_id: self.id.clone(),
+            })
+            .await
+            .unwrap();
     }
 
     /// The one right result of a job.
@@ -117,9 +153,18 @@ impl Worker {
 
     fn generate(&self, job: &v1::GenerateJob) -> v1::GenerateResult {
         let trained = job.adapter.is_some();
-        let rollouts = job.prompts.iter().flat_map(|prompt| prompt.samples.iter().map(move |sample| (prompt.problem, sample.sample)));
+        let rollouts = job.prompts.iter().flat_map(|prompt| {
+            prompt
+                .samples
+                .iter()
+                .map(move |sample| (prompt.problem, sample.sample))
+        });
         let rollouts = rollouts.map(|(problem, sample)| {
-            let greedy = if trained { problem % 3 != 1 } else { problem % 3 == 0 };
+            let greedy = if trained {
+                problem % 3 != 1
+            } else {
+                problem % 3 == 0
+            };
             let right = !self.hopeless && if sample == 0 { greedy } else { sample % 2 == 0 };
             v1::Rollout {
                 problem,
@@ -129,12 +174,19 @@ impl Worker {
                 finish: "stop".to_owned(),
                 prompt_tokens: 5,
                 mean_logprob: -0.5,
-                candidate: Some(convert::candidate_range(Candidate::of(if right { CORRECT } else { WRONG }, "solve"))),
+                candidate: Some(convert::candidate_range(Candidate::of(
+                    if right { CORRECT } else { WRONG },
+                    "solve",
+                ))),
             }
         });
         v1::GenerateResult {
             base_digest: base(),
-            adapter_id: job.adapter.as_ref().map(|adapter| adapter.id.clone()).unwrap_or_default(),
+            adapter_id: job
+                .adapter
+                .as_ref()
+                .map(|adapter| adapter.id.clone())
+                .unwrap_or_default(),
             rollouts: rollouts.collect(),
         }
     }
@@ -143,13 +195,25 @@ impl Worker {
         let set = self.get(&job.training_set_digest).await.unwrap();
         let examples = set.iter().filter(|&&byte| byte == b'\n').count() as u32;
         let config = self.put(b"{\"r\": 16}").await;
-        let weights = self.put(format!("{} {}", job.training_set_digest, job.seed).as_bytes()).await;
+        let weights = self
+            .put(format!("{} {}", job.training_set_digest, job.seed).as_bytes())
+            .await;
         let optimiser_digest = self.put(b"optimiser").await;
         let id = Digest::of(format!("{config}{weights}").as_bytes()).to_string();
-        let step = |step| v1::TrainingStep { step, loss: 1.0 / f64::from(step + 1), grad_norm: 1.0, learning_rate: 1e-4, tokens: 10 };
+        let step = |step| v1::TrainingStep {
+            step,
+            loss: 1.0 / f64::from(step + 1),
+            grad_norm: 1.0,
+            learning_rate: 1e-4,
+            tokens: 10,
+        };
         v1::TrainResult {
             base_digest: base(),
-            adapter: Some(v1::Adapter { id, config_digest: config, weights_digest: weights }),
+            adapter: Some(v1::Adapter {
+                id,
+                config_digest: config,
+                weights_digest: weights,
+            }),
             optimiser_digest,
             examples,
             tokens: 20,
@@ -167,14 +231,29 @@ impl Worker {
     pub async fn put_as(&mut self, digest: &str, bytes: &[u8]) -> Result<u64, tonic::Status> {
         let (first, second) = bytes.split_at(bytes.len() / 2);
         let chunks = vec![
-            v1::ArtifactChunk { digest: digest.to_owned(), data: first.to_vec() },
-            v1::ArtifactChunk { digest: String::new(), data: second.to_vec() },
+            v1::ArtifactChunk {
+                digest: digest.to_owned(),
+                data: first.to_vec(),
+            },
+            v1::ArtifactChunk {
+                digest: String::new(),
+                data: second.to_vec(),
+            },
         ];
-        self.artifacts.put(tokio_stream::iter(chunks)).await.map(|response| response.into_inner().size)
+        self.artifacts
+            .put(tokio_stream::iter(chunks))
+            .await
+            .map(|response| response.into_inner().size)
     }
 
     pub async fn get(&mut self, digest: &str) -> Result<Vec<u8>, tonic::Status> {
-        let mut chunks = self.artifacts.get(v1::GetArtifactRequest { digest: digest.to_owned() }).await?.into_inner();
+        let mut chunks = self
+            .artifacts
+            .get(v1::GetArtifactRequest {
+                digest: digest.to_owned(),
+            })
+            .await?
+            .into_inner();
         let mut bytes = Vec::new();
         while let Some(chunk) = chunks.message().await? {
             bytes.extend(chunk.data);
@@ -209,8 +288,13 @@ pub async fn crew(coordinator: &Coordinator) -> Vec<DropGuard> {
 
 pub fn verify(job: &v1::VerifyJob) -> v1::VerifyResult {
     let verdicts = job.candidates.iter().map(|candidate| {
-        let problem = job.problems.iter().find(|problem| problem.problem == candidate.problem).unwrap();
-        let (visible, hidden): (Vec<_>, Vec<_>) = problem.cases.iter().partition(|case| case.visible);
+        let problem = job
+            .problems
+            .iter()
+            .find(|problem| problem.problem == candidate.problem)
+            .unwrap();
+        let (visible, hidden): (Vec<_>, Vec<_>) =
+            problem.cases.iter().partition(|case| case.visible);
         let (visible, hidden) = (visible.len() as u32, hidden.len() as u32);
         let right = candidate.text == CORRECT;
         v1::RolloutVerdict {
@@ -221,7 +305,11 @@ pub fn verify(job: &v1::VerifyJob) -> v1::VerifyResult {
             visible_total: visible,
             hidden_passed: if right { hidden } else { hidden - 1 },
             hidden_total: hidden,
-            first_failure: (!right).then(|| v1::FirstFailure { case: visible, got: "1\0".to_owned(), expected: "2".to_owned() }),
+            first_failure: (!right).then(|| v1::FirstFailure {
+                case: visible,
+                got: "1\0".to_owned(),
+                expected: "2".to_owned(),
+            }),
             error: String::new(),
             code: candidate.text.clone(),
             cpu_ms: 1.0,
@@ -229,5 +317,7 @@ pub fn verify(job: &v1::VerifyJob) -> v1::VerifyResult {
             peak_memory_kb: 1000,
         }
     });
-    v1::VerifyResult { verdicts: verdicts.collect() }
+    v1::VerifyResult {
+        verdicts: verdicts.collect(),
+    }
 }

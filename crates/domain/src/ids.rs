@@ -86,8 +86,13 @@ impl FromStr for Digest {
     type Err = NotADigest;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let bytes = text.strip_prefix("sha256:").and_then(|digits| hex::decode(digits).ok());
-        bytes.and_then(|b| b.try_into().ok()).map(Self).ok_or_else(|| NotADigest(text.to_owned()))
+        let bytes = text
+            .strip_prefix("sha256:")
+            .and_then(|digits| hex::decode(digits).ok());
+        bytes
+            .and_then(|b| b.try_into().ok())
+            .map(Self)
+            .ok_or_else(|| NotADigest(text.to_owned()))
     }
 }
 
@@ -99,7 +104,9 @@ impl Serialize for Digest {
 
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 

@@ -15,7 +15,9 @@ pub mod verdict;
 mod words;
 
 pub use ids::{Digest, ExperimentId, Fence, JobId, WorkerId};
-pub use states::{AttemptOutcome, ExperimentState, Fault, Finish, Holdout, JobKind, Purpose, Split};
+pub use states::{
+    AttemptOutcome, ExperimentState, Fault, Finish, Holdout, JobKind, Purpose, Split,
+};
 pub use value::Value;
 pub use verdict::{Tally, Verdict, Verification};
 pub use words::Unknown;

@@ -10,14 +10,34 @@ pub fn derive(root: u64, parts: &[&[u8]]) -> u64 {
         hasher.update(&(part.len() as u64).to_le_bytes());
         hasher.update(part);
     }
-    let bytes: [u8; 8] = hasher.finalize().as_bytes()[..8].try_into().expect("a blake3 hash has 32 bytes");
+    let bytes: [u8; 8] = hasher.finalize().as_bytes()[..8]
+        .try_into()
+        .expect("a blake3 hash has 32 bytes");
     u64::from_le_bytes(bytes)
 }
 
 /// The seed of one rollout. Evaluations draw the same numbers at every iteration, so they differ only by the model.
-pub fn rollout(experiment_seed: u64, purpose: Purpose, iteration: u32, problem_ordinal: u32, sample: u32) -> u64 {
-    let iteration = if purpose == Purpose::Train { iteration } else { 0 };
-    derive(experiment_seed, &[purpose.as_str().as_bytes(), &iteration.to_le_bytes(), &problem_ordinal.to_le_bytes(), &sample.to_le_bytes()])
+pub fn rollout(
+    experiment_seed: u64,
+    purpose: Purpose,
+    iteration: u32,
+    problem_ordinal: u32,
+    sample: u32,
+) -> u64 {
+    let iteration = if purpose == Purpose::Train {
+        iteration
+    } else {
+        0
+    };
+    derive(
+        experiment_seed,
+        &[
+            purpose.as_str().as_bytes(),
+            &iteration.to_le_bytes(),
+            &problem_ordinal.to_le_bytes(),
+            &sample.to_le_bytes(),
+        ],
+    )
 }
 
 /// The seed of one training job: its shuffling, initialisation and dropout.
@@ -31,8 +51,17 @@ mod tests {
 
     #[test]
     fn only_training_rollouts_depend_on_the_iteration() {
-        assert_eq!(rollout(7, Purpose::Eval, 0, 3, 1), rollout(7, Purpose::Eval, 9, 3, 1));
-        assert_ne!(rollout(7, Purpose::Train, 0, 3, 1), rollout(7, Purpose::Train, 9, 3, 1));
-        assert_ne!(rollout(7, Purpose::Eval, 0, 3, 1), rollout(7, Purpose::Eval, 0, 1, 3));
+        assert_eq!(
+            rollout(7, Purpose::Eval, 0, 3, 1),
+            rollout(7, Purpose::Eval, 9, 3, 1)
+        );
+        assert_ne!(
+            rollout(7, Purpose::Train, 0, 3, 1),
+            rollout(7, Purpose::Train, 9, 3, 1)
+        );
+        assert_ne!(
+            rollout(7, Purpose::Eval, 0, 3, 1),
+            rollout(7, Purpose::Eval, 0, 1, 3)
+        );
     }
 }

@@ -28,7 +28,11 @@ pub fn rft(candidates: &[Candidate<'_>], max_per_problem: usize) -> Vec<usize> {
 /// Comments and names are left alone: code that differs in them is another way to write it.
 pub fn normalise(code: &str) -> String {
     let unified = code.replace("\r\n", "\n").replace('\r', "\n");
-    let lines: Vec<&str> = unified.split('\n').map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    let lines: Vec<&str> = unified
+        .split('\n')
+        .map(str::trim_end)
+        .filter(|line| !line.is_empty())
+        .collect();
     lines.join("\n")
 }
 
@@ -39,7 +43,11 @@ mod tests {
     use super::*;
 
     fn candidate(problem: u32, sample: u32, code: &str) -> Candidate<'_> {
-        Candidate { problem, sample, code }
+        Candidate {
+            problem,
+            sample,
+            code,
+        }
     }
 
     #[test]

@@ -108,7 +108,10 @@ mod tests {
     #[test]
     fn final_states_have_no_successor() {
         for &from in ExperimentState::ALL {
-            let successors = ExperimentState::ALL.iter().filter(|&&to| from.may_become(to)).count();
+            let successors = ExperimentState::ALL
+                .iter()
+                .filter(|&&to| from.may_become(to))
+                .count();
             assert_eq!(from.is_final(), successors == 0, "{from}");
         }
     }

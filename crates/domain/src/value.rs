@@ -31,13 +31,20 @@ pub enum Value {
 
 /// Whether each of `wanted` has one of `found` that answers it, and each of `found` one that it answers. Near enough is nothing to pair up
 /// by: of neighbours that are near each other one would take the other's place.
-pub fn answer_each_other<W, F>(wanted: &[W], found: &[F], answers: impl Fn(&W, &F) -> bool) -> bool {
+pub fn answer_each_other<W, F>(
+    wanted: &[W],
+    found: &[F],
+    answers: impl Fn(&W, &F) -> bool,
+) -> bool {
     let answers = &answers;
     // As a rule they are in the same order.
-    let answered =
-        |(place, want): (usize, &W)| found.get(place).is_some_and(|one| answers(want, one)) || found.iter().any(|one| answers(want, one));
+    let answered = |(place, want): (usize, &W)| {
+        found.get(place).is_some_and(|one| answers(want, one))
+            || found.iter().any(|one| answers(want, one))
+    };
     let asked = |(place, one): (usize, &F)| {
-        wanted.get(place).is_some_and(|want| answers(want, one)) || wanted.iter().any(|want| answers(want, one))
+        wanted.get(place).is_some_and(|want| answers(want, one))
+            || wanted.iter().any(|want| answers(want, one))
     };
     wanted.iter().enumerate().all(answered) && found.iter().enumerate().all(asked)
 }
@@ -55,12 +62,17 @@ impl Value {
     /// [`FLOAT_TOLERANCE`], NaN equal to nothing, dictionaries without regard to order.
     pub fn answers(&self, expected: &Value) -> bool {
         match (self, expected) {
-            (Self::Float(a), Self::Float(b)) => a == b || (b.is_finite() && (a - b).abs() <= FLOAT_TOLERANCE * b.abs().max(1.0)),
+            (Self::Float(a), Self::Float(b)) => {
+                a == b || (b.is_finite() && (a - b).abs() <= FLOAT_TOLERANCE * b.abs().max(1.0))
+            }
             (Self::List(a), Self::List(b)) | (Self::Tuple(a), Self::Tuple(b)) => {
                 a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.answers(b))
             }
             (Self::Dict(a), Self::Dict(b)) => {
-                a.len() == b.len() && answer_each_other(b, a, |(key, want), (k, got)| k.answers(key) && got.answers(want))
+                a.len() == b.len()
+                    && answer_each_other(b, a, |(key, want), (k, got)| {
+                        k.answers(key) && got.answers(want)
+                    })
             }
             (a, b) => a == b,
         }
@@ -99,11 +111,18 @@ impl Value {
                 Ok(small) => small.into(),
                 Err(_) => tagged("$int", n.to_string().into()),
             },
-            Self::Float(x) => Number::from_f64(*x).map_or_else(|| tagged("$float", python_float(*x).into()), Json::Number),
+            Self::Float(x) => Number::from_f64(*x)
+                .map_or_else(|| tagged("$float", python_float(*x).into()), Json::Number),
             Self::Str(text) => text.clone().into(),
             Self::List(items) => items.iter().map(Self::to_json).collect(),
             Self::Tuple(items) => tagged("$tuple", items.iter().map(Self::to_json).collect()),
-            Self::Dict(pairs) => tagged("$dict", pairs.iter().map(|(k, v)| Json::Array(vec![k.to_json(), v.to_json()])).collect()),
+            Self::Dict(pairs) => tagged(
+                "$dict",
+                pairs
+                    .iter()
+                    .map(|(k, v)| Json::Array(vec![k.to_json(), v.to_json()]))
+                    .collect(),
+            ),
         }
     }
 }
@@ -161,7 +180,11 @@ fn write_dict(pairs: &[(Value, Value)], out: &mut String) {
 
 /// Quotes as Python's `repr` does: single quotes unless the text has one and no double quote.
 fn write_python_str(text: &str, out: &mut String) {
-    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    let quote = if text.contains('\'') && !text.contains('"') {
+        '"'
+    } else {
+        '\''
+    };
     out.push(quote);
     for c in text.chars() {
         match c {
@@ -170,7 +193,9 @@ fn write_python_str(text: &str, out: &mut String) {
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
             c if c == quote => out.extend(['\\', c]),
-            c if c.is_ascii_control() => write!(out, "\\x{:02x}", u32::from(c)).expect("writing to a String cannot fail"),
+            c if c.is_ascii_control() => {
+                write!(out, "\\x{:02x}", u32::from(c)).expect("writing to a String cannot fail")
+            }
             c => out.push(c),
         }
     }
@@ -199,7 +224,9 @@ mod tests {
             Just(Value::None),
             any::<bool>().prop_map(Value::Bool),
             any::<i128>().prop_map(Value::int),
-            any::<f64>().prop_filter("NaN equals nothing", |x| !x.is_nan()).prop_map(Value::Float),
+            any::<f64>()
+                .prop_filter("NaN equals nothing", |x| !x.is_nan())
+                .prop_map(Value::Float),
             ".*".prop_map(Value::Str),
         ];
         leaf.prop_recursive(3, 24, 4, |inner| {
@@ -232,7 +259,12 @@ mod tests {
 
     #[test]
     fn python_literals() {
-        let value = Value::List(vec![Value::int(-3), Value::str("it's"), Value::Tuple(vec![Value::Bool(true)]), Value::Float(2.0)]);
+        let value = Value::List(vec![
+            Value::int(-3),
+            Value::str("it's"),
+            Value::Tuple(vec![Value::Bool(true)]),
+            Value::Float(2.0),
+        ]);
         assert_eq!(value.python(), r#"[-3, "it's", (True,), 2.0]"#);
     }
 }

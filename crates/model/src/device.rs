@@ -27,12 +27,20 @@ impl FromStr for DeviceSetting {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let unknown = || Error::Unsupported { what: "device", value: text.into(), supported: "auto, cpu, cuda, cuda:N" };
+        let unknown = || Error::Unsupported {
+            what: "device",
+            value: text.into(),
+            supported: "auto, cpu, cuda, cuda:N",
+        };
         match text {
             "auto" => Ok(Self::Auto),
             "cpu" => Ok(Self::Cpu),
             "cuda" => Ok(Self::Cuda(0)),
-            _ => text.strip_prefix("cuda:").and_then(|index| index.parse().ok()).map(Self::Cuda).ok_or_else(unknown),
+            _ => text
+                .strip_prefix("cuda:")
+                .and_then(|index| index.parse().ok())
+                .map(Self::Cuda)
+                .ok_or_else(unknown),
         }
     }
 }
@@ -56,20 +64,29 @@ pub struct Placement {
 
 impl Placement {
     /// The CPU in float32.
-    pub const CPU: Self = Self { device: Device::Cpu, kind: Kind::Float };
+    pub const CPU: Self = Self {
+        device: Device::Cpu,
+        kind: Kind::Float,
+    };
 
     /// The place that `setting` asks for. Loads `libtorch_cuda.so` where it is installed beside `libtorch_cpu.so`.
     ///
     /// # Errors
     /// [`Error::NoDevice`] where that GPU is not here.
     pub fn of(setting: DeviceSetting) -> Result<Self> {
-        let cuda = |index| Self { device: Device::Cuda(index), kind: Kind::BFloat16 };
+        let cuda = |index| Self {
+            device: Device::Cuda(index),
+            kind: Kind::BFloat16,
+        };
         match setting {
             DeviceSetting::Cpu => Ok(Self::CPU),
             DeviceSetting::Auto if gpus() == 0 => Ok(Self::CPU),
             DeviceSetting::Auto => Ok(cuda(0)),
             DeviceSetting::Cuda(index) if index < gpus() => Ok(cuda(index)),
-            DeviceSetting::Cuda(index) => Err(Error::NoDevice { index, found: gpus() }),
+            DeviceSetting::Cuda(index) => Err(Error::NoDevice {
+                index,
+                found: gpus(),
+            }),
         }
     }
 
@@ -77,7 +94,9 @@ impl Placement {
     /// figure alone would mislead: libtorch keeps what it once had for itself.
     pub(crate) fn gpu_memory(self) -> Option<u64> {
         static MOST: Mutex<BTreeMap<usize, Option<u64>>> = Mutex::new(BTreeMap::new());
-        let Device::Cuda(index) = self.device else { return None };
+        let Device::Cuda(index) = self.device else {
+            return None;
+        };
         let mut all = MOST.lock().unwrap_or_else(PoisonError::into_inner);
         let most = all.entry(index).or_default();
         *most = (*most).max(i32::try_from(index).ok().and_then(free_cuda_memory));
@@ -91,7 +110,11 @@ impl Placement {
 
     /// For records: what results may depend on, such as `cpu float32, 2 threads`.
     pub fn description(self) -> String {
-        let kind = if self.kind == Kind::BFloat16 { "bfloat16" } else { "float32" };
+        let kind = if self.kind == Kind::BFloat16 {
+            "bfloat16"
+        } else {
+            "float32"
+        };
         match self.device {
             Device::Cpu => format!("cpu {kind}, {} threads", crate::lanes::threads()),
             Device::Cuda(index) => format!("cuda:{index} {kind}"),
@@ -104,13 +127,22 @@ impl Placement {
 fn gpus() -> usize {
     static LOADED: OnceLock<bool> = OnceLock::new();
     LOADED.get_or_init(load_cuda);
-    if tch::Cuda::is_available() { usize::try_from(tch::Cuda::device_count()).unwrap_or(0) } else { 0 }
+    if tch::Cuda::is_available() {
+        usize::try_from(tch::Cuda::device_count()).unwrap_or(0)
+    } else {
+        0
+    }
 }
 
 /// Opens `libtorch_cuda.so` so that its kernels register; true if it was there and loaded.
 fn load_cuda() -> bool {
     use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
-    let Some(path) = libtorch_folder().map(|folder| folder.join("libtorch_cuda.so")).filter(|path| path.exists()) else { return false };
+    let Some(path) = libtorch_folder()
+        .map(|folder| folder.join("libtorch_cuda.so"))
+        .filter(|path| path.exists())
+    else {
+        return false;
+    };
     // SAFETY: the library belongs to the libtorch this process is linked with; its initialisers only register kernels.
     match unsafe { Library::open(Some(path), RTLD_NOW | RTLD_GLOBAL) } {
         Ok(library) => {
@@ -131,7 +163,8 @@ fn free_cuda_memory(index: i32) -> Option<u64> {
     type MemGetInfo = unsafe extern "C" fn(*mut usize, *mut usize) -> i32;
     type Pop = unsafe extern "C" fn(*mut *mut c_void) -> i32;
     type Release = unsafe extern "C" fn(i32) -> i32;
-    let (mut device, mut context, mut free, mut total) = (0_i32, std::ptr::null_mut(), 0_usize, 0_usize);
+    let (mut device, mut context, mut free, mut total) =
+        (0_i32, std::ptr::null_mut(), 0_usize, 0_usize);
     // SAFETY: the driver's library is loaded already where CUDA is in use; its functions have had these signatures since CUDA 7 and write
     // to what they are given alone. What is retained is released, what is pushed is popped.
     unsafe {
@@ -158,7 +191,9 @@ fn free_cuda_memory(index: i32) -> Option<u64> {
 /// The folder of the `libtorch_cpu.so` that this process has mapped.
 fn libtorch_folder() -> Option<PathBuf> {
     let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
-    let line = maps.lines().find(|line| line.contains("/libtorch_cpu.so"))?;
+    let line = maps
+        .lines()
+        .find(|line| line.contains("/libtorch_cpu.so"))?;
     let path = std::path::Path::new(&line[line.find('/')?..]);
     path.parent().map(PathBuf::from)
 }
@@ -169,19 +204,41 @@ mod tests {
 
     #[test]
     fn a_device_is_read_as_it_is_written() {
-        for (text, setting) in [("auto", DeviceSetting::Auto), ("cpu", DeviceSetting::Cpu), ("cuda:3", DeviceSetting::Cuda(3))] {
-            assert_eq!((text.parse::<DeviceSetting>().unwrap(), setting.to_string()), (setting, text.to_owned()));
+        for (text, setting) in [
+            ("auto", DeviceSetting::Auto),
+            ("cpu", DeviceSetting::Cpu),
+            ("cuda:3", DeviceSetting::Cuda(3)),
+        ] {
+            assert_eq!(
+                (text.parse::<DeviceSetting>().unwrap(), setting.to_string()),
+                (setting, text.to_owned())
+            );
         }
-        assert_eq!("cuda".parse::<DeviceSetting>().unwrap(), DeviceSetting::Cuda(0));
+        assert_eq!(
+            "cuda".parse::<DeviceSetting>().unwrap(),
+            DeviceSetting::Cuda(0)
+        );
         for wrong in ["gpu", "cuda:", "cuda:x", "CPU", ""] {
-            assert!(wrong.parse::<DeviceSetting>().unwrap_err().to_string().contains("cuda:N"), "{wrong}");
+            assert!(
+                wrong
+                    .parse::<DeviceSetting>()
+                    .unwrap_err()
+                    .to_string()
+                    .contains("cuda:N"),
+                "{wrong}"
+            );
         }
     }
 
     #[test]
     fn a_gpu_that_is_not_here_is_refused() {
-        let error = Placement::of(DeviceSetting::Cuda(4_000)).unwrap_err().to_string();
-        assert!(error.contains("4000") && error.contains("--device"), "{error}");
+        let error = Placement::of(DeviceSetting::Cuda(4_000))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("4000") && error.contains("--device"),
+            "{error}"
+        );
         assert_eq!(Placement::of(DeviceSetting::Cpu).unwrap(), Placement::CPU);
     }
 }

@@ -13,8 +13,17 @@ use crate::error::{Error, Result};
 
 /// SHA-256 over names, lengths and contents of `files`, in the order of their names.
 pub(crate) fn of_files(files: &[PathBuf]) -> Result<Digest> {
-    let mut files: Vec<(&str, &Path)> =
-        files.iter().map(|path| (path.file_name().and_then(|n| n.to_str()).unwrap_or_default(), path.as_path())).collect();
+    let mut files: Vec<(&str, &Path)> = files
+        .iter()
+        .map(|path| {
+            (
+                path.file_name()
+                    .and_then(|n| n.to_str())
+                    .unwrap_or_default(),
+                path.as_path(),
+            )
+        })
+        .collect();
     files.sort();
     let mut hasher = Sha256::new();
     hasher.update(b"groklab base 1");
@@ -24,7 +33,10 @@ pub(crate) fn of_files(files: &[PathBuf]) -> Result<Digest> {
             hasher.update((name.len() as u64).to_le_bytes());
             hasher.update(name);
         }
-        add_file(&mut hasher, path).map_err(|source| Error::Read { path: path.into(), source })?;
+        add_file(&mut hasher, path).map_err(|source| Error::Read {
+            path: path.into(),
+            source,
+        })?;
     }
     Ok(Digest(hasher.finalize().into()))
 }

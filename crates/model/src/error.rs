@@ -9,7 +9,10 @@ use groklab_domain::Digest;
 pub enum Error {
     /// A file could not be opened or read.
     #[error("read `{path}`")]
-    Read { path: PathBuf, source: std::io::Error },
+    Read {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     /// A file is not what its name says.
     #[error("`{path}` is damaged or incomplete ({reason}); fetch it again")]
     Corrupt { path: PathBuf, reason: String },
@@ -18,13 +21,23 @@ pub enum Error {
     Source { source_text: String, reason: String },
     /// The model asks for something that this crate does not compute.
     #[error("{what} `{value}` is not supported; supported: {supported}")]
-    Unsupported { what: &'static str, value: String, supported: &'static str },
+    Unsupported {
+        what: &'static str,
+        value: String,
+        supported: &'static str,
+    },
     /// A field of a configuration is missing or has no sense.
     #[error("{what}: {reason}")]
     Config { what: String, reason: String },
     /// A field of a configuration that nobody here knows.
-    #[error("{file}: `{key}` = {value} is not known here and may change what is computed; remove it if it does not")]
-    UnknownField { file: String, key: String, value: String },
+    #[error(
+        "{file}: `{key}` = {value} is not known here and may change what is computed; remove it if it does not"
+    )]
+    UnknownField {
+        file: String,
+        key: String,
+        value: String,
+    },
     /// A weight is missing or has another shape than the configuration says.
     #[error("weight `{name}`: {reason}")]
     Weight { name: String, reason: String },
@@ -35,7 +48,9 @@ pub enum Error {
     #[error("`model.chat.{key}`: {reason}")]
     Chat { key: String, reason: String },
     /// A model could not be fetched from the hub.
-    #[error("fetch `{repository}` from the hub: {reason}; give a folder or a .gguf file to work offline")]
+    #[error(
+        "fetch `{repository}` from the hub: {reason}; give a folder or a .gguf file to work offline"
+    )]
     Hub { repository: String, reason: String },
     /// The adapter's files are unreadable or use what is not implemented.
     #[error("adapter: {0}")]
@@ -45,7 +60,11 @@ pub enum Error {
     OtherBase { adapter: Digest, model: Digest },
     /// The weights are not those that the experiment began with.
     #[error("`{source_text}` has the digest {found} here, the experiment began with {expected}")]
-    OtherWeights { source_text: String, expected: Digest, found: Digest },
+    OtherWeights {
+        source_text: String,
+        expected: Digest,
+        found: Digest,
+    },
     /// A request has no sense.
     #[error("request: {0}")]
     Request(String),
@@ -53,27 +72,46 @@ pub enum Error {
     #[error("row {row}: {reason}")]
     Row { row: usize, reason: String },
     /// The loss or the gradient is not a finite number.
-    #[error("{what} is {value} at step {step} (examples {examples:?}); lower the learning rate or look at these examples")]
-    NotFinite { what: &'static str, value: f64, step: u64, examples: Vec<usize> },
+    #[error(
+        "{what} is {value} at step {step} (examples {examples:?}); lower the learning rate or look at these examples"
+    )]
+    NotFinite {
+        what: &'static str,
+        value: f64,
+        step: u64,
+        examples: Vec<usize>,
+    },
     /// The model's output is not a number.
-    #[error("the model's logits are not finite for row {row}; the weights or the adapter are damaged")]
+    #[error(
+        "the model's logits are not finite for row {row}; the weights or the adapter are damaged"
+    )]
     Diverged { row: usize },
     /// The caller's hook asked to stop.
     #[error("cancelled")]
     Cancelled,
     /// The GPU that was asked for is not here.
-    #[error("no CUDA device {index}: {found} can be used here (it takes a driver and libtorch's CUDA libraries); use --device cpu or auto")]
+    #[error(
+        "no CUDA device {index}: {found} can be used here (it takes a driver and libtorch's CUDA libraries); use --device cpu or auto"
+    )]
     NoDevice { index: usize, found: usize },
     /// The device ran out of memory.
     #[error("out of memory while {doing} ({reason}); {fix}")]
-    OutOfMemory { doing: &'static str, reason: String, fix: &'static str },
+    OutOfMemory {
+        doing: &'static str,
+        reason: String,
+        fix: &'static str,
+    },
     /// The model cannot fit; nothing of it was read.
     #[error(
         "the model's weights take {} and work with them at least {}, {} are available here: use a smaller model, a machine with more memory, \
          or end what else runs",
         gigabytes(*weights), gigabytes(*needed), gigabytes(*available)
     )]
-    TooBig { weights: u64, needed: u64, available: u64 },
+    TooBig {
+        weights: u64,
+        needed: u64,
+        available: u64,
+    },
     /// libtorch refused an operation.
     #[error("libtorch while {doing}: {reason}")]
     Torch { doing: &'static str, reason: String },
@@ -82,8 +120,17 @@ pub enum Error {
 impl Error {
     /// Whether the same work may succeed later or elsewhere: the cause lies in a file, a network, this machine's memory or libtorch.
     pub fn retry_may_help(&self) -> bool {
-        let file = matches!(self, Self::Read { .. } | Self::Corrupt { .. } | Self::Source { .. } | Self::OtherWeights { .. });
-        file || matches!(self, Self::Hub { .. } | Self::TooBig { .. } | Self::Torch { .. })
+        let file = matches!(
+            self,
+            Self::Read { .. }
+                | Self::Corrupt { .. }
+                | Self::Source { .. }
+                | Self::OtherWeights { .. }
+        );
+        file || matches!(
+            self,
+            Self::Hub { .. } | Self::TooBig { .. } | Self::Torch { .. }
+        )
     }
 
     /// The row of the request that it is about.
@@ -103,27 +150,49 @@ fn gigabytes(bytes: u64) -> String {
 }
 
 /// Runs tensor code, whose wrappers panic when libtorch reports an error, and turns such a panic into an [`Error`].
-pub(crate) fn guard<T>(doing: &'static str, fix: &'static str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(crate) fn guard<T>(
+    doing: &'static str,
+    fix: &'static str,
+    work: impl FnOnce() -> Result<T>,
+) -> Result<T> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let reason = panic_text(panic.as_ref());
         let lower = reason.to_lowercase().replace('_', " ");
         if FULL.iter().any(|sign| lower.contains(sign)) {
-            return Err(Error::OutOfMemory { doing, reason: first_line(&reason), fix });
+            return Err(Error::OutOfMemory {
+                doing,
+                reason: first_line(&reason),
+                fix,
+            });
         }
-        Err(Error::Torch { doing, reason: first_line(&reason) })
+        Err(Error::Torch {
+            doing,
+            reason: first_line(&reason),
+        })
     })
 }
 
 /// How libtorch, CUDA, cuBLAS and cuDNN say that memory did not suffice, with spaces for underscores.
-const FULL: [&str; 5] = ["out of memory", "can't allocate memory", "not enough memory", "alloc failed", "allocation failed"];
+const FULL: [&str; 5] = [
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "alloc failed",
+    "allocation failed",
+];
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().cloned();
-    text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned())).unwrap_or_else(|| "unknown panic".into())
+    text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()))
+        .unwrap_or_else(|| "unknown panic".into())
 }
 
 fn first_line(text: &str) -> String {
-    text.replace("\\n", "\n").lines().next().unwrap_or_default().to_owned()
+    text.replace("\\n", "\n")
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 #[cfg(test)]
@@ -140,9 +209,20 @@ mod tests {
         ];
         for sign in signs {
             let result: Result<()> = guard("testing", "use less", || panic!("{sign}"));
-            assert!(matches!(result, Err(Error::OutOfMemory { fix: "use less", .. })), "{sign}");
+            assert!(
+                matches!(
+                    result,
+                    Err(Error::OutOfMemory {
+                        fix: "use less",
+                        ..
+                    })
+                ),
+                "{sign}"
+            );
         }
-        let result: Result<()> = guard("testing", "use less", || panic!("mat1 and mat2 shapes differ"));
+        let result: Result<()> = guard("testing", "use less", || {
+            panic!("mat1 and mat2 shapes differ")
+        });
         assert!(matches!(result, Err(Error::Torch { .. })));
     }
 }

@@ -51,7 +51,9 @@ pub use chat::{ChatTokenizer, Message};
 pub use config::{Architecture, Config};
 pub use device::{DeviceSetting, Placement};
 pub use error::{Error, Result};
-pub use generate::{Completion, Finish, Progress, Request, Row, Sampling, Stop, generate, last_logits};
+pub use generate::{
+    Completion, Finish, Progress, Request, Row, Sampling, Stop, generate, last_logits,
+};
 pub use lanes::{set_threads, threads};
 pub use load::default_cache;
 pub use lora::{Adapter, Applied, LoraSpec, Target};

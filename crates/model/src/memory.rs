@@ -18,18 +18,24 @@ const BESIDE: u64 = 400 << 20;
 pub fn check(config: &Config, placement: Placement) -> Result<()> {
     let available = match placement.device {
         Device::Cpu => available(),
-        device => guard("opening the device", "end what else uses the GPU, or use --device cpu", || {
-            // libtorch's own needs on the device come first.
-            let _context = Tensor::zeros([1], (Kind::Float, device));
-            Ok(placement.gpu_memory())
-        })?,
+        device => guard(
+            "opening the device",
+            "end what else uses the GPU, or use --device cpu",
+            || {
+                // libtorch's own needs on the device come first.
+                let _context = Tensor::zeros([1], (Kind::Float, device));
+                Ok(placement.gpu_memory())
+            },
+        )?,
     };
     refuse_above(weights(config, placement), available)
 }
 
 /// What is left on the GPU beside the weights; none on the CPU, or where the driver does not say.
 pub fn beside_weights(config: &Config, placement: Placement) -> Option<u64> {
-    placement.gpu_memory().map(|memory| memory.saturating_sub(weights(config, placement)))
+    placement
+        .gpu_memory()
+        .map(|memory| memory.saturating_sub(weights(config, placement)))
 }
 
 /// Bytes of the weights.
@@ -40,14 +46,23 @@ fn weights(config: &Config, placement: Placement) -> u64 {
 fn refuse_above(weights: u64, available: Option<u64>) -> Result<()> {
     let needed = weights.saturating_add(BESIDE);
     match available {
-        Some(available) if needed > available => Err(Error::TooBig { weights, needed, available }),
+        Some(available) if needed > available => Err(Error::TooBig {
+            weights,
+            needed,
+            available,
+        }),
         _ => Ok(()),
     }
 }
 
 /// Runs `attempt` with a limit of `most`, and again with half of it whenever a GPU's memory did not suffice, as long as that leaves
 /// `least`. Never on the CPU, where results must not depend on what is free.
-pub fn halving<T>(placement: Placement, mut most: usize, least: usize, attempt: &mut dyn FnMut(usize) -> Result<T>) -> Result<T> {
+pub fn halving<T>(
+    placement: Placement,
+    mut most: usize,
+    least: usize,
+    attempt: &mut dyn FnMut(usize) -> Result<T>,
+) -> Result<T> {
     loop {
         match attempt(most) {
             Err(Error::OutOfMemory { .. }) if !placement.is_cpu() && most / 2 >= least => most /= 2,
@@ -60,22 +75,45 @@ pub fn halving<T>(placement: Placement, mut most: usize, least: usize, attempt: 
 fn parameters(config: &Config) -> u64 {
     let size = |n: i64| u64::try_from(n).unwrap_or(0);
     let product = |a: u64, b: u64| a.saturating_mul(b);
-    let (hidden, kv) = (size(config.hidden_size), product(size(config.kv_heads), size(config.head_dim)));
+    let (hidden, kv) = (
+        size(config.hidden_size),
+        product(size(config.kv_heads), size(config.head_dim)),
+    );
     let query = product(size(config.heads), size(config.head_dim));
-    let attention = product(hidden, query).saturating_mul(2).saturating_add(product(hidden, kv).saturating_mul(2));
+    let attention = product(hidden, query)
+        .saturating_mul(2)
+        .saturating_add(product(hidden, kv).saturating_mul(2));
     let mlp = product(hidden, size(config.intermediate_size)).saturating_mul(3);
-    let embedding = product(size(config.vocab_size), hidden).saturating_mul(if config.tied { 1 } else { 2 });
-    attention.saturating_add(mlp).saturating_mul(config.layers as u64).saturating_add(embedding)
+    let embedding =
+        product(size(config.vocab_size), hidden).saturating_mul(if config.tied { 1 } else { 2 });
+    attention
+        .saturating_add(mlp)
+        .saturating_mul(config.layers as u64)
+        .saturating_add(embedding)
 }
 
 /// Bytes that this process may still take: the machine's, or its control group's where that is less. None where nothing is known.
 fn available() -> Option<u64> {
     let meminfo = fs::read_to_string("/proc/meminfo").ok()?;
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let machine = line.trim().trim_end_matches(" kB").parse::<u64>().ok()?.saturating_mul(1024);
-    let v2 = group("/sys/fs/cgroup/", ["memory.max", "memory.current"], ["inactive_file", "active_file"]);
-    let v1 =
-        group("/sys/fs/cgroup/memory/", ["memory.limit_in_bytes", "memory.usage_in_bytes"], ["total_inactive_file", "total_active_file"]);
+    let line = meminfo
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let machine = line
+        .trim()
+        .trim_end_matches(" kB")
+        .parse::<u64>()
+        .ok()?
+        .saturating_mul(1024);
+    let v2 = group(
+        "/sys/fs/cgroup/",
+        ["memory.max", "memory.current"],
+        ["inactive_file", "active_file"],
+    );
+    let v1 = group(
+        "/sys/fs/cgroup/memory/",
+        ["memory.limit_in_bytes", "memory.usage_in_bytes"],
+        ["total_inactive_file", "total_active_file"],
+    );
     [v1, v2].into_iter().flatten().chain([machine]).min()
 }
 
@@ -85,8 +123,13 @@ fn group(folder: &str, [limit, used]: [&str; 2], mirrors: [&str; 2]) -> Option<u
     let number = |name: &str| text(name)?.trim().parse::<u64>().ok();
     let (limit, used) = (number(limit)?, number(used)?);
     let counts = text("memory.stat").unwrap_or_default();
-    let lines = counts.lines().filter_map(|line| line.split_once(' ')).filter(|(key, _)| mirrors.contains(key));
-    let mirrored = lines.filter_map(|(_, value)| value.parse::<u64>().ok()).sum::<u64>();
+    let lines = counts
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .filter(|(key, _)| mirrors.contains(key));
+    let mirrored = lines
+        .filter_map(|(_, value)| value.parse::<u64>().ok())
+        .sum::<u64>();
     Some(limit.saturating_sub(used.saturating_sub(mirrored)))
 }
 
@@ -94,7 +137,10 @@ fn group(folder: &str, [limit, used]: [&str; 2], mirrors: [&str; 2]) -> Option<u
 mod tests {
     use super::*;
 
-    const GPU: Placement = Placement { device: Device::Cuda(0), kind: Kind::BFloat16 };
+    const GPU: Placement = Placement {
+        device: Device::Cuda(0),
+        kind: Kind::BFloat16,
+    };
 
     fn config(layers: usize) -> Config {
         let json = serde_json::json!({
@@ -106,7 +152,11 @@ mod tests {
 
     #[test]
     fn out_of_memory_halves_the_limit_until_it_fits() {
-        let full = || Error::OutOfMemory { doing: "testing", reason: "full".into(), fix: "use less" };
+        let full = || Error::OutOfMemory {
+            doing: "testing",
+            reason: "full".into(),
+            fix: "use less",
+        };
         let mut tried = Vec::new();
         let mut attempt = |most: usize| {
             tried.push(most);
@@ -123,13 +173,24 @@ mod tests {
             assert!(matches!(never, Err(Error::OutOfMemory { .. })));
             tries
         };
-        assert_eq!((tries(GPU, 2, 1), tries(GPU, 100, 30), tries(GPU, 9, 9), tries(Placement::CPU, 64, 1)), (2, 2, 1, 1));
+        assert_eq!(
+            (
+                tries(GPU, 2, 1),
+                tries(GPU, 100, 30),
+                tries(GPU, 9, 9),
+                tries(Placement::CPU, 64, 1)
+            ),
+            (2, 2, 1, 1)
+        );
         let mut asked = 0;
         let other = halving::<()>(GPU, 64, 1, &mut |_| {
             asked += 1;
             Err(Error::Cancelled)
         });
-        assert!(matches!(other, Err(Error::Cancelled)) && asked == 1, "nothing else is tried again");
+        assert!(
+            matches!(other, Err(Error::Cancelled)) && asked == 1,
+            "nothing else is tried again"
+        );
     }
 
     #[test]
@@ -140,9 +201,22 @@ mod tests {
 
     #[test]
     fn a_model_that_cannot_fit_is_refused_with_both_figures() {
-        let (float32, bfloat16) = (weights(&config(30), Placement::CPU), weights(&config(30), GPU));
-        assert!(refuse_above(bfloat16, Some(800 << 20)).is_ok() && refuse_above(float32, Some(800 << 20)).is_err());
-        let message = refuse_above(float32, Some(900_000_000)).unwrap_err().to_string();
-        assert!(message.contains("GB") && message.contains("available") && message.contains("smaller model"), "{message}");
+        let (float32, bfloat16) = (
+            weights(&config(30), Placement::CPU),
+            weights(&config(30), GPU),
+        );
+        assert!(
+            refuse_above(bfloat16, Some(800 << 20)).is_ok()
+                && refuse_above(float32, Some(800 << 20)).is_err()
+        );
+        let message = refuse_above(float32, Some(900_000_000))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("GB")
+                && message.contains("available")
+                && message.contains("smaller model"),
+            "{message}"
+        );
     }
 }

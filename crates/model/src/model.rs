@@ -81,7 +81,12 @@ pub fn load(source: &str, cache: &Path, placement: Placement) -> Result<(Model, 
 ///
 /// # Errors
 /// Also what `chat` asks for and the model's template does not know.
-pub fn load_for(source: &str, cache: &Path, placement: Placement, chat: &Chat) -> Result<(Model, ChatTokenizer)> {
+pub fn load_for(
+    source: &str,
+    cache: &Path,
+    placement: Placement,
+    chat: &Chat,
+) -> Result<(Model, ChatTokenizer)> {
     let checkpoint = Checkpoint::open(source, cache)?;
     let tokenizer = tokenizer_of(&checkpoint, chat)?;
     Ok((Model::from_checkpoint(&checkpoint, placement)?, tokenizer))
@@ -96,7 +101,11 @@ pub fn load_tokenizer(source: &str, cache: &Path, chat: &Chat) -> Result<ChatTok
 }
 
 fn tokenizer_of(checkpoint: &Checkpoint, chat: &Chat) -> Result<ChatTokenizer> {
-    ChatTokenizer::new(checkpoint.tokenizer_parts()?, &checkpoint.config.end_tokens, chat)
+    ChatTokenizer::new(
+        checkpoint.tokenizer_parts()?,
+        &checkpoint.config.end_tokens,
+        chat,
+    )
 }
 
 impl Model {
@@ -128,11 +137,21 @@ impl Model {
     fn from_checkpoint(checkpoint: &Checkpoint, placement: Placement) -> Result<Self> {
         memory::check(&checkpoint.config, placement)?;
         let base_digest = digest::of_files(&checkpoint.files)?;
-        guard("loading the weights", "use a smaller model or a machine with more memory", || {
-            let _no_grad = tch::no_grad_guard();
-            let model = Self::build(Source { checkpoint, placement }, base_digest)?;
-            checkpoint.refuse_others().map(|()| model)
-        })
+        guard(
+            "loading the weights",
+            "use a smaller model or a machine with more memory",
+            || {
+                let _no_grad = tch::no_grad_guard();
+                let model = Self::build(
+                    Source {
+                        checkpoint,
+                        placement,
+                    },
+                    base_digest,
+                )?;
+                checkpoint.refuse_others().map(|()| model)
+            },
+        )
     }
 
     fn build(source: Source<'_>, base_digest: Digest) -> Result<Self> {
@@ -142,7 +161,9 @@ impl Model {
         let head = source.head(&embedding, &table)?;
         let (cos, sin) = rotations(&config);
         Ok(Self {
-            layers: (0..config.layers).map(|index| source.layer(index)).collect::<Result<_>>()?,
+            layers: (0..config.layers)
+                .map(|index| source.layer(index))
+                .collect::<Result<_>>()?,
             final_norm: source.get("model.norm.weight", &[config.hidden_size])?,
             cos: cos.to_device(source.placement.device),
             sin: sin.to_device(source.placement.device),
@@ -164,7 +185,11 @@ struct Source<'a> {
 
 impl Source<'_> {
     fn get(self, name: &str, shape: &[i64]) -> Result<Tensor> {
-        Ok(self.checkpoint.tensor(name, shape)?.to_device(self.placement.device).to_kind(self.placement.kind))
+        Ok(self
+            .checkpoint
+            .tensor(name, shape)?
+            .to_device(self.placement.device)
+            .to_kind(self.placement.kind))
     }
 
     /// The output head: the embedding itself where the two are tied, unless the files have a head of its own that differs.
@@ -174,35 +199,71 @@ impl Source<'_> {
             return Ok(embedding.shallow_clone());
         }
         let head = self.get("lm_head.weight", table)?;
-        Ok(if tied && head.equal(embedding) { embedding.shallow_clone() } else { head })
+        Ok(if tied && head.equal(embedding) {
+            embedding.shallow_clone()
+        } else {
+            head
+        })
     }
 
     /// Several weights as one, stacked along their outputs.
     fn fused(self, names: &[(String, Vec<i64>)]) -> Result<Tensor> {
-        let parts = names.iter().map(|(name, shape)| self.get(name, shape)).collect::<Result<Vec<_>>>()?;
-        Ok(if let [one] = parts.as_slice() { one.shallow_clone() } else { Tensor::cat(&parts, 0) })
+        let parts = names
+            .iter()
+            .map(|(name, shape)| self.get(name, shape))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(if let [one] = parts.as_slice() {
+            one.shallow_clone()
+        } else {
+            Tensor::cat(&parts, 0)
+        })
     }
 
     fn layer(self, index: usize) -> Result<Layer> {
         let config = &self.checkpoint.config;
         let name = |rest: &str| format!("model.layers.{index}.{rest}");
-        let (hidden, inner, q, kv) = (config.hidden_size, config.intermediate_size, config.q_size(), config.kv_size());
+        let (hidden, inner, q, kv) = (
+            config.hidden_size,
+            config.intermediate_size,
+            config.q_size(),
+            config.kv_size(),
+        );
         let parts = |names: &[(&str, i64)], width: &[i64], kind: &str| {
-            let with = |(part, out): &(&str, i64)| (name(&format!("{part}.{kind}")), [&[*out], width].concat());
+            let with = |(part, out): &(&str, i64)| {
+                (name(&format!("{part}.{kind}")), [&[*out], width].concat())
+            };
             self.fused(&names.iter().map(with).collect::<Vec<_>>())
         };
-        let qkv = [("self_attn.q_proj", q), ("self_attn.k_proj", kv), ("self_attn.v_proj", kv)];
+        let qkv = [
+            ("self_attn.q_proj", q),
+            ("self_attn.k_proj", kv),
+            ("self_attn.v_proj", kv),
+        ];
         let norm = |rest: &str, size: i64| self.get(&name(rest), &[size]);
-        let head_norm = |rest: &str| if config.qk_norm() { norm(rest, config.head_dim).map(Some) } else { Ok(None) };
+        let head_norm = |rest: &str| {
+            if config.qk_norm() {
+                norm(rest, config.head_dim).map(Some)
+            } else {
+                Ok(None)
+            }
+        };
         Ok(Layer {
             attention_norm: norm("input_layernorm.weight", hidden)?,
             mlp_norm: norm("post_attention_layernorm.weight", hidden)?,
             qkv: parts(&qkv, &[hidden], "weight")?,
-            qkv_bias: if config.qkv_bias() { Some(parts(&qkv, &[], "bias")?) } else { None },
+            qkv_bias: if config.qkv_bias() {
+                Some(parts(&qkv, &[], "bias")?)
+            } else {
+                None
+            },
             q_norm: head_norm("self_attn.q_norm.weight")?,
             k_norm: head_norm("self_attn.k_norm.weight")?,
             out: parts(&[("self_attn.o_proj", hidden)], &[q], "weight")?,
-            gate_up: parts(&[("mlp.gate_proj", inner), ("mlp.up_proj", inner)], &[hidden], "weight")?,
+            gate_up: parts(
+                &[("mlp.gate_proj", inner), ("mlp.up_proj", inner)],
+                &[hidden],
+                "weight",
+            )?,
             down: parts(&[("mlp.down_proj", hidden)], &[inner], "weight")?,
         })
     }
@@ -211,8 +272,11 @@ impl Source<'_> {
 /// Cosine and sine of every position and frequency, computed in float32 as the reference implementation does.
 fn rotations(config: &Config) -> (Tensor, Tensor) {
     let options = (Kind::Float, tch::Device::Cpu);
-    let exponents = Tensor::arange_start_step(0, config.head_dim, 2, options) / config.head_dim as f64;
-    let frequencies = Tensor::from(config.rope_theta as f32).pow(&exponents).reciprocal();
+    let exponents =
+        Tensor::arange_start_step(0, config.head_dim, 2, options) / config.head_dim as f64;
+    let frequencies = Tensor::from(config.rope_theta as f32)
+        .pow(&exponents)
+        .reciprocal();
     let angles = Tensor::arange(config.max_positions, options).outer(&frequencies);
     (angles.cos(), angles.sin())
 }

@@ -28,28 +28,50 @@ struct Loaded {
 impl Resident {
     /// Nothing is loaded yet; models with a hub id are kept in `cache`, all computed at `placement`.
     pub fn new(cache: PathBuf, placement: Placement) -> Self {
-        Self { cache, placement, loaded: None }
+        Self {
+            cache,
+            placement,
+            loaded: None,
+        }
     }
 
     /// Whether `source`, with prompts as `chat` says, is what is loaded.
     pub fn holds(&self, source: &str, chat: &Chat) -> bool {
-        self.loaded.as_ref().is_some_and(|loaded| loaded.source == source && loaded.chat == *chat)
+        self.loaded
+            .as_ref()
+            .is_some_and(|loaded| loaded.source == source && loaded.chat == *chat)
     }
 
     /// The model of `source`, loaded if it is not the last one, and its tokenizer with prompts as `chat` says.
     ///
     /// # Errors
     /// Loading, or [`Error::OtherWeights`] when its digest is not the `expected` one.
-    pub fn get(&mut self, source: &str, chat: &Chat, expected: Option<Digest>) -> Result<(&Model, &ChatTokenizer)> {
+    pub fn get(
+        &mut self,
+        source: &str,
+        chat: &Chat,
+        expected: Option<Digest>,
+    ) -> Result<(&Model, &ChatTokenizer)> {
         // Weights and tokenizer are always of one reading: their digest covers both.
         if !self.holds(source, chat) {
             self.loaded = None;
             let (model, tokenizer) = load_for(source, &self.cache, self.placement, chat)?;
-            self.loaded = Some(Loaded { source: source.to_owned(), chat: chat.clone(), model, tokenizer });
+            self.loaded = Some(Loaded {
+                source: source.to_owned(),
+                chat: chat.clone(),
+                model,
+                tokenizer,
+            });
         }
-        let Loaded { model, tokenizer, .. } = self.loaded.as_ref().expect("it was just loaded");
+        let Loaded {
+            model, tokenizer, ..
+        } = self.loaded.as_ref().expect("it was just loaded");
         match expected.filter(|expected| *expected != model.base_digest()) {
-            Some(expected) => Err(Error::OtherWeights { source_text: source.to_owned(), expected, found: model.base_digest() }),
+            Some(expected) => Err(Error::OtherWeights {
+                source_text: source.to_owned(),
+                expected,
+                found: model.base_digest(),
+            }),
             None => Ok((model, tokenizer)),
         }
     }

@@ -29,25 +29,41 @@ const LOGIT_ROWS: i64 = 256;
 ///
 /// # Errors
 /// [`Error::Row`] for an empty or too long sequence or a foreign id.
-pub fn score(model: &Model, applied: Option<&Applied>, sequences: &[Vec<i64>], done: &mut dyn FnMut(usize)) -> Result<Vec<Scored>> {
-    let refused = sequences.iter().enumerate().find_map(|(index, ids)| model.config.refuse(ids, 0).map(|reason| (index, reason)));
+pub fn score(
+    model: &Model,
+    applied: Option<&Applied>,
+    sequences: &[Vec<i64>],
+    done: &mut dyn FnMut(usize),
+) -> Result<Vec<Scored>> {
+    let refused = sequences
+        .iter()
+        .enumerate()
+        .find_map(|(index, ids)| model.config.refuse(ids, 0).map(|reason| (index, reason)));
     if let Some((index, reason)) = refused {
         return Err(Error::Row { row: index, reason });
     }
     let lengths = || sequences.iter().map(Vec::len);
     let (longest, all) = (lengths().max().unwrap_or_default(), lengths().sum());
     let mut scored = Vec::with_capacity(sequences.len());
-    memory::halving(model.placement, PASS_TOKENS.min(all), longest.div_ceil(2), &mut |most| {
-        guard("scoring", "use shorter sequences", || {
-            let _no_grad = tch::no_grad_guard();
-            while scored.len() < sequences.len() {
-                let rest = &sequences[scored.len()..];
-                scored.extend(pass(Weights { model, applied }, &rest[..fitting(rest, most)]));
-                done(scored.len());
-            }
-            Ok(())
-        })
-    })?;
+    memory::halving(
+        model.placement,
+        PASS_TOKENS.min(all),
+        longest.div_ceil(2),
+        &mut |most| {
+            guard("scoring", "use shorter sequences", || {
+                let _no_grad = tch::no_grad_guard();
+                while scored.len() < sequences.len() {
+                    let rest = &sequences[scored.len()..];
+                    scored.extend(pass(
+                        Weights { model, applied },
+                        &rest[..fitting(rest, most)],
+                    ));
+                    done(scored.len());
+                }
+                Ok(())
+            })
+        },
+    )?;
     Ok(scored)
 }
 
@@ -66,28 +82,54 @@ fn pass(weights: Weights<'_>, sequences: &[Vec<i64>]) -> Vec<Scored> {
     let tensor = |values: &[i64]| Tensor::from_slice(values).to_device(model.placement.device);
     let ids = tensor(&sequences.concat());
     let lengths: Vec<i64> = sequences.iter().map(|ids| ids.len() as i64).collect();
-    let positions = tensor(&lengths.iter().flat_map(|&length| 0..length).collect::<Vec<_>>());
+    let positions = tensor(
+        &lengths
+            .iter()
+            .flat_map(|&length| 0..length)
+            .collect::<Vec<_>>(),
+    );
     let mut attend = |_layer: usize, heads: &forward::Heads| attend_each(heads, &lengths);
-    let hidden = forward::hidden_states(model, &ids, &positions, &|layer, fused, x| weights.project(layer, fused, x), &mut attend);
+    let hidden = forward::hidden_states(
+        model,
+        &ids,
+        &positions,
+        &|layer, fused, x| weights.project(layer, fused, x),
+        &mut attend,
+    );
     let mut start = 0;
     let one = |length: &i64| {
         start += length;
-        of_sequence(model, &hidden.narrow(0, start - length, *length), &ids.narrow(0, start - length, *length))
+        of_sequence(
+            model,
+            &hidden.narrow(0, start - length, *length),
+            &ids.narrow(0, start - length, *length),
+        )
     };
     lengths.iter().map(one).collect()
 }
 
 fn of_sequence(model: &Model, hidden: &Tensor, ids: &Tensor) -> Scored {
     let length = ids.size()[0];
-    let mut scored = Scored { logprobs: Vec::new(), last_logits: Vec::new() };
+    let mut scored = Scored {
+        logprobs: Vec::new(),
+        last_logits: Vec::new(),
+    };
     for first in (0..length).step_by(LOGIT_ROWS as usize) {
         let count = LOGIT_ROWS.min(length - first);
         let logits = forward::logits(model, &hidden.narrow(0, first, count)).to_kind(Kind::Float);
         let judged = count.min(length - 1 - first);
         if judged > 0 {
             let next = ids.narrow(0, first + 1, judged).unsqueeze(1);
-            let chosen = logits.narrow(0, 0, judged).gather(1, &next, false).squeeze_dim(1);
-            scored.logprobs.extend(tensors::floats(&(chosen - logits.narrow(0, 0, judged).logsumexp([-1_i64].as_slice(), false))));
+            let chosen = logits
+                .narrow(0, 0, judged)
+                .gather(1, &next, false)
+                .squeeze_dim(1);
+            scored.logprobs.extend(tensors::floats(
+                &(chosen
+                    - logits
+                        .narrow(0, 0, judged)
+                        .logsumexp([-1_i64].as_slice(), false)),
+            ));
         }
         if first + count == length {
             scored.last_logits = tensors::floats(&logits.get(count - 1));

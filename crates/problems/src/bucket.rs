@@ -6,7 +6,12 @@ use groklab_domain::{Split, Value};
 use crate::{family::Rule, index::Index, problem::literals};
 
 /// Shares of the hash space, in twentieths.
-pub(crate) const SHARES: [(Split, u64); 4] = [(Split::Train, 11), (Split::Val, 3), (Split::Test, 3), (Split::Ood, 3)];
+pub(crate) const SHARES: [(Split, u64); 4] = [
+    (Split::Train, 11),
+    (Split::Val, 3),
+    (Split::Test, 3),
+    (Split::Ood, 3),
+];
 pub(crate) const SHARES_TOTAL: u64 = 20;
 
 /// The canonical form of a case's arguments: Python literals, separated by `, `. Where their order does not matter they are sorted, so
@@ -36,7 +41,9 @@ pub fn split_of(family: &str, rule: &str, canonical: &str) -> Split {
         hasher.update(&(part.len() as u64).to_le_bytes());
         hasher.update(part.as_bytes());
     }
-    let bytes: [u8; 8] = hasher.finalize().as_bytes()[..8].try_into().expect("a blake3 hash has 32 bytes");
+    let bytes: [u8; 8] = hasher.finalize().as_bytes()[..8]
+        .try_into()
+        .expect("a blake3 hash has 32 bytes");
     let mut place = u64::from_le_bytes(bytes) % SHARES_TOTAL;
     for (split, share) in SHARES {
         if place < share {
@@ -54,12 +61,16 @@ pub(crate) fn coin(text: &str) -> bool {
 
 /// The items in an order that belongs to the text alone.
 pub(crate) fn shuffled<T>(text: &str, mut items: Vec<T>) -> Vec<T> {
-    let bytes: [u8; 8] = blake3::hash(text.as_bytes()).as_bytes()[..8].try_into().expect("a blake3 hash has 32 bytes");
+    let bytes: [u8; 8] = blake3::hash(text.as_bytes()).as_bytes()[..8]
+        .try_into()
+        .expect("a blake3 hash has 32 bytes");
     let mut order = Index::new(u64::from_le_bytes(bytes));
     let mut out = Vec::with_capacity(items.len());
     while !items.is_empty() {
         let chosen = order.take(items.len() as u64);
-        out.push(items.remove(usize::try_from(chosen).expect("a digit is below the number of items")));
+        out.push(
+            items.remove(usize::try_from(chosen).expect("a digit is below the number of items")),
+        );
     }
     out
 }
@@ -70,14 +81,21 @@ mod tests {
 
     #[test]
     fn shares_are_met() {
-        assert_eq!(SHARES.iter().map(|(_, share)| share).sum::<u64>(), SHARES_TOTAL);
-        let train = (0..10_000).filter(|n| split_of("gcd", "op=gcd", &n.to_string()) == Split::Train).count();
+        assert_eq!(
+            SHARES.iter().map(|(_, share)| share).sum::<u64>(),
+            SHARES_TOTAL
+        );
+        let train = (0..10_000)
+            .filter(|n| split_of("gcd", "op=gcd", &n.to_string()) == Split::Train)
+            .count();
         assert!((5300..5700).contains(&train), "{train}");
     }
 
     #[test]
     fn every_order_has_its_turn() {
-        let firsts = (0..600).filter(|n| shuffled(&n.to_string(), vec![1, 2, 3])[0] == 1).count();
+        let firsts = (0..600)
+            .filter(|n| shuffled(&n.to_string(), vec![1, 2, 3])[0] == 1)
+            .count();
         assert!((150..250).contains(&firsts), "{firsts}");
         assert_eq!(shuffled("a", vec![1, 2, 3]), shuffled("a", vec![1, 2, 3]));
     }

@@ -61,13 +61,27 @@ pub fn capacity(family: &str, rule: &str, difficulty: u8) -> Result<Capacity, Er
 pub(crate) fn count(family: &str, rule: &dyn Rule, difficulty: u8, class: Class) -> ClassCapacity {
     let size = rule.size(difficulty, class);
     match small(&size) {
-        Some(size) => ClassCapacity { class, cases: walk(family, rule, difficulty, class, size), exact: true },
-        None => ClassCapacity { class, cases: bound(rule, difficulty, class, &size, CAREFUL), exact: false },
+        Some(size) => ClassCapacity {
+            class,
+            cases: walk(family, rule, difficulty, class, size),
+            exact: true,
+        },
+        None => ClassCapacity {
+            class,
+            cases: bound(rule, difficulty, class, &size, CAREFUL),
+            exact: false,
+        },
     }
 }
 
 /// Whether `split` surely has `wanted` cases of the class; cheap, and sometimes wrongly no.
-pub(crate) fn surely(rule: &dyn Rule, difficulty: u8, class: Class, split: Split, wanted: u64) -> bool {
+pub(crate) fn surely(
+    rule: &dyn Rule,
+    difficulty: u8,
+    class: Class,
+    split: Split,
+    wanted: u64,
+) -> bool {
     let size = rule.size(difficulty, class);
     bound(rule, difficulty, class, &size, QUICK)[place(split)] >= wanted
 }
@@ -80,21 +94,36 @@ pub(crate) fn small(size: &BigUint) -> Option<u32> {
 fn walk(family: &str, rule: &dyn Rule, difficulty: u8, class: Class, size: u32) -> [u64; 4] {
     let mut cases = [0; 4];
     for drawn in (0..size).filter_map(|i| rule.draw(difficulty, class, Index::new(i))) {
-        cases[place(split_of(family, rule.about().id, &canonical(rule, &drawn.args)))] += 1;
+        cases[place(split_of(
+            family,
+            rule.about().id,
+            &canonical(rule, &drawn.args),
+        ))] += 1;
     }
     cases
 }
 
-fn bound(rule: &dyn Rule, difficulty: u8, class: Class, size: &BigUint, (enough, most): (u32, u32)) -> [u64; 4] {
+fn bound(
+    rule: &dyn Rule,
+    difficulty: u8,
+    class: Class,
+    size: &BigUint,
+    (enough, most): (u32, u32),
+) -> [u64; 4] {
     let mut rng = ChaCha8Rng::from_seed([7; 32]);
     let (mut seen, mut tried) = (0, 0);
     while seen < enough && tried < most && *size > BigUint::ZERO {
         tried += 1;
-        seen += u32::from(rule.draw(difficulty, class, Index::random(size, &mut rng)).is_some());
+        seen += u32::from(
+            rule.draw(difficulty, class, Index::random(size, &mut rng))
+                .is_some(),
+        );
     }
     let least = less_six_deviations(u64::from(seen));
     let total = size * least / u64::from(tried.max(1));
-    SHARES.map(|(_, share)| u64::try_from(&total * share / SHARES_TOTAL).map_or(u64::MAX, less_six_deviations))
+    SHARES.map(|(_, share)| {
+        u64::try_from(&total * share / SHARES_TOTAL).map_or(u64::MAX, less_six_deviations)
+    })
 }
 
 /// `count` less six standard deviations of a Poisson count, at least 0.
@@ -103,5 +132,8 @@ fn less_six_deviations(count: u64) -> u64 {
 }
 
 fn place(split: Split) -> usize {
-    SHARES.iter().position(|(known, _)| *known == split).expect("every split has a share")
+    SHARES
+        .iter()
+        .position(|(known, _)| *known == split)
+        .expect("every split has a share")
 }

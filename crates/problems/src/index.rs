@@ -23,7 +23,9 @@ impl Index {
     pub fn take(&mut self, radix: u64) -> u64 {
         let digit = &self.0 % radix;
         self.0 /= radix;
-        digit.try_into().expect("a remainder is below its 64-bit divisor")
+        digit
+            .try_into()
+            .expect("a remainder is below its 64-bit divisor")
     }
 
     /// Takes a digit that chooses one of `items`, which is not empty.

@@ -51,15 +51,27 @@ fn enough(part: &Part, spec: &Problems) -> Result<(), Error> {
         let (rule, difficulty) = part.asks(number);
         for place in 0..spec.visible + spec.hidden {
             let class = class_of(rule, place, spec.visible);
-            wanted.entry((rule.about().id, difficulty, class)).or_insert((rule, 0)).1 += 1;
+            wanted
+                .entry((rule.about().id, difficulty, class))
+                .or_insert((rule, 0))
+                .1 += 1;
         }
     }
     for ((_, difficulty, class), (rule, wanted)) in wanted {
         if !capacity::surely(rule, difficulty, class, part.split, wanted) {
-            let capacity = capacity::count(part.family.name, rule, difficulty, class).of(part.split);
+            let capacity =
+                capacity::count(part.family.name, rule, difficulty, class).of(part.split);
             if capacity < wanted {
                 let (split, family, rule) = (part.split, part.family.name, rule.about().id);
-                return Err(Error::Capacity { split, family, rule, difficulty, class, wanted, capacity });
+                return Err(Error::Capacity {
+                    split,
+                    family,
+                    rule,
+                    difficulty,
+                    class,
+                    wanted,
+                    capacity,
+                });
             }
         }
     }
@@ -75,21 +87,43 @@ fn class_of(rule: &dyn Rule, place: u32, visible: u32) -> Class {
     classes[turn as usize % classes.len()]
 }
 
-fn make_part(part: &Part, spec: &Problems, seed: u64, problems: &mut Vec<Problem>) -> Result<(), Error> {
+fn make_part(
+    part: &Part,
+    spec: &Problems,
+    seed: u64,
+    problems: &mut Vec<Problem>,
+) -> Result<(), Error> {
     let mut seen = HashSet::new();
     for number in 0..part.count {
         let (rule, difficulty) = part.asks(number);
         let about = rule.about();
-        let mut draw = Draw { family: part.family, rule, difficulty, split: part.split, rng: stream(seed, part, number), seen: &mut seen };
+        let mut draw = Draw {
+            family: part.family,
+            rule,
+            difficulty,
+            split: part.split,
+            rng: stream(seed, part, number),
+            seen: &mut seen,
+        };
         let mut cases: Vec<Case> = Vec::new();
         for place in 0..spec.visible + spec.hidden {
             let class = class_of(rule, place, spec.visible);
-            let avoid = if place + 1 == spec.visible + spec.hidden { same_answer(&cases) } else { None };
+            let avoid = if place + 1 == spec.visible + spec.hidden {
+                same_answer(&cases)
+            } else {
+                None
+            };
             let (args, expected, canonical) = draw.next(class, avoid)?;
-            cases.push(Case { args, expected, visible: place < spec.visible, canonical });
+            cases.push(Case {
+                args,
+                expected,
+                visible: place < spec.visible,
+                canonical,
+            });
         }
         problems.push(Problem {
-            ordinal: u32::try_from(problems.len()).expect("submit limits the splits to 100,000 problems each"),
+            ordinal: u32::try_from(problems.len())
+                .expect("submit limits the splits to 100,000 problems each"),
             family: part.family.name.to_owned(),
             rule: about.id.to_owned(),
             difficulty,
@@ -106,12 +140,19 @@ fn make_part(part: &Part, spec: &Problems, seed: u64, problems: &mut Vec<Problem
 /// The answer that all cases so far share, if they do: the last case then looks for another, so that no constant is right.
 fn same_answer(cases: &[Case]) -> Option<Value> {
     let (first, rest) = cases.split_first()?;
-    rest.iter().all(|case| case.expected == first.expected).then(|| first.expected.clone())
+    rest.iter()
+        .all(|case| case.expected == first.expected)
+        .then(|| first.expected.clone())
 }
 
 /// The random stream of one problem: ChaCha8 with the derived seed as the first eight bytes of its key.
 fn stream(seed: u64, part: &Part, number: u32) -> ChaCha8Rng {
-    let parts: [&[u8]; 4] = [b"problem", part.split.as_str().as_bytes(), part.family.name.as_bytes(), &number.to_le_bytes()];
+    let parts: [&[u8]; 4] = [
+        b"problem",
+        part.split.as_str().as_bytes(),
+        part.family.name.as_bytes(),
+        &number.to_le_bytes(),
+    ];
     let mut key = [0; 32];
     key[..8].copy_from_slice(&seed::derive(seed, &parts).to_le_bytes());
     ChaCha8Rng::from_seed(key)
@@ -135,14 +176,20 @@ struct Draw<'a> {
 
 impl Draw<'_> {
     /// A new case of the class and the split: arguments, answer, canonical form.
-    fn next(&mut self, class: Class, avoid: Option<Value>) -> Result<(Vec<Value>, Value, String), Error> {
+    fn next(
+        &mut self,
+        class: Class,
+        avoid: Option<Value>,
+    ) -> Result<(Vec<Value>, Value, String), Error> {
         let size = self.rule.size(self.difficulty, class);
         let random = (0..DRAWS).find_map(|attempt| {
             let index = Index::random(&size, &mut self.rng);
             let avoid = avoid.as_ref().filter(|_| attempt < CHOOSY_DRAWS);
             self.fitting(class, index, avoid)
         });
-        let found = random.or_else(|| self.walk(class, &size)).ok_or_else(|| self.used_up(class, &size))?;
+        let found = random
+            .or_else(|| self.walk(class, &size))
+            .ok_or_else(|| self.used_up(class, &size))?;
         self.seen.insert((self.rule.about().id, found.2.clone()));
         Ok(found)
     }
@@ -164,7 +211,12 @@ impl Draw<'_> {
         }
     }
 
-    fn fitting(&self, class: Class, index: Index, avoid: Option<&Value>) -> Option<(Vec<Value>, Value, String)> {
+    fn fitting(
+        &self,
+        class: Class,
+        index: Index,
+        avoid: Option<&Value>,
+    ) -> Option<(Vec<Value>, Value, String)> {
         let drawn = self.rule.draw(self.difficulty, class, index)?;
         let canonical = canonical(self.rule, &drawn.args);
         let id = self.rule.about().id;
@@ -187,7 +239,12 @@ mod tests {
 
     impl Rule for Needle {
         fn about(&self) -> &About {
-            &About { id: "needle", lowest_difficulty: 1, signature: "def f(n: int) -> int", task: "" }
+            &About {
+                id: "needle",
+                lowest_difficulty: 1,
+                signature: "def f(n: int) -> int",
+                task: "",
+            }
         }
 
         fn classes(&self) -> &'static [Class] {
@@ -199,22 +256,49 @@ mod tests {
         }
 
         fn draw(&self, _: u8, _: Class, index: Index) -> Option<Drawn> {
-            (index == Index::new(PLACE)).then(|| Drawn { args: vec![Value::int(1)], expected: Value::int(1) })
+            (index == Index::new(PLACE)).then(|| Drawn {
+                args: vec![Value::int(1)],
+                expected: Value::int(1),
+            })
         }
 
         fn solutions(&self) -> Solutions {
-            Solutions { reference: String::new(), wrong: Vec::new() }
+            Solutions {
+                reference: String::new(),
+                wrong: Vec::new(),
+            }
         }
     }
 
-    static HAY: Family = Family { name: "hay", description: "", rules: &[&Needle] };
+    static HAY: Family = Family {
+        name: "hay",
+        description: "",
+        rules: &[&Needle],
+    };
 
     #[test]
     fn the_last_case_is_found_and_the_end_is_named() {
         let (rng, seen) = (ChaCha8Rng::from_seed([1; 32]), &mut HashSet::new());
-        let mut draw = Draw { family: &HAY, rule: &Needle, difficulty: 1, split: split_of("hay", "needle", "1"), rng, seen };
+        let mut draw = Draw {
+            family: &HAY,
+            rule: &Needle,
+            difficulty: 1,
+            split: split_of("hay", "needle", "1"),
+            rng,
+            seen,
+        };
         assert_eq!(draw.next("needle", None).unwrap().2, "1");
         let error = draw.next("needle", None).unwrap_err();
-        assert!(matches!(error, Error::UsedUp { taken: 1, tries: 1_200_001, .. }), "{error}");
+        assert!(
+            matches!(
+                error,
+                Error::UsedUp {
+                    taken: 1,
+                    tries: 1_200_001,
+                    ..
+                }
+            ),
+            "{error}"
+        );
     }
 }

@@ -28,25 +28,44 @@ impl Part {
         let [low, high] = self.difficulty;
         let low = low.max(rule.about().lowest_difficulty);
         let step = (number / rules + place) % u32::from(high - low + 1);
-        (rule, low + u8::try_from(step).expect("a difficulty is at most 10"))
+        (
+            rule,
+            low + u8::try_from(step).expect("a difficulty is at most 10"),
+        )
     }
 
     /// How many of its rules the part gets round to.
     fn rules_asked(&self) -> u32 {
-        self.count.min(u32::try_from(self.rules.len()).expect("a family has a handful of rules"))
+        self.count
+            .min(u32::try_from(self.rules.len()).expect("a family has a handful of rules"))
     }
 }
 
 /// The parts of all splits, in the order of the problems.
 pub(crate) fn plan(spec: &Problems) -> Result<Vec<Part>, Error> {
-    if spec.difficulty[1] > 10 || spec.difficulty[0] < 1 || spec.difficulty[0] > spec.difficulty[1] {
-        return Err(Error::Difficulty(if spec.difficulty[1] > 10 { spec.difficulty[1] } else { spec.difficulty[0] }));
+    if spec.difficulty[1] > 10 || spec.difficulty[0] < 1 || spec.difficulty[0] > spec.difficulty[1]
+    {
+        return Err(Error::Difficulty(if spec.difficulty[1] > 10 {
+            spec.difficulty[1]
+        } else {
+            spec.difficulty[0]
+        }));
     }
     let held_out = HeldOut::read(spec)?;
     let mut parts = Vec::new();
-    for (split, count) in [(Split::Train, spec.train), (Split::Val, spec.val), (Split::Test, spec.test), (Split::Ood, spec.ood)] {
+    for (split, count) in [
+        (Split::Train, spec.train),
+        (Split::Val, spec.val),
+        (Split::Test, spec.test),
+        (Split::Ood, spec.ood),
+    ] {
         let held = split == Split::Ood || (split != Split::Train && spec.holdout != Holdout::Case);
-        parts.extend(deal(split, count, &held_out.choose(spec, held), spec.difficulty)?);
+        parts.extend(deal(
+            split,
+            count,
+            &held_out.choose(spec, held),
+            spec.difficulty,
+        )?);
     }
     if spec.holdout == Holdout::Case && spec.train > 0 {
         all_seen(&parts)?;
@@ -64,7 +83,11 @@ struct HeldOut {
 
 impl HeldOut {
     fn read(spec: &Problems) -> Result<Self, Error> {
-        let mut held = Self { families: Vec::new(), rules: Vec::new(), all: Vec::new() };
+        let mut held = Self {
+            families: Vec::new(),
+            rules: Vec::new(),
+            all: Vec::new(),
+        };
         for name in &spec.held_out {
             let family = match name.split_once('/') {
                 Some((family, id)) => held.add_rule(spec, name, by_name(family)?, id)?,
@@ -80,23 +103,45 @@ impl HeldOut {
     fn add_family(&mut self, spec: &Problems, name: &str) -> Result<&'static Family, Error> {
         let family = by_name(name)?;
         if spec.holdout == Holdout::Rule {
-            return Err(Error::HeldOutLevel { name: name.to_owned(), holdout: "rule", wanted: "rule as \"family/rule\"" });
+            return Err(Error::HeldOutLevel {
+                name: name.to_owned(),
+                holdout: "rule",
+                wanted: "rule as \"family/rule\"",
+            });
         }
         self.families.push(family);
         Ok(family)
     }
 
-    fn add_rule(&mut self, spec: &Problems, name: &str, family: &'static Family, id: &str) -> Result<&'static Family, Error> {
+    fn add_rule(
+        &mut self,
+        spec: &Problems,
+        name: &str,
+        family: &'static Family,
+        id: &str,
+    ) -> Result<&'static Family, Error> {
         let about = rule_by_id(family.name, id)?.about();
         let highest = spec.difficulty[1];
         if spec.holdout == Holdout::Family {
-            return Err(Error::HeldOutLevel { name: name.to_owned(), holdout: "family", wanted: "family" });
+            return Err(Error::HeldOutLevel {
+                name: name.to_owned(),
+                holdout: "family",
+                wanted: "family",
+            });
         }
         if !spec.families.iter().any(|known| known == family.name) {
-            return Err(Error::HeldOutStranger { name: name.to_owned(), family: family.name });
+            return Err(Error::HeldOutStranger {
+                name: name.to_owned(),
+                family: family.name,
+            });
         }
         if about.lowest_difficulty > highest {
-            return Err(Error::HeldOutTooHard { family: family.name, rule: about.id, lowest: about.lowest_difficulty, highest });
+            return Err(Error::HeldOutTooHard {
+                family: family.name,
+                rule: about.id,
+                lowest: about.lowest_difficulty,
+                highest,
+            });
         }
         self.rules.push((family, about.id));
         Ok(family)
@@ -104,26 +149,55 @@ impl HeldOut {
 
     fn holds(&self, family: &Family, rule: &str) -> bool {
         self.families.iter().any(|known| known.name == family.name)
-            || self.rules.iter().any(|(known, id)| known.name == family.name && *id == rule)
+            || self
+                .rules
+                .iter()
+                .any(|(known, id)| known.name == family.name && *id == rule)
     }
 
     /// The families and rules that are held out (or that are not) and asked within the range of difficulty.
-    fn choose(&self, spec: &Problems, held: bool) -> Vec<(&'static Family, Vec<&'static dyn Rule>)> {
+    fn choose(
+        &self,
+        spec: &Problems,
+        held: bool,
+    ) -> Vec<(&'static Family, Vec<&'static dyn Rule>)> {
         let asked = spec.families.iter().filter_map(|name| by_name(name).ok());
-        let families: Vec<_> = if held { self.all.clone() } else { asked.collect() };
+        let families: Vec<_> = if held {
+            self.all.clone()
+        } else {
+            asked.collect()
+        };
         let rules_of = |family: &'static Family| {
             let fits = |rule: &&'static dyn Rule| {
                 let about = rule.about();
-                about.lowest_difficulty <= spec.difficulty[1] && self.holds(family, about.id) == held
+                about.lowest_difficulty <= spec.difficulty[1]
+                    && self.holds(family, about.id) == held
             };
-            (family, family.rules.iter().copied().filter(fits).collect::<Vec<_>>())
+            (
+                family,
+                family
+                    .rules
+                    .iter()
+                    .copied()
+                    .filter(fits)
+                    .collect::<Vec<_>>(),
+            )
         };
-        families.into_iter().map(rules_of).filter(|(_, rules)| !rules.is_empty()).collect()
+        families
+            .into_iter()
+            .map(rules_of)
+            .filter(|(_, rules)| !rules.is_empty())
+            .collect()
     }
 }
 
 /// Deals `count` problems to the families in turn.
-fn deal(split: Split, count: u32, chosen: &[(&'static Family, Vec<&'static dyn Rule>)], difficulty: [u8; 2]) -> Result<Vec<Part>, Error> {
+fn deal(
+    split: Split,
+    count: u32,
+    chosen: &[(&'static Family, Vec<&'static dyn Rule>)],
+    difficulty: [u8; 2],
+) -> Result<Vec<Part>, Error> {
     if count == 0 {
         return Ok(Vec::new());
     }
@@ -133,19 +207,42 @@ fn deal(split: Split, count: u32, chosen: &[(&'static Family, Vec<&'static dyn R
     let families = u32::try_from(chosen.len()).expect("there are few families");
     let part = |(i, (family, rules)): (u32, &(&'static Family, Vec<_>))| {
         let count = count / families + u32::from(i < count % families);
-        Part { split, family, rules: rules.clone(), count, difficulty }
+        Part {
+            split,
+            family,
+            rules: rules.clone(),
+            count,
+            difficulty,
+        }
     };
     Ok((0..).zip(chosen).map(part).collect())
 }
 
 /// With holdout `case`, val and test ask no rule that train does not ask.
 fn all_seen(parts: &[Part]) -> Result<(), Error> {
-    let families = u32::try_from(parts.iter().filter(|part| part.split == Split::Train).count()).expect("there are few families");
-    for part in parts.iter().filter(|part| matches!(part.split, Split::Val | Split::Test)) {
-        let train = parts.iter().find(|known| known.split == Split::Train && known.family.name == part.family.name);
+    let families = u32::try_from(
+        parts
+            .iter()
+            .filter(|part| part.split == Split::Train)
+            .count(),
+    )
+    .expect("there are few families");
+    for part in parts
+        .iter()
+        .filter(|part| matches!(part.split, Split::Val | Split::Test))
+    {
+        let train = parts
+            .iter()
+            .find(|known| known.split == Split::Train && known.family.name == part.family.name);
         let (wanted, trained) = (part.rules_asked(), train.map_or(0, Part::rules_asked));
         if wanted > trained {
-            return Err(Error::Unseen { split: part.split, family: part.family.name, wanted, trained, train: wanted * families });
+            return Err(Error::Unseen {
+                split: part.split,
+                family: part.family.name,
+                wanted,
+                trained,
+                train: wanted * families,
+            });
         }
     }
     Ok(())

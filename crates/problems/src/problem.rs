@@ -37,15 +37,26 @@ pub struct Case {
 
 /// Python literals, separated by `, `.
 pub(crate) fn literals(values: &[Value]) -> String {
-    values.iter().map(Value::python).collect::<Vec<_>>().join(", ")
+    values
+        .iter()
+        .map(Value::python)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// The prompt of a problem with these cases.
 pub(crate) fn prompt(about: &About, cases: &[Case]) -> String {
-    let mut text =
-        format!("Write a Python function `{}`.\n{}\nReply with only the code in a ```python block.", about.signature, about.task);
+    let mut text = format!(
+        "Write a Python function `{}`.\n{}\nReply with only the code in a ```python block.",
+        about.signature, about.task
+    );
     for case in cases.iter().filter(|case| case.visible) {
-        text += &format!("\nExample: {}({}) returns {}.", about.entry(), literals(&case.args), case.expected);
+        text += &format!(
+            "\nExample: {}({}) returns {}.",
+            about.entry(),
+            literals(&case.args),
+            case.expected
+        );
     }
     text
 }

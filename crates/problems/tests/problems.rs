@@ -7,18 +7,34 @@ use groklab_problems::{Error, Index, Problem, capacity, families, make, split_of
 use proptest::prelude::*;
 
 fn all_families() -> Vec<String> {
-    families().iter().map(|family| family.name.to_owned()).collect()
+    families()
+        .iter()
+        .map(|family| family.name.to_owned())
+        .collect()
 }
 
 fn spec(families: Vec<String>, difficulty: [u8; 2], [train, val, test]: [u32; 3]) -> Problems {
-    Problems { families, difficulty, train, val, test, ..Problems::default() }
+    Problems {
+        families,
+        difficulty,
+        train,
+        val,
+        test,
+        ..Problems::default()
+    }
 }
 
 /// Problems of a split without their ordinals, by family.
 fn of_split(problems: &[Problem], split: Split) -> HashMap<String, Vec<Problem>> {
     let mut by_family: HashMap<String, Vec<Problem>> = HashMap::new();
     for problem in problems.iter().filter(|problem| problem.split == split) {
-        by_family.entry(problem.family.clone()).or_default().push(Problem { ordinal: 0, ..problem.clone() });
+        by_family
+            .entry(problem.family.clone())
+            .or_default()
+            .push(Problem {
+                ordinal: 0,
+                ..problem.clone()
+            });
     }
     by_family
 }
@@ -97,14 +113,32 @@ fn difficulty_changes_the_instances_of_every_family() {
         let mut sizes = Vec::new();
         let mut seen = HashSet::new();
         for difficulty in 1..=10 {
-            let problems = make(&spec(vec![family.name.to_owned()], [difficulty; 2], [12, 1, 1]), 1).unwrap();
+            let problems = make(
+                &spec(vec![family.name.to_owned()], [difficulty; 2], [12, 1, 1]),
+                1,
+            )
+            .unwrap();
             // The plain rule only, for what is compared; sizes are letters of the arguments.
-            let plain: Vec<_> = problems.iter().filter(|problem| problem.rule == family.rules[0].about().id).collect();
+            let plain: Vec<_> = problems
+                .iter()
+                .filter(|problem| problem.rule == family.rules[0].about().id)
+                .collect();
             let cases: Vec<_> = plain.iter().flat_map(|problem| &problem.cases).collect();
-            sizes.push(cases.iter().map(|case| case.canonical.len()).sum::<usize>() as f64 / cases.len() as f64);
-            assert!(cases.iter().all(|case| seen.insert(case.canonical.clone())), "{} repeats at {difficulty}", family.name);
+            sizes.push(
+                cases.iter().map(|case| case.canonical.len()).sum::<usize>() as f64
+                    / cases.len() as f64,
+            );
+            assert!(
+                cases.iter().all(|case| seen.insert(case.canonical.clone())),
+                "{} repeats at {difficulty}",
+                family.name
+            );
         }
-        assert!(sizes.windows(2).all(|pair| pair[0] <= pair[1] + 0.2), "{}: {sizes:?}", family.name);
+        assert!(
+            sizes.windows(2).all(|pair| pair[0] <= pair[1] + 0.2),
+            "{}: {sizes:?}",
+            family.name
+        );
         assert!(sizes[9] > 1.2 * sizes[0], "{}: {sizes:?}", family.name);
     }
 }
@@ -116,7 +150,13 @@ fn every_family_is_complete() {
         let ids: HashSet<_> = family.rules.iter().map(|rule| rule.about().id).collect();
         assert_eq!(ids.len(), family.rules.len());
         assert!(ids.iter().all(|id| !id.contains(['/', ' '])), "{ids:?}");
-        let plain = |difficulty| family.rules.iter().filter(|rule| rule.about().lowest_difficulty <= difficulty).count();
+        let plain = |difficulty| {
+            family
+                .rules
+                .iter()
+                .filter(|rule| rule.about().lowest_difficulty <= difficulty)
+                .count()
+        };
         assert_eq!((plain(1), plain(2), plain(10)), (1, 1, family.rules.len()));
         assert!(family.rules.iter().all(|rule| rule.classes().len() <= 4));
     }
@@ -126,16 +166,31 @@ fn every_family_is_complete() {
 fn no_constant_answers_a_problem() {
     for problem in make(&spec(all_families(), [1, 10], [96, 16, 16]), 3).unwrap() {
         let hidden: Vec<_> = problem.cases.iter().filter(|case| !case.visible).collect();
-        assert!(hidden.iter().any(|case| case.expected != hidden[0].expected), "{problem:?}");
+        assert!(
+            hidden
+                .iter()
+                .any(|case| case.expected != hidden[0].expected),
+            "{problem:?}"
+        );
     }
 }
 
 #[test]
 fn brackets_are_balanced_half_of_the_time() {
-    for (id, share) in [("kinds=()[]{}", 4), ("kinds=()", 4), ("kinds=()[],text", 4), ("kinds=()[]{}<>", 4), ("kinds=()[]{},depth=3", 3)] {
+    for (id, share) in [
+        ("kinds=()[]{}", 4),
+        ("kinds=()", 4),
+        ("kinds=()[],text", 4),
+        ("kinds=()[]{}<>", 4),
+        ("kinds=()[]{},depth=3", 3),
+    ] {
         let problems = make(&spec(vec!["parentheses".to_owned()], [6, 7], [40, 8, 8]), 5).unwrap();
         for problem in problems.iter().filter(|problem| problem.rule == id) {
-            let right = problem.cases.iter().filter(|case| case.expected == groklab_domain::Value::Bool(true)).count();
+            let right = problem
+                .cases
+                .iter()
+                .filter(|case| case.expected == groklab_domain::Value::Bool(true))
+                .count();
             assert_eq!((right, problem.cases.len()), (share, 8), "{problem:?}");
         }
     }
@@ -147,7 +202,10 @@ fn order_alone_makes_no_other_case() {
     for problem in make(&spec(vec!["gcd".to_owned()], [1, 8], [240, 50, 50]), 2).unwrap() {
         for case in problem.cases {
             let text: String = case.args.iter().map(|arg| arg.python() + ",").collect();
-            let mut numbers: Vec<u64> = text.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok()).collect();
+            let mut numbers: Vec<u64> = text
+                .split(|c: char| !c.is_ascii_digit())
+                .filter_map(|word| word.parse().ok())
+                .collect();
             numbers.sort_unstable();
             assert!(seen.insert((problem.rule.clone(), numbers)), "{text}");
         }
@@ -157,30 +215,94 @@ fn order_alone_makes_no_other_case() {
 #[test]
 fn held_out_rules_are_never_trained_on() {
     let held_out = vec!["gcd/op=lcm".to_owned(), "rpn/notation=prefix".to_owned()];
-    let base = spec(["gcd", "rpn", "to_binary"].map(String::from).to_vec(), [1, 6], [30, 9, 9]);
-    let problems = make(&Problems { holdout: Holdout::Rule, held_out: held_out.clone(), ..base.clone() }, 1).unwrap();
-    let held = |problem: &Problem| held_out.contains(&format!("{}/{}", problem.family, problem.rule));
-    assert!(problems.iter().all(|problem| held(problem) == (problem.split != Split::Train)));
+    let base = spec(
+        ["gcd", "rpn", "to_binary"].map(String::from).to_vec(),
+        [1, 6],
+        [30, 9, 9],
+    );
+    let problems = make(
+        &Problems {
+            holdout: Holdout::Rule,
+            held_out: held_out.clone(),
+            ..base.clone()
+        },
+        1,
+    )
+    .unwrap();
+    let held =
+        |problem: &Problem| held_out.contains(&format!("{}/{}", problem.family, problem.rule));
+    assert!(
+        problems
+            .iter()
+            .all(|problem| held(problem) == (problem.split != Split::Train))
+    );
 
-    let problems = make(&Problems { ood: 8, held_out: held_out.clone(), ..base }, 1).unwrap();
-    assert!(problems.iter().all(|problem| held(problem) == (problem.split == Split::Ood)));
-    assert_eq!(problems.iter().filter(|problem| problem.split == Split::Ood).count(), 8);
+    let problems = make(
+        &Problems {
+            ood: 8,
+            held_out: held_out.clone(),
+            ..base
+        },
+        1,
+    )
+    .unwrap();
+    assert!(
+        problems
+            .iter()
+            .all(|problem| held(problem) == (problem.split == Split::Ood))
+    );
+    assert_eq!(
+        problems
+            .iter()
+            .filter(|problem| problem.split == Split::Ood)
+            .count(),
+        8
+    );
 }
 
 #[test]
 fn held_out_families_are_never_trained_on() {
     let base = spec(["gcd", "rpn"].map(String::from).to_vec(), [1, 3], [8, 4, 4]);
-    let problems = make(&Problems { holdout: Holdout::Family, held_out: vec!["rpn".to_owned()], ood: 3, ..base }, 1).unwrap();
-    assert!(problems.iter().all(|problem| (problem.family == "rpn") == (problem.split != Split::Train)));
-    let seen: HashSet<_> = problems.iter().flat_map(|p| p.cases.iter().map(|case| (&p.family, &p.rule, &case.canonical))).collect();
-    assert_eq!(seen.len(), problems.iter().map(|problem| problem.cases.len()).sum::<usize>());
+    let problems = make(
+        &Problems {
+            holdout: Holdout::Family,
+            held_out: vec!["rpn".to_owned()],
+            ood: 3,
+            ..base
+        },
+        1,
+    )
+    .unwrap();
+    assert!(
+        problems
+            .iter()
+            .all(|problem| (problem.family == "rpn") == (problem.split != Split::Train))
+    );
+    let seen: HashSet<_> = problems
+        .iter()
+        .flat_map(|p| {
+            p.cases
+                .iter()
+                .map(|case| (&p.family, &p.rule, &case.canonical))
+        })
+        .collect();
+    assert_eq!(
+        seen.len(),
+        problems
+            .iter()
+            .map(|problem| problem.cases.len())
+            .sum::<usize>()
+    );
 }
 
 #[test]
 fn families_are_dealt_in_turn() {
     let problems = make(&spec(all_families(), [1, 2], [20, 3, 9]), 1).unwrap();
     let train = of_split(&problems, Split::Train);
-    let counts: Vec<_> = all_families().iter().map(|family| train[family].len()).collect();
+    let counts: Vec<_> = all_families()
+        .iter()
+        .map(|family| train[family].len())
+        .collect();
     assert_eq!(counts, [3, 3, 3, 3, 2, 2, 2, 2]);
 }
 
@@ -190,10 +312,16 @@ fn capacity_is_kept_to_the_last_case() {
     let exact = capacity("to_binary", "base=2", 1).unwrap();
     assert!(exact.classes[0].exact);
     let cases = u32::try_from(exact.classes[0].of(Split::Val)).unwrap();
-    let ask = |val| Problems { visible: 0, hidden: 1, ..spec(vec!["to_binary".to_owned()], [1, 1], [1, val, 1]) };
+    let ask = |val| Problems {
+        visible: 0,
+        hidden: 1,
+        ..spec(vec!["to_binary".to_owned()], [1, 1], [1, val, 1])
+    };
     assert_eq!(make(&ask(cases), 1).unwrap().len() as u32, cases + 2);
     let error = make(&ask(cases + 1), 1).unwrap_err();
-    assert!(matches!(error, Error::Capacity { capacity, wanted, .. } if capacity == u64::from(cases) && wanted == capacity + 1));
+    assert!(
+        matches!(error, Error::Capacity { capacity, wanted, .. } if capacity == u64::from(cases) && wanted == capacity + 1)
+    );
     println!("{error}");
 }
 
@@ -244,7 +372,10 @@ fn errors_name_the_fix() {
             }),
             "`train` has nothing left to ask: hold out less, or add families",
         ),
-        (with(|s| s.difficulty = [3, 11]), "unknown difficulty 11: use 1 to 10"),
+        (
+            with(|s| s.difficulty = [3, 11]),
+            "unknown difficulty 11: use 1 to 10",
+        ),
     ];
     for (message, expected) in table {
         assert_eq!(message, expected);

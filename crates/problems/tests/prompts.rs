@@ -9,12 +9,27 @@ use groklab_problems::{families, make};
 fn prompts_are_as_stored() {
     let mut text = String::new();
     for family in families() {
-        let spec =
-            Problems { families: vec![family.name.to_owned()], difficulty: [1, 10], train: 8, val: 0, test: 1, ..Problems::default() };
+        let spec = Problems {
+            families: vec![family.name.to_owned()],
+            difficulty: [1, 10],
+            train: 8,
+            val: 0,
+            test: 1,
+            ..Problems::default()
+        };
         let problems = make(&spec, 7).expect("a small set of problems");
         for rule in family.rules {
-            let first = problems.iter().find(|problem| problem.rule == rule.about().id).expect("every rule has its turn");
-            text += &format!("# {}/{} at {}\n{}\n\n", family.name, rule.about().id, first.difficulty, first.prompt);
+            let first = problems
+                .iter()
+                .find(|problem| problem.rule == rule.about().id)
+                .expect("every rule has its turn");
+            text += &format!(
+                "# {}/{} at {}\n{}\n\n",
+                family.name,
+                rule.about().id,
+                first.difficulty,
+                first.prompt
+            );
         }
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/prompts.txt");

@@ -45,8 +45,15 @@ for line in sys.stdin:
 fn job(problem: &Problem) -> Json {
     let known = solutions(&problem.family, &problem.rule).expect("the rule of a problem is known");
     // Beside the rule's own wrong solutions: the answer of the first case, whatever the arguments.
-    let constant = format!("{}:\n    return {}\n", problem.signature, problem.cases[0].expected);
-    let wrong: Vec<_> = known.wrong.into_iter().chain([("constant", constant)]).collect();
+    let constant = format!(
+        "{}:\n    return {}\n",
+        problem.signature, problem.cases[0].expected
+    );
+    let wrong: Vec<_> = known
+        .wrong
+        .into_iter()
+        .chain([("constant", constant)])
+        .collect();
     json!({
         "name": format!("{}/{} at {}", problem.family, problem.rule, problem.difficulty),
         "entry": problem.entry, "reference": known.reference, "wrong": wrong, "cases": problem.cases,
@@ -57,10 +64,28 @@ fn job(problem: &Problem) -> Json {
 fn jobs() -> (String, usize) {
     let mut lines = String::new();
     let mut count = 0;
-    for (difficulty, visible, hidden) in [(1, 2, 4), (3, 0, 4), (5, 1, 4), (7, 3, 5), (9, 0, 4), (10, 1, 6)] {
-        let names = families().iter().map(|family| family.name.to_owned()).collect();
-        let spec =
-            Problems { families: names, difficulty: [difficulty; 2], train: 96, val: 16, test: 32, visible, hidden, ..Problems::default() };
+    for (difficulty, visible, hidden) in [
+        (1, 2, 4),
+        (3, 0, 4),
+        (5, 1, 4),
+        (7, 3, 5),
+        (9, 0, 4),
+        (10, 1, 6),
+    ] {
+        let names = families()
+            .iter()
+            .map(|family| family.name.to_owned())
+            .collect();
+        let spec = Problems {
+            families: names,
+            difficulty: [difficulty; 2],
+            train: 96,
+            val: 16,
+            test: 32,
+            visible,
+            hidden,
+            ..Problems::default()
+        };
         for problem in make(&spec, 11).expect("enough cases") {
             lines += &format!("{}\n", job(&problem));
             count += 1;

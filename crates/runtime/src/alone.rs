@@ -25,7 +25,9 @@ pub struct Wrong(pub String);
 /// Runs `command` and prints its error, with all its causes, once. Nothing is begun where standard output is closed, and a reader who
 /// has gone ends it quietly.
 pub fn run(name: &'static str, command: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
-    let done = output::open().map_err(anyhow::Error::from).and_then(|()| command());
+    let done = output::open()
+        .map_err(anyhow::Error::from)
+        .and_then(|()| command());
     done.map_or_else(|error| failed(name, &error), |()| ExitCode::SUCCESS)
 }
 
@@ -35,18 +37,26 @@ pub fn failed(name: &'static str, error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     output::complain(format!("{name}: error: {error:#}"));
-    if error.downcast_ref::<Wrong>().is_some() { ExitCode::from(crate::process::USAGE) } else { ExitCode::FAILURE }
+    if error.downcast_ref::<Wrong>().is_some() {
+        ExitCode::from(crate::process::USAGE)
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// Reads an object from each line of `input`; empty lines are passed over. `check` may refuse one.
 ///
 /// # Errors
 /// [`Wrong`], with the number of the line (from 1); or reading fails.
-pub fn read_lines<T: DeserializeOwned>(input: impl BufRead, check: impl Fn(&T) -> Result<(), String>) -> anyhow::Result<Vec<T>> {
+pub fn read_lines<T: DeserializeOwned>(
+    input: impl BufRead,
+    check: impl Fn(&T) -> Result<(), String>,
+) -> anyhow::Result<Vec<T>> {
     let mut values = Vec::new();
     for (at, line) in input.split(b'\n').enumerate() {
         let line = line.with_context(|| format!("read line {}", at + 1))?;
-        let read = object(&line).and_then(|value| value.map(|value| check(&value).map(|()| value)).transpose());
+        let read = object(&line)
+            .and_then(|value| value.map(|value| check(&value).map(|()| value)).transpose());
         values.extend(read.map_err(|reason| Wrong(format!("line {}: {reason}", at + 1)))?);
     }
     Ok(values)
@@ -54,18 +64,30 @@ pub fn read_lines<T: DeserializeOwned>(input: impl BufRead, check: impl Fn(&T) -
 
 /// The object in a line; none in an empty one.
 fn object<T: DeserializeOwned>(line: &[u8]) -> Result<Option<T>, String> {
-    let text =
-        str::from_utf8(line).map_err(|error| format!("not UTF-8 from byte {} on; save the file as UTF-8", error.valid_up_to() + 1))?;
+    let text = str::from_utf8(line).map_err(|error| {
+        format!(
+            "not UTF-8 from byte {} on; save the file as UTF-8",
+            error.valid_up_to() + 1
+        )
+    })?;
     let text = text.trim_end();
     match text.trim_start().chars().next() {
         None => return Ok(None),
-        Some('\u{feff}') => return Err("it begins with a byte-order mark; save the file without one".into()),
+        Some('\u{feff}') => {
+            return Err("it begins with a byte-order mark; save the file without one".into());
+        }
         // serde would take the elements of a list for the fields in their order.
-        Some('[') => return Err("an object is wanted, {\"name\": value, …}, and this is a list".into()),
+        Some('[') => {
+            return Err("an object is wanted, {\"name\": value, …}, and this is a list".into());
+        }
         Some(_) => {}
     }
     // The text of a line is line 1 to its parser.
-    serde_json::from_str(text).map(Some).map_err(|error| error.to_string().replace(" at line 1 column ", " at column "))
+    serde_json::from_str(text).map(Some).map_err(|error| {
+        error
+            .to_string()
+            .replace(" at line 1 column ", " at column ")
+    })
 }
 
 /// Writes one line to standard output and hands it on at once.
@@ -88,7 +110,9 @@ pub fn bar(total: u64, unit: &str) -> ProgressBar {
     }
     let template = format!("{{wide_bar}} {{pos}}/{{len}} {unit} {{msg}} {{elapsed}}, {{eta}} left");
     let bar = ProgressBar::new(total);
-    bar.set_style(ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.set_style(
+        ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
     bar.enable_steady_tick(Duration::from_millis(500));
     bar
 }
@@ -96,8 +120,14 @@ pub fn bar(total: u64, unit: &str) -> ProgressBar {
 /// The most memory that this process has had, in MB; none where the system does not say.
 pub fn peak_memory_mb() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().trim_end_matches(" kB").parse::<u64>().ok().map(|kilobytes| kilobytes / 1024)
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim()
+        .trim_end_matches(" kB")
+        .parse::<u64>()
+        .ok()
+        .map(|kilobytes| kilobytes / 1024)
 }
 
 /// An error of the caller's making.
@@ -110,31 +140,56 @@ mod tests {
     use super::*;
 
     fn even(n: &u32) -> Result<(), String> {
-        if n.is_multiple_of(2) { Ok(()) } else { Err(format!("{n} is odd")) }
+        if n.is_multiple_of(2) {
+            Ok(())
+        } else {
+            Err(format!("{n} is odd"))
+        }
     }
 
     #[test]
     fn a_wrong_line_is_named_by_its_number() {
         assert_eq!(read_lines("2\n\n4".as_bytes(), even).unwrap(), [2, 4]);
-        let message = |text: &str| read_lines(text.as_bytes(), even).unwrap_err().downcast::<Wrong>().unwrap().0;
+        let message = |text: &str| {
+            read_lines(text.as_bytes(), even)
+                .unwrap_err()
+                .downcast::<Wrong>()
+                .unwrap()
+                .0
+        };
         assert_eq!(message("2\n\n3"), "line 3: 3 is odd");
         assert_eq!(message("2\nx"), "line 2: expected value at column 1");
-        assert_eq!(message("2\r\n\r\n x\r\n"), "line 3: expected value at column 2");
-        assert_eq!(message("\u{feff}2"), "line 1: it begins with a byte-order mark; save the file without one");
-        assert_eq!(message("[2]"), "line 1: an object is wanted, {\"name\": value, …}, and this is a list");
+        assert_eq!(
+            message("2\r\n\r\n x\r\n"),
+            "line 3: expected value at column 2"
+        );
+        assert_eq!(
+            message("\u{feff}2"),
+            "line 1: it begins with a byte-order mark; save the file without one"
+        );
+        assert_eq!(
+            message("[2]"),
+            "line 1: an object is wanted, {\"name\": value, …}, and this is a list"
+        );
     }
 
     #[test]
     fn a_line_that_is_not_utf8_is_named_like_any_other() {
         let error = read_lines(&b"2\n4 \xff\n"[..], even).unwrap_err();
-        assert_eq!(error.downcast::<Wrong>().unwrap().0, "line 2: not UTF-8 from byte 3 on; save the file as UTF-8");
+        assert_eq!(
+            error.downcast::<Wrong>().unwrap().0,
+            "line 2: not UTF-8 from byte 3 on; save the file as UTF-8"
+        );
     }
 
     #[test]
     fn input_that_cannot_be_read_is_no_fault_of_its_lines() {
         let folder = std::fs::File::open(std::env::temp_dir()).unwrap();
         let error = read_lines(std::io::BufReader::new(folder), even).unwrap_err();
-        assert!(!error.is::<Wrong>() && error.to_string() == "read line 1", "{error:#}");
+        assert!(
+            !error.is::<Wrong>() && error.to_string() == "read line 1",
+            "{error:#}"
+        );
     }
 
     #[test]

@@ -17,7 +17,11 @@ pub fn signal_group(child: &Child, signal: Signal) {
 }
 
 /// Ends a child started with `process_group(0)`: `polite` first, SIGKILL to the whole group after `grace`. Returns its status.
-pub async fn end(child: &mut Child, polite: Signal, grace: Duration) -> io::Result<std::process::ExitStatus> {
+pub async fn end(
+    child: &mut Child,
+    polite: Signal,
+    grace: Duration,
+) -> io::Result<std::process::ExitStatus> {
     signal_group(child, polite);
     if let Ok(status) = tokio::time::timeout(grace, child.wait()).await {
         return status;

@@ -28,10 +28,22 @@ pub struct Args {
     #[arg(long, global = true, env = "GROKLAB_TLS_CA", value_name = "FILE")]
     pub tls_ca: Option<PathBuf>,
     /// Certificate (PEM) to show to a coordinator that asks for one.
-    #[arg(long, global = true, env = "GROKLAB_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    #[arg(
+        long,
+        global = true,
+        env = "GROKLAB_TLS_CERT",
+        value_name = "FILE",
+        requires = "tls_key"
+    )]
     pub tls_cert: Option<PathBuf>,
     /// The certificate's private key (PEM).
-    #[arg(long, global = true, env = "GROKLAB_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    #[arg(
+        long,
+        global = true,
+        env = "GROKLAB_TLS_KEY",
+        value_name = "FILE",
+        requires = "tls_cert"
+    )]
     pub tls_key: Option<PathBuf>,
 }
 
@@ -42,10 +54,15 @@ pub enum Error {
     Token(#[from] TokenError),
     #[error("read `{path}`")]
     File { path: PathBuf, source: io::Error },
-    #[error("the coordinator's address `{address}` is not of the form http://HOST:PORT or https://HOST:PORT")]
+    #[error(
+        "the coordinator's address `{address}` is not of the form http://HOST:PORT or https://HOST:PORT"
+    )]
     Address { address: String },
     #[error("prepare TLS for `{address}`: is every file of the certificates in PEM form?")]
-    Tls { address: String, source: tonic::transport::Error },
+    Tls {
+        address: String,
+        source: tonic::transport::Error,
+    },
 }
 
 /// What is shown to a coordinator, read and checked.
@@ -59,30 +76,58 @@ pub struct Access {
 impl Args {
     /// Reads the files; without a token of its own that of `fallback`, if that file is there.
     pub fn access(&self, fallback: Option<PathBuf>) -> Result<Access, Error> {
-        let read = |path: &PathBuf| fs::read(path).map_err(|source| Error::File { path: path.clone(), source });
+        let read = |path: &PathBuf| {
+            fs::read(path).map_err(|source| Error::File {
+                path: path.clone(),
+                source,
+            })
+        };
         let own = token(self.token_file.as_ref(), "GROKLAB_TOKEN")?;
         let fallback = fallback.filter(|path| own.is_none() && path.exists());
-        let token = if own.is_some() { own } else { fallback.map(|path| token(Some(&path), "")).transpose()?.flatten() };
-        let authority = self.tls_ca.as_ref().map(read).transpose()?.map(Certificate::from_pem);
+        let token = if own.is_some() {
+            own
+        } else {
+            fallback
+                .map(|path| token(Some(&path), ""))
+                .transpose()?
+                .flatten()
+        };
+        let authority = self
+            .tls_ca
+            .as_ref()
+            .map(read)
+            .transpose()?
+            .map(Certificate::from_pem);
         let identity = match (&self.tls_cert, &self.tls_key) {
             (Some(cert), Some(key)) => Some(Identity::from_pem(read(cert)?, read(key)?)),
             _ => None,
         };
-        Ok(Access { token, authority, identity })
+        Ok(Access {
+            token,
+            authority,
+            identity,
+        })
     }
 }
 
 impl Access {
     pub fn with_token(token: Option<Secret>) -> Self {
-        Self { token, ..Self::default() }
+        Self {
+            token,
+            ..Self::default()
+        }
     }
 
     /// An endpoint with time limits and keepalive, and with TLS where the address begins with `https`.
     pub fn endpoint(&self, address: &str) -> Result<Endpoint, Error> {
-        let unusable = || Error::Address { address: address.to_owned() };
+        let unusable = || Error::Address {
+            address: address.to_owned(),
+        };
         let endpoint = Endpoint::from_shared(address.to_owned()).map_err(|_| unusable())?;
         let uri = endpoint.uri();
-        if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none_or(str::is_empty) {
+        if !matches!(uri.scheme_str(), Some("http" | "https"))
+            || uri.host().is_none_or(str::is_empty)
+        {
             return Err(unusable());
         }
         let endpoint = endpoint
@@ -103,12 +148,18 @@ impl Access {
             Some(identity) => tls.identity(identity.clone()),
             None => tls,
         };
-        endpoint.tls_config(tls).map_err(|source| Error::Tls { address: address.to_owned(), source })
+        endpoint.tls_config(tls).map_err(|source| Error::Tls {
+            address: address.to_owned(),
+            source,
+        })
     }
 
     /// What every call carries: the token and the trace.
     pub fn credentials(&self) -> Credentials {
-        let header = self.token.as_ref().and_then(|token| format!("Bearer {}", token.reveal()).parse().ok());
+        let header = self
+            .token
+            .as_ref()
+            .and_then(|token| format!("Bearer {}", token.reveal()).parse().ok());
         Credentials(header.map(|mut header: MetadataValue<Ascii>| {
             header.set_sensitive(true);
             header
@@ -123,7 +174,9 @@ pub struct Credentials(Option<MetadataValue<Ascii>>);
 impl Interceptor for Credentials {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         if let Some(header) = &self.0 {
-            request.metadata_mut().insert("authorization", header.clone());
+            request
+                .metadata_mut()
+                .insert("authorization", header.clone());
         }
         trace::inject(request)
     }
@@ -132,7 +185,12 @@ impl Interceptor for Credentials {
 /// Whether the same call may succeed later by itself. A broken connection may show as `Internal`; it then has a source.
 pub fn heals(status: &Status) -> bool {
     match status.code() {
-        Code::Unavailable | Code::DeadlineExceeded | Code::ResourceExhausted | Code::Aborted | Code::Cancelled | Code::Unknown => true,
+        Code::Unavailable
+        | Code::DeadlineExceeded
+        | Code::ResourceExhausted
+        | Code::Aborted
+        | Code::Cancelled
+        | Code::Unknown => true,
         Code::Internal => status.source().is_some(),
         _ => false,
     }
@@ -147,7 +205,10 @@ mod tests {
         let access = Access::with_token(Some(Secret::new("0123456789abcdef0123456789abcdef")));
         let mut credentials = access.credentials();
         let request = credentials.call(Request::new(())).unwrap();
-        assert_eq!(request.metadata().get("authorization").unwrap(), "Bearer 0123456789abcdef0123456789abcdef");
+        assert_eq!(
+            request.metadata().get("authorization").unwrap(),
+            "Bearer 0123456789abcdef0123456789abcdef"
+        );
         assert!(!format!("{access:?}{credentials:?}{request:?}").contains("0123456789"));
     }
 
@@ -155,14 +216,30 @@ mod tests {
     fn an_address_is_a_url() {
         let access = Access::default();
         assert!(access.endpoint("http://127.0.0.1:7070").is_ok());
-        for address in ["http://not a host", "nonsense", "ftp://127.0.0.1:7070", "127.0.0.1:7070", "http://", ""] {
-            assert!(matches!(access.endpoint(address), Err(Error::Address { .. })), "{address}");
+        for address in [
+            "http://not a host",
+            "nonsense",
+            "ftp://127.0.0.1:7070",
+            "127.0.0.1:7070",
+            "http://",
+            "",
+        ] {
+            assert!(
+                matches!(access.endpoint(address), Err(Error::Address { .. })),
+                "{address}"
+            );
         }
     }
 
     #[test]
     fn refusals_do_not_heal() {
-        for code in [Code::InvalidArgument, Code::Unauthenticated, Code::PermissionDenied, Code::NotFound, Code::Internal] {
+        for code in [
+            Code::InvalidArgument,
+            Code::Unauthenticated,
+            Code::PermissionDenied,
+            Code::NotFound,
+            Code::Internal,
+        ] {
             assert!(!heals(&Status::new(code, "")), "{code:?}");
         }
         assert!(heals(&Status::unavailable("")) && heals(&Status::resource_exhausted("")));

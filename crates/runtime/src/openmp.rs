@@ -13,8 +13,15 @@ pub fn ensure_passive_waiting() {
     if env::var_os("OMP_WAIT_POLICY").is_some() {
         return;
     }
-    let Ok(executable) = env::current_exe() else { return };
+    let Ok(executable) = env::current_exe() else {
+        return;
+    };
     output::hand_over();
-    let error = Command::new(executable).args(env::args_os().skip(1)).envs(PASSIVE).exec();
-    output::complain(format!("warning: start again with OMP_WAIT_POLICY=passive: {error}; libtorch may be slow beside other work"));
+    let error = Command::new(executable)
+        .args(env::args_os().skip(1))
+        .envs(PASSIVE)
+        .exec();
+    output::complain(format!(
+        "warning: start again with OMP_WAIT_POLICY=passive: {error}; libtorch may be slow beside other work"
+    ));
 }

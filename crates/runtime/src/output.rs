@@ -29,7 +29,11 @@ pub enum Error {
 
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
-        if error.kind() == io::ErrorKind::BrokenPipe { Self::ReaderGone } else { Self::Write(error) }
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Self::ReaderGone
+        } else {
+            Self::Write(error)
+        }
     }
 }
 
@@ -52,7 +56,11 @@ ctor::declarative::ctor! {
 /// # Errors
 /// [`Error::Closed`].
 pub fn open() -> Result<(), Error> {
-    if CLOSED.load(Ordering::Relaxed) { Err(Error::Closed) } else { Ok(()) }
+    if CLOSED.load(Ordering::Relaxed) {
+        Err(Error::Closed)
+    } else {
+        Ok(())
+    }
 }
 
 /// Lets a program that takes this process over find standard output closed as well.
@@ -107,7 +115,10 @@ fn within(error: io::Error) -> io::Error {
 
 /// Whether `error`, one of a chain, says that nobody reads on.
 pub fn is_reader_gone(error: &(dyn std::error::Error + 'static)) -> bool {
-    let inner = error.downcast_ref::<io::Error>().and_then(|error| error.get_ref()).and_then(|inner| inner.downcast_ref());
+    let inner = error
+        .downcast_ref::<io::Error>()
+        .and_then(|error| error.get_ref())
+        .and_then(|inner| inner.downcast_ref());
     matches!(error.downcast_ref().or(inner), Some(Error::ReaderGone))
 }
 

@@ -14,9 +14,18 @@ where
     F: FnOnce(CancellationToken) -> Fut,
     Fut: Future<Output = anyhow::Result<()>>,
 {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
-        Err(error) => return failed(name, &anyhow::Error::new(error).context("start the async runtime")),
+        Err(error) => {
+            return failed(
+                name,
+                &anyhow::Error::new(error).context("start the async runtime"),
+            );
+        }
     };
     let outcome = runtime.block_on(async {
         let _telemetry = crate::telemetry::init(name)?;
@@ -31,6 +40,12 @@ where
 
 fn failed(name: &str, error: &anyhow::Error) -> ExitCode {
     crate::output::complain(format!("{name}: error: {error:#}"));
-    let usage = error.chain().any(|cause| cause.is::<crate::connect::Error>());
-    if usage { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
+    let usage = error
+        .chain()
+        .any(|cause| cause.is::<crate::connect::Error>());
+    if usage {
+        ExitCode::from(USAGE)
+    } else {
+        ExitCode::FAILURE
+    }
 }

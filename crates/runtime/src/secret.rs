@@ -48,7 +48,9 @@ pub enum TokenError {
         "the token in {place} has {length} characters: a token has at least {SHORTEST_TOKEN}, none of them blank; make one with `openssl rand -hex 32`"
     )]
     Short { place: String, length: usize },
-    #[error("the token in {place} holds blanks or characters that are not ASCII; make one with `openssl rand -hex 32`")]
+    #[error(
+        "the token in {place} holds blanks or characters that are not ASCII; make one with `openssl rand -hex 32`"
+    )]
     Characters { place: String },
 }
 
@@ -56,7 +58,10 @@ pub enum TokenError {
 pub fn token(file: Option<&PathBuf>, variable: &str) -> Result<Option<Secret>, TokenError> {
     let (place, text) = match (file, env::var(variable)) {
         (Some(path), _) => {
-            let text = fs::read_to_string(path).map_err(|source| TokenError::File { path: path.clone(), source })?;
+            let text = fs::read_to_string(path).map_err(|source| TokenError::File {
+                path: path.clone(),
+                source,
+            })?;
             (format!("`{}`", path.display()), text)
         }
         (None, Ok(text)) => (variable.to_owned(), text),
@@ -64,7 +69,10 @@ pub fn token(file: Option<&PathBuf>, variable: &str) -> Result<Option<Secret>, T
     };
     let text = text.trim();
     if text.len() < SHORTEST_TOKEN {
-        return Err(TokenError::Short { place, length: text.len() });
+        return Err(TokenError::Short {
+            place,
+            length: text.len(),
+        });
     }
     if !text.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(TokenError::Characters { place });
@@ -81,7 +89,10 @@ pub fn may_be_url(text: &str) -> bool {
 /// expect.
 pub fn refuse(error: &clap::Error) -> ! {
     let variables = env::vars_os().map(|(_, value)| value);
-    match without_urls(&error.render().to_string(), env::args_os().skip(1).chain(variables)) {
+    match without_urls(
+        &error.render().to_string(),
+        env::args_os().skip(1).chain(variables),
+    ) {
         None => error.exit(),
         Some(message) => {
             crate::output::complain(message.trim_end());
@@ -92,11 +103,22 @@ pub fn refuse(error: &clap::Error) -> ! {
 
 /// The message without what may be a URL among `given`; none where it holds none.
 fn without_urls(message: &str, given: impl Iterator<Item = OsString>) -> Option<String> {
-    let given: Vec<String> = given.map(|text| text.to_string_lossy().into_owned()).filter(|text| may_be_url(text)).collect();
-    let values = given.iter().filter_map(|text| text.strip_prefix("--")?.split_once('=')).map(|(_, value)| value);
-    let mut texts: Vec<&str> = values.chain(given.iter().map(String::as_str)).filter(|text| message.contains(text)).collect();
+    let given: Vec<String> = given
+        .map(|text| text.to_string_lossy().into_owned())
+        .filter(|text| may_be_url(text))
+        .collect();
+    let values = given
+        .iter()
+        .filter_map(|text| text.strip_prefix("--")?.split_once('='))
+        .map(|(_, value)| value);
+    let mut texts: Vec<&str> = values
+        .chain(given.iter().map(String::as_str))
+        .filter(|text| message.contains(text))
+        .collect();
     texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
-    let hidden = texts.iter().fold(message.to_owned(), |message, text| message.replace(text, "(redacted)"));
+    let hidden = texts.iter().fold(message.to_owned(), |message, text| {
+        message.replace(text, "(redacted)")
+    });
     (!texts.is_empty()).then_some(hidden)
 }
 
@@ -115,14 +137,27 @@ mod tests {
             token(Some(&path), UNSET)
         };
         let whole = "0123456789abcdef".repeat(2);
-        assert_eq!(read(&format!("{whole}\n")).unwrap().unwrap().reveal(), whole);
-        for (text, expected) in [("", "0 characters"), (&whole[1..], "31 characters"), (&format!("{whole} {whole}"), "blanks")] {
+        assert_eq!(
+            read(&format!("{whole}\n")).unwrap().unwrap().reveal(),
+            whole
+        );
+        for (text, expected) in [
+            ("", "0 characters"),
+            (&whole[1..], "31 characters"),
+            (&format!("{whole} {whole}"), "blanks"),
+        ] {
             let message = read(text).unwrap_err().to_string();
-            assert!(message.contains(expected) && message.contains(path.to_str().unwrap()), "{message}");
+            assert!(
+                message.contains(expected) && message.contains(path.to_str().unwrap()),
+                "{message}"
+            );
             assert!(text.is_empty() || !message.contains(text));
         }
         fs::remove_file(&path).unwrap();
-        assert!(matches!(token(Some(&path), UNSET), Err(TokenError::File { .. })));
+        assert!(matches!(
+            token(Some(&path), UNSET),
+            Err(TokenError::File { .. })
+        ));
         assert!(token(None, UNSET).unwrap().is_none());
     }
 
@@ -134,14 +169,33 @@ mod tests {
 
     #[test]
     fn what_clap_repeats_is_shown_without_urls() {
-        let given = |texts: &[&str]| texts.iter().map(OsString::from).collect::<Vec<_>>().into_iter();
+        let given = |texts: &[&str]| {
+            texts
+                .iter()
+                .map(OsString::from)
+                .collect::<Vec<_>>()
+                .into_iter()
+        };
         let url = "postgers:/me:hunter2@host";
         let message = format!("error: unexpected argument '{url}' found");
         let shown = without_urls(&message, given(&["--listen", "1.2.3.4:5", url])).unwrap();
         assert_eq!(shown, "error: unexpected argument '(redacted)' found");
         let joined = format!("--listen={url}");
-        let shown = without_urls(&format!("error: invalid value '{url}' for '--listen <LISTEN>'"), given(&[&joined])).unwrap();
-        assert_eq!(shown, "error: invalid value '(redacted)' for '--listen <LISTEN>'");
-        assert_eq!(without_urls("error: unexpected argument '1.2.3.4:5' found", given(&["1.2.3.4:5", url])), None);
+        let shown = without_urls(
+            &format!("error: invalid value '{url}' for '--listen <LISTEN>'"),
+            given(&[&joined]),
+        )
+        .unwrap();
+        assert_eq!(
+            shown,
+            "error: invalid value '(redacted)' for '--listen <LISTEN>'"
+        );
+        assert_eq!(
+            without_urls(
+                "error: unexpected argument '1.2.3.4:5' found",
+                given(&["1.2.3.4:5", url])
+            ),
+            None
+        );
     }
 }

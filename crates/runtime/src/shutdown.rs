@@ -41,7 +41,12 @@ pub fn token() -> std::io::Result<CancellationToken> {
 }
 
 fn drain_pipe() -> std::io::Result<Option<pipe::Receiver>> {
-    let Some(fd) = env::var(DRAIN_FD).ok().and_then(|text| text.parse::<i32>().ok()) else { return Ok(None) };
+    let Some(fd) = env::var(DRAIN_FD)
+        .ok()
+        .and_then(|text| text.parse::<i32>().ok())
+    else {
+        return Ok(None);
+    };
     // SAFETY: the parent names a descriptor that it opened for this process alone.
     let file = unsafe { File::from_raw_fd(fd) };
     // Not for this process's own children.
@@ -50,12 +55,16 @@ fn drain_pipe() -> std::io::Result<Option<pipe::Receiver>> {
 }
 
 async fn ended(drain: Option<pipe::Receiver>) {
-    let Some(mut pipe) = drain else { return std::future::pending().await };
+    let Some(mut pipe) = drain else {
+        return std::future::pending().await;
+    };
     let mut byte = [0];
     while matches!(pipe.read(&mut byte).await, Ok(n) if n > 0) {}
 }
 
 /// Waits for `duration` or until `stop` is cancelled; true when it was the latter.
 pub async fn stopped_within(stop: &CancellationToken, duration: Duration) -> bool {
-    tokio::time::timeout(duration, stop.cancelled()).await.is_ok()
+    tokio::time::timeout(duration, stop.cancelled())
+        .await
+        .is_ok()
 }

@@ -23,7 +23,10 @@ pub struct Group {
 impl Group {
     /// A group whose tasks are to end when `stop` is cancelled.
     pub fn new(stop: CancellationToken) -> Self {
-        Self { stop, tasks: JoinSet::new() }
+        Self {
+            stop,
+            tasks: JoinSet::new(),
+        }
     }
 
     /// The token that every task must watch.

@@ -14,13 +14,18 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 /// A client interceptor that sends the current span's context along.
 pub fn inject(mut request: Request<()>) -> Result<Request<()>, Status> {
     let context = Span::current().context();
-    global::get_text_map_propagator(|p| p.inject_context(&context, &mut Outgoing(request.metadata_mut())));
+    global::get_text_map_propagator(|p| {
+        p.inject_context(&context, &mut Outgoing(request.metadata_mut()))
+    });
     Ok(request)
 }
 
 /// Makes `span` a child of the caller's span, if the request carries one.
 pub fn adopt(span: &Span, metadata: &MetadataMap) {
-    set_parent(span, global::get_text_map_propagator(|p| p.extract(&Incoming(metadata))));
+    set_parent(
+        span,
+        global::get_text_map_propagator(|p| p.extract(&Incoming(metadata))),
+    );
 }
 
 /// The current span's context as a `traceparent` text; empty when traces are not exported.
@@ -33,8 +38,12 @@ pub fn traceparent() -> String {
 /// Makes `span` a child of the span that a `traceparent` text names.
 pub fn adopt_traceparent(span: &Span, traceparent: &str) {
     if !traceparent.is_empty() {
-        let carrier = std::collections::HashMap::from([("traceparent".to_owned(), traceparent.to_owned())]);
-        set_parent(span, global::get_text_map_propagator(|p| p.extract(&carrier)));
+        let carrier =
+            std::collections::HashMap::from([("traceparent".to_owned(), traceparent.to_owned())]);
+        set_parent(
+            span,
+            global::get_text_map_propagator(|p| p.extract(&carrier)),
+        );
     }
 }
 
@@ -49,7 +58,10 @@ struct Outgoing<'a>(&'a mut MetadataMap);
 
 impl Injector for Outgoing<'_> {
     fn set(&mut self, key: &str, value: String) {
-        if let (Ok(key), Ok(value)) = (MetadataKey::from_bytes(key.as_bytes()), MetadataValue::try_from(value)) {
+        if let (Ok(key), Ok(value)) = (
+            MetadataKey::from_bytes(key.as_bytes()),
+            MetadataValue::try_from(value),
+        ) {
             self.0.insert(key, value);
         }
     }

@@ -25,9 +25,19 @@ pub struct Artifacts {
 }
 
 impl Artifacts {
-    pub(crate) fn new(client: Client, cache: PathBuf, runtime: Handle, stop: CancellationToken) -> io::Result<Self> {
+    pub(crate) fn new(
+        client: Client,
+        cache: PathBuf,
+        runtime: Handle,
+        stop: CancellationToken,
+    ) -> io::Result<Self> {
         fs::create_dir_all(&cache)?;
-        Ok(Self { client, cache, runtime, stop })
+        Ok(Self {
+            client,
+            cache,
+            runtime,
+            stop,
+        })
     }
 
     /// The bytes of an artifact, from the folder when it is there and intact.
@@ -38,8 +48,14 @@ impl Artifacts {
         {
             return Ok(bytes);
         }
-        let bytes = self.runtime.block_on(self.client.retry("artifact get", &self.stop, |client| fetch(client, digest)));
-        let bytes = bytes.map_err(|status| Failure::infrastructure(format!("fetch artifact `{digest}`: {}", status.message())))?;
+        let bytes = self.runtime.block_on(self.client.retry(
+            "artifact get",
+            &self.stop,
+            |client| fetch(client, digest),
+        ));
+        let bytes = bytes.map_err(|status| {
+            Failure::infrastructure(format!("fetch artifact `{digest}`: {}", status.message()))
+        })?;
         if let Err(error) = self.keep(&path, &bytes) {
             tracing::warn!(path = %path.display(), %error, "keep an artifact");
         }
@@ -55,27 +71,54 @@ impl Artifacts {
     /// Stores `bytes`; safe to repeat.
     pub fn put(&self, bytes: &[u8]) -> Result<Digest, Failure> {
         let digest = Digest::of(bytes);
-        let stored = self.runtime.block_on(self.client.retry("artifact put", &self.stop, |client| send(client, digest, bytes)));
-        stored.map(|()| digest).map_err(|status| Failure::infrastructure(format!("store artifact `{digest}`: {}", status.message())))
+        let stored =
+            self.runtime
+                .block_on(self.client.retry("artifact put", &self.stop, |client| {
+                    send(client, digest, bytes)
+                }));
+        stored.map(|()| digest).map_err(|status| {
+            Failure::infrastructure(format!("store artifact `{digest}`: {}", status.message()))
+        })
     }
 }
 
 async fn fetch(client: Client, digest: Digest) -> Result<Vec<u8>, tonic::Status> {
-    let request = within(TRANSFER, v1::GetArtifactRequest { digest: digest.to_string() });
+    let request = within(
+        TRANSFER,
+        v1::GetArtifactRequest {
+            digest: digest.to_string(),
+        },
+    );
     let mut chunks = client.artifacts().get(request).await?.into_inner();
     let mut bytes = Vec::new();
     while let Some(chunk) = chunks.message().await? {
         bytes.extend_from_slice(&chunk.data);
     }
-    if Digest::of(&bytes) == digest { Ok(bytes) } else { Err(tonic::Status::data_loss("its bytes have another digest")) }
+    if Digest::of(&bytes) == digest {
+        Ok(bytes)
+    } else {
+        Err(tonic::Status::data_loss("its bytes have another digest"))
+    }
 }
 
 async fn send(client: Client, digest: Digest, bytes: &[u8]) -> Result<(), tonic::Status> {
     let mut name = digest.to_string();
-    let mut chunks: Vec<_> =
-        bytes.chunks(CHUNK_BYTES).map(|data| v1::ArtifactChunk { digest: std::mem::take(&mut name), data: data.to_vec() }).collect();
+    let mut chunks: Vec<_> = bytes
+        .chunks(CHUNK_BYTES)
+        .map(|data| v1::ArtifactChunk {
+            digest: std::mem::take(&mut name),
+            data: data.to_vec(),
+        })
+        .collect();
     if chunks.is_empty() {
-        chunks.push(v1::ArtifactChunk { digest: name, data: Vec::new() });
+        chunks.push(v1::ArtifactChunk {
+            digest: name,
+            data: Vec::new(),
+        });
     }
-    client.artifacts().put(within(TRANSFER, tokio_stream::iter(chunks))).await.map(drop)
+    client
+        .artifacts()
+        .put(within(TRANSFER, tokio_stream::iter(chunks)))
+        .await
+        .map(drop)
 }

@@ -56,8 +56,13 @@ impl Heart {
             units_total: self.signal.units_total(),
         };
         let deadline = self.lease / 3;
-        let request = v1::HeartbeatRequest { worker_id: self.claim.worker.to_string(), held: vec![held] };
-        let answer = self.client.call(|client| async move { client.workers().heartbeat(within(deadline, request)).await });
+        let request = v1::HeartbeatRequest {
+            worker_id: self.claim.worker.to_string(),
+            held: vec![held],
+        };
+        let answer = self.client.call(|client| async move {
+            client.workers().heartbeat(within(deadline, request)).await
+        });
         match answer.await {
             Ok(answer) => answer.into_inner().dropped.contains(&job_id),
             Err(status) => {

@@ -37,17 +37,27 @@ pub fn connect(addresses: &str, access: &Access) -> Result<Client, connect::Erro
         let channel = access.endpoint(address.trim())?.connect_lazy();
         Ok(InterceptedService::new(channel, access.credentials()))
     };
-    let connections: Vec<Connection> = addresses.split(',').map(connection).collect::<Result<_, connect::Error>>()?;
-    Ok(Client { connections: connections.into(), turns: Arc::default() })
+    let connections: Vec<Connection> = addresses
+        .split(',')
+        .map(connection)
+        .collect::<Result<_, connect::Error>>()?;
+    Ok(Client {
+        connections: connections.into(),
+        turns: Arc::default(),
+    })
 }
 
 impl Client {
     pub fn workers(&self) -> WorkersClient<Connection> {
-        WorkersClient::new(self.current()).max_decoding_message_size(MESSAGE_BYTES).max_encoding_message_size(MESSAGE_BYTES)
+        WorkersClient::new(self.current())
+            .max_decoding_message_size(MESSAGE_BYTES)
+            .max_encoding_message_size(MESSAGE_BYTES)
     }
 
     pub fn artifacts(&self) -> ArtifactsClient<Connection> {
-        ArtifactsClient::new(self.current()).max_decoding_message_size(MESSAGE_BYTES).max_encoding_message_size(MESSAGE_BYTES)
+        ArtifactsClient::new(self.current())
+            .max_decoding_message_size(MESSAGE_BYTES)
+            .max_encoding_message_size(MESSAGE_BYTES)
     }
 
     fn current(&self) -> Connection {
@@ -63,13 +73,23 @@ impl Client {
         let outcome = call(self.clone()).await;
         if outcome.as_ref().is_err_and(heals) {
             // Of several calls that failed at the same time, only one turns.
-            let _ = self.turns.compare_exchange(turn, turn.wrapping_add(1), Ordering::Relaxed, Ordering::Relaxed);
+            let _ = self.turns.compare_exchange(
+                turn,
+                turn.wrapping_add(1),
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            );
         }
         outcome
     }
 
     /// Repeats a call until it succeeds, fails for good, or `stop` is cancelled; waits a little longer each time, up to 5 s.
-    pub async fn retry<T, F, Fut>(&self, what: &'static str, stop: &CancellationToken, mut call: F) -> Result<T, Status>
+    pub async fn retry<T, F, Fut>(
+        &self,
+        what: &'static str,
+        stop: &CancellationToken,
+        mut call: F,
+    ) -> Result<T, Status>
     where
         F: FnMut(Self) -> Fut,
         Fut: Future<Output = Result<T, Status>>,
@@ -82,7 +102,12 @@ impl Client {
             };
             if wait > Duration::from_secs(1) {
                 let (code, message) = (error.code(), error.message());
-                tracing::warn!(call = what, ?code, message, "the coordinator does not answer; trying again");
+                tracing::warn!(
+                    call = what,
+                    ?code,
+                    message,
+                    "the coordinator does not answer; trying again"
+                );
             }
             if groklab_runtime::shutdown::stopped_within(stop, wait).await {
                 return Err(error);

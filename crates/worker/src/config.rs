@@ -13,7 +13,11 @@ use groklab_runtime::alone::wrong;
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// Address of the coordinator; of several that share one database, separated by commas, the next is asked when one does not answer.
-    #[arg(long, env = "GROKLAB_COORDINATOR", default_value = "http://127.0.0.1:7070")]
+    #[arg(
+        long,
+        env = "GROKLAB_COORDINATOR",
+        default_value = "http://127.0.0.1:7070"
+    )]
     pub coordinator: String,
     #[command(flatten)]
     pub connect: groklab_runtime::connect::Args,
@@ -57,22 +61,41 @@ impl ChatArgs {
     /// The template's file cannot be read or holds none; a variable is not `KEY=VALUE`.
     pub fn chat(&self) -> anyhow::Result<Chat> {
         let read = |path: &PathBuf| {
-            let text = std::fs::read_to_string(path).with_context(|| format!("read the chat template `{}`", path.display()))?;
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("read the chat template `{}`", path.display()))?;
             if is_template(&text) {
                 Ok(text)
             } else {
-                Err(wrong(format!("`{}` holds no `{{{{` or `{{%`: it is no template", path.display())))
+                Err(wrong(format!(
+                    "`{}` holds no `{{{{` or `{{%`: it is no template",
+                    path.display()
+                )))
             }
         };
         let pair = |text: &String| {
-            let (key, value) = text.split_once('=').ok_or_else(|| wrong(format!("--chat {text}: write KEY=VALUE")))?;
+            let (key, value) = text
+                .split_once('=')
+                .ok_or_else(|| wrong(format!("--chat {text}: write KEY=VALUE")))?;
             if ["system", "template"].contains(&key) {
-                return Err(wrong(format!("--chat {text}: use --system or --chat-template")));
+                return Err(wrong(format!(
+                    "--chat {text}: use --system or --chat-template"
+                )));
             }
-            Ok((key.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| value.into())))
+            Ok((
+                key.to_owned(),
+                serde_json::from_str(value).unwrap_or_else(|_| value.into()),
+            ))
         };
-        let variables = self.variables.iter().map(pair).collect::<anyhow::Result<_>>()?;
-        Ok(Chat { system: self.system.clone(), template: self.chat_template.as_ref().map(read).transpose()?, variables })
+        let variables = self
+            .variables
+            .iter()
+            .map(pair)
+            .collect::<anyhow::Result<_>>()?;
+        Ok(Chat {
+            system: self.system.clone(),
+            template: self.chat_template.as_ref().map(read).transpose()?,
+            variables,
+        })
     }
 }
 

@@ -30,12 +30,18 @@ pub struct Failure {
 impl Failure {
     /// The job cannot be done as it is.
     pub fn caller(reason: impl std::fmt::Display) -> Self {
-        Self { fault: Fault::Caller, reason: format!("{reason:#}") }
+        Self {
+            fault: Fault::Caller,
+            reason: format!("{reason:#}"),
+        }
     }
 
     /// This worker could not do it; another attempt may.
     pub fn infrastructure(reason: impl std::fmt::Display) -> Self {
-        Self { fault: Fault::Infrastructure, reason: format!("{reason:#}") }
+        Self {
+            fault: Fault::Infrastructure,
+            reason: format!("{reason:#}"),
+        }
     }
 }
 
@@ -53,7 +59,10 @@ pub struct Cancelled;
 
 impl From<Cancelled> for Failure {
     fn from(cancelled: Cancelled) -> Self {
-        Self { fault: Fault::Released, reason: cancelled.to_string() }
+        Self {
+            fault: Fault::Released,
+            reason: cancelled.to_string(),
+        }
     }
 }
 
@@ -117,7 +126,11 @@ impl Context {
     /// A sign of life within a unit. An error means: stop at once.
     pub fn alive(&self) -> Result<(), Cancelled> {
         self.signal.ticks.fetch_add(1, Ordering::Relaxed);
-        if self.signal.dropped() { Err(Cancelled) } else { Ok(()) }
+        if self.signal.dropped() {
+            Err(Cancelled)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -135,7 +148,9 @@ impl TryFrom<v1::Job> for Leased {
     type Error = tonic::Status;
 
     fn try_from(wire: v1::Job) -> Result<Self, tonic::Status> {
-        let work = wire.work.ok_or_else(|| tonic::Status::invalid_argument(format!("job `{}` has no work", wire.job_id)))?;
+        let work = wire.work.ok_or_else(|| {
+            tonic::Status::invalid_argument(format!("job `{}` has no work", wire.job_id))
+        })?;
         Ok(Self {
             job: groklab_proto::convert::field("job_id", &wire.job_id)?,
             fence: Fence(wire.fence),

@@ -17,7 +17,13 @@ use crate::{
 const LEAVE: Duration = Duration::from_secs(5);
 
 /// Sends all results of a job.
-pub(crate) async fn complete(client: &Client, claim: Claim, seconds: f64, outcome: Outcome, stop: &CancellationToken) {
+pub(crate) async fn complete(
+    client: &Client,
+    claim: Claim,
+    seconds: f64,
+    outcome: Outcome,
+    stop: &CancellationToken,
+) {
     let request = v1::CompleteRequest {
         worker_id: claim.worker.to_string(),
         job_id: claim.job.to_string(),
@@ -36,16 +42,28 @@ pub(crate) async fn complete(client: &Client, claim: Claim, seconds: f64, outcom
         Err(status) if status.code() == Code::FailedPrecondition => {
             tracing::error!(message = status.message(), "the result was refused");
         }
-        Err(status) if stop.is_cancelled() => tracing::error!(message = status.message(), "the result could not be delivered in time"),
+        Err(status) if stop.is_cancelled() => tracing::error!(
+            message = status.message(),
+            "the result could not be delivered in time"
+        ),
         Err(status) => {
-            let reason = format!("its result could not be delivered: {:?}: {}", status.code(), status.message());
+            let reason = format!(
+                "its result could not be delivered: {:?}: {}",
+                status.code(),
+                status.message()
+            );
             fail(client, claim, Failure::infrastructure(reason), stop).await;
         }
     }
 }
 
 /// Says that a job was not done, and whose fault it is.
-pub(crate) async fn fail(client: &Client, claim: Claim, failure: Failure, stop: &CancellationToken) {
+pub(crate) async fn fail(
+    client: &Client,
+    claim: Claim,
+    failure: Failure,
+    stop: &CancellationToken,
+) {
     match failure.fault {
         Fault::Released => tracing::info!("job given back"),
         fault => tracing::error!(%fault, reason = failure.reason, "job failed"),
@@ -68,13 +86,17 @@ pub(crate) async fn fail(client: &Client, claim: Claim, failure: Failure, stop: 
 
 /// Says that the worker ends, so that whatever is still leased to it goes to others at once: as a rule a job that was on its way.
 pub(crate) async fn leave(client: &Client, worker: WorkerId) {
-    let request = v1::LeaveRequest { worker_id: worker.to_string() };
+    let request = v1::LeaveRequest {
+        worker_id: worker.to_string(),
+    };
     let never = CancellationToken::new();
     let answer = client.retry("leave", &never, |client| {
         let request = request.clone();
         async move { client.workers().leave(within(LEAVE / 3, request)).await }
     });
     if !matches!(timeout(LEAVE, answer).await, Ok(Ok(_))) {
-        tracing::warn!("leaving could not be reported; if a job was on its way here, it waits until its lease expires");
+        tracing::warn!(
+            "leaving could not be reported; if a job was on its way here, it waits until its lease expires"
+        );
     }
 }

@@ -21,7 +21,14 @@ use crate::{
 
 pub async fn run(context: &Context, args: ExportArgs) -> Result<Exit, Failure> {
     let client = context.client().await?;
-    to_folder(&client, &args.experiment.experiment, &args.out, args.force, &context.console).await?;
+    to_folder(
+        &client,
+        &args.experiment.experiment,
+        &args.out,
+        args.force,
+        &context.console,
+    )
+    .await?;
     Ok(Exit::Ok)
 }
 
@@ -29,11 +36,20 @@ pub async fn run(context: &Context, args: ExportArgs) -> Result<Exit, Failure> {
 pub fn default_folder(name: &str) -> PathBuf {
     let folder = Path::new("experiments");
     let numbered = (2..).map(|n| folder.join(format!("{name}-{n}")));
-    std::iter::once(folder.join(name)).chain(numbered).find(|path| !path.exists()).unwrap_or_else(|| folder.join(name))
+    std::iter::once(folder.join(name))
+        .chain(numbered)
+        .find(|path| !path.exists())
+        .unwrap_or_else(|| folder.join(name))
 }
 
 /// Receives everything into a hidden folder beside `out` and renames it at the end. Safe to drop: what was begun goes away.
-pub async fn to_folder(client: &Client, id: &str, out: &Path, force: bool, console: &Console) -> Result<(), Failure> {
+pub async fn to_folder(
+    client: &Client,
+    id: &str,
+    out: &Path,
+    force: bool,
+    console: &Console,
+) -> Result<(), Failure> {
     refuse_existing(out, force)?;
     let out = &std::path::absolute(out).map_err(|error| failed("use the folder", out, error))?;
     let staging = stage(out)?;
@@ -43,10 +59,12 @@ pub async fn to_folder(client: &Client, id: &str, out: &Path, force: bool, conso
         files.append(&chunk.path, &chunk.data)?;
     }
     let count = files.finish()?;
-    report::write(staging.path()).map_err(|failure| failure.next("the files themselves arrived; please report this"))?;
+    report::write(staging.path())
+        .map_err(|failure| failure.next("the files themselves arrived; please report this"))?;
     publish(staging, out, force)?;
     if console.json() {
-        console.print_json(&json!({"out": out, "files": count + 1, "report": out.join("report.html")}))
+        console
+            .print_json(&json!({"out": out, "files": count + 1, "report": out.join("report.html")}))
     } else {
         console.print(format!("exported {} files to {}", count + 1, out.display()))?;
         console.print(format!("report: {}", out.join("report.html").display()))
@@ -67,7 +85,9 @@ fn stage(out: &Path) -> Result<TempDir, Failure> {
     let parent = out.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(parent).map_err(|error| failed("create", parent, error))?;
     let name = out.file_name().unwrap_or_default().to_string_lossy();
-    let staging = tempfile::Builder::new().prefix(&format!(".{name}.partial-")).tempdir_in(parent);
+    let staging = tempfile::Builder::new()
+        .prefix(&format!(".{name}.partial-"))
+        .tempdir_in(parent);
     staging.map_err(|error| failed("create a folder in", parent, error))
 }
 
@@ -78,7 +98,8 @@ fn publish(staging: TempDir, out: &Path, force: bool) -> Result<(), Failure> {
     refuse_existing(out, force)?;
     let old = if fs::symlink_metadata(out).is_ok() {
         let aside = stage(out)?;
-        fs::rename(out, aside.path().join("old")).map_err(|error| failed("move aside", out, error))?;
+        fs::rename(out, aside.path().join("old"))
+            .map_err(|error| failed("move aside", out, error))?;
         Some(aside)
     } else {
         None
@@ -103,7 +124,11 @@ struct Files<'a> {
 
 impl<'a> Files<'a> {
     fn new(root: &'a Path) -> Self {
-        Self { root, open: None, count: 0 }
+        Self {
+            root,
+            open: None,
+            count: 0,
+        }
     }
 
     fn append(&mut self, path: &str, data: &[u8]) -> Result<(), Failure> {
@@ -113,18 +138,26 @@ impl<'a> Files<'a> {
             let parent = target.parent().unwrap_or(self.root);
             fs::create_dir_all(parent).map_err(|error| failed("create", parent, error))?;
             self.count += usize::from(!target.exists());
-            let file = OpenOptions::new().create(true).append(true).open(&target).map_err(|error| failed("write", &target, error))?;
+            let file = OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(&target)
+                .map_err(|error| failed("write", &target, error))?;
             self.open = Some((path.to_owned(), BufWriter::new(file)));
         }
         match &mut self.open {
-            Some((name, file)) => file.write_all(data).map_err(|error| failed("write", Path::new(name), error)),
+            Some((name, file)) => file
+                .write_all(data)
+                .map_err(|error| failed("write", Path::new(name), error)),
             None => Ok(()),
         }
     }
 
     fn close(&mut self) -> Result<(), Failure> {
         match self.open.take() {
-            Some((name, mut file)) => file.flush().map_err(|error| failed("write", Path::new(&name), error)),
+            Some((name, mut file)) => file
+                .flush()
+                .map_err(|error| failed("write", Path::new(&name), error)),
             None => Ok(()),
         }
     }
@@ -141,11 +174,16 @@ fn relative(path: &str) -> Result<&Path, Failure> {
     let inside = !path.is_empty()
         && !path.contains(['\\', '\0'])
         && !path.split('/').any(|part| part.is_empty() || part == ".")
-        && Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
+        && Path::new(path)
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)));
     if inside {
         return Ok(Path::new(path));
     }
-    Err(Failure::other("write the export").because(format!("the coordinator named a file outside the folder: `{}`", path.escape_debug())))
+    Err(Failure::other("write the export").because(format!(
+        "the coordinator named a file outside the folder: `{}`",
+        path.escape_debug()
+    )))
 }
 
 #[cfg(test)]
@@ -154,10 +192,25 @@ mod tests {
 
     #[test]
     fn paths_stay_inside() {
-        for path in ["config.json", "checkpoints/iter_1/adapter_config.json", "a..b"] {
+        for path in [
+            "config.json",
+            "checkpoints/iter_1/adapter_config.json",
+            "a..b",
+        ] {
             assert!(relative(path).is_ok(), "{path}");
         }
-        for path in ["", "/etc/passwd", "..", "../x", "a/../../x", "a//b", "./a", "a/.", "a\\b", "a\0b"] {
+        for path in [
+            "",
+            "/etc/passwd",
+            "..",
+            "../x",
+            "a/../../x",
+            "a//b",
+            "./a",
+            "a/.",
+            "a\\b",
+            "a\0b",
+        ] {
             assert!(relative(path).is_err(), "{path:?}");
         }
     }
@@ -166,12 +219,25 @@ mod tests {
     fn files_arrive_in_pieces() {
         let folder = tempfile::tempdir().unwrap();
         let mut files = Files::new(folder.path());
-        for (path, data) in [("a.txt", "one "), ("a.txt", "two"), ("b/c.txt", "three"), ("a.txt", "!"), ("empty", "")] {
+        for (path, data) in [
+            ("a.txt", "one "),
+            ("a.txt", "two"),
+            ("b/c.txt", "three"),
+            ("a.txt", "!"),
+            ("empty", ""),
+        ] {
             files.append(path, data.as_bytes()).unwrap();
         }
         assert_eq!(files.finish().unwrap(), 3);
         let read = |path: &str| fs::read_to_string(folder.path().join(path)).unwrap();
-        assert_eq!((read("a.txt").as_str(), read("b/c.txt").as_str(), read("empty").as_str()), ("one two!", "three", ""));
+        assert_eq!(
+            (
+                read("a.txt").as_str(),
+                read("b/c.txt").as_str(),
+                read("empty").as_str()
+            ),
+            ("one two!", "three", "")
+        );
     }
 
     #[test]
@@ -184,10 +250,17 @@ mod tests {
             staging
         };
         publish(staged("1"), &out, false).unwrap();
-        assert_eq!(publish(staged("2"), &out, false).unwrap_err().exit, Exit::Usage);
+        assert_eq!(
+            publish(staged("2"), &out, false).unwrap_err().exit,
+            Exit::Usage
+        );
         assert_eq!(fs::read_to_string(out.join("f")).unwrap(), "1");
         publish(staged("3"), &out, true).unwrap();
         assert_eq!(fs::read_to_string(out.join("f")).unwrap(), "3");
-        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 1, "nothing is left beside it");
+        assert_eq!(
+            fs::read_dir(parent.path()).unwrap().count(),
+            1,
+            "nothing is left beside it"
+        );
     }
 }

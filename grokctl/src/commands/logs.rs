@@ -25,11 +25,21 @@ pub async fn run(context: &Context, args: &LogsArgs) -> Result<Exit, Failure> {
 }
 
 /// Shows events as they come; ends with the experiment.
-async fn follow(context: &Context, client: &Client, id: &str, level: &str) -> Result<Exit, Failure> {
-    let lost = |status: &tonic::Status| Failure::from_status(format!("follow `{id}`"), status, client.url());
+async fn follow(
+    context: &Context,
+    client: &Client,
+    id: &str,
+    level: &str,
+) -> Result<Exit, Failure> {
+    let lost = |status: &tonic::Status| {
+        Failure::from_status(format!("follow `{id}`"), status, client.url())
+    };
     let mut updates = client.watch(id).await.map_err(|status| lost(&status))?;
     while let Some(update) = updates.message().await.map_err(|status| lost(&status))? {
-        update.events.iter().try_for_each(|event| show(context, event, level))?;
+        update
+            .events
+            .iter()
+            .try_for_each(|event| show(context, event, level))?;
     }
     Ok(Exit::Ok)
 }
@@ -55,7 +65,11 @@ fn rank(level: &str) -> u8 {
 
 fn line(event: &Event) -> String {
     let message = printable(&event.message).replace('\n', "\n                             ");
-    format!("{}  {:<5}  {message}", timestamp(event.unix_ms), event.level)
+    format!(
+        "{}  {:<5}  {message}",
+        timestamp(event.unix_ms),
+        event.level
+    )
 }
 
 #[cfg(test)]
@@ -64,8 +78,16 @@ mod tests {
 
     #[test]
     fn an_event_is_a_line_with_its_date() {
-        let event = Event { event_id: 1, unix_ms: 1_700_000_000_000, level: "warn".into(), message: "paused: \u{1b}[31mx".into() };
-        assert_eq!(line(&event), "2023-11-14 22:13:20Z  warn   paused: \\u{1b}[31mx");
+        let event = Event {
+            event_id: 1,
+            unix_ms: 1_700_000_000_000,
+            level: "warn".into(),
+            message: "paused: \u{1b}[31mx".into(),
+        };
+        assert_eq!(
+            line(&event),
+            "2023-11-14 22:13:20Z  warn   paused: \\u{1b}[31mx"
+        );
         assert!(rank("warn") > rank("info") && rank("error") > rank("warn"));
     }
 }

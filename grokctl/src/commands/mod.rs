@@ -48,9 +48,20 @@ pub async fn run(cli: Cli, interrupt: Interrupt) -> Result<Exit, Failure> {
     // Before anything is begun whose result could not be shown.
     output::open()?;
     let console = Console::new(cli.global.json);
-    let console = if matches!(cli.command, Command::Up(_) | Command::Run(_)) { console.working() } else { console };
-    let context = Context { data: DataFolder::new(&cli.global.data)?, console, global: cli.global, interrupt };
-    context.console.conclude(run_command(cli.command, &context).await)
+    let console = if matches!(cli.command, Command::Up(_) | Command::Run(_)) {
+        console.working()
+    } else {
+        console
+    };
+    let context = Context {
+        data: DataFolder::new(&cli.global.data)?,
+        console,
+        global: cli.global,
+        interrupt,
+    };
+    context
+        .console
+        .conclude(run_command(cli.command, &context).await)
 }
 
 async fn run_command(command: Command, context: &Context) -> Result<Exit, Failure> {
@@ -59,19 +70,63 @@ async fn run_command(command: Command, context: &Context) -> Result<Exit, Failur
         // These two start processes, which they must stop themselves.
         Command::Up(args) => up::run(context, args).await,
         Command::Run(args) if args.local => run_local::run(context, args).await,
-        Command::Run(args) => until_stopped.unless_stopped(submit::run_remote(context, args)).await,
-        Command::Submit(args) => until_stopped.unless_stopped(submit::run(context, args)).await,
+        Command::Run(args) => {
+            until_stopped
+                .unless_stopped(submit::run_remote(context, args))
+                .await
+        }
+        Command::Submit(args) => {
+            until_stopped
+                .unless_stopped(submit::run(context, args))
+                .await
+        }
         Command::List(args) => until_stopped.unless_stopped(list::run(context, args)).await,
-        Command::Show(args) => until_stopped.unless_stopped(show::run(context, &args.experiment)).await,
-        Command::Watch(args) => until_stopped.unless_stopped(watch::run(context, &args.experiment)).await,
-        Command::Cancel(args) => until_stopped.unless_stopped(control::run(context, &args.experiment, Control::Cancel)).await,
-        Command::Pause(args) => until_stopped.unless_stopped(control::run(context, &args.experiment, Control::Pause)).await,
-        Command::Resume(args) => until_stopped.unless_stopped(control::run(context, &args.experiment, Control::Resume)).await,
-        Command::Rollouts(args) => until_stopped.unless_stopped(rollouts::run(context, args)).await,
+        Command::Show(args) => {
+            until_stopped
+                .unless_stopped(show::run(context, &args.experiment))
+                .await
+        }
+        Command::Watch(args) => {
+            until_stopped
+                .unless_stopped(watch::run(context, &args.experiment))
+                .await
+        }
+        Command::Cancel(args) => {
+            until_stopped
+                .unless_stopped(control::run(context, &args.experiment, Control::Cancel))
+                .await
+        }
+        Command::Pause(args) => {
+            until_stopped
+                .unless_stopped(control::run(context, &args.experiment, Control::Pause))
+                .await
+        }
+        Command::Resume(args) => {
+            until_stopped
+                .unless_stopped(control::run(context, &args.experiment, Control::Resume))
+                .await
+        }
+        Command::Rollouts(args) => {
+            until_stopped
+                .unless_stopped(rollouts::run(context, args))
+                .await
+        }
         Command::Problems(args) => problems::run(context, &args),
-        Command::Compare(args) => until_stopped.unless_stopped(compare::run(context, &args)).await,
-        Command::Logs(args) => until_stopped.unless_stopped(logs::run(context, &args)).await,
-        Command::Export(args) => until_stopped.unless_stopped(export::run(context, args)).await,
+        Command::Compare(args) => {
+            until_stopped
+                .unless_stopped(compare::run(context, &args))
+                .await
+        }
+        Command::Logs(args) => {
+            until_stopped
+                .unless_stopped(logs::run(context, &args))
+                .await
+        }
+        Command::Export(args) => {
+            until_stopped
+                .unless_stopped(export::run(context, args))
+                .await
+        }
         Command::Workers => until_stopped.unless_stopped(workers::run(context)).await,
         Command::Validate(args) => validate::run(context, &args.file),
         Command::Completions { shell } => completions(context, shell),
@@ -82,6 +137,8 @@ async fn run_command(command: Command, context: &Context) -> Result<Exit, Failur
 fn completions(context: &Context, shell: Shell) -> Result<Exit, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "grokctl", &mut script);
-    context.console.print(String::from_utf8_lossy(&script).trim_end())?;
+    context
+        .console
+        .print(String::from_utf8_lossy(&script).trim_end())?;
     Ok(Exit::Ok)
 }

@@ -22,13 +22,28 @@ pub async fn run(context: &Context, args: RolloutsArgs) -> Result<Exit, Failure>
     let client = context.client().await?;
     let json = context.console.json();
     let limit = args.limit.unwrap_or(if json { 0 } else { SHOWN });
-    let mut records = client.rollouts(request(&args, if limit == 0 { 0 } else { limit.saturating_add(1) })).await?;
-    let mut problems = Problems { client: &client, experiment: &args.experiment.experiment, known: None };
+    let mut records = client
+        .rollouts(request(
+            &args,
+            if limit == 0 {
+                0
+            } else {
+                limit.saturating_add(1)
+            },
+        ))
+        .await?;
+    let mut problems = Problems {
+        client: &client,
+        experiment: &args.experiment.experiment,
+        known: None,
+    };
     let colours = context.console.colours();
     let mut shown = 0;
     while let Some(record) = records.next().await? {
         if limit != 0 && shown == limit {
-            context.console.note(format!("the first {limit}; --limit 0 shows all, --split, --verdict and others choose"));
+            context.console.note(format!(
+                "the first {limit}; --limit 0 shows all, --split, --verdict and others choose"
+            ));
             break;
         }
         shown += 1;
@@ -38,7 +53,9 @@ pub async fn run(context: &Context, args: RolloutsArgs) -> Result<Exit, Failure>
         }
         let rollout: Rollout = results::line("a rollout", &record.json)?;
         let failed = failed_call(&rollout, &mut problems).await?;
-        context.console.print(text(&rollout, failed.as_deref(), args.full, colours))?;
+        context
+            .console
+            .print(text(&rollout, failed.as_deref(), args.full, colours))?;
     }
     if shown == 0 && !json {
         context.console.note("no such rollouts");
@@ -73,7 +90,10 @@ impl Problems<'_> {
             let mut known = HashMap::new();
             while let Some(record) = records.next().await? {
                 let problem: Value = results::line("a problem", &record.json)?;
-                known.insert(problem["problem"].as_u64().unwrap_or_default() as u32, problem);
+                known.insert(
+                    problem["problem"].as_u64().unwrap_or_default() as u32,
+                    problem,
+                );
             }
             self.known = Some(known);
         }
@@ -82,11 +102,20 @@ impl Problems<'_> {
 }
 
 /// The first failing case as a call.
-async fn failed_call(rollout: &Rollout, problems: &mut Problems<'_>) -> Result<Option<String>, Failure> {
-    let Some(failure) = &rollout.first_failure else { return Ok(None) };
-    let Some(problem) = problems.get(rollout.problem).await? else { return Ok(None) };
+async fn failed_call(
+    rollout: &Rollout,
+    problems: &mut Problems<'_>,
+) -> Result<Option<String>, Failure> {
+    let Some(failure) = &rollout.first_failure else {
+        return Ok(None);
+    };
+    let Some(problem) = problems.get(rollout.problem).await? else {
+        return Ok(None);
+    };
     let entry = problem["entry"].as_str().unwrap_or("solve");
-    Ok(problem["cases"].get(failure.case as usize).map(|case| call(entry, &case["args"])))
+    Ok(problem["cases"]
+        .get(failure.case as usize)
+        .map(|case| call(entry, &case["args"])))
 }
 
 fn text(rollout: &Rollout, failed: Option<&str>, full: bool, colours: bool) -> String {
@@ -98,36 +127,70 @@ fn text(rollout: &Rollout, failed: Option<&str>, full: bool, colours: bool) -> S
     lines.extend(body.lines().map(|line| format!("  {line}")));
     if let Some(failure) = &rollout.first_failure {
         let call = failed.map_or_else(|| format!("case {}", failure.case), str::to_owned);
-        lines.push(format!("  ✗ {call} → {}, expected {}", printable(&failure.got), printable(&failure.expected)));
+        lines.push(format!(
+            "  ✗ {call} → {}, expected {}",
+            printable(&failure.got),
+            printable(&failure.expected)
+        ));
     }
-    if let Some(error) = rollout.error.as_deref().filter(|error| !error.trim().is_empty()) {
-        lines.extend(printable(error.trim_end()).lines().map(|line| format!("  ! {line}")));
+    if let Some(error) = rollout
+        .error
+        .as_deref()
+        .filter(|error| !error.trim().is_empty())
+    {
+        lines.extend(
+            printable(error.trim_end())
+                .lines()
+                .map(|line| format!("  ! {line}")),
+        );
     }
     lines.push(String::new());
     lines.join("\n")
 }
 
 fn heading(rollout: &Rollout, colours: bool) -> String {
-    let place =
-        format!("iteration {} · {} · {}/{} · problem {}", rollout.iteration, rollout.split, rollout.family, rollout.rule, rollout.problem);
+    let place = format!(
+        "iteration {} · {} · {}/{} · problem {}",
+        rollout.iteration, rollout.split, rollout.family, rollout.rule, rollout.problem
+    );
     let sample = match (rollout.purpose.as_str(), rollout.sample) {
         ("eval", 0) => "greedy".to_owned(),
         (purpose, sample) => format!("{purpose} sample {sample}"),
     };
-    let verdict = rollout.verdict.map_or_else(|| "not verified yet".to_owned(), |verdict| verdict.to_string());
-    let verdict = if rollout.shortcut == Some(true) { format!("{verdict}, a shortcut") } else { verdict };
+    let verdict = rollout.verdict.map_or_else(
+        || "not verified yet".to_owned(),
+        |verdict| verdict.to_string(),
+    );
+    let verdict = if rollout.shortcut == Some(true) {
+        format!("{verdict}, a shortcut")
+    } else {
+        verdict
+    };
     let colour = match rollout.verdict {
         Some(Verdict::Passed) => "32",
         Some(_) => "31",
         None => "33",
     };
-    let verdict = if colours { format!("\u{1b}[1;{colour}m{verdict}\u{1b}[0m") } else { verdict };
-    let cases = rollout
-        .visible
-        .zip(rollout.hidden)
-        .map(|(v, h)| format!(" · cases {}/{} visible {}/{} hidden", v.passed, v.total, h.passed, h.total));
-    let cost = rollout.cpu_ms.zip(rollout.peak_memory_kb).map(|(cpu, memory)| format!(" · {cpu:.0} ms {} MB", memory / 1024));
-    format!("── {place} · {sample} · {verdict}{}{}", cases.unwrap_or_default(), cost.unwrap_or_default())
+    let verdict = if colours {
+        format!("\u{1b}[1;{colour}m{verdict}\u{1b}[0m")
+    } else {
+        verdict
+    };
+    let cases = rollout.visible.zip(rollout.hidden).map(|(v, h)| {
+        format!(
+            " · cases {}/{} visible {}/{} hidden",
+            v.passed, v.total, h.passed, h.total
+        )
+    });
+    let cost = rollout
+        .cpu_ms
+        .zip(rollout.peak_memory_kb)
+        .map(|(cpu, memory)| format!(" · {cpu:.0} ms {} MB", memory / 1024));
+    format!(
+        "── {place} · {sample} · {verdict}{}{}",
+        cases.unwrap_or_default(),
+        cost.unwrap_or_default()
+    )
 }
 
 #[cfg(test)]
@@ -138,9 +201,19 @@ mod tests {
     #[test]
     fn a_failure_says_what_was_called_and_what_came() {
         let rollout = Rollout {
-            first_failure: Some(FirstFailure { case: 3, got: "\u{1b}[2J5".into(), expected: "7".into() }),
-            visible: Some(Tally { passed: 2, total: 2 }),
-            hidden: Some(Tally { passed: 1, total: 6 }),
+            first_failure: Some(FirstFailure {
+                case: 3,
+                got: "\u{1b}[2J5".into(),
+                expected: "7".into(),
+            }),
+            visible: Some(Tally {
+                passed: 2,
+                total: 2,
+            }),
+            hidden: Some(Tally {
+                passed: 1,
+                total: 6,
+            }),
             cpu_ms: Some(12.4),
             peak_memory_kb: Some(9000),
             code: Some("def solve(n):\n    return 5\n".into()),
@@ -152,7 +225,13 @@ mod tests {
       return 5
   ✗ solve(\"3 4 +\") → \\u{1b}[2J5, expected 7
 ";
-        assert_eq!(text(&rollout, Some("solve(\"3 4 +\")"), false, false), expected);
-        assert!(text(&rollout, None, true, false).contains("```python"), "the whole completion");
+        assert_eq!(
+            text(&rollout, Some("solve(\"3 4 +\")"), false, false),
+            expected
+        );
+        assert!(
+            text(&rollout, None, true, false).contains("```python"),
+            "the whole completion"
+        );
     }
 }

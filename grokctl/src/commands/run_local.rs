@@ -18,10 +18,21 @@ pub async fn run(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
     // A bad file should be refused before anything is started.
     let checked = experiment_file::check(&args.file.file)?;
     let (console, interrupt) = (&context.console, &context.interrupt);
-    let options = StackOptions { connect: context.global.connect.clone(), data: context.data.clone(), up: args.up, port: 0 };
-    console.note(format!("starting coordinator and workers on {}", context.data.path().display()));
+    let options = StackOptions {
+        connect: context.global.connect.clone(),
+        data: context.data.clone(),
+        up: args.up,
+        port: 0,
+    };
+    console.note(format!(
+        "starting coordinator and workers on {}",
+        context.data.path().display()
+    ));
     let mut stack = Stack::start(&options, interrupt, console).await?;
-    stack.started().iter().for_each(|component| console.note(up::line(component)));
+    stack
+        .started()
+        .iter()
+        .for_each(|component| console.note(up::line(component)));
     let client = stack.client().clone();
     let outcome = tokio::select! {
         outcome = experiment(&client, &checked, args.out, console) => outcome,
@@ -29,7 +40,11 @@ pub async fn run(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
         failure = stack.given_up() => Err(failure),
     };
     if interrupt.stop.is_cancelled() {
-        console.note(farewell(&checked.experiment.name, &args.file.file.display().to_string(), &context.data.path().display().to_string()));
+        console.note(farewell(
+            &checked.experiment.name,
+            &args.file.file.display().to_string(),
+            &context.data.path().display().to_string(),
+        ));
     }
     console.note("stopping what was started");
     stack.stop().await;
@@ -37,10 +52,17 @@ pub async fn run(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
 }
 
 fn farewell(name: &str, file: &str, data: &str) -> String {
-    format!("interrupted; what `{name}` has done so far is kept in {data}: `grokctl --data {data} run --local {file}` goes on with it")
+    format!(
+        "interrupted; what `{name}` has done so far is kept in {data}: `grokctl --data {data} run --local {file}` goes on with it"
+    )
 }
 
-async fn experiment(client: &Client, checked: &Checked, out: Option<std::path::PathBuf>, console: &Console) -> Result<Exit, Failure> {
+async fn experiment(
+    client: &Client,
+    checked: &Checked,
+    out: Option<std::path::PathBuf>,
+    console: &Console,
+) -> Result<Exit, Failure> {
     let existing = client.list("").await?;
     let (same, others) = unfinished(&existing, &checked.experiment.name);
     if others > 0 {
@@ -50,7 +72,10 @@ async fn experiment(client: &Client, checked: &Checked, out: Option<std::path::P
         Some(same) => go_on(client, same, checked, console).await?,
         None => {
             let experiment = submit::submit(client, checked, console).await?;
-            console.note(format!("submitted {} as {}", experiment.name, experiment.experiment_id));
+            console.note(format!(
+                "submitted {} as {}",
+                experiment.name, experiment.experiment_id
+            ));
             experiment
         }
     };
@@ -59,13 +84,25 @@ async fn experiment(client: &Client, checked: &Checked, out: Option<std::path::P
 
 /// The newest unfinished experiment called `name`, and how many other unfinished ones there are.
 fn unfinished<'a>(existing: &'a [Experiment], name: &str) -> (Option<&'a Experiment>, usize) {
-    let open: Vec<_> = existing.iter().filter(|e| !e.state.parse().is_ok_and(ExperimentState::is_final)).collect();
-    let same = open.iter().copied().filter(|e| e.name == name).max_by_key(|e| e.created_unix_ms);
+    let open: Vec<_> = existing
+        .iter()
+        .filter(|e| !e.state.parse().is_ok_and(ExperimentState::is_final))
+        .collect();
+    let same = open
+        .iter()
+        .copied()
+        .filter(|e| e.name == name)
+        .max_by_key(|e| e.created_unix_ms);
     (same, open.len() - usize::from(same.is_some()))
 }
 
 /// Goes on with `same` if it is what the file says.
-async fn go_on(client: &Client, same: &Experiment, checked: &Checked, console: &Console) -> Result<Experiment, Failure> {
+async fn go_on(
+    client: &Client,
+    same: &Experiment,
+    checked: &Checked,
+    console: &Console,
+) -> Result<Experiment, Failure> {
     let stored = client.get(&same.experiment_id).await?;
     let config: Option<experiment::Experiment> = serde_json::from_str(&stored.config_json).ok();
     if config.as_ref() != Some(&checked.experiment) {
@@ -105,7 +142,10 @@ mod tests {
             experiment("d", "r", "queued", 3),
         ];
         let (same, others) = unfinished(&existing, "q");
-        assert_eq!((same.map(|e| e.experiment_id.as_str()), others), (Some("c"), 2));
+        assert_eq!(
+            (same.map(|e| e.experiment_id.as_str()), others),
+            (Some("c"), 2)
+        );
         assert_eq!(unfinished(&existing[..1], "q"), (None, 0));
     }
 }

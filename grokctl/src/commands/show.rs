@@ -19,7 +19,10 @@ pub async fn run(context: &Context, id: &str) -> Result<Exit, Failure> {
     let experiment = client.get(id).await?;
     let metrics = client.metrics(&experiment.experiment_id).await?;
     if context.console.json() {
-        let (metrics, iterations) = (view::json::objects(&metrics.metrics_json), view::json::objects(&metrics.iterations_json));
+        let (metrics, iterations) = (
+            view::json::objects(&metrics.metrics_json),
+            view::json::objects(&metrics.iterations_json),
+        );
         let value = json!({"experiment": view::json::experiment(&experiment), "metrics": metrics, "iterations": iterations});
         context.console.print_json(&value)?;
         return Ok(Exit::Ok);
@@ -28,12 +31,17 @@ pub async fn run(context: &Context, id: &str) -> Result<Exit, Failure> {
         context.console.print(line)?;
     }
     let evaluations: Vec<MetricsLine> = results::lines("a line of metrics", &metrics.metrics_json)?;
-    let iterations: Vec<IterationLine> = results::lines("a line of iterations", &metrics.iterations_json)?;
+    let iterations: Vec<IterationLine> =
+        results::lines("a line of iterations", &metrics.iterations_json)?;
     if !evaluations.is_empty() {
-        context.console.print(accuracy_table(&evaluations).trim_fmt())?;
+        context
+            .console
+            .print(accuracy_table(&evaluations).trim_fmt())?;
     }
     if !iterations.is_empty() {
-        context.console.print(iterations_table(&iterations).trim_fmt())?;
+        context
+            .console
+            .print(iterations_table(&iterations).trim_fmt())?;
     }
     Ok(Exit::Ok)
 }
@@ -44,12 +52,19 @@ fn summary(experiment: &v1::Experiment, now_unix_ms: i64) -> Vec<String> {
         plain_state(experiment),
         format!("  id          {}", experiment.experiment_id),
         format!("  submitted   {when}"),
-        format!("  iteration   {} of {}", experiment.iteration, experiment.iterations),
+        format!(
+            "  iteration   {} of {}",
+            experiment.iteration, experiment.iterations
+        ),
     ];
     if let Ok(config) = serde_json::from_str::<Experiment>(&experiment.config_json) {
         lines.extend(settings(&config));
     }
-    for p in experiment.progress.iter().filter(|p| p.jobs_done < p.jobs_total) {
+    for p in experiment
+        .progress
+        .iter()
+        .filter(|p| p.jobs_done < p.jobs_total)
+    {
         lines.push(format!(
             "  now         {} {}/{}, jobs {}/{} done, {} running",
             words::work(p),
@@ -67,7 +82,10 @@ fn settings(config: &Experiment) -> Vec<String> {
     let (p, t, e) = (&config.problems, &config.train, &config.evaluate);
     let train = match t.method {
         Method::None => "none: evaluation only".to_owned(),
-        Method::Rft => format!("rft, LoRA rank {}, learning rate {}, {} epochs, start {}", t.rank, t.learning_rate, t.epochs, t.start),
+        Method::Rft => format!(
+            "rft, LoRA rank {}, learning rate {}, {} epochs, start {}",
+            t.rank, t.learning_rate, t.epochs, t.start
+        ),
     };
     vec![
         format!("  model       {}", config.model.source),
@@ -86,7 +104,10 @@ fn settings(config: &Experiment) -> Vec<String> {
             config.generate.samples, config.generate.temperature, config.generate.max_new_tokens
         ),
         format!("  train       {train}"),
-        format!("  evaluate    every {}, greedy and {} samples at temperature {}", e.every, e.samples, e.temperature),
+        format!(
+            "  evaluate    every {}, greedy and {} samples at temperature {}",
+            e.every, e.samples, e.temperature
+        ),
     ]
 }
 
@@ -96,7 +117,9 @@ mod tests {
 
     #[test]
     fn a_summary_names_what_matters() {
-        let config = groklab_domain::experiment::parse("name = \"short\"\n[model]\nsource = \"m.gguf\"\n").unwrap();
+        let config =
+            groklab_domain::experiment::parse("name = \"short\"\n[model]\nsource = \"m.gguf\"\n")
+                .unwrap();
         let experiment = v1::Experiment {
             name: "short".into(),
             state: "paused".into(),
@@ -107,7 +130,15 @@ mod tests {
         };
         let text = summary(&experiment, 0).join("\n");
         assert!(text.starts_with("short is paused: no worker\n"), "{text}");
-        assert!(text.contains("arithmetic, rpn, parentheses · difficulty 1–5 · train 48 val 32 test 64 ood 0"), "{text}");
-        assert!(text.contains("rft, LoRA rank 16, learning rate 0.0002, 2 epochs, start restart"), "{text}");
+        assert!(
+            text.contains(
+                "arithmetic, rpn, parentheses · difficulty 1–5 · train 48 val 32 test 64 ood 0"
+            ),
+            "{text}"
+        );
+        assert!(
+            text.contains("rft, LoRA rank 16, learning rate 0.0002, 2 epochs, start restart"),
+            "{text}"
+        );
     }
 }

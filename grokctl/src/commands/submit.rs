@@ -23,8 +23,17 @@ pub async fn run(context: &Context, args: SubmitArgs) -> Result<Exit, Failure> {
         (true, true) => Ok(()),
         (_, false) => context.console.print(&experiment.experiment_id),
     };
-    printed.map_err(|failure| failure.next(format!("it was submitted: `grokctl watch {}` follows it", experiment.experiment_id)))?;
-    if args.watch { watch::to_the_end(&client, &experiment.experiment_id, &context.console).await } else { Ok(Exit::Ok) }
+    printed.map_err(|failure| {
+        failure.next(format!(
+            "it was submitted: `grokctl watch {}` follows it",
+            experiment.experiment_id
+        ))
+    })?;
+    if args.watch {
+        watch::to_the_end(&client, &experiment.experiment_id, &context.console).await
+    } else {
+        Ok(Exit::Ok)
+    }
 }
 
 /// Submits, watches, exports. Safe to drop at any await: the experiment goes on without its watcher.
@@ -33,12 +42,20 @@ pub async fn run_remote(context: &Context, args: RunArgs) -> Result<Exit, Failur
     let client = context.client().await?;
     let experiment = submit(&client, &checked, &context.console).await?;
     let id = &experiment.experiment_id;
-    context.console.note(format!("submitted {} as {id}; Ctrl-C leaves it running, `grokctl watch {id}` comes back to it", experiment.name));
+    context.console.note(format!(
+        "submitted {} as {id}; Ctrl-C leaves it running, `grokctl watch {id}` comes back to it",
+        experiment.name
+    ));
     finish(&client, &experiment, args.out, &context.console).await
 }
 
 /// Watches `experiment` to its end and exports it.
-pub async fn finish(client: &Client, experiment: &Experiment, out: Option<std::path::PathBuf>, console: &Console) -> Result<Exit, Failure> {
+pub async fn finish(
+    client: &Client,
+    experiment: &Experiment,
+    out: Option<std::path::PathBuf>,
+    console: &Console,
+) -> Result<Exit, Failure> {
     let exit = watch::to_the_end(client, &experiment.experiment_id, console).await?;
     let out = out.unwrap_or_else(|| export::default_folder(&experiment.name));
     export::to_folder(client, &experiment.experiment_id, &out, false, console).await?;
@@ -46,14 +63,22 @@ pub async fn finish(client: &Client, experiment: &Experiment, out: Option<std::p
 }
 
 /// Submits what was checked; the warnings of both sides are noted once.
-pub async fn submit(client: &Client, checked: &Checked, console: &Console) -> Result<Experiment, Failure> {
-    let config =
-        serde_json::to_string(&checked.experiment).map_err(|error| Failure::other("write the configuration as JSON").because(error))?;
+pub async fn submit(
+    client: &Client,
+    checked: &Checked,
+    console: &Console,
+) -> Result<Experiment, Failure> {
+    let config = serde_json::to_string(&checked.experiment)
+        .map_err(|error| Failure::other("write the configuration as JSON").because(error))?;
     let answer = client.submit(Uuid::new_v4().to_string(), config).await?;
     let mut warnings = checked.warnings.clone();
     warnings.extend(answer.warnings);
     warnings.sort_unstable();
     warnings.dedup();
-    warnings.iter().for_each(|warning| console.note(format!("warning: {warning}")));
-    answer.experiment.ok_or_else(|| Failure::other("submit the experiment").because("the coordinator's answer names none"))
+    warnings
+        .iter()
+        .for_each(|warning| console.note(format!("warning: {warning}")));
+    answer.experiment.ok_or_else(|| {
+        Failure::other("submit the experiment").because("the coordinator's answer names none")
+    })
 }

@@ -11,18 +11,33 @@ use crate::{
 
 pub async fn run(context: &Context, args: UpArgs) -> Result<Exit, Failure> {
     let (console, interrupt) = (&context.console, &context.interrupt);
-    let options = StackOptions { connect: context.global.connect.clone(), data: context.data.clone(), up: args, port: DEFAULT_PORT };
+    let options = StackOptions {
+        connect: context.global.connect.clone(),
+        data: context.data.clone(),
+        up: args,
+        port: DEFAULT_PORT,
+    };
     let mut stack = Stack::start(&options, interrupt, console).await?;
     announce(stack.started(), console)?;
-    if let Some(address) = options.up.listen.filter(|address| !address.ip().is_loopback()) {
-        console.note(invitation(&context.data, stack.client().url(), address.port()));
+    if let Some(address) = options
+        .up
+        .listen
+        .filter(|address| !address.ip().is_loopback())
+    {
+        console.note(invitation(
+            &context.data,
+            stack.client().url(),
+            address.port(),
+        ));
     }
     console.note("ready; submit with `grokctl submit FILE`, stop with Ctrl-C");
     let outcome = tokio::select! {
         () = interrupt.stop.cancelled() => Ok(Exit::Ok),
         failure = stack.given_up() => Err(failure),
     };
-    console.note("stopping: workers first, then the coordinator; Ctrl-C again ends everything at once");
+    console.note(
+        "stopping: workers first, then the coordinator; Ctrl-C again ends everything at once",
+    );
     stack.stop().await;
     console.note("stopped");
     outcome
@@ -32,8 +47,7 @@ pub async fn run(context: &Context, args: UpArgs) -> Result<Exit, Failure> {
 fn invitation(data: &DataFolder, url: &str, port: u16) -> String {
     let scheme = url.split_once("://").map_or("http", |(scheme, _)| scheme);
     let token = |side| data.token_file(side).display().to_string();
-    let plain =
-        "\n  in plain text: give the coordinator a certificate by GROKLAB_SERVER_CERT and GROKLAB_SERVER_KEY, or keep the network private";
+    let plain = "\n  in plain text: give the coordinator a certificate by GROKLAB_SERVER_CERT and GROKLAB_SERVER_KEY, or keep the network private";
     let warning = if scheme == "http" { plain } else { "" };
     format!(
         "others reach it at this machine's name and port {port}, with the tokens in {} (clients) and {} (workers):\n  \
@@ -58,8 +72,15 @@ fn announce(started: &[Started], console: &Console) -> Result<(), Failure> {
 
 /// What a component is called, where it is, and its log.
 pub fn line(started: &Started) -> String {
-    let place = started.address.clone().unwrap_or_else(|| format!("pid {}", started.pid));
-    format!("{:<14} {place:<24} log {}", started.component, started.log.display())
+    let place = started
+        .address
+        .clone()
+        .unwrap_or_else(|| format!("pid {}", started.pid));
+    format!(
+        "{:<14} {place:<24} log {}",
+        started.component,
+        started.log.display()
+    )
 }
 
 #[cfg(test)]
@@ -74,8 +95,18 @@ mod tests {
             pid: 7,
             log: "d/logs/coordinator.log".into(),
         };
-        assert_eq!(line(&coordinator), "coordinator    http://127.0.0.1:7070    log d/logs/coordinator.log");
-        let worker = Started { component: "worker-gen", address: None, ..coordinator };
-        assert_eq!(line(&worker), "worker-gen     pid 7                    log d/logs/coordinator.log");
+        assert_eq!(
+            line(&coordinator),
+            "coordinator    http://127.0.0.1:7070    log d/logs/coordinator.log"
+        );
+        let worker = Started {
+            component: "worker-gen",
+            address: None,
+            ..coordinator
+        };
+        assert_eq!(
+            line(&worker),
+            "worker-gen     pid 7                    log d/logs/coordinator.log"
+        );
     }
 }

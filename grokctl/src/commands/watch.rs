@@ -42,7 +42,12 @@ pub async fn to_the_end(client: &Client, id: &str, console: &Console) -> Result<
 }
 
 /// Shows updates until the experiment has ended or is paused; its last state.
-async fn follow(client: &Client, id: &str, view: &mut dyn View, console: &Console) -> Result<Experiment, Failure> {
+async fn follow(
+    client: &Client,
+    id: &str,
+    view: &mut dyn View,
+    console: &Console,
+) -> Result<Experiment, Failure> {
     let mut seen = Seen::default();
     let mut lost: Option<Instant> = None;
     let mut pause = Duration::from_millis(500);
@@ -55,12 +60,20 @@ async fn follow(client: &Client, id: &str, view: &mut dyn View, console: &Consol
             Some(since) => since,
             None => {
                 pause = Duration::from_millis(500);
-                console.note(format!("lost the coordinator ({}); trying again for {} s", status.message(), PATIENCE.as_secs()));
+                console.note(format!(
+                    "lost the coordinator ({}); trying again for {} s",
+                    status.message(),
+                    PATIENCE.as_secs()
+                ));
                 *lost.insert(Instant::now())
             }
         };
         if since.elapsed() >= PATIENCE {
-            return Err(Failure::from_status(format!("watch `{id}`"), &status, client.url()));
+            return Err(Failure::from_status(
+                format!("watch `{id}`"),
+                &status,
+                client.url(),
+            ));
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(5));
@@ -81,7 +94,8 @@ async fn watch_once(
     lost: &mut Option<Instant>,
     console: &Console,
 ) -> Result<Watched, Failure> {
-    let hopeless = |status: &Status| Failure::from_status(format!("watch `{id}`"), status, client.url());
+    let hopeless =
+        |status: &Status| Failure::from_status(format!("watch `{id}`"), status, client.url());
     let mut stream = match client.watch(id).await {
         Ok(stream) => stream,
         Err(status) if heals(&status) => return Ok(Watched::Lost(status)),
@@ -116,26 +130,46 @@ async fn watch_once(
 }
 
 /// Shows what is new of `update`; the experiment if it goes no further by itself.
-fn show(view: &mut dyn View, seen: &mut Seen, update: WatchUpdate) -> Result<Option<Experiment>, Failure> {
+fn show(
+    view: &mut dyn View,
+    seen: &mut Seen,
+    update: WatchUpdate,
+) -> Result<Option<Experiment>, Failure> {
     let update = seen.only_new(update);
     view.update(&update)?;
-    Ok(update.experiment.filter(|experiment| rests(&experiment.state)))
+    Ok(update
+        .experiment
+        .filter(|experiment| rests(&experiment.state)))
 }
 
 /// Ended, or paused: nothing more happens unless somebody acts.
 fn rests(state: &str) -> bool {
-    state.parse::<ExperimentState>().is_ok_and(|state| state.is_final() || state == ExperimentState::Paused)
+    state
+        .parse::<ExperimentState>()
+        .is_ok_and(|state| state.is_final() || state == ExperimentState::Paused)
 }
 
 /// The exit code for how an experiment rests.
 fn exit_of(experiment: &Experiment) -> Exit {
-    if experiment.state == ExperimentState::Completed.as_str() { Exit::Ok } else { Exit::Unfinished }
+    if experiment.state == ExperimentState::Completed.as_str() {
+        Exit::Ok
+    } else {
+        Exit::Unfinished
+    }
 }
 
 /// Prints the accuracy table and the paired difference from the first to the last evaluated iteration.
-async fn conclude(client: &Client, experiment: &Experiment, console: &Console) -> Result<(), Failure> {
+async fn conclude(
+    client: &Client,
+    experiment: &Experiment,
+    console: &Console,
+) -> Result<(), Failure> {
     if experiment.state == ExperimentState::Paused.as_str() {
-        console.note(format!("{}; `grokctl resume {}` goes on", plain_state(experiment), experiment.name));
+        console.note(format!(
+            "{}; `grokctl resume {}` goes on",
+            plain_state(experiment),
+            experiment.name
+        ));
     }
     let metrics = client.metrics(&experiment.experiment_id).await?;
     let evaluations: Vec<MetricsLine> = results::lines("a line of metrics", &metrics.metrics_json)?;
@@ -145,10 +179,17 @@ async fn conclude(client: &Client, experiment: &Experiment, console: &Console) -
     console.print(accuracy_table(&evaluations).trim_fmt())?;
     if let [first, .., last] = evaluations.as_slice() {
         let (first, last) = (first.iteration, last.iteration);
-        let before = compare::outcomes(client, &experiment.experiment_id, first, Split::Test).await?;
-        let comparison = before.against(&compare::outcomes(client, &experiment.experiment_id, last, Split::Test).await?);
-        let lines = comparison.map(|comparison| comparison_lines(&comparison, Split::Test, first, last));
-        lines.iter().flatten().try_for_each(|line| console.print(line))?;
+        let before =
+            compare::outcomes(client, &experiment.experiment_id, first, Split::Test).await?;
+        let comparison = before.against(
+            &compare::outcomes(client, &experiment.experiment_id, last, Split::Test).await?,
+        );
+        let lines =
+            comparison.map(|comparison| comparison_lines(&comparison, Split::Test, first, last));
+        lines
+            .iter()
+            .flatten()
+            .try_for_each(|line| console.print(line))?;
     }
     Ok(())
 }
@@ -159,8 +200,19 @@ mod tests {
 
     #[test]
     fn exit_codes_follow_the_state() {
-        let exit = |state: &str| exit_of(&Experiment { state: state.into(), ..Experiment::default() }) as u8;
-        assert_eq!(["completed", "failed", "cancelled", "paused"].map(exit), [0, 5, 5, 5]);
-        assert_eq!(["queued", "running", "paused", "completed"].map(rests), [false, false, true, true]);
+        let exit = |state: &str| {
+            exit_of(&Experiment {
+                state: state.into(),
+                ..Experiment::default()
+            }) as u8
+        };
+        assert_eq!(
+            ["completed", "failed", "cancelled", "paused"].map(exit),
+            [0, 5, 5, 5]
+        );
+        assert_eq!(
+            ["queued", "running", "paused", "completed"].map(rests),
+            [false, false, true, true]
+        );
     }
 }

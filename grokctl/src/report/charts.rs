@@ -43,8 +43,16 @@ pub fn charts(data: &Data) -> Vec<Chart> {
         by_family("Test accuracy by family", Split::Test, evaluations),
         by_family("Train accuracy by family", Split::Train, evaluations),
         by_family("Val accuracy by family", Split::Val, evaluations),
-        by_family("Accuracy on held-out rules and families", Split::Ood, evaluations),
-        Chart { heading: "Verdicts of training rollouts", note: "Share of each verdict per iteration.", plot: verdicts(iterations) },
+        by_family(
+            "Accuracy on held-out rules and families",
+            Split::Ood,
+            evaluations,
+        ),
+        Chart {
+            heading: "Verdicts of training rollouts",
+            note: "Share of each verdict per iteration.",
+            plot: verdicts(iterations),
+        },
         Chart {
             heading: "Shortcuts",
             note: "Completions that pass every visible case and fail a hidden one.",
@@ -61,8 +69,16 @@ pub fn charts(data: &Data) -> Vec<Chart> {
             plot: loss(iterations),
         },
     ];
-    let last = evaluations.iter().map(|e| e.iteration).chain(iterations.iter().map(|i| i.iteration)).max().unwrap_or(0);
-    let mut drawn: Vec<Chart> = all.into_iter().filter(|chart| !chart.plot.data().is_empty()).collect();
+    let last = evaluations
+        .iter()
+        .map(|e| e.iteration)
+        .chain(iterations.iter().map(|i| i.iteration))
+        .max()
+        .unwrap_or(0);
+    let mut drawn: Vec<Chart> = all
+        .into_iter()
+        .filter(|chart| !chart.plot.data().is_empty())
+        .collect();
     for chart in &mut drawn {
         let layout = chart.plot.layout().clone().x_axis(iteration_axis(last));
         chart.plot.set_layout(layout);
@@ -72,7 +88,11 @@ pub fn charts(data: &Data) -> Vec<Chart> {
 
 /// Whole iterations only, at most about ten of them.
 fn iteration_axis(last: u32) -> Axis {
-    style(Axis::new()).title("iteration").type_(AxisType::Linear).dtick(f64::from(last.div_ceil(10).max(1))).show_grid(false)
+    style(Axis::new())
+        .title("iteration")
+        .type_(AxisType::Linear)
+        .dtick(f64::from(last.div_ceil(10).max(1)))
+        .show_grid(false)
 }
 
 fn style(axis: Axis) -> Axis {
@@ -81,24 +101,44 @@ fn style(axis: Axis) -> Axis {
 }
 
 fn greedy(evaluations: &[MetricsLine]) -> Plot {
-    by_split(evaluations, |score| Some((score.accuracy, Some(score.ci95))))
+    by_split(evaluations, |score| {
+        Some((score.accuracy, Some(score.ci95)))
+    })
 }
 
 fn sampled(evaluations: &[MetricsLine]) -> Plot {
     by_split(evaluations, |score| {
         let sampled = score.sampled.as_ref()?;
-        Some((*sampled.pass_at.get(&1)?, sampled.ci95_clustered.get(&1).copied()))
+        Some((
+            *sampled.pass_at.get(&1)?,
+            sampled.ci95_clustered.get(&1).copied(),
+        ))
     })
 }
 
 /// A line per split of what `value` says.
-fn by_split(evaluations: &[MetricsLine], value: impl Fn(&SplitMetrics) -> Option<(f64, Option<Interval>)>) -> Plot {
+fn by_split(
+    evaluations: &[MetricsLine],
+    value: impl Fn(&SplitMetrics) -> Option<(f64, Option<Interval>)>,
+) -> Plot {
     let mut plot = plot(share_axis());
     for &split in Split::ALL {
-        let points = evaluations
-            .iter()
-            .filter_map(|e| e.splits.get(&split).and_then(&value).map(|(share, ci)| Point { x: e.iteration, y: share, ci }));
-        add_line(&mut plot, split.as_str(), split_colour(split), points.collect());
+        let points = evaluations.iter().filter_map(|e| {
+            e.splits
+                .get(&split)
+                .and_then(&value)
+                .map(|(share, ci)| Point {
+                    x: e.iteration,
+                    y: share,
+                    ci,
+                })
+        });
+        add_line(
+            &mut plot,
+            split.as_str(),
+            split_colour(split),
+            points.collect(),
+        );
     }
     plot
 }
@@ -109,13 +149,30 @@ fn by_family(heading: &'static str, split: Split, evaluations: &[MetricsLine]) -
     let names: BTreeSet<&String> = evaluations.iter().flat_map(|e| e.families.keys()).collect();
     for (i, name) in names.into_iter().enumerate() {
         let point = |e: &MetricsLine| {
-            let share = e.families.get(name)?.get(&split).filter(|share| share.total > 0)?;
+            let share = e
+                .families
+                .get(name)?
+                .get(&split)
+                .filter(|share| share.total > 0)?;
             let (correct, total) = (f64::from(share.correct), f64::from(share.total));
-            Some(Point { x: e.iteration, y: correct / total, ci: Some(stats::wilson(correct / total, total, stats::Z95)) })
+            Some(Point {
+                x: e.iteration,
+                y: correct / total,
+                ci: Some(stats::wilson(correct / total, total, stats::Z95)),
+            })
         };
-        add_line(&mut plot, name, PALETTE[i % PALETTE.len()], evaluations.iter().filter_map(point).collect());
+        add_line(
+            &mut plot,
+            name,
+            PALETTE[i % PALETTE.len()],
+            evaluations.iter().filter_map(point).collect(),
+        );
     }
-    Chart { heading, note: "Greedy; bars are 95 % Wilson intervals.", plot }
+    Chart {
+        heading,
+        note: "Greedy; bars are 95 % Wilson intervals.",
+        plot,
+    }
 }
 
 /// A share at an iteration.
@@ -130,7 +187,12 @@ fn add_line(plot: &mut Plot, name: &str, colour: &'static str, points: Vec<Point
     if points.is_empty() {
         return;
     }
-    let bound = |distance: fn(f64, Interval) -> f64| points.iter().map(|p| p.ci.map_or(0.0, |ci| distance(p.y, ci).max(0.0))).collect();
+    let bound = |distance: fn(f64, Interval) -> f64| {
+        points
+            .iter()
+            .map(|p| p.ci.map_or(0.0, |ci| distance(p.y, ci).max(0.0)))
+            .collect()
+    };
     let error = ErrorData::new(ErrorType::Data)
         .symmetric(false)
         .array(bound(|y, ci| ci.upper - y))
@@ -145,7 +207,8 @@ fn verdicts(iterations: &[IterationLine]) -> Plot {
     let mut counted: BTreeMap<Verdict, Vec<f64>> = BTreeMap::new();
     for &verdict in Verdict::ALL {
         let share = |line: &IterationLine| {
-            f64::from(line.rollouts.verdicts.get(&verdict).copied().unwrap_or(0)) / f64::from(line.rollouts.total.max(1))
+            f64::from(line.rollouts.verdicts.get(&verdict).copied().unwrap_or(0))
+                / f64::from(line.rollouts.total.max(1))
         };
         let shares: Vec<f64> = iterations.iter().map(share).collect();
         if shares.iter().any(|&share| share > 0.0) {
@@ -154,7 +217,11 @@ fn verdicts(iterations: &[IterationLine]) -> Plot {
     }
     let x: Vec<u32> = iterations.iter().map(|line| line.iteration).collect();
     for (i, (verdict, shares)) in counted.into_iter().enumerate() {
-        plot.add_trace(Bar::new(x.clone(), shares).name(verdict.as_str()).marker(Marker::new().color(PALETTE[i % PALETTE.len()])));
+        plot.add_trace(
+            Bar::new(x.clone(), shares)
+                .name(verdict.as_str())
+                .marker(Marker::new().color(PALETTE[i % PALETTE.len()])),
+        );
     }
     plot
 }
@@ -163,10 +230,22 @@ fn shortcuts(evaluations: &[MetricsLine], iterations: &[IterationLine]) -> Plot 
     let mut plot = plot(share_axis().range_mode(RangeMode::ToZero));
     let rate = |count: u32, total: u32| f64::from(count) / f64::from(total.max(1));
     if !iterations.is_empty() {
-        let (x, y) = iterations.iter().map(|line| (line.iteration, rate(line.rollouts.shortcuts, line.rollouts.total))).unzip();
+        let (x, y) = iterations
+            .iter()
+            .map(|line| {
+                (
+                    line.iteration,
+                    rate(line.rollouts.shortcuts, line.rollouts.total),
+                )
+            })
+            .unzip();
         plot.add_trace(line("training rollouts", x, y, split_colour(Split::Train)));
     }
-    let test = |e: &MetricsLine| e.splits.get(&Split::Test).map(|score| (e.iteration, rate(score.shortcuts, score.total)));
+    let test = |e: &MetricsLine| {
+        e.splits
+            .get(&Split::Test)
+            .map(|score| (e.iteration, rate(score.shortcuts, score.total)))
+    };
     let points: Vec<(u32, f64)> = evaluations.iter().filter_map(test).collect();
     if !points.is_empty() {
         let (x, y) = points.into_iter().unzip();
@@ -177,10 +256,20 @@ fn shortcuts(evaluations: &[MetricsLine], iterations: &[IterationLine]) -> Plot 
 
 fn training_data(iterations: &[IterationLine]) -> Plot {
     let mut plot = plot(Axis::new().range_mode(RangeMode::ToZero));
-    let counts: [(&str, Figure<u32>); 3] =
-        [("rollouts", |line| line.rollouts.total), ("correct", |line| line.rollouts.correct), ("selected", |line| line.rollouts.selected)];
-    for (i, (name, count)) in counts.into_iter().enumerate().filter(|_| !iterations.is_empty()) {
-        let (x, y) = iterations.iter().map(|line| (line.iteration, f64::from(count(line)))).unzip();
+    let counts: [(&str, Figure<u32>); 3] = [
+        ("rollouts", |line| line.rollouts.total),
+        ("correct", |line| line.rollouts.correct),
+        ("selected", |line| line.rollouts.selected),
+    ];
+    for (i, (name, count)) in counts
+        .into_iter()
+        .enumerate()
+        .filter(|_| !iterations.is_empty())
+    {
+        let (x, y) = iterations
+            .iter()
+            .map(|line| (line.iteration, f64::from(count(line))))
+            .unzip();
         plot.add_trace(line(name, x, y, PALETTE[i]));
     }
     plot
@@ -188,10 +277,15 @@ fn training_data(iterations: &[IterationLine]) -> Plot {
 
 fn loss(iterations: &[IterationLine]) -> Plot {
     let mut plot = plot(Axis::new().range_mode(RangeMode::ToZero));
-    let losses: [(&str, Figure<Option<f64>>); 2] =
-        [("first step", |line| line.training.first_loss), ("last step", |line| line.training.last_loss)];
+    let losses: [(&str, Figure<Option<f64>>); 2] = [
+        ("first step", |line| line.training.first_loss),
+        ("last step", |line| line.training.last_loss),
+    ];
     for (i, (name, loss)) in losses.into_iter().enumerate() {
-        let points: Vec<(u32, f64)> = iterations.iter().filter_map(|line| Some((line.iteration, loss(line)?))).collect();
+        let points: Vec<(u32, f64)> = iterations
+            .iter()
+            .filter_map(|line| Some((line.iteration, loss(line)?)))
+            .collect();
         if !points.is_empty() {
             let (x, y) = points.into_iter().unzip();
             plot.add_trace(line(name, x, y, PALETTE[i]));
@@ -200,7 +294,10 @@ fn loss(iterations: &[IterationLine]) -> Plot {
     plot
 }
 
-const PALETTE: [&str; 10] = ["#2f9e63", "#d9822b", "#4c7bd9", "#b556c4", "#c94f4f", "#2a9d9d", "#8a8f2c", "#8b6f5c", "#7a7f8a", "#d46a9f"];
+const PALETTE: [&str; 10] = [
+    "#2f9e63", "#d9822b", "#4c7bd9", "#b556c4", "#c94f4f", "#2a9d9d", "#8a8f2c", "#8b6f5c",
+    "#7a7f8a", "#d46a9f",
+];
 
 fn split_colour(split: Split) -> &'static str {
     match split {
@@ -220,22 +317,39 @@ fn line(name: &str, x: Vec<u32>, y: Vec<f64>, colour: &'static str) -> Box<Scatt
 }
 
 fn share_axis() -> Axis {
-    Axis::new().tick_format(".1~%").range_mode(RangeMode::ToZero)
+    Axis::new()
+        .tick_format(".1~%")
+        .range_mode(RangeMode::ToZero)
 }
 
 fn plot(y_axis: Axis) -> Plot {
     let layout = Layout::new()
         .paper_background_color("rgba(0,0,0,0)")
         .plot_background_color("rgba(0,0,0,0)")
-        .font(Font::new().family("system-ui, sans-serif").size(13).color("#80868f"))
+        .font(
+            Font::new()
+                .family("system-ui, sans-serif")
+                .size(13)
+                .color("#80868f"),
+        )
         .margin(Margin::new().left(56).right(16).top(8).bottom(48))
-        .legend(Legend::new().orientation(Orientation::Horizontal).y_anchor(Anchor::Bottom).y(1.02).x(0.0))
+        .legend(
+            Legend::new()
+                .orientation(Orientation::Horizontal)
+                .y_anchor(Anchor::Bottom)
+                .y(1.02)
+                .x(0.0),
+        )
         .hover_mode(HoverMode::X)
         .bar_mode(BarMode::Stack)
         .height(340)
         .y_axis(style(y_axis));
     let mut plot = Plot::new();
     plot.set_layout(layout);
-    plot.set_configuration(Configuration::new().responsive(true).display_mode_bar(DisplayModeBar::False));
+    plot.set_configuration(
+        Configuration::new()
+            .responsive(true)
+            .display_mode_bar(DisplayModeBar::False),
+    );
     plot
 }

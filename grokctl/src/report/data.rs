@@ -37,13 +37,21 @@ impl Data {
     /// Reads the export in `folder`. Files that an early stop left out count as empty; a line that can't be read is an error.
     pub fn read(folder: &Path) -> Result<Self, Failure> {
         let config = folder.join("config.json");
-        let text =
-            std::fs::read_to_string(&config).map_err(|error| Failure::other(format!("read `{}`", config.display())).because(error))?;
+        let text = std::fs::read_to_string(&config).map_err(|error| {
+            Failure::other(format!("read `{}`", config.display())).because(error)
+        })?;
         let mut evaluations = Vec::new();
-        each(&folder.join("metrics.jsonl"), |line: MetricsLine| evaluations.push(line))?;
+        each(&folder.join("metrics.jsonl"), |line: MetricsLine| {
+            evaluations.push(line)
+        })?;
         let mut iterations = Vec::new();
-        each(&folder.join("iterations.jsonl"), |line: IterationLine| iterations.push(line))?;
-        let ends = evaluations.first().zip(evaluations.last()).map(|(a, b)| (a.iteration, b.iteration));
+        each(&folder.join("iterations.jsonl"), |line: IterationLine| {
+            iterations.push(line)
+        })?;
+        let ends = evaluations
+            .first()
+            .zip(evaluations.last())
+            .map(|(a, b)| (a.iteration, b.iteration));
         let (samples, comparison) = rollouts(&folder.join("rollouts.jsonl"), ends)?;
         let mut prompts = BTreeMap::new();
         each(&folder.join("test.jsonl"), |asked: Asked| {
@@ -51,7 +59,14 @@ impl Data {
                 prompts.insert(asked.ordinal, asked.prompt);
             }
         })?;
-        Ok(Self { config: results::line("config.json", &text)?, evaluations, iterations, comparison, samples, prompts })
+        Ok(Self {
+            config: results::line("config.json", &text)?,
+            evaluations,
+            iterations,
+            comparison,
+            samples,
+            prompts,
+        })
     }
 }
 
@@ -64,7 +79,10 @@ struct Asked {
 }
 
 /// One pass over all rollouts: the ones to show, and the comparison of the iterations `ends`.
-fn rollouts(path: &Path, ends: Option<(u32, u32)>) -> Result<(Samples, Option<Comparison>), Failure> {
+fn rollouts(
+    path: &Path,
+    ends: Option<(u32, u32)>,
+) -> Result<(Samples, Option<Comparison>), Failure> {
     let mut samples = Samples::default();
     let (mut before, mut after) = (Outcomes::default(), Outcomes::default());
     each(path, |rollout: Rollout| {
@@ -82,12 +100,15 @@ fn rollouts(path: &Path, ends: Option<(u32, u32)>) -> Result<(Samples, Option<Co
             samples.consider(rollout);
         }
     })?;
-    let comparison = ends.filter(|(first, last)| first != last).and_then(|_| before.against(&after));
+    let comparison = ends
+        .filter(|(first, last)| first != last)
+        .and_then(|_| before.against(&after));
     Ok((samples, comparison))
 }
 
 fn each<T: DeserializeOwned>(path: &Path, mut with: impl FnMut(T)) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::other(format!("read `{}`", path.display())).because(error);
+    let failed =
+        |error: std::io::Error| Failure::other(format!("read `{}`", path.display())).because(error);
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
@@ -96,7 +117,10 @@ fn each<T: DeserializeOwned>(path: &Path, mut with: impl FnMut(T)) -> Result<(),
     for (number, line) in BufReader::new(file).lines().enumerate() {
         let line = line.map_err(failed)?;
         if !line.trim().is_empty() {
-            with(results::line(&format!("`{}` line {}", path.display(), number + 1), &line)?);
+            with(results::line(
+                &format!("`{}` line {}", path.display(), number + 1),
+                &line,
+            )?);
         }
     }
     Ok(())

@@ -20,9 +20,19 @@ pub fn escape(text: &str) -> String {
 
 /// A table; the cells are texts.
 pub fn table(header: &[String], rows: &[Vec<String>]) -> String {
-    let cells = |tag: &str, row: &[String]| row.iter().map(|cell| format!("<{tag}>{}</{tag}>", escape(cell))).collect::<String>();
-    let body: String = rows.iter().map(|row| format!("<tr>{}</tr>\n", cells("td", row))).collect();
-    format!("<div class=\"wide\"><table><thead><tr>{}</tr></thead><tbody>\n{body}</tbody></table></div>\n", cells("th", header))
+    let cells = |tag: &str, row: &[String]| {
+        row.iter()
+            .map(|cell| format!("<{tag}>{}</{tag}>", escape(cell)))
+            .collect::<String>()
+    };
+    let body: String = rows
+        .iter()
+        .map(|row| format!("<tr>{}</tr>\n", cells("td", row)))
+        .collect();
+    format!(
+        "<div class=\"wide\"><table><thead><tr>{}</tr></thead><tbody>\n{body}</tbody></table></div>\n",
+        cells("th", header)
+    )
 }
 
 #[cfg(test)]

@@ -15,5 +15,6 @@ use crate::failure::Failure;
 pub fn write(folder: &Path) -> Result<(), Failure> {
     let data = data::Data::read(folder)?;
     let path = folder.join("report.html");
-    std::fs::write(&path, page::page(&data)).map_err(|error| Failure::other(format!("write `{}`", path.display())).because(error))
+    std::fs::write(&path, page::page(&data))
+        .map_err(|error| Failure::other(format!("write `{}`", path.display())).because(error))
 }

@@ -23,8 +23,14 @@ const FIT: &str = "<script>addEventListener('load', () => document.querySelector
 /// The whole page, with everything it needs.
 pub fn page(data: &Data) -> String {
     let name = escape(&data.config.name);
-    let sections =
-        [summary(data), chart_section(&charts(data)), training(data), samples(data), measured(&data.config), settings(&data.config)];
+    let sections = [
+        summary(data),
+        chart_section(&charts(data)),
+        training(data),
+        samples(data),
+        measured(&data.config),
+        settings(&data.config),
+    ];
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>{name} · Groklab report</title>\n<style>\n{}</style>\n{}\n</head>\n<body>\n<h1>{name}</h1>\n{}{}{FIT}</body>\n</html>\n",
@@ -39,21 +45,36 @@ pub fn page(data: &Data) -> String {
 fn plotly_script() -> String {
     let scripts = Plot::offline_js_sources();
     match scripts.split_once("</script>") {
-        Some((first, rest)) if rest.trim_start().starts_with("<script") => format!("{first}</script>"),
+        Some((first, rest)) if rest.trim_start().starts_with("<script") => {
+            format!("{first}</script>")
+        }
         _ => scripts,
     }
 }
 
 fn intro(data: &Data) -> String {
     let config = &data.config;
-    let families = config.problems.families.iter().map(|family| escape(family)).collect::<Vec<_>>().join(", ");
+    let families = config
+        .problems
+        .families
+        .iter()
+        .map(|family| escape(family))
+        .collect::<Vec<_>>()
+        .join(", ");
     let method = match config.train.method {
-        Method::Rft => "trained on its own solutions that were proven correct (rejection-sampling fine-tuning)",
+        Method::Rft => {
+            "trained on its own solutions that were proven correct (rejection-sampling fine-tuning)"
+        }
         Method::None => "evaluated without training",
     };
-    let (model, iterations) = (escape(&short_model(&config.model.source)), data.iterations.len());
+    let (model, iterations) = (
+        escape(&short_model(&config.model.source)),
+        data.iterations.len(),
+    );
     let plural = if iterations == 1 { "" } else { "s" };
-    format!("<p class=\"quiet\">{model}, {method}, over {iterations} training iteration{plural}. Families: {families}.</p>\n")
+    format!(
+        "<p class=\"quiet\">{model}, {method}, over {iterations} training iteration{plural}. Families: {families}.</p>\n"
+    )
 }
 
 /// The last part of a path, a hub id whole.
@@ -74,21 +95,44 @@ fn summary(data: &Data) -> String {
             text.push_str(&format!("<p class=\"lead\">{}</p>\n", escape(&line)));
         }
     }
-    text.push_str(&format!("<p>Sudden generalisation: {}.</p>\n", escape(&phase(last))));
+    text.push_str(&format!(
+        "<p>Sudden generalisation: {}.</p>\n",
+        escape(&phase(last))
+    ));
     text + &accuracy(&data.evaluations)
 }
 
 fn accuracy(evaluations: &[MetricsLine]) -> String {
     let ks = ks(evaluations);
-    let mut header = ["iteration", "split", "correct", "greedy", "95 % interval", "95 % over rules"].map(String::from).to_vec();
+    let mut header = [
+        "iteration",
+        "split",
+        "correct",
+        "greedy",
+        "95 % interval",
+        "95 % over rules",
+    ]
+    .map(String::from)
+    .to_vec();
     header.extend(ks.iter().map(|k| format!("pass@{k}")));
     header.push("shortcuts".to_owned());
     let mut rows = Vec::new();
     for evaluation in evaluations {
         for (split, score) in &evaluation.splits {
-            let mut row = vec![evaluation.iteration.to_string(), split.to_string(), format!("{}/{}", score.correct, score.total)];
-            row.extend([percent(score.accuracy), interval(score.ci95), score.ci95_clustered.map_or("–".into(), interval)]);
-            row.extend(ks.iter().map(|&k| pass_at(score, k).map_or("–".into(), percent)));
+            let mut row = vec![
+                evaluation.iteration.to_string(),
+                split.to_string(),
+                format!("{}/{}", score.correct, score.total),
+            ];
+            row.extend([
+                percent(score.accuracy),
+                interval(score.ci95),
+                score.ci95_clustered.map_or("–".into(), interval),
+            ]);
+            row.extend(
+                ks.iter()
+                    .map(|&k| pass_at(score, k).map_or("–".into(), percent)),
+            );
             row.push(score.shortcuts.to_string());
             rows.push(row);
         }
@@ -102,26 +146,48 @@ fn chart_section(charts: &[Chart]) -> String {
     }
     let figure = |(i, chart): (usize, &Chart)| {
         let plot = chart.plot.to_inline_html(Some(&format!("chart-{i}")));
-        format!("<figure><h3>{}</h3><figcaption>{}</figcaption><div class=\"plot\">{plot}</div></figure>\n", chart.heading, chart.note)
+        format!(
+            "<figure><h3>{}</h3><figcaption>{}</figcaption><div class=\"plot\">{plot}</div></figure>\n",
+            chart.heading, chart.note
+        )
     };
-    format!("<h2>Curves</h2>\n<div class=\"charts\">\n{}</div>\n", charts.iter().enumerate().map(figure).collect::<String>())
+    format!(
+        "<h2>Curves</h2>\n<div class=\"charts\">\n{}</div>\n",
+        charts.iter().enumerate().map(figure).collect::<String>()
+    )
 }
 
 fn training(data: &Data) -> String {
     if data.iterations.is_empty() {
         return String::new();
     }
-    let header = ["iteration", "rollouts", "correct", "shortcuts", "selected", "examples", "tokens", "steps", "first loss", "last loss"];
+    let header = [
+        "iteration",
+        "rollouts",
+        "correct",
+        "shortcuts",
+        "selected",
+        "examples",
+        "tokens",
+        "steps",
+        "first loss",
+        "last loss",
+    ];
     let loss = |loss: Option<f64>| loss.map_or("–".to_owned(), |loss| format!("{loss:.4}"));
     let row = |line: &groklab_domain::metrics::IterationLine| {
         let (r, t) = (&line.rollouts, &line.training);
-        let mut row: Vec<String> = [line.iteration, r.total, r.correct, r.shortcuts, r.selected].map(|n| n.to_string()).to_vec();
+        let mut row: Vec<String> = [line.iteration, r.total, r.correct, r.shortcuts, r.selected]
+            .map(|n| n.to_string())
+            .to_vec();
         row.extend([t.examples, t.tokens, t.steps].map(|n| n.to_string()));
         row.extend([loss(t.first_loss), loss(t.last_loss)]);
         row
     };
     let rows: Vec<_> = data.iterations.iter().map(row).collect();
-    format!("<h2>Training</h2>\n{}", table(&header.map(String::from), &rows))
+    format!(
+        "<h2>Training</h2>\n{}",
+        table(&header.map(String::from), &rows)
+    )
 }
 
 fn samples(data: &Data) -> String {
@@ -137,7 +203,9 @@ fn samples(data: &Data) -> String {
 fn measured(config: &Experiment) -> String {
     let (p, e) = (&config.problems, &config.evaluate);
     let held_out = match p.holdout {
-        groklab_domain::Holdout::Case => "the same functions asked on other inputs than in training",
+        groklab_domain::Holdout::Case => {
+            "the same functions asked on other inputs than in training"
+        }
         groklab_domain::Holdout::Rule => "known families with rules that training never saw",
         groklab_domain::Holdout::Family => "families that training never saw",
     };
@@ -160,13 +228,19 @@ fn measured(config: &Experiment) -> String {
         "The first and the last iteration are compared problem by problem: McNemar's exact test for greedy, the paired bootstrap for pass@k.".to_owned(),
         "Failures of the machinery are never counted as wrong answers: such jobs are run again.".to_owned(),
     ];
-    let items: String = items.iter().map(|item| format!("<li>{item}</li>\n")).collect();
+    let items: String = items
+        .iter()
+        .map(|item| format!("<li>{item}</li>\n"))
+        .collect();
     format!("<h2>How accuracy was measured</h2>\n<ul>\n{items}</ul>\n")
 }
 
 fn settings(config: &Experiment) -> String {
     let json = serde_json::to_string_pretty(config).unwrap_or_default();
-    format!("<h2>Settings</h2>\n<details><summary>config.json</summary><pre>{}</pre></details>\n", escape(&json))
+    format!(
+        "<h2>Settings</h2>\n<details><summary>config.json</summary><pre>{}</pre></details>\n",
+        escape(&json)
+    )
 }
 
 #[cfg(test)]
@@ -178,12 +252,23 @@ mod tests {
 
     fn exported() -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
-        let write = |name: &str, lines: Vec<String>| fs::write(folder.path().join(name), lines.join("\n")).unwrap();
-        let config = groklab_domain::experiment::parse("name = \"quick\"\n[model]\nsource = \"/models/tiny.gguf\"\n").unwrap();
+        let write = |name: &str, lines: Vec<String>| {
+            fs::write(folder.path().join(name), lines.join("\n")).unwrap()
+        };
+        let config = groklab_domain::experiment::parse(
+            "name = \"quick\"\n[model]\nsource = \"/models/tiny.gguf\"\n",
+        )
+        .unwrap();
         write("config.json", vec![serde_json::to_string(&config).unwrap()]);
         let json = |line: &dyn erased::Line| line.json();
-        write("metrics.jsonl", vec![json(&sample::metrics(0, 12)), json(&sample::metrics(3, 41))]);
-        write("iterations.jsonl", vec![json(&sample::iteration(0)), json(&sample::iteration(1))]);
+        write(
+            "metrics.jsonl",
+            vec![json(&sample::metrics(0, 12)), json(&sample::metrics(3, 41))],
+        );
+        write(
+            "iterations.jsonl",
+            vec![json(&sample::iteration(0)), json(&sample::iteration(1))],
+        );
         let rollout = |iteration, problem: u32, sample, correct: bool| {
             let verdict = if correct { "passed" } else { "wrong_answer" };
             format!(
@@ -201,7 +286,10 @@ mod tests {
             }
         }
         write("rollouts.jsonl", lines);
-        write("test.jsonl", vec![r#"{"ordinal": 0, "prompt": "Evaluate \"3 4 +\" & return"}"#.to_owned()]);
+        write(
+            "test.jsonl",
+            vec![r#"{"ordinal": 0, "prompt": "Evaluate \"3 4 +\" & return"}"#.to_owned()],
+        );
         folder
     }
 
@@ -226,33 +314,60 @@ mod tests {
         says("test, iteration 0 → 3, paired over 20 problems: greedy +50.0 points [");
         says("(McNemar: 10 gained, 0 lost)");
         says("test, iteration 0 → 3, paired over 20 problems: pass@1 +50.0 points [");
-        says("<td>41/64</td><td>64.1 %</td><td>[51.8, 74.7]</td><td>–</td><td>58.2 %</td><td>75.0 %</td>");
-        says("<td>120</td><td>41</td><td>6</td><td>28</td><td>28</td><td>5400</td><td>8</td><td>0.9000</td><td>0.2000</td>");
+        says(
+            "<td>41/64</td><td>64.1 %</td><td>[51.8, 74.7]</td><td>–</td><td>58.2 %</td><td>75.0 %</td>",
+        );
+        says(
+            "<td>120</td><td>41</td><td>6</td><td>28</td><td>28</td><td>5400</td><td>8</td><td>0.9000</td><td>0.2000</td>",
+        );
         says("case 2: returned &lt;7&gt;, expected 8");
         says("Evaluate &quot;3 4 +&quot; &amp; return");
         says("all 2 visible and 6 hidden cases");
-        assert!(!page.contains("<script>alert("), "what a model wrote must not run");
+        assert!(
+            !page.contains("<script>alert("),
+            "what a model wrote must not run"
+        );
         assert_eq!(page.matches("Plotly.newPlot(\"chart-").count(), 7);
-        assert_eq!(page.matches("plotly.js v").count(), 1, "the library is there once");
+        assert_eq!(
+            page.matches("plotly.js v").count(),
+            1,
+            "the library is there once"
+        );
         let own = page.replace(&plotly_script(), "");
-        assert!(!own.contains("http") && own.len() < 100_000, "nothing is fetched");
+        assert!(
+            !own.contains("http") && own.len() < 100_000,
+            "nothing is fetched"
+        );
     }
 
     #[test]
     fn a_chart_holds_its_figures() {
         let folder = exported();
         let data = Data::read(folder.path()).unwrap();
-        let json: serde_json::Value = serde_json::from_str(&charts(&data)[0].plot.to_json()).unwrap();
-        let test = json["data"].as_array().unwrap().iter().find(|trace| trace["name"] == "test").unwrap();
+        let json: serde_json::Value =
+            serde_json::from_str(&charts(&data)[0].plot.to_json()).unwrap();
+        let test = json["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|trace| trace["name"] == "test")
+            .unwrap();
         assert_eq!(test["x"], serde_json::json!([0, 3]));
         assert!((test["y"][1].as_f64().unwrap() - 41.0 / 64.0).abs() < 1e-9);
-        assert!((test["error_y"]["array"][1].as_f64().unwrap() - (0.747 - 41.0 / 64.0)).abs() < 1e-9);
+        assert!(
+            (test["error_y"]["array"][1].as_f64().unwrap() - (0.747 - 41.0 / 64.0)).abs() < 1e-9
+        );
     }
 
     #[test]
     fn an_experiment_that_stopped_early_has_a_report_too() {
         let folder = exported();
-        for name in ["metrics.jsonl", "iterations.jsonl", "rollouts.jsonl", "test.jsonl"] {
+        for name in [
+            "metrics.jsonl",
+            "iterations.jsonl",
+            "rollouts.jsonl",
+            "test.jsonl",
+        ] {
             fs::remove_file(folder.path().join(name)).unwrap();
         }
         let page = page(&Data::read(folder.path()).unwrap());

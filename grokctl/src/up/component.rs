@@ -51,7 +51,10 @@ pub struct Running {
 impl Component {
     /// Starts it. Errors are those of pipes, files and exec.
     pub fn start(&self) -> io::Result<Running> {
-        let log = OpenOptions::new().create(true).append(true).open(&self.log)?;
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&self.log)?;
         let log_start = log.metadata()?.len();
         let (inherited, drain) = pipe2(OFlag::O_CLOEXEC)?;
         fcntl(&inherited, FcntlArg::F_SETFD(FdFlag::empty()))?;
@@ -66,8 +69,17 @@ impl Component {
             .stderr(log)
             .process_group(0)
             .spawn()?;
-        let id = child.id().and_then(|id| i32::try_from(id).ok()).ok_or_else(|| io::Error::other("the child has no process id"))?;
-        Ok(Running { child, group: Pid::from_raw(id), sweep: self.sweep, log_start, _drain: drain })
+        let id = child
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .ok_or_else(|| io::Error::other("the child has no process id"))?;
+        Ok(Running {
+            child,
+            group: Pid::from_raw(id),
+            sweep: self.sweep,
+            log_start,
+            _drain: drain,
+        })
     }
 
     /// The last lines of the run whose log begins at `start`, for a message.
@@ -83,7 +95,10 @@ impl Component {
             Ok(String::from_utf8_lossy(&bytes).into_owned())
         };
         let text = read().unwrap_or_default();
-        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+        let lines: Vec<&str> = text
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .collect();
         lines[lines.len().saturating_sub(LINES)..].join("\n")
     }
 }
@@ -107,7 +122,11 @@ impl Running {
     }
 
     /// Asks it to end, waits for at most `grace` or until `now`, then kills its group.
-    pub async fn stop(&mut self, grace: Duration, now: &CancellationToken) -> io::Result<ExitStatus> {
+    pub async fn stop(
+        &mut self,
+        grace: Duration,
+        now: &CancellationToken,
+    ) -> io::Result<ExitStatus> {
         // Only the leader: a worker's sandboxes are its own to end. It may have ended already.
         if self.child.id().is_some() {
             let _ = kill(self.group, Signal::SIGTERM);
@@ -130,7 +149,9 @@ impl Running {
 /// The program `name` in `folder`, if it is there.
 pub fn program(folder: &std::path::Path, name: &str) -> Option<PathBuf> {
     let path = folder.join(name);
-    fs::metadata(&path).is_ok_and(|meta| meta.is_file()).then_some(path)
+    fs::metadata(&path)
+        .is_ok_and(|meta| meta.is_file())
+        .then_some(path)
 }
 
 #[cfg(test)]
@@ -139,7 +160,14 @@ mod tests {
 
     fn shell(folder: &std::path::Path, script: &str) -> Component {
         let args = vec!["-c".to_owned(), script.to_owned()];
-        Component { name: "shell", program: "/bin/sh".into(), args, env: Vec::new(), log: folder.join("shell.log"), sweep: true }
+        Component {
+            name: "shell",
+            program: "/bin/sh".into(),
+            args,
+            env: Vec::new(),
+            log: folder.join("shell.log"),
+            sweep: true,
+        }
     }
 
     fn alive(id: i32) -> bool {
@@ -149,19 +177,43 @@ mod tests {
     #[tokio::test]
     async fn is_asked_first_and_killed_with_its_group_later() {
         let folder = tempfile::tempdir().unwrap();
-        let polite = shell(folder.path(), "trap 'echo drained; exit 0' TERM; echo up; while :; do sleep 0.05; done");
+        let polite = shell(
+            folder.path(),
+            "trap 'echo drained; exit 0' TERM; echo up; while :; do sleep 0.05; done",
+        );
         let mut running = polite.start().unwrap();
         wait_for(&polite.log, "up").await;
-        assert!(running.stop(Duration::from_secs(10), &CancellationToken::new()).await.unwrap().success());
+        assert!(
+            running
+                .stop(Duration::from_secs(10), &CancellationToken::new())
+                .await
+                .unwrap()
+                .success()
+        );
         assert_eq!(polite.log_tail(0), "up\ndrained");
 
-        let deaf = shell(folder.path(), "trap '' TERM; sleep 600 & echo deaf $!; wait; wait");
+        let deaf = shell(
+            folder.path(),
+            "trap '' TERM; sleep 600 & echo deaf $!; wait; wait",
+        );
         let mut running = deaf.start().unwrap();
         wait_for(&deaf.log, "deaf").await;
-        let inner: i32 = deaf.log_tail(running.log_start()).rsplit(' ').next().unwrap().parse().unwrap();
+        let inner: i32 = deaf
+            .log_tail(running.log_start())
+            .rsplit(' ')
+            .next()
+            .unwrap()
+            .parse()
+            .unwrap();
         let now = CancellationToken::new();
         now.cancel();
-        assert!(!running.stop(Duration::from_secs(600), &now).await.unwrap().success());
+        assert!(
+            !running
+                .stop(Duration::from_secs(600), &now)
+                .await
+                .unwrap()
+                .success()
+        );
         let deadline = std::time::Instant::now() + Duration::from_secs(10);
         while alive(inner) && !zombie(inner) && std::time::Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -172,11 +224,28 @@ mod tests {
     #[tokio::test]
     async fn the_pipe_ends_when_the_parent_lets_go() {
         let folder = tempfile::tempdir().unwrap();
-        let waits = shell(folder.path(), "cat /proc/self/fd/$GROKLAB_DRAIN_FD; echo drained");
-        let Running { mut child, _drain: drain, .. } = waits.start().unwrap();
-        assert!(tokio::time::timeout(Duration::from_millis(200), child.wait()).await.is_err());
+        let waits = shell(
+            folder.path(),
+            "cat /proc/self/fd/$GROKLAB_DRAIN_FD; echo drained",
+        );
+        let Running {
+            mut child,
+            _drain: drain,
+            ..
+        } = waits.start().unwrap();
+        assert!(
+            tokio::time::timeout(Duration::from_millis(200), child.wait())
+                .await
+                .is_err()
+        );
         drop(drain);
-        assert!(tokio::time::timeout(Duration::from_secs(10), child.wait()).await.unwrap().unwrap().success());
+        assert!(
+            tokio::time::timeout(Duration::from_secs(10), child.wait())
+                .await
+                .unwrap()
+                .unwrap()
+                .success()
+        );
         assert_eq!(waits.log_tail(0), "drained");
     }
 

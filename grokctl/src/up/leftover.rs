@@ -15,7 +15,8 @@ use crate::failure::Failure;
 
 /// Makes orphans of our children ours instead of init's.
 pub fn adopt() -> Result<(), Failure> {
-    nix::sys::prctl::set_child_subreaper(true).map_err(|error| Failure::other("become the parent of orphaned processes").because(error))
+    nix::sys::prctl::set_child_subreaper(true)
+        .map_err(|error| Failure::other("become the parent of orphaned processes").because(error))
 }
 
 /// Ends every living child of this process, `polite` first and SIGKILL after `grace`. Call when no component is wanted any more.

@@ -22,31 +22,49 @@ impl Lock {
     /// Takes the lock of `data`, which must exist, and writes the own process id into it.
     pub fn take(data: &DataFolder) -> Result<Self, Failure> {
         let path = data.lock_file();
-        let failed = |error: std::io::Error| Failure::other(format!("lock `{}`", path.display())).because(error);
-        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+        let failed = |error: std::io::Error| {
+            Failure::other(format!("lock `{}`", path.display())).because(error)
+        };
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(failed)?;
         let deadline = Instant::now() + PATIENCE;
         loop {
             match file.try_lock() {
                 Ok(()) => break,
                 Err(TryLockError::Error(error)) => return Err(failed(error)),
-                Err(TryLockError::WouldBlock) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(25)),
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(25))
+                }
                 Err(TryLockError::WouldBlock) => return Err(held(data)),
             }
         }
-        file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(failed)?;
+        file.set_len(0)
+            .and_then(|()| writeln!(file, "{}", std::process::id()))
+            .map_err(failed)?;
         Ok(Self { _file: file })
     }
 
     /// Whether some process holds the lock at `path`.
     pub fn is_held(path: &Path) -> bool {
-        let Ok(file) = File::open(path) else { return false };
+        let Ok(file) = File::open(path) else {
+            return false;
+        };
         matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
     }
 }
 
 fn held(data: &DataFolder) -> Failure {
     let by = fs::read_to_string(data.lock_file()).unwrap_or_default();
-    let by = if by.trim().is_empty() { String::new() } else { format!(" (process {})", by.trim()) };
+    let by = if by.trim().is_empty() {
+        String::new()
+    } else {
+        format!(" (process {})", by.trim())
+    };
     Failure::other(format!("use the data folder `{}`", data.path().display()))
         .because(format!("another `grokctl up` or `grokctl run --local`{by} runs on it"))
         .next("submit to that one (`grokctl submit FILE`, `grokctl run FILE`), stop it, or choose another folder with --data DIR")
@@ -64,7 +82,10 @@ mod tests {
         let first = Lock::take(&data).unwrap();
         assert!(Lock::is_held(&data.lock_file()));
         let refused = Lock::take(&data).unwrap_err().report();
-        assert!(refused.contains(&format!("(process {}) runs on it", std::process::id())), "{refused}");
+        assert!(
+            refused.contains(&format!("(process {}) runs on it", std::process::id())),
+            "{refused}"
+        );
         drop(first);
         assert!(Lock::take(&data).is_ok());
     }

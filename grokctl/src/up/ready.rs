@@ -28,14 +28,18 @@ pub async fn coordinator(
 ) -> Result<Client, Failure> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let url = std::fs::read_to_string(address_file).ok().and_then(|text| url_of(&text));
+        let url = std::fs::read_to_string(address_file)
+            .ok()
+            .and_then(|text| url_of(&text));
         let answer = match &url {
             Some(url) => answering(url, access).await,
             None => Err(Failure::other("it has not written its address yet")),
         };
         match answer {
             Ok(client) => return Ok(client),
-            Err(failure) if Instant::now() >= deadline => return Err(late(component, &failure.to_string())),
+            Err(failure) if Instant::now() >= deadline => {
+                return Err(late(component, &failure.to_string()));
+            }
             Err(_) => pause(component, running).await?,
         }
     }
@@ -48,12 +52,25 @@ async fn answering(url: &str, access: &Access) -> Result<Client, Failure> {
 }
 
 /// Waits until a worker of `kind` that is not among `before` has registered.
-pub async fn worker(client: &Client, kind: JobKind, before: &Before, component: &Component, running: &mut Running) -> Result<(), Failure> {
+pub async fn worker(
+    client: &Client,
+    kind: JobKind,
+    before: &Before,
+    component: &Component,
+    running: &mut Running,
+) -> Result<(), Failure> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         match client.workers().await {
-            Ok(workers) if workers.iter().any(|worker| before.is_new(worker, kind)) => return Ok(()),
-            Ok(_) if Instant::now() >= deadline => return Err(late(component, "it has not registered with the coordinator")),
+            Ok(workers) if workers.iter().any(|worker| before.is_new(worker, kind)) => {
+                return Ok(());
+            }
+            Ok(_) if Instant::now() >= deadline => {
+                return Err(late(
+                    component,
+                    "it has not registered with the coordinator",
+                ));
+            }
             Err(failure) if Instant::now() >= deadline => return Err(failure),
             _ => pause(component, running).await?,
         }
@@ -66,7 +83,12 @@ pub struct Before(HashSet<String>);
 
 impl Before {
     pub fn of(workers: &[Worker]) -> Self {
-        Self(workers.iter().map(|worker| worker.worker_id.clone()).collect())
+        Self(
+            workers
+                .iter()
+                .map(|worker| worker.worker_id.clone())
+                .collect(),
+        )
     }
 
     fn is_new(&self, worker: &Worker, kind: JobKind) -> bool {
@@ -79,7 +101,11 @@ async fn pause(component: &Component, running: &mut Running) -> Result<(), Failu
         Err(_) => Ok(()),
         Ok(status) => {
             let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());
-            Err(died(component, &how, &component.log_tail(running.log_start())))
+            Err(died(
+                component,
+                &how,
+                &component.log_tail(running.log_start()),
+            ))
         }
     }
 }
@@ -96,10 +122,19 @@ mod tests {
 
     #[test]
     fn only_a_new_living_worker_of_the_kind_counts() {
-        let worker = |id: &str, kind: &str, alive| Worker { worker_id: id.into(), kind: kind.into(), alive, ..Worker::default() };
+        let worker = |id: &str, kind: &str, alive| Worker {
+            worker_id: id.into(),
+            kind: kind.into(),
+            alive,
+            ..Worker::default()
+        };
         let before = Before::of(&[worker("old", "verify", true)]);
         let new = |w: &Worker| before.is_new(w, JobKind::Verify);
         assert!(new(&worker("a", "verify", true)));
-        assert!(!new(&worker("old", "verify", true)) && !new(&worker("a", "train", true)) && !new(&worker("a", "verify", false)));
+        assert!(
+            !new(&worker("old", "verify", true))
+                && !new(&worker("a", "train", true))
+                && !new(&worker("a", "verify", false))
+        );
     }
 }

@@ -14,7 +14,11 @@ pub struct Restarts(VecDeque<Duration>);
 impl Restarts {
     /// Records a death at `now` (since any fixed moment). The pause before the next start, doubling from 1 s, or `None` to give up.
     pub fn after_death(&mut self, now: Duration) -> Option<Duration> {
-        while self.0.front().is_some_and(|&then| now.saturating_sub(then) > WINDOW) {
+        while self
+            .0
+            .front()
+            .is_some_and(|&then| now.saturating_sub(then) > WINDOW)
+        {
             self.0.pop_front();
         }
         self.0.push_back(now);
@@ -32,7 +36,17 @@ mod tests {
         let mut restarts = Restarts::default();
         let at = |s| Duration::from_secs(s);
         let pauses: Vec<_> = (0..6).map(|i| restarts.after_death(at(i))).collect();
-        assert_eq!(pauses, [Some(at(1)), Some(at(2)), Some(at(4)), Some(at(8)), Some(at(16)), None]);
+        assert_eq!(
+            pauses,
+            [
+                Some(at(1)),
+                Some(at(2)),
+                Some(at(4)),
+                Some(at(8)),
+                Some(at(16)),
+                None
+            ]
+        );
         assert_eq!(restarts.after_death(at(5 + 601)), Some(at(1)), "forgiven");
     }
 }

@@ -30,8 +30,11 @@ use crate::{
 };
 
 const COORDINATOR: &str = "coordinator";
-const WORKERS: [(JobKind, &str); 3] =
-    [(JobKind::Generate, "worker-gen"), (JobKind::Verify, "worker-verify"), (JobKind::Train, "worker-train")];
+const WORKERS: [(JobKind, &str); 3] = [
+    (JobKind::Generate, "worker-gen"),
+    (JobKind::Verify, "worker-verify"),
+    (JobKind::Train, "worker-train"),
+];
 
 /// What to bring up, and where.
 #[derive(Debug, Clone)]
@@ -69,10 +72,18 @@ pub struct Stack {
 
 impl Stack {
     /// Starts everything and waits until it is ready. When it fails or is interrupted, what was started is stopped again.
-    pub async fn start(options: &StackOptions, interrupt: &Interrupt, console: &Console) -> Result<Self, Failure> {
+    pub async fn start(
+        options: &StackOptions,
+        interrupt: &Interrupt,
+        console: &Console,
+    ) -> Result<Self, Failure> {
         let folder = bin_folder(options.up.bin_dir.as_deref())?;
-        let programs = [COORDINATOR].into_iter().chain(WORKERS.map(|(_, name)| name));
-        let missing: Vec<&str> = programs.filter(|name| program(&folder, name).is_none()).collect();
+        let programs = [COORDINATOR]
+            .into_iter()
+            .chain(WORKERS.map(|(_, name)| name));
+        let missing: Vec<&str> = programs
+            .filter(|name| program(&folder, name).is_none())
+            .collect();
         if !missing.is_empty() {
             let why = format!("{} not in {}", missing.join(", "), folder.display());
             return Err(Failure::new(Exit::NotFound, "find the programs to start")
@@ -82,11 +93,20 @@ impl Stack {
         options.data.create()?;
         let lock = Lock::take(&options.data)?;
         leftover::adopt()?;
-        let tokens = options.up.listen.is_some_and(|address| !address.ip().is_loopback());
+        let tokens = options
+            .up
+            .listen
+            .is_some_and(|address| !address.ip().is_loopback());
         if tokens {
             tokens::make(&options.data)?;
         }
-        let builder = Builder { options, folder, tokens, interrupt, console };
+        let builder = Builder {
+            options,
+            folder,
+            tokens,
+            interrupt,
+            console,
+        };
         builder.start(lock).await
     }
 
@@ -132,10 +152,22 @@ struct Tier {
 
 impl Tier {
     fn new(interrupt: &Interrupt) -> Self {
-        Self { orders: Orders { stop: CancellationToken::new(), now: interrupt.now.clone() }, tasks: JoinSet::new() }
+        Self {
+            orders: Orders {
+                stop: CancellationToken::new(),
+                now: interrupt.now.clone(),
+            },
+            tasks: JoinSet::new(),
+        }
     }
 
-    fn supervise(&mut self, component: Component, running: Running, console: &Console, given_up: mpsc::Sender<Failure>) {
+    fn supervise(
+        &mut self,
+        component: Component,
+        running: Running,
+        console: &Console,
+        given_up: mpsc::Sender<Failure>,
+    ) {
         let supervised = supervise(component, running, self.orders.clone(), console.clone());
         self.tasks.spawn(async move {
             if let Err(failure) = supervised.await {
@@ -167,14 +199,25 @@ impl Builder<'_> {
         let mut workers = Tier::new(self.interrupt);
         let mut started = Vec::new();
         let outcome = async {
-            let client = self.start_coordinator(&mut coordinator, &mut started, &sender).await?;
-            self.start_workers(&client, &mut workers, &mut started, &sender).await?;
+            let client = self
+                .start_coordinator(&mut coordinator, &mut started, &sender)
+                .await?;
+            self.start_workers(&client, &mut workers, &mut started, &sender)
+                .await?;
             Ok(client)
         };
         match outcome.await {
             Ok(client) => {
                 let now = self.interrupt.now.clone();
-                Ok(Stack { client, started, workers, coordinator, given_up, now, _lock: lock })
+                Ok(Stack {
+                    client,
+                    started,
+                    workers,
+                    coordinator,
+                    given_up,
+                    now,
+                    _lock: lock,
+                })
             }
             Err(failure) => {
                 workers.stop().await;
@@ -206,19 +249,37 @@ impl Builder<'_> {
         }
         // Its address is not known yet; where it wants a token, that is named above.
         let access = access(&connect, data, "")?;
-        let component = self.component(COORDINATOR, self.coordinator_args(listen, &address_file))?;
+        let component =
+            self.component(COORDINATOR, self.coordinator_args(listen, &address_file))?;
         let mut running = launch(&component)?;
-        let waited = self.interrupt.unless_stopped(ready::coordinator(&component, &mut running, &address_file, &access)).await;
+        let waited = self
+            .interrupt
+            .unless_stopped(ready::coordinator(
+                &component,
+                &mut running,
+                &address_file,
+                &access,
+            ))
+            .await;
         let pid = running.id();
         let client = self.keep_or_end(waited, running, tier).await;
         let (client, running) = client?;
         // A restart must come back where the workers look for it.
         listen.set_port(port_of(client.url()).unwrap_or(listen.port()));
-        let restart = Component { args: self.coordinator_args(listen, &address_file), ..component.clone() };
+        let restart = Component {
+            args: self.coordinator_args(listen, &address_file),
+            ..component.clone()
+        };
         tier.supervise(restart, running, self.console, given_up.clone());
-        data.record_url(client.url())
-            .map_err(|error| Failure::other(format!("write `{}`", data.address_file().display())).because(error))?;
-        started.push(Started { component: COORDINATOR, address: Some(client.url().to_owned()), pid, log: component.log });
+        data.record_url(client.url()).map_err(|error| {
+            Failure::other(format!("write `{}`", data.address_file().display())).because(error)
+        })?;
+        started.push(Started {
+            component: COORDINATOR,
+            address: Some(client.url().to_owned()),
+            pid,
+            log: component.log,
+        });
         Ok(client)
     }
 
@@ -231,12 +292,17 @@ impl Builder<'_> {
         given_up: &mpsc::Sender<Failure>,
     ) -> Result<(), Failure> {
         let before = ready::Before::of(&client.workers().await?);
-        let mut args = ["work", "--coordinator", client.url(), "--cache"].map(String::from).to_vec();
+        let mut args = ["work", "--coordinator", client.url(), "--cache"]
+            .map(String::from)
+            .to_vec();
         args.push(self.options.data.path().join("cache").display().to_string());
         let mut launched = Vec::new();
         let mut outcome = Ok(());
         for (kind, name) in WORKERS {
-            match self.component(name, args.clone()).and_then(|component| Ok((launch(&component)?, component))) {
+            match self
+                .component(name, args.clone())
+                .and_then(|component| Ok((launch(&component)?, component)))
+            {
                 Ok((running, component)) => launched.push((kind, component, running)),
                 Err(failure) => outcome = outcome.and(Err(failure)),
             }
@@ -250,63 +316,120 @@ impl Builder<'_> {
                 // What was launched beside it ends in order; what has died stays dead.
                 tier.orders.stop.cancel();
             }
-            started.push(Started { component: component.name, address: None, pid: running.id(), log: component.log.clone() });
+            started.push(Started {
+                component: component.name,
+                address: None,
+                pid: running.id(),
+                log: component.log.clone(),
+            });
             tier.supervise(component, running, self.console, given_up.clone());
         }
         outcome
     }
 
-    async fn keep_or_end<T>(&self, waited: Result<T, Failure>, mut running: Running, tier: &Tier) -> Result<(T, Running), Failure> {
+    async fn keep_or_end<T>(
+        &self,
+        waited: Result<T, Failure>,
+        mut running: Running,
+        tier: &Tier,
+    ) -> Result<(T, Running), Failure> {
         match waited {
             Ok(value) => Ok((value, running)),
             Err(failure) => {
                 // The failure to start is what the person needs to hear.
-                let _ = running.stop(Duration::from_secs(30), &tier.orders.now).await;
+                let _ = running
+                    .stop(Duration::from_secs(30), &tier.orders.now)
+                    .await;
                 Err(failure)
             }
         }
     }
 
     fn coordinator_args(&self, listen: SocketAddr, address_file: &Path) -> Vec<String> {
-        let mut args = vec!["--listen".to_owned(), listen.to_string(), "--data".to_owned(), self.options.data.path().display().to_string()];
-        args.extend(["--address-file".to_owned(), address_file.display().to_string()]);
+        let mut args = vec![
+            "--listen".to_owned(),
+            listen.to_string(),
+            "--data".to_owned(),
+            self.options.data.path().display().to_string(),
+        ];
+        args.extend([
+            "--address-file".to_owned(),
+            address_file.display().to_string(),
+        ]);
         args
     }
 
     fn component(&self, name: &'static str, args: Vec<String>) -> Result<Component, Failure> {
-        let path = program(&self.folder, name)
-            .ok_or_else(|| Failure::new(Exit::NotFound, format!("find {name} in `{}`", self.folder.display())))?;
-        let database = self.options.up.database_url.iter().filter(|_| name == COORDINATOR);
-        let mut env: Vec<_> = database.map(|url| (DATABASE_URL, url.reveal().to_owned())).collect();
+        let path = program(&self.folder, name).ok_or_else(|| {
+            Failure::new(
+                Exit::NotFound,
+                format!("find {name} in `{}`", self.folder.display()),
+            )
+        })?;
+        let database = self
+            .options
+            .up
+            .database_url
+            .iter()
+            .filter(|_| name == COORDINATOR);
+        let mut env: Vec<_> = database
+            .map(|url| (DATABASE_URL, url.reveal().to_owned()))
+            .collect();
         if self.tokens {
             let file = |side| self.options.data.token_file(side).display().to_string();
             match name {
-                COORDINATOR => {
-                    env.extend([("GROKLAB_CLIENT_TOKEN_FILE", file(CLIENT_TOKEN)), ("GROKLAB_WORKER_TOKEN_FILE", file(WORKER_TOKEN))])
-                }
+                COORDINATOR => env.extend([
+                    ("GROKLAB_CLIENT_TOKEN_FILE", file(CLIENT_TOKEN)),
+                    ("GROKLAB_WORKER_TOKEN_FILE", file(WORKER_TOKEN)),
+                ]),
                 _ => env.push(("GROKLAB_TOKEN_FILE", file(WORKER_TOKEN))),
             }
         }
         if name != COORDINATOR {
             let connect = &self.options.connect;
-            let files =
-                [("GROKLAB_TLS_CA", &connect.tls_ca), ("GROKLAB_TLS_CERT", &connect.tls_cert), ("GROKLAB_TLS_KEY", &connect.tls_key)];
-            env.extend(files.into_iter().filter_map(|(name, path)| Some((name, path.as_ref()?.display().to_string()))));
+            let files = [
+                ("GROKLAB_TLS_CA", &connect.tls_ca),
+                ("GROKLAB_TLS_CERT", &connect.tls_cert),
+                ("GROKLAB_TLS_KEY", &connect.tls_key),
+            ];
+            env.extend(
+                files
+                    .into_iter()
+                    .filter_map(|(name, path)| Some((name, path.as_ref()?.display().to_string()))),
+            );
         }
-        let env = env.into_iter().map(|(name, value)| (name, Secret::new(value))).collect();
-        Ok(Component { name, program: path, args, env, log: self.options.data.log_file(name), sweep: name != COORDINATOR })
+        let env = env
+            .into_iter()
+            .map(|(name, value)| (name, Secret::new(value)))
+            .collect();
+        Ok(Component {
+            name,
+            program: path,
+            args,
+            env,
+            log: self.options.data.log_file(name),
+            sweep: name != COORDINATOR,
+        })
     }
 
     /// The port recorded last if it is free (a former coordinator may still be on its way out), else the wanted one, else any.
     async fn choose_port(&self) -> u16 {
-        if let Some(port) = self.options.data.recorded_url().as_deref().and_then(port_of) {
+        if let Some(port) = self
+            .options
+            .data
+            .recorded_url()
+            .as_deref()
+            .and_then(port_of)
+        {
             for _ in 0..25 {
                 if free(port) {
                     return port;
                 }
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
-            self.console.note(format!("port {port}, used last time, is taken by another process; choosing another"));
+            self.console.note(format!(
+                "port {port}, used last time, is taken by another process; choosing another"
+            ));
         }
         let wanted = self.options.port;
         if free(wanted) { wanted } else { 0 }
@@ -318,13 +441,18 @@ fn free(port: u16) -> bool {
 }
 
 fn launch(component: &Component) -> Result<Running, Failure> {
-    component.start().map_err(|error| Failure::other(format!("start `{}`", component.program.display())).because(error))
+    component.start().map_err(|error| {
+        Failure::other(format!("start `{}`", component.program.display())).because(error)
+    })
 }
 
 fn bin_folder(named: Option<&Path>) -> Result<PathBuf, Failure> {
     let own = || {
-        let own = std::env::current_exe()
-            .map_err(|error| Failure::other("find grokctl's own folder").because(error).next("name it with --bin-dir DIR"))?;
+        let own = std::env::current_exe().map_err(|error| {
+            Failure::other("find grokctl's own folder")
+                .because(error)
+                .next("name it with --bin-dir DIR")
+        })?;
         Ok(own.parent().map(Path::to_path_buf).unwrap_or_default())
     };
     named.map_or_else(own, |folder| Ok(folder.to_path_buf()))

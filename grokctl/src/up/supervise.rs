@@ -23,7 +23,12 @@ pub struct Orders {
 }
 
 /// Supervises `running` until it is told to stop. The error says why a component was given up.
-pub async fn supervise(component: Component, mut running: Running, orders: Orders, console: Console) -> Result<(), Failure> {
+pub async fn supervise(
+    component: Component,
+    mut running: Running,
+    orders: Orders,
+    console: Console,
+) -> Result<(), Failure> {
     let began = Instant::now();
     let mut restarts = Restarts::default();
     loop {
@@ -38,7 +43,9 @@ pub async fn supervise(component: Component, mut running: Running, orders: Order
         let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());
         let mut last_lines = component.log_tail(running.log_start());
         running = loop {
-            let Some(pause) = restarts.after_death(began.elapsed()) else { return Err(given_up(&component, &how, &last_lines)) };
+            let Some(pause) = restarts.after_death(began.elapsed()) else {
+                return Err(given_up(&component, &how, &last_lines));
+            };
             console.note(format!(
                 "{} ended ({how}); starting it again in {} s; log {}",
                 component.name,
@@ -64,13 +71,17 @@ pub fn died(component: &Component, how: &str, last_lines: &str) -> Failure {
     } else {
         format!("it ended ({how}); its last lines:\n{last_lines}")
     };
-    Failure::other(format!("start {}", component.name)).because(why).next(format!("read {}", component.log.display()))
+    Failure::other(format!("start {}", component.name))
+        .because(why)
+        .next(format!("read {}", component.log.display()))
 }
 
 fn given_up(component: &Component, how: &str, last_lines: &str) -> Failure {
     let minutes = WINDOW.as_secs() / 60;
     Failure::other(format!("keep {} alive", component.name))
-        .because(format!("it ended more than {MOST} times within {minutes} minutes, last so: {how}\n{last_lines}"))
+        .because(format!(
+            "it ended more than {MOST} times within {minutes} minutes, last so: {how}\n{last_lines}"
+        ))
         .next(format!("read {}", component.log.display()))
 }
 
@@ -83,12 +94,36 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("c.log");
         let script = "echo run; [ $(grep -c run \"$0\") -gt 1 ] || exit 3; trap 'exit 0' TERM; while :; do sleep 0.05; done";
-        let args = vec!["-c".to_owned(), script.to_owned(), log.display().to_string()];
-        let component = Component { name: "c", program: "/bin/sh".into(), args, env: Vec::new(), log: log.clone(), sweep: true };
-        let orders = Orders { stop: CancellationToken::new(), now: CancellationToken::new() };
+        let args = vec![
+            "-c".to_owned(),
+            script.to_owned(),
+            log.display().to_string(),
+        ];
+        let component = Component {
+            name: "c",
+            program: "/bin/sh".into(),
+            args,
+            env: Vec::new(),
+            log: log.clone(),
+            sweep: true,
+        };
+        let orders = Orders {
+            stop: CancellationToken::new(),
+            now: CancellationToken::new(),
+        };
         let running = component.start().unwrap();
-        let task = tokio::spawn(supervise(component, running, orders.clone(), Console::new(true)));
-        let runs = || std::fs::read_to_string(&log).unwrap_or_default().matches("run").count();
+        let task = tokio::spawn(supervise(
+            component,
+            running,
+            orders.clone(),
+            Console::new(true),
+        ));
+        let runs = || {
+            std::fs::read_to_string(&log)
+                .unwrap_or_default()
+                .matches("run")
+                .count()
+        };
         let deadline = Instant::now() + Duration::from_secs(20);
         while runs() < 2 && Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(20)).await;

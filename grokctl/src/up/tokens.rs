@@ -16,7 +16,9 @@ use crate::{
 pub fn make(data: &DataFolder) -> Result<(), Failure> {
     for side in [CLIENT_TOKEN, WORKER_TOKEN] {
         let path = data.token_file(side);
-        make_one(&path).map_err(|error| Failure::other(format!("make the token `{}`", path.display())).because(error))?;
+        make_one(&path).map_err(|error| {
+            Failure::other(format!("make the token `{}`", path.display())).because(error)
+        })?;
     }
     Ok(())
 }
@@ -33,7 +35,12 @@ fn make_one(path: &Path) -> io::Result<()> {
         fs::create_dir_all(folder)?;
     }
     let half = path.with_extension("new");
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&half)?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&half)?;
     writeln!(file, "{text}")?;
     fs::rename(&half, path)
 }
@@ -49,10 +56,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let data = DataFolder::new(folder.path()).unwrap();
         make(&data).unwrap();
-        let read = || [CLIENT_TOKEN, WORKER_TOKEN].map(|side| fs::read_to_string(data.token_file(side)).unwrap());
+        let read = || {
+            [CLIENT_TOKEN, WORKER_TOKEN]
+                .map(|side| fs::read_to_string(data.token_file(side)).unwrap())
+        };
         let first = read();
         assert!(first[0] != first[1] && first.iter().all(|token| token.trim().len() == 64));
-        let mode = fs::metadata(data.token_file(CLIENT_TOKEN)).unwrap().permissions().mode();
+        let mode = fs::metadata(data.token_file(CLIENT_TOKEN))
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
         make(&data).unwrap();
         assert_eq!(read(), first);

@@ -31,12 +31,28 @@ pub struct Bars {
 
 impl Bars {
     pub fn new(bars: MultiProgress, console: Console) -> Self {
-        Self { bars, console, shown: BTreeMap::new(), footer: Vec::new(), left: None, state: String::new() }
+        Self {
+            bars,
+            console,
+            shown: BTreeMap::new(),
+            footer: Vec::new(),
+            left: None,
+            state: String::new(),
+        }
     }
 
     fn show(&mut self, progress: &[Progress]) {
-        let wanted: BTreeMap<Key, &Progress> = progress.iter().filter(|p| p.units_total > 0).map(|p| (key(p), p)).collect();
-        let gone: Vec<Key> = self.shown.keys().filter(|key| !wanted.contains_key(key)).copied().collect();
+        let wanted: BTreeMap<Key, &Progress> = progress
+            .iter()
+            .filter(|p| p.units_total > 0)
+            .map(|p| (key(p), p))
+            .collect();
+        let gone: Vec<Key> = self
+            .shown
+            .keys()
+            .filter(|key| !wanted.contains_key(key))
+            .copied()
+            .collect();
         for key in gone {
             if let Some(bar) = self.shown.remove(&key) {
                 bar.finish_and_clear();
@@ -45,12 +61,19 @@ impl Bars {
         }
         for (key, progress) in wanted {
             let place = self.shown.range(..key).count();
-            let bar = self.shown.entry(key).or_insert_with(|| self.bars.insert(place, new_bar(progress)));
+            let bar = self
+                .shown
+                .entry(key)
+                .or_insert_with(|| self.bars.insert(place, new_bar(progress)));
             bar.set_length(progress.units_total);
             // A job that is run again starts over; the bar shows what is stored.
             bar.set_position(progress.units_done);
             let done = progress.jobs_done == progress.jobs_total;
-            bar.set_message(if done { "done".to_owned() } else { doing(progress) });
+            bar.set_message(if done {
+                "done".to_owned()
+            } else {
+                doing(progress)
+            });
             if done && !bar.is_finished() {
                 bar.abandon();
             }
@@ -68,7 +91,9 @@ impl View for Bars {
             self.console.note(iteration_line(&iteration));
         }
         for evaluation in results::lines("a line of metrics", &update.metrics_json)? {
-            evaluation_lines(&evaluation).iter().for_each(|line| self.console.note(line));
+            evaluation_lines(&evaluation)
+                .iter()
+                .for_each(|line| self.console.note(line));
         }
         if let Some(experiment) = &update.experiment {
             let state = state_line(experiment);
@@ -87,22 +112,38 @@ impl View for Bars {
         let busy = workers
             .iter()
             .filter(|worker| worker.alive)
-            .filter_map(|worker| Some(format!("{} {}: {}", worker.host, worker.device, activity(worker, now)?)));
+            .filter_map(|worker| {
+                Some(format!(
+                    "{} {}: {}",
+                    worker.host,
+                    worker.device,
+                    activity(worker, now)?
+                ))
+            });
         let lines: Vec<String> = busy.take(MOST_WORKERS).chain(self.left.clone()).collect();
         while self.footer.len() < lines.len() {
-            let style = ProgressStyle::with_template("  {msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
-            self.footer.push(self.bars.add(ProgressBar::new(1).with_style(style)));
+            let style = ProgressStyle::with_template("  {msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_bar());
+            self.footer
+                .push(self.bars.add(ProgressBar::new(1).with_style(style)));
         }
         for bar in self.footer.drain(lines.len()..) {
             bar.finish_and_clear();
             self.bars.remove(&bar);
         }
-        self.footer.iter().zip(lines).for_each(|(bar, line)| bar.set_message(line));
+        self.footer
+            .iter()
+            .zip(lines)
+            .for_each(|(bar, line)| bar.set_message(line));
     }
 
     fn finish(&mut self) {
-        std::mem::take(&mut self.shown).into_values().for_each(|bar| bar.finish_and_clear());
-        std::mem::take(&mut self.footer).into_iter().for_each(|bar| bar.finish_and_clear());
+        std::mem::take(&mut self.shown)
+            .into_values()
+            .for_each(|bar| bar.finish_and_clear());
+        std::mem::take(&mut self.footer)
+            .into_iter()
+            .for_each(|bar| bar.finish_and_clear());
     }
 }
 
@@ -133,15 +174,25 @@ fn doing(progress: &Progress) -> String {
 /// Units a second; nothing until there is something to divide by.
 fn rate(state: &ProgressState, out: &mut dyn std::fmt::Write) {
     let rate = state.per_sec();
-    let shown = state.elapsed() > Duration::from_secs(5) && rate.is_finite() && !state.is_finished();
+    let shown =
+        state.elapsed() > Duration::from_secs(5) && rate.is_finite() && !state.is_finished();
     // Writing to a line of text cannot fail.
-    let _ = if shown { write!(out, "{rate:.1}/s") } else { write!(out, "–") };
+    let _ = if shown {
+        write!(out, "{rate:.1}/s")
+    } else {
+        write!(out, "–")
+    };
 }
 
 fn new_bar(progress: &Progress) -> ProgressBar {
     let template = "{prefix:<22} {bar:20} {pos:>5}/{len:<5} {rate:>8} eta {eta:>4}  {msg}";
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).with_key("rate", rate);
-    let bar = ProgressBar::new(progress.units_total).with_style(style).with_prefix(work(progress)).with_position(progress.units_done);
+    let style = ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .with_key("rate", rate);
+    let bar = ProgressBar::new(progress.units_total)
+        .with_style(style)
+        .with_prefix(work(progress))
+        .with_position(progress.units_done);
     bar.reset_eta();
     bar.enable_steady_tick(Duration::from_secs(1));
     bar

@@ -61,10 +61,24 @@ mod tests {
 
     #[test]
     fn an_update_is_one_value() {
-        let shown = Experiment { name: "quick".into(), state: "running".into(), config_json: "{}".into(), ..Experiment::default() };
-        let update =
-            update(&WatchUpdate { experiment: Some(shown), metrics_json: vec![r#"{"iteration":0}"#.into()], ..WatchUpdate::default() });
-        assert_eq!((&update["experiment"]["state"], &update["metrics"][0]["iteration"]), (&json!("running"), &json!(0)));
+        let shown = Experiment {
+            name: "quick".into(),
+            state: "running".into(),
+            config_json: "{}".into(),
+            ..Experiment::default()
+        };
+        let update = update(&WatchUpdate {
+            experiment: Some(shown),
+            metrics_json: vec![r#"{"iteration":0}"#.into()],
+            ..WatchUpdate::default()
+        });
+        assert_eq!(
+            (
+                &update["experiment"]["state"],
+                &update["metrics"][0]["iteration"]
+            ),
+            (&json!("running"), &json!(0))
+        );
         assert_eq!(update["experiment"].get("config"), None);
     }
 }

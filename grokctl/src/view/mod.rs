@@ -10,7 +10,8 @@ pub mod tables;
 pub mod words;
 
 pub use accuracy::{
-    accuracy_table, comparison_lines, comparison_sentences, evaluation_line, evaluation_lines, iterations_table, ks, pass_at, phase,
+    accuracy_table, comparison_lines, comparison_sentences, evaluation_line, evaluation_lines,
+    iterations_table, ks, pass_at, phase,
 };
 pub use lines::JsonLines;
 pub use plain::{Plain, state_line as plain_state};

@@ -28,7 +28,12 @@ pub struct Plain {
 
 impl Plain {
     pub fn new(console: Console) -> Self {
-        Self { console, state: String::new(), progress: String::new(), progressed: None }
+        Self {
+            console,
+            state: String::new(),
+            progress: String::new(),
+            progressed: None,
+        }
     }
 
     /// The lines that this update is worth at `now`.
@@ -56,17 +61,26 @@ impl Plain {
 
     fn progress_line(&mut self, experiment: &Experiment, now: Instant) -> Option<String> {
         let line = progress_line(experiment);
-        let due = self.progressed.as_ref().is_none_or(|(then, _)| now.duration_since(*then) >= PROGRESS_EVERY);
+        let due = self
+            .progressed
+            .as_ref()
+            .is_none_or(|(then, _)| now.duration_since(*then) >= PROGRESS_EVERY);
         if line.is_empty() || line == self.progress || !due {
             return None;
         }
         self.progress.clone_from(&line);
-        let units: HashMap<String, u64> = experiment.progress.iter().map(|p| (work(p), p.units_done)).collect();
+        let units: HashMap<String, u64> = experiment
+            .progress
+            .iter()
+            .map(|p| (work(p), p.units_done))
+            .collect();
         let line = match self.progressed.replace((now, units)) {
             Some((then, before)) => with_rates(experiment, &before, now.duration_since(then)),
             None => line,
         };
-        let left = time_left(experiment, now_unix_ms()).map(|left| format!(" · {left}")).unwrap_or_default();
+        let left = time_left(experiment, now_unix_ms())
+            .map(|left| format!(" · {left}"))
+            .unwrap_or_default();
         Some(stamped(&format!("{line}{left}")))
     }
 }
@@ -84,7 +98,11 @@ impl View for Plain {
 
 /// "quickstart is paused: no worker could …".
 pub fn state_line(experiment: &Experiment) -> String {
-    let reason = if experiment.reason.is_empty() { String::new() } else { format!(": {}", experiment.reason) };
+    let reason = if experiment.reason.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", experiment.reason)
+    };
     format!("{} is {}{reason}", experiment.name, experiment.state)
 }
 
@@ -92,7 +110,10 @@ pub fn state_line(experiment: &Experiment) -> String {
 pub fn iteration_line(line: &IterationLine) -> String {
     let (r, t) = (&line.rollouts, &line.training);
     let loss = match (t.first_loss, t.last_loss) {
-        (Some(first), Some(last)) => format!(", trained on {} examples, loss {first:.4} → {last:.4}", t.examples),
+        (Some(first), Some(last)) => format!(
+            ", trained on {} examples, loss {first:.4} → {last:.4}",
+            t.examples
+        ),
         _ => ", nothing trained".to_owned(),
     };
     format!(
@@ -103,7 +124,11 @@ pub fn iteration_line(line: &IterationLine) -> String {
 
 /// An event with its time and, unless it is mere information, its level.
 pub fn event_line(event: &groklab_proto::v1::Event) -> String {
-    let level = if event.level == "info" { String::new() } else { format!("{}: ", event.level) };
+    let level = if event.level == "info" {
+        String::new()
+    } else {
+        format!("{}: ", event.level)
+    };
     format!("{} {level}{}", clock(event.unix_ms), event.message)
 }
 
@@ -113,12 +138,31 @@ fn progress_line(experiment: &Experiment) -> String {
 
 /// How far each unfinished work is, and how fast it went since it had done `before`, `span` ago.
 fn with_rates(experiment: &Experiment, before: &HashMap<String, u64>, span: Duration) -> String {
-    let unfinished = experiment.progress.iter().filter(|p| p.jobs_done < p.jobs_total);
+    let unfinished = experiment
+        .progress
+        .iter()
+        .filter(|p| p.jobs_done < p.jobs_total);
     let part = |p: &groklab_proto::v1::Progress| {
-        let share = if p.units_total > 0 { p.units_done as f64 / p.units_total as f64 } else { 0.0 };
-        let since = before.get(&work(p)).map_or(0, |before| p.units_done.saturating_sub(*before));
-        let rate = if since > 0 { format!(", {:.1}/s", since as f64 / span.as_secs_f64()) } else { String::new() };
-        format!("{} {}/{} ({}{rate})", work(p), p.units_done, p.units_total, percent(share))
+        let share = if p.units_total > 0 {
+            p.units_done as f64 / p.units_total as f64
+        } else {
+            0.0
+        };
+        let since = before
+            .get(&work(p))
+            .map_or(0, |before| p.units_done.saturating_sub(*before));
+        let rate = if since > 0 {
+            format!(", {:.1}/s", since as f64 / span.as_secs_f64())
+        } else {
+            String::new()
+        };
+        format!(
+            "{} {}/{} ({}{rate})",
+            work(p),
+            p.units_done,
+            p.units_total,
+            percent(share)
+        )
     };
     unfinished.map(part).collect::<Vec<_>>().join(" · ")
 }
@@ -143,8 +187,16 @@ mod tests {
             units_total: 64,
             ..Progress::default()
         };
-        let experiment = Experiment { name: "q".into(), state: "running".into(), progress: vec![progress], ..Experiment::default() };
-        WatchUpdate { experiment: Some(experiment), ..WatchUpdate::default() }
+        let experiment = Experiment {
+            name: "q".into(),
+            state: "running".into(),
+            progress: vec![progress],
+            ..Experiment::default()
+        };
+        WatchUpdate {
+            experiment: Some(experiment),
+            ..WatchUpdate::default()
+        }
     }
 
     #[test]
@@ -152,14 +204,46 @@ mod tests {
         let mut plain = Plain::new(Console::new(false));
         let start = Instant::now();
         let later = |s| start + Duration::from_secs(s);
-        let said = |lines: Vec<String>| lines.iter().map(|line| line[10..].to_owned()).collect::<Vec<_>>();
+        let said = |lines: Vec<String>| {
+            lines
+                .iter()
+                .map(|line| line[10..].to_owned())
+                .collect::<Vec<_>>()
+        };
         let first = plain.lines(&update(8), start).unwrap();
-        assert_eq!(said(first), ["q is running", "evaluate 0 · generate 8/64 (12.5 %)"]);
-        assert_eq!(plain.lines(&update(16), later(1)).unwrap().len(), 0, "too soon");
-        assert_eq!(plain.lines(&update(8), later(6)).unwrap().len(), 0, "nothing new");
-        assert_eq!(said(plain.lines(&update(16), later(6)).unwrap()), ["evaluate 0 · generate 16/64 (25.0 %, 1.3/s)"]);
-        let event = Event { unix_ms: 0, level: "warn".into(), message: "lost a lease".into(), ..Event::default() };
-        let lines = plain.lines(&WatchUpdate { events: vec![event], ..WatchUpdate::default() }, later(7)).unwrap();
+        assert_eq!(
+            said(first),
+            ["q is running", "evaluate 0 · generate 8/64 (12.5 %)"]
+        );
+        assert_eq!(
+            plain.lines(&update(16), later(1)).unwrap().len(),
+            0,
+            "too soon"
+        );
+        assert_eq!(
+            plain.lines(&update(8), later(6)).unwrap().len(),
+            0,
+            "nothing new"
+        );
+        assert_eq!(
+            said(plain.lines(&update(16), later(6)).unwrap()),
+            ["evaluate 0 · generate 16/64 (25.0 %, 1.3/s)"]
+        );
+        let event = Event {
+            unix_ms: 0,
+            level: "warn".into(),
+            message: "lost a lease".into(),
+            ..Event::default()
+        };
+        let lines = plain
+            .lines(
+                &WatchUpdate {
+                    events: vec![event],
+                    ..WatchUpdate::default()
+                },
+                later(7),
+            )
+            .unwrap();
         assert_eq!(lines, ["00:00:00Z warn: lost a lease"]);
     }
 }

@@ -30,23 +30,40 @@ pub struct Driven {
 }
 
 /// Runs all submissions, `threads` at once.
-pub fn drive(sandbox: &dyn Sandbox, submissions: &[&Submission], threads: NonZero<usize>) -> Driven {
+pub fn drive(
+    sandbox: &dyn Sandbox,
+    submissions: &[&Submission],
+    threads: NonZero<usize>,
+) -> Driven {
     let (next, never) = (AtomicUsize::new(0), AtomicBool::new(false));
     let done = Mutex::new(Vec::with_capacity(submissions.len()));
     let since = Instant::now();
     let work = || {
-        while let Some((index, submission)) = Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| Some((i, submissions.get(i)?))) {
+        while let Some((index, submission)) =
+            Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| Some((i, submissions.get(i)?)))
+        {
             let began = Instant::now();
             let outcome = verify(sandbox, submission, &never);
-            done.lock().unwrap_or_else(PoisonError::into_inner).push((index, outcome, began.elapsed()));
+            done.lock().unwrap_or_else(PoisonError::into_inner).push((
+                index,
+                outcome,
+                began.elapsed(),
+            ));
         }
     };
     thread::scope(|scope| (0..threads.get()).for_each(|_| drop(scope.spawn(work))));
     let elapsed = since.elapsed();
     let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     done.sort_by_key(|(index, ..)| *index);
-    let (outcomes, latencies) = done.into_iter().map(|(_, outcome, took)| (outcome, took)).unzip();
-    Driven { outcomes, latencies, elapsed }
+    let (outcomes, latencies) = done
+        .into_iter()
+        .map(|(_, outcome, took)| (outcome, took))
+        .unzip();
+    Driven {
+        outcomes,
+        latencies,
+        elapsed,
+    }
 }
 
 /// Keeps this thread, and every thread and process it starts from now on, on one core; the answer is what it had before.

@@ -16,7 +16,11 @@ pub struct Sample {
     pub right: &'static [Verdict],
 }
 
-pub const LIMITS: Limits = Limits { cpu: Duration::from_millis(100), memory_bytes: 256 << 20, output_bytes: 1 << 20 };
+pub const LIMITS: Limits = Limits {
+    cpu: Duration::from_millis(100),
+    memory_bytes: 256 << 20,
+    output_bytes: 1 << 20,
+};
 
 const HONEST: [&str; 6] = [
     "def solve(x): return sum(i * i for i in range(x))",
@@ -28,8 +32,14 @@ const HONEST: [&str; 6] = [
 ];
 
 const FAILING: [(&str, &[Verdict]); 6] = [
-    ("def solve(x): return sum(range(x))", &[Verdict::WrongAnswer]),
-    ("def solve(x): return float(sum(i * i for i in range(x)))", &[Verdict::WrongAnswer]),
+    (
+        "def solve(x): return sum(range(x))",
+        &[Verdict::WrongAnswer],
+    ),
+    (
+        "def solve(x): return float(sum(i * i for i in range(x)))",
+        &[Verdict::WrongAnswer],
+    ),
     ("def solve(x): return [][x]", &[Verdict::RuntimeError]),
     ("def solve(x:", &[Verdict::SyntaxError]),
     ("def other(x): return x", &[Verdict::MissingFunction]),
@@ -52,22 +62,52 @@ def solve(x):
 
 const HOSTILE: [(&str, &[Verdict]); 16] = [
     (LOOPING, &[Verdict::Timeout]),
-    ("import os\nwhile True:\n    try: os.fork()\n    except OSError: pass", &[Verdict::Timeout]),
-    ("def solve(x): return bytearray(8 << 30)", &[Verdict::OutOfMemory]),
-    ("def solve(x): return len([bytearray(1 << 20) for _ in range(1 << 12)])", &[Verdict::OutOfMemory, Verdict::Timeout]),
-    ("def solve(x):\n    while True: print('x' * 4096)", &[Verdict::OutputLimit]),
-    ("import os\nos.kill(-1, 9)\ndef solve(x): return 0", &[Verdict::WrongAnswer, Verdict::RuntimeError]),
-    ("import ctypes\nctypes.CDLL(None).syscall(101, 0, 0, 0, 0)", &[Verdict::Forbidden]),
-    ("import ctypes\nctypes.CDLL(None).syscall(272, 0x10000000)", &[Verdict::Forbidden]),
+    (
+        "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass",
+        &[Verdict::Timeout],
+    ),
+    (
+        "def solve(x): return bytearray(8 << 30)",
+        &[Verdict::OutOfMemory],
+    ),
+    (
+        "def solve(x): return len([bytearray(1 << 20) for _ in range(1 << 12)])",
+        &[Verdict::OutOfMemory, Verdict::Timeout],
+    ),
+    (
+        "def solve(x):\n    while True: print('x' * 4096)",
+        &[Verdict::OutputLimit],
+    ),
+    (
+        "import os\nos.kill(-1, 9)\ndef solve(x): return 0",
+        &[Verdict::WrongAnswer, Verdict::RuntimeError],
+    ),
+    (
+        "import ctypes\nctypes.CDLL(None).syscall(101, 0, 0, 0, 0)",
+        &[Verdict::Forbidden],
+    ),
+    (
+        "import ctypes\nctypes.CDLL(None).syscall(272, 0x10000000)",
+        &[Verdict::Forbidden],
+    ),
     ("import socket\nsocket.socket()", &[Verdict::RuntimeError]),
-    ("import os, sys\nos.closerange(0, 1024)\ndef solve(x): return 0", &[Verdict::RuntimeError]),
-    ("import os, sys\nwhile True: os.write(int(sys.argv[1]), bytes(1 << 20))", &[Verdict::OutputLimit]),
+    (
+        "import os, sys\nos.closerange(0, 1024)\ndef solve(x): return 0",
+        &[Verdict::RuntimeError],
+    ),
+    (
+        "import os, sys\nwhile True: os.write(int(sys.argv[1]), bytes(1 << 20))",
+        &[Verdict::OutputLimit],
+    ),
     (LITTERING, &[Verdict::RuntimeError]),
     (
         "import os, time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(3600)\ndef solve(x): return sum(i * i for i in range(x))",
         &[Verdict::Passed],
     ),
-    ("class Yes(int):\n    __eq__ = lambda s, o: True\n    __hash__ = int.__hash__\ndef solve(x): return Yes(0)", &[Verdict::WrongAnswer]),
+    (
+        "class Yes(int):\n    __eq__ = lambda s, o: True\n    __hash__ = int.__hash__\ndef solve(x): return Yes(0)",
+        &[Verdict::WrongAnswer],
+    ),
     (
         "import threading, time\nfor _ in range(1000): threading.Thread(target=time.sleep, args=(9,), daemon=True).start()",
         &[Verdict::RuntimeError],
@@ -78,17 +118,32 @@ const HOSTILE: [(&str, &[Verdict]); 16] = [
 /// Ten cases.
 pub fn submission(code: &str) -> Submission {
     let squares = |x: i128| (0..x).map(|i| i * i).sum::<i128>();
-    let cases = (1..=10).map(|x| Case { args: vec![Value::int(3 * x)], expected: Value::int(squares(3 * x)), visible: x == 1 });
-    Submission { text: code.as_bytes().to_vec(), candidate: None, entry: "solve".to_owned(), cases: cases.collect(), limits: LIMITS }
+    let cases = (1..=10).map(|x| Case {
+        args: vec![Value::int(3 * x)],
+        expected: Value::int(squares(3 * x)),
+        visible: x == 1,
+    });
+    Submission {
+        text: code.as_bytes().to_vec(),
+        candidate: None,
+        entry: "solve".to_owned(),
+        cases: cases.collect(),
+        limits: LIMITS,
+    }
 }
 
 fn sample(code: &str, right: &'static [Verdict]) -> Sample {
-    Sample { submission: submission(code), right }
+    Sample {
+        submission: submission(code),
+        right,
+    }
 }
 
 /// Only candidates that pass.
 pub fn passing(count: usize) -> Vec<Sample> {
-    (0..count).map(|i| sample(HONEST[i % HONEST.len()], &[Verdict::Passed])).collect()
+    (0..count)
+        .map(|i| sample(HONEST[i % HONEST.len()], &[Verdict::Passed]))
+        .collect()
 }
 
 /// Of 20 candidates 13 pass, 6 fail and one loops.
@@ -106,16 +161,26 @@ pub const SHARED_FOLDERS: [&str; 5] = ["/tmp", "/var/tmp", "/dev/shm", "/dev/mqu
 
 /// Candidates that loop.
 pub fn looping(count: usize) -> Vec<Sample> {
-    (0..count).map(|_| sample(LOOPING, &[Verdict::Timeout])).collect()
+    (0..count)
+        .map(|_| sample(LOOPING, &[Verdict::Timeout]))
+        .collect()
 }
 
 /// One in ten is hostile; every honest one's source is unique. Where they leave files, these begin with `name`.
 pub fn soaking(from: usize, count: usize, name: &str) -> Vec<Sample> {
     let folders = format!("{SHARED_FOLDERS:?}");
-    let hostile = HOSTILE.map(|(code, right)| (code.replace("NAME", name).replace("FOLDERS", &folders), right));
+    let hostile = HOSTILE.map(|(code, right)| {
+        (
+            code.replace("NAME", name).replace("FOLDERS", &folders),
+            right,
+        )
+    });
     let one = |i: usize| match (i % 10, (i / 10) % HOSTILE.len()) {
         (9, which) => sample(&hostile[which].0, hostile[which].1),
-        _ => sample(&format!("{}\n# {i}", HONEST[i % HONEST.len()]), &[Verdict::Passed]),
+        _ => sample(
+            &format!("{}\n# {i}", HONEST[i % HONEST.len()]),
+            &[Verdict::Passed],
+        ),
     };
     (from..from + count).map(one).collect()
 }
@@ -134,5 +199,7 @@ pub fn delicate(count: usize) -> Vec<Submission> {
         "import mmap\ndef solve(x): return len(mmap.mmap(-1, 200 << 20))",
         "def solve(x): return len(bytearray(250 << 20))",
     ];
-    (0..count).map(|i| submission(&format!("{}\n# {i}", CODES[i % CODES.len()]))).collect()
+    (0..count)
+        .map(|i| submission(&format!("{}\n# {i}", CODES[i % CODES.len()])))
+        .collect()
 }

@@ -25,12 +25,33 @@ impl Sandbox for Plain {
         let (nonce, since) = (new_nonce(), Instant::now());
         let input = process::sealed_file(&request.encode(&nonce)).map_err(system)?;
         let mut command = Command::new(&self.python);
-        command.args(["-I", "-S", "-c", COLD, "1"]).env_clear().stdin(Stdio::from(input.as_fd().try_clone_to_owned().map_err(system)?));
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().map_err(system)?;
+        command
+            .args(["-I", "-S", "-c", COLD, "1"])
+            .env_clear()
+            .stdin(Stdio::from(
+                input.as_fd().try_clone_to_owned().map_err(system)?,
+            ));
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(system)?;
         let mut results = Vec::new();
-        child.stdout.take().expect("it was piped").read_to_end(&mut results).map_err(system)?;
+        child
+            .stdout
+            .take()
+            .expect("it was piped")
+            .read_to_end(&mut results)
+            .map_err(system)?;
         let status = child.wait().map_err(system)?;
         let ended = Ended::Exited(status.code().unwrap_or(-1));
-        Ok(Raw { ended, nonce, results, cpu: Duration::ZERO, wall: since.elapsed(), peak_memory_bytes: 0 })
+        Ok(Raw {
+            ended,
+            nonce,
+            results,
+            cpu: Duration::ZERO,
+            wall: since.elapsed(),
+            peak_memory_bytes: 0,
+        })
     }
 }

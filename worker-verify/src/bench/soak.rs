@@ -1,7 +1,9 @@
 //! `worker-verify soak`: many candidates in a row, one in ten hostile; the memory in use as it goes, every verdict checked, and
 //! what is left over at the end.
 
-use std::{fs, io::Write, num::NonZero, process::id, sync::atomic::AtomicBool, thread, time::Duration};
+use std::{
+    fs, io::Write, num::NonZero, process::id, sync::atomic::AtomicBool, thread, time::Duration,
+};
 
 use groklab_domain::Verdict;
 
@@ -43,15 +45,32 @@ pub fn soak(
 ) -> anyhow::Result<Found> {
     let before = inventory();
     let warm = make();
-    let mut found = Found { wrong: Vec::new(), wrong_count: 0, memory: Vec::new(), left_over: Vec::new() };
+    let mut found = Found {
+        wrong: Vec::new(),
+        wrong_count: 0,
+        memory: Vec::new(),
+        left_over: Vec::new(),
+    };
     for part in 0..parts {
-        let samples = soaking(part * count / parts, (part + 1) * count / parts - part * count / parts, &litter());
+        let samples = soaking(
+            part * count / parts,
+            (part + 1) * count / parts - part * count / parts,
+            &litter(),
+        );
         judge(&warm, &samples, threads, &mut found);
-        let zygotes = warm.pids().into_iter().flat_map(|(jail, zygote)| [jail, zygote]);
+        let zygotes = warm
+            .pids()
+            .into_iter()
+            .flat_map(|(jail, zygote)| [jail, zygote]);
         let memory = (resident(id().cast_signed()), zygotes.map(resident).sum());
         found.memory.push(memory);
         let (own, theirs) = memory;
-        writeln!(out, "{:>7} candidates: worker {own} KiB, zygotes {theirs} KiB, {} wrong", (part + 1) * count / parts, found.wrong_count)?;
+        writeln!(
+            out,
+            "{:>7} candidates: worker {own} KiB, zygotes {theirs} KiB, {} wrong",
+            (part + 1) * count / parts,
+            found.wrong_count
+        )?;
     }
     drop(warm);
     found.left_over = difference(&before, &settled(&before));
@@ -72,7 +91,12 @@ fn judge(warm: &dyn Sandbox, samples: &[Sample], threads: NonZero<usize>, found:
         if !sample.right.contains(&outcome.verdict) {
             found.wrong_count += 1;
             if found.wrong.len() < 10 {
-                found.wrong.push(format!("{} {:?}: {}", outcome.verdict, outcome.error, String::from_utf8_lossy(&sample.submission.text)));
+                found.wrong.push(format!(
+                    "{} {:?}: {}",
+                    outcome.verdict,
+                    outcome.error,
+                    String::from_utf8_lossy(&sample.submission.text)
+                ));
             }
         }
     }
@@ -89,29 +113,54 @@ fn inventory() -> Vec<String> {
     let pid = id();
     let names = |folder: &str| -> Vec<String> {
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+        entries
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect()
     };
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let mut all: Vec<String> = mounts.lines().filter(|line| is_a_jails(line)).map(|line| format!("mount {line}")).collect();
+    let mut all: Vec<String> = mounts
+        .lines()
+        .filter(|line| is_a_jails(line))
+        .map(|line| format!("mount {line}"))
+        .collect();
     all.push(format!("{} descriptors", names("/proc/self/fd").len()));
-    all.extend(SHARED_FOLDERS.iter().flat_map(|folder| files(folder, &litter())));
-    all.extend(cgroup::own_groups().iter().map(|folder| format!("control group {}", folder.display())));
+    all.extend(
+        SHARED_FOLDERS
+            .iter()
+            .flat_map(|folder| files(folder, &litter())),
+    );
+    all.extend(
+        cgroup::own_groups()
+            .iter()
+            .map(|folder| format!("control group {}", folder.display())),
+    );
     let threads = names("/proc/self/task").into_iter();
-    let children = threads.filter_map(|thread| fs::read_to_string(format!("/proc/{pid}/task/{thread}/children")).ok());
-    all.extend(children.flat_map(|list| list.split_whitespace().map(|child| format!("process {child}")).collect::<Vec<_>>()));
+    let children = threads.filter_map(|thread| {
+        fs::read_to_string(format!("/proc/{pid}/task/{thread}/children")).ok()
+    });
+    all.extend(children.flat_map(|list| {
+        list.split_whitespace()
+            .map(|child| format!("process {child}"))
+            .collect::<Vec<_>>()
+    }));
     all
 }
 
 /// Whether a jail could have made this line of `mountinfo`: nsjail mounts in folders of its name, a candidate's scratch folder is `/tmp`.
 fn is_a_jails(mount: &str) -> bool {
-    mount.split(' ').nth(4).is_some_and(|place| place == "/tmp" || place.contains("/nsjail"))
+    mount
+        .split(' ')
+        .nth(4)
+        .is_some_and(|place| place == "/tmp" || place.contains("/nsjail"))
 }
 
 /// The files in `folder` whose names begin so.
 fn files(folder: &str, beginning: &str) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let theirs = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(beginning));
-    theirs.map(|entry| format!("file {}", entry.path().display())).collect()
+    theirs
+        .map(|entry| format!("file {}", entry.path().display()))
+        .collect()
 }
 
 /// The inventory, once it is as `before` or five seconds have passed.
@@ -126,8 +175,14 @@ fn settled(before: &[String]) -> Vec<String> {
 }
 
 fn difference(before: &[String], after: &[String]) -> Vec<String> {
-    let gone = before.iter().filter(|line| !after.contains(line)).map(|line| format!("- {line}"));
-    let new = after.iter().filter(|line| !before.contains(line)).map(|line| format!("+ {line}"));
+    let gone = before
+        .iter()
+        .filter(|line| !after.contains(line))
+        .map(|line| format!("- {line}"));
+    let new = after
+        .iter()
+        .filter(|line| !before.contains(line))
+        .map(|line| format!("+ {line}"));
     gone.chain(new).collect()
 }
 
@@ -153,8 +208,26 @@ mod tests {
 
     #[test]
     fn only_a_jails_mounts_count() {
-        let mount = |place: &str| format!("40 31 0:37 / {place} rw,nosuid - tmpfs none rw,size=8192k,nr_inodes=64");
-        assert!(["/tmp", "/run/user/nsjail.0.root", "/tmp/nsjail.65534.root/usr/lib"].iter().all(|place| is_a_jails(&mount(place))));
-        assert!(["/run/user/1000", "/var/lib/docker/overlay2/a/merged", "/tmp/build"].iter().all(|place| !is_a_jails(&mount(place))));
+        let mount = |place: &str| {
+            format!("40 31 0:37 / {place} rw,nosuid - tmpfs none rw,size=8192k,nr_inodes=64")
+        };
+        assert!(
+            [
+                "/tmp",
+                "/run/user/nsjail.0.root",
+                "/tmp/nsjail.65534.root/usr/lib"
+            ]
+            .iter()
+            .all(|place| is_a_jails(&mount(place)))
+        );
+        assert!(
+            [
+                "/run/user/1000",
+                "/var/lib/docker/overlay2/a/merged",
+                "/tmp/build"
+            ]
+            .iter()
+            .all(|place| !is_a_jails(&mount(place)))
+        );
     }
 }

@@ -156,37 +156,60 @@ def value(case, n): send(b'V' + struct.pack('<I', case) + b'I' + struct.pack('<I
 
 #[test]
 fn forges_wrong_frames_for_every_case() {
-    expect(&format!("{FORGER}\nfor i in range(3): value(i, 0)\nsend(b'Z')\nos._exit(0)"), &[Verdict::WrongAnswer]);
+    expect(
+        &format!("{FORGER}\nfor i in range(3): value(i, 0)\nsend(b'Z')\nos._exit(0)"),
+        &[Verdict::WrongAnswer],
+    );
 }
 
 #[test]
 fn forges_right_frames_and_lets_the_runner_go_on() {
-    expect(&format!("{FORGER}\nfor i in range(3): value(i, i + 2)\nsend(b'Z')\ndef solve(x): return 0"), &[Verdict::RuntimeError]);
+    expect(
+        &format!(
+            "{FORGER}\nfor i in range(3): value(i, i + 2)\nsend(b'Z')\ndef solve(x): return 0"
+        ),
+        &[Verdict::RuntimeError],
+    );
 }
 
 #[test]
 fn repeats_the_only_right_frame() {
-    expect(&format!("{FORGER}\nfor i in range(3): value(0, 2)\nsend(b'Z')\nos._exit(0)"), &[Verdict::RuntimeError]);
+    expect(
+        &format!("{FORGER}\nfor i in range(3): value(0, 2)\nsend(b'Z')\nos._exit(0)"),
+        &[Verdict::RuntimeError],
+    );
 }
 
 #[test]
 fn leaves_without_the_last_frame() {
-    expect(&format!("{FORGER}\nfor i in range(3): value(i, i + 2)\nos._exit(0)"), &[Verdict::RuntimeError]);
+    expect(
+        &format!("{FORGER}\nfor i in range(3): value(i, i + 2)\nos._exit(0)"),
+        &[Verdict::RuntimeError],
+    );
 }
 
 #[test]
 fn right_frames_then_an_endless_loop() {
-    expect(&format!("{FORGER}\nfor i in range(3): value(i, i + 2)\nsend(b'Z')\nwhile True: pass"), &[Verdict::Timeout]);
+    expect(
+        &format!("{FORGER}\nfor i in range(3): value(i, i + 2)\nsend(b'Z')\nwhile True: pass"),
+        &[Verdict::Timeout],
+    );
 }
 
 #[test]
 fn right_frames_then_a_bad_exit() {
-    expect(&format!("{FORGER}\nfor i in range(3): value(i, i + 2)\nsend(b'Z')\nos._exit(3)"), &[Verdict::RuntimeError]);
+    expect(
+        &format!("{FORGER}\nfor i in range(3): value(i, i + 2)\nsend(b'Z')\nos._exit(3)"),
+        &[Verdict::RuntimeError],
+    );
 }
 
 #[test]
 fn a_frame_that_claims_four_gigabytes() {
-    expect(&format!("{FORGER}\nos.write(fd, nonce + b'\\xff\\xff\\xff\\xff')\nos._exit(0)"), &[Verdict::RuntimeError]);
+    expect(
+        &format!("{FORGER}\nos.write(fd, nonce + b'\\xff\\xff\\xff\\xff')\nos._exit(0)"),
+        &[Verdict::RuntimeError],
+    );
 }
 
 // The result pipe.
@@ -212,17 +235,36 @@ while True: os.write(int(sys.argv[1]), bytes(1 << 20))" => OutputLimit;
 #[test]
 fn returns_the_mutated_input() {
     let code = "def solve(x):\n    x[:] = [1, 2, 3]\n    return x";
-    let case = groklab_worker_verify::Case { args: vec![Value::List(vec![])], expected: Value::List(vec![]), visible: true };
-    let outcome = run_both(&Submission { cases: vec![case.clone(), case], ..submission(code) });
+    let case = groklab_worker_verify::Case {
+        args: vec![Value::List(vec![])],
+        expected: Value::List(vec![]),
+        visible: true,
+    };
+    let outcome = run_both(&Submission {
+        cases: vec![case.clone(), case],
+        ..submission(code)
+    });
     assert_eq!(outcome.verdict, Verdict::WrongAnswer);
 }
 
 #[test]
 fn true_and_floats_are_not_integers() {
-    assert_eq!(returns("def solve(): return True", Value::int(1)).verdict, Verdict::WrongAnswer);
-    assert_eq!(returns("def solve(): return 1.0", Value::int(1)).verdict, Verdict::WrongAnswer);
-    assert_eq!(returns("def solve(): return 1", Value::Bool(true)).verdict, Verdict::WrongAnswer);
-    assert_eq!(returns("def solve(): return (1,)", Value::List(vec![Value::int(1)])).verdict, Verdict::WrongAnswer);
+    assert_eq!(
+        returns("def solve(): return True", Value::int(1)).verdict,
+        Verdict::WrongAnswer
+    );
+    assert_eq!(
+        returns("def solve(): return 1.0", Value::int(1)).verdict,
+        Verdict::WrongAnswer
+    );
+    assert_eq!(
+        returns("def solve(): return 1", Value::Bool(true)).verdict,
+        Verdict::WrongAnswer
+    );
+    assert_eq!(
+        returns("def solve(): return (1,)", Value::List(vec![Value::int(1)])).verdict,
+        Verdict::WrongAnswer
+    );
 }
 
 // Escape and persistence.
@@ -260,7 +302,9 @@ while True: pass" => Timeout;
 /// Makes one system call by its number.
 #[track_caller]
 fn system_call(number: u32, arguments: &str, verdict: Verdict) {
-    let code = format!("import ctypes\nctypes.CDLL(None).syscall({number}, {arguments})\ndef solve(x): return x");
+    let code = format!(
+        "import ctypes\nctypes.CDLL(None).syscall({number}, {arguments})\ndef solve(x): return x"
+    );
     expect(&code, &[verdict]);
 }
 

@@ -9,7 +9,9 @@ use std::{
     time::Duration,
 };
 
-use crate::common::{NSJAIL, children, config, open_folder, patient, run_in, running_candidate, submission};
+use crate::common::{
+    NSJAIL, children, config, open_folder, patient, run_in, running_candidate, submission,
+};
 use groklab_domain::Verdict;
 use groklab_worker_verify::{Config, Nsjail, Outcome, Warm, doctor, isolation, selftest::selftest};
 use nix::{
@@ -18,15 +20,27 @@ use nix::{
 };
 
 fn refusal(nsjail: &str) -> String {
-    let sandbox = Nsjail::new(&Config { nsjail: PathBuf::from(nsjail), ..config() }).expect("the interpreter answers");
-    assert_eq!(run_in(&sandbox, &submission("def solve(x): return x + 1")).verdict, Verdict::InfrastructureError);
-    selftest(&sandbox).expect_err("nothing runs in it").to_string()
+    let sandbox = Nsjail::new(&Config {
+        nsjail: PathBuf::from(nsjail),
+        ..config()
+    })
+    .expect("the interpreter answers");
+    assert_eq!(
+        run_in(&sandbox, &submission("def solve(x): return x + 1")).verdict,
+        Verdict::InfrastructureError
+    );
+    selftest(&sandbox)
+        .expect_err("nothing runs in it")
+        .to_string()
 }
 
 #[test]
 fn an_nsjail_that_only_fails() {
     let reason = refusal("/bin/false");
-    assert!(reason.contains("the jail ended before the candidate began"), "{reason}");
+    assert!(
+        reason.contains("the jail ended before the candidate began"),
+        "{reason}"
+    );
 }
 
 #[test]
@@ -36,22 +50,42 @@ fn an_nsjail_that_claims_success() {
 
 #[test]
 fn an_nsjail_that_is_not_there() {
-    let error = Nsjail::new(&Config { nsjail: PathBuf::from("/nowhere/nsjail"), ..config() }).unwrap_err();
+    let error = Nsjail::new(&Config {
+        nsjail: PathBuf::from("/nowhere/nsjail"),
+        ..config()
+    })
+    .unwrap_err();
     assert!(error.to_string().contains("/nowhere/nsjail"));
 }
 
 #[test]
 fn an_interpreter_that_is_not_there() {
-    let broken = Config { python: PathBuf::from("/nowhere/python3"), ..config() };
-    assert!(Nsjail::new(&broken).unwrap_err().to_string().contains("/nowhere/python3"));
+    let broken = Config {
+        python: PathBuf::from("/nowhere/python3"),
+        ..config()
+    };
+    assert!(
+        Nsjail::new(&broken)
+            .unwrap_err()
+            .to_string()
+            .contains("/nowhere/python3")
+    );
     let findings = doctor::examine(&broken, isolation::Path::Warm);
-    assert!(findings.iter().any(|finding| finding.level == doctor::Level::Missing && finding.details.contains("/nowhere/python3")));
+    assert!(
+        findings
+            .iter()
+            .any(|finding| finding.level == doctor::Level::Missing
+                && finding.details.contains("/nowhere/python3"))
+    );
 }
 
 #[test]
 fn a_standard_library_that_is_not_bound() {
     let mut sandbox = Nsjail::new(&config()).unwrap();
-    sandbox.python.binds.retain(|path| !path.starts_with("/usr/lib"));
+    sandbox
+        .python
+        .binds
+        .retain(|path| !path.starts_with("/usr/lib"));
     let reason = selftest(&sandbox).unwrap_err().to_string();
     assert!(reason.contains("infrastructure_error"), "{reason}");
 }
@@ -59,9 +93,15 @@ fn a_standard_library_that_is_not_bound() {
 #[test]
 fn a_jail_that_shows_too_much() {
     let mut sandbox = Nsjail::new(&config()).unwrap();
-    sandbox.python.binds.push(Path::new("/etc/passwd").to_owned());
+    sandbox
+        .python
+        .binds
+        .push(Path::new("/etc/passwd").to_owned());
     let reason = selftest(&sandbox).unwrap_err().to_string();
-    assert!(reason.contains("the machine's own are out of sight"), "{reason}");
+    assert!(
+        reason.contains("the machine's own are out of sight"),
+        "{reason}"
+    );
 }
 
 // The warm path, broken while it runs. Whatever breaks, a verdict is right or there is none, and what can go on does.
@@ -71,13 +111,26 @@ const WRONG: &str = "def solve(x): return x";
 
 fn passes(warm: &Warm) {
     assert_eq!(run_in(warm, &submission(RIGHT)).verdict, Verdict::Passed);
-    assert_eq!(run_in(warm, &submission(WRONG)).verdict, Verdict::WrongAnswer);
+    assert_eq!(
+        run_in(warm, &submission(WRONG)).verdict,
+        Verdict::WrongAnswer
+    );
 }
 
 #[track_caller]
 fn no_verdict(outcome: &Outcome, why: &str) {
-    assert_eq!(outcome.verdict, Verdict::InfrastructureError, "{outcome:#?}");
-    assert!(outcome.error.as_ref().is_some_and(|error| error.contains(why)), "{outcome:#?}");
+    assert_eq!(
+        outcome.verdict,
+        Verdict::InfrastructureError,
+        "{outcome:#?}"
+    );
+    assert!(
+        outcome
+            .error
+            .as_ref()
+            .is_some_and(|error| error.contains(why)),
+        "{outcome:#?}"
+    );
 }
 
 fn end(pid: i32) {
@@ -99,14 +152,20 @@ fn harmed(warm: &Warm, harm: impl FnOnce(i32, i32, i32)) -> Outcome {
 #[test]
 fn a_jail_that_is_killed_under_a_candidate() {
     let warm = Warm::new(NSJAIL.clone());
-    no_verdict(&harmed(&warm, |jail, _, _| end(jail)), "the zygote does not do its work");
+    no_verdict(
+        &harmed(&warm, |jail, _, _| end(jail)),
+        "the zygote does not do its work",
+    );
     passes(&warm);
 }
 
 #[test]
 fn a_zygote_that_is_killed_under_a_candidate() {
     let warm = Warm::new(NSJAIL.clone());
-    no_verdict(&harmed(&warm, |_, zygote, _| end(zygote)), "the zygote does not do its work");
+    no_verdict(
+        &harmed(&warm, |_, zygote, _| end(zygote)),
+        "the zygote does not do its work",
+    );
     passes(&warm);
 }
 
@@ -114,7 +173,10 @@ fn a_zygote_that_is_killed_under_a_candidate() {
 fn a_candidate_that_is_killed_from_outside() {
     let warm = Warm::new(NSJAIL.clone());
     // It runs again, and comes to its own end.
-    assert_eq!(harmed(&warm, |_, _, candidate| end(candidate)).verdict, Verdict::Timeout);
+    assert_eq!(
+        harmed(&warm, |_, _, candidate| end(candidate)).verdict,
+        Verdict::Timeout
+    );
     passes(&warm);
 }
 
@@ -131,10 +193,18 @@ fn a_candidate_that_is_killed_while_it_starts_runs_again() {
             let run = scope.spawn(|| run_in(&warm, &slow));
             while children(zygote).is_empty() && !run.is_finished() {}
             thread::sleep(Duration::from_micros(250 * step));
-            killed += children(zygote).into_iter().filter(|pid| kill(Pid::from_raw(*pid), Signal::SIGKILL).is_ok()).count();
+            killed += children(zygote)
+                .into_iter()
+                .filter(|pid| kill(Pid::from_raw(*pid), Signal::SIGKILL).is_ok())
+                .count();
             run.join().expect("it does not panic")
         });
-        assert_eq!(outcome.verdict, Verdict::Passed, "killed {} us after its fork: {outcome:#?}", 250 * step);
+        assert_eq!(
+            outcome.verdict,
+            Verdict::Passed,
+            "killed {} us after its fork: {outcome:#?}",
+            250 * step
+        );
     }
     assert!(killed >= 30, "only {killed} of 40 were there to be killed");
 }
@@ -143,7 +213,9 @@ fn a_candidate_that_is_killed_while_it_starts_runs_again() {
 fn a_zygote_that_is_stopped_under_a_candidate_is_given_up() {
     let warm = Warm::new(NSJAIL.clone());
     // It can't tell that its child has ended at the limit.
-    let outcome = harmed(&warm, |_, zygote, _| kill(Pid::from_raw(zygote), Signal::SIGSTOP).unwrap());
+    let outcome = harmed(&warm, |_, zygote, _| {
+        kill(Pid::from_raw(zygote), Signal::SIGSTOP).unwrap()
+    });
     no_verdict(&outcome, "the zygote does not do its work");
     passes(&warm);
 }
@@ -159,7 +231,13 @@ fn a_jail_that_breaks_under_a_running_zygote() {
     );
     fs::write(&wrapper, script).unwrap();
     fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
-    let warm = Warm::new(Nsjail::new(&Config { nsjail: wrapper, ..config() }).unwrap());
+    let warm = Warm::new(
+        Nsjail::new(&Config {
+            nsjail: wrapper,
+            ..config()
+        })
+        .unwrap(),
+    );
     passes(&warm);
     fs::write(&broken, "").unwrap();
     // The zygote that is there needs no nsjail any more.
@@ -179,9 +257,24 @@ fn an_interpreter_that_is_removed_under_a_running_zygote() {
     let folder = open_folder();
     let python = folder.path().join("python3.11");
     // By another process: a file that this one has open for writing while another thread forks could not be executed for an instant.
-    let restore = || assert!(Command::new("cp").arg(&NSJAIL.python.executable).arg(&python).status().unwrap().success());
+    let restore = || {
+        assert!(
+            Command::new("cp")
+                .arg(&NSJAIL.python.executable)
+                .arg(&python)
+                .status()
+                .unwrap()
+                .success()
+        )
+    };
     restore();
-    let warm = Warm::new(Nsjail::new(&Config { python: python.clone(), ..config() }).unwrap());
+    let warm = Warm::new(
+        Nsjail::new(&Config {
+            python: python.clone(),
+            ..config()
+        })
+        .unwrap(),
+    );
     passes(&warm);
     fs::remove_file(&python).unwrap();
     passes(&warm);

@@ -26,7 +26,13 @@ fn check_answers_every_line_in_order() {
     };
     let slow = "def solve(x):\n    while True: pass";
     let right = "def solve(x): return x + 1 if x == 1 else list(x)";
-    let input = [line("a", slow), "{\"id\": 3".to_owned(), String::new(), line("b", right), line("c", "def solve(x): return x + 1")];
+    let input = [
+        line("a", slow),
+        "{\"id\": 3".to_owned(),
+        String::new(),
+        line("b", right),
+        line("c", "def solve(x): return x + 1"),
+    ];
     let mut child = Command::new(env!("CARGO_BIN_EXE_worker-verify"))
         .args(["check", "--json"])
         .env("GROKLAB_NSJAIL", NSJAIL.path())
@@ -35,22 +41,54 @@ fn check_answers_every_line_in_order() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(input.join("\n").as_bytes()).unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(input.join("\n").as_bytes())
+        .unwrap();
     let done = child.wait_with_output().unwrap();
-    let answers: Vec<Json> = String::from_utf8(done.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(done.status.code(), Some(2), "a malformed line shows in the exit code");
+    let answers: Vec<Json> = String::from_utf8(done.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(
+        done.status.code(),
+        Some(2),
+        "a malformed line shows in the exit code"
+    );
     let complaint = String::from_utf8(done.stderr).unwrap();
-    assert_eq!(complaint, "worker-verify: malformed lines: 1, the first is line 2\n");
-    assert_eq!((&answers[0]["id"], &answers[0]["verdict"]), (&json!("a"), &json!("timeout")));
+    assert_eq!(
+        complaint,
+        "worker-verify: malformed lines: 1, the first is line 2\n"
+    );
+    assert_eq!(
+        (&answers[0]["id"], &answers[0]["verdict"]),
+        (&json!("a"), &json!("timeout"))
+    );
     assert_eq!(answers[1]["line"], 2);
-    assert_eq!((&answers[2]["verdict"], &answers[2]["passed"], &answers[2]["total"]), (&json!("passed"), &json!(2), &json!(2)));
-    assert_eq!((&answers[3]["verdict"], &answers[3]["first_failure"]["case"]), (&json!("runtime_error"), &json!(1)));
+    assert_eq!(
+        (
+            &answers[2]["verdict"],
+            &answers[2]["passed"],
+            &answers[2]["total"]
+        ),
+        (&json!("passed"), &json!(2), &json!(2))
+    );
+    assert_eq!(
+        (&answers[3]["verdict"], &answers[3]["first_failure"]["case"]),
+        (&json!("runtime_error"), &json!(1))
+    );
     assert_eq!(answers.len(), 4);
 }
 
 /// Runs `check --json` on these lines; its answers.
 fn check(lines: &[Vec<u8>]) -> Vec<Json> {
-    answers(&["--json"], lines).lines().map(|line| serde_json::from_str(line).expect("an answer is JSON")).collect()
+    answers(&["--json"], lines)
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("an answer is JSON"))
+        .collect()
 }
 
 /// Runs `check` on these lines; what it writes.
@@ -80,7 +118,12 @@ fn line(change: impl FnOnce(&mut Json)) -> Vec<u8> {
 fn every_line_that_can_not_be_meant_gets_its_reason() {
     let deep = |levels: usize| (0..levels).fold(json!(1), |inner, _| json!([inner]));
     let expected = |value: Json| line(|l| l["cases"] = json!([{"args": [1], "expected": value}]));
-    let written = |args: &str| String::from_utf8(line(|_| ())).unwrap().replace("[1]", args).into_bytes();
+    let written = |args: &str| {
+        String::from_utf8(line(|_| ()))
+            .unwrap()
+            .replace("[1]", args)
+            .into_bytes()
+    };
     let digits = written(&format!("[{}]", "7".repeat(1_000_000)));
     let bad: Vec<(Vec<u8>, &str)> = vec![
         (line(|l| l["timeout_ms"] = json!(0)), "CPU time limit 0ns is not within 10 ms to 1 h"),
@@ -144,24 +187,43 @@ fn every_line_that_can_not_be_meant_gets_its_reason() {
         (b"not json".to_vec(), "expected"),
         ([line(|_| ()), line(|_| ())].concat(), "trailing characters"),
     ];
-    let lines: Vec<Vec<u8>> = bad.iter().flat_map(|(bad, _)| [bad.clone(), line(|_| ())]).collect();
+    let lines: Vec<Vec<u8>> = bad
+        .iter()
+        .flat_map(|(bad, _)| [bad.clone(), line(|_| ())])
+        .collect();
     let answers = check(&lines);
     assert_eq!(answers.len(), lines.len());
     for (number, (pair, (_, reason))) in answers.chunks(2).zip(&bad).enumerate() {
         assert_eq!(pair[0]["line"], 2 * number + 1, "{}", pair[0]);
-        assert!(pair[0]["error"].as_str().unwrap().contains(reason), "{} is not: {reason}", pair[0]);
-        assert_eq!(pair[1]["verdict"], "passed", "the rest goes on: {}", pair[1]);
+        assert!(
+            pair[0]["error"].as_str().unwrap().contains(reason),
+            "{} is not: {reason}",
+            pair[0]
+        );
+        assert_eq!(
+            pair[1]["verdict"], "passed",
+            "the rest goes on: {}",
+            pair[1]
+        );
     }
 }
 
 #[test]
 fn extreme_lines_that_can_be_meant_are_judged() {
-    let same =
-        |value: Json| line(|l| (l["code"], l["cases"]) = (json!("def solve(x): return x"), json!([{"args": [value], "expected": value}])));
+    let same = |value: Json| {
+        line(|l| {
+            (l["code"], l["cases"]) = (
+                json!("def solve(x): return x"),
+                json!([{"args": [value], "expected": value}]),
+            )
+        })
+    };
     let deep = (0..60).fold(json!(1), |inner, _| json!([inner]));
     let big = format!("1{}", "0".repeat(400));
-    let whole =
-        String::from_utf8(line(|_| ())).unwrap().replace("[1]", &format!("[{big}]")).replace(":2}", &format!(":{}1}}", &big[..400]));
+    let whole = String::from_utf8(line(|_| ()))
+        .unwrap()
+        .replace("[1]", &format!("[{big}]"))
+        .replace(":2}", &format!(":{}1}}", &big[..400]));
     let one = num_bigint::BigInt::from(1);
     let largest: num_bigint::BigInt = (&one << 524_287_u32) - &one;
     let largest = largest.to_string();
@@ -174,12 +236,19 @@ fn extreme_lines_that_can_be_meant_are_judged() {
         same(json!({"$dict": (0..40_000).map(|n| json!([n, n])).collect::<Vec<_>>()})),
         whole.into_bytes(),
         line(|l| {
-            (l["code"], l["cases"]) =
-                (json!("def solve(x): return 2 ** x - 1"), json!([{"args": [524_287], "expected": {"$int": largest}}]))
+            (l["code"], l["cases"]) = (
+                json!("def solve(x): return 2 ** x - 1"),
+                json!([{"args": [524_287], "expected": {"$int": largest}}]),
+            )
         }),
     ];
     for (answer, line) in check(&lines).iter().zip(&lines) {
-        assert_eq!(answer["verdict"], "passed", "{answer} to {}", String::from_utf8_lossy(&line[..line.len().min(200)]));
+        assert_eq!(
+            answer["verdict"],
+            "passed",
+            "{answer} to {}",
+            String::from_utf8_lossy(&line[..line.len().min(200)])
+        );
     }
 }
 
@@ -191,7 +260,10 @@ fn values_are_read_as_python_reads_them() {
     };
     let lines = [
         same("-0", "type(x) is int"),
-        same("[-0, {\"a\": -0}, {\"$tuple\": [-0]}]", "[type(x[0]), type(x[1]['a']), type(x[2][0])] == [int, int, int]"),
+        same(
+            "[-0, {\"a\": -0}, {\"$tuple\": [-0]}]",
+            "[type(x[0]), type(x[1]['a']), type(x[2][0])] == [int, int, int]",
+        ),
         same("-0.0", "str(x) == '-0.0'"),
         same("-0e0", "str(x) == '-0.0'"),
         same("1e5", "type(x) is float"),
@@ -202,24 +274,53 @@ fn values_are_read_as_python_reads_them() {
         same("{\"$float\": \"-inf\"}", "x == float('-inf')"),
     ];
     for (answer, line) in check(&lines).iter().zip(&lines) {
-        assert_eq!(answer["verdict"], "passed", "{answer} to {}", String::from_utf8_lossy(line));
+        assert_eq!(
+            answer["verdict"],
+            "passed",
+            "{answer} to {}",
+            String::from_utf8_lossy(line)
+        );
     }
 }
 
 #[test]
 fn an_id_is_given_back_as_it_is_written() {
-    let ids = ["3", "null", "-0", "1e999", "[1, {\"$set\":  2.50}]", "123456789012345678901234567890", "\"\\u00e9\\ud800\\t\"", "{}"];
+    let ids = [
+        "3",
+        "null",
+        "-0",
+        "1e999",
+        "[1, {\"$set\":  2.50}]",
+        "123456789012345678901234567890",
+        "\"\\u00e9\\ud800\\t\"",
+        "{}",
+    ];
     let lines: Vec<Vec<u8>> = ids
         .iter()
-        .map(|id| String::from_utf8(line(|_| ())).unwrap().replace("\"id\":\"a\"", &format!("\"id\":{id}")).into_bytes())
+        .map(|id| {
+            String::from_utf8(line(|_| ()))
+                .unwrap()
+                .replace("\"id\":\"a\"", &format!("\"id\":{id}"))
+                .into_bytes()
+        })
         .collect();
     let json = answers(&["--json"], &lines);
     for (answer, id) in json.lines().zip(ids) {
-        assert!(answer.starts_with(&format!("{{\"id\":{id},\"verdict\":\"passed\"")), "{answer}");
+        assert!(
+            answer.starts_with(&format!("{{\"id\":{id},\"verdict\":\"passed\"")),
+            "{answer}"
+        );
     }
     let told = "3,null,-0,1e999,[1, {\"$set\":  2.50}],123456789012345678901234567890,\"\\u00e9\\ud800\\t\",{}";
     assert_eq!(json.lines().count(), ids.len());
-    assert_eq!(answers(&[], &lines).lines().map(|line| line.split('\t').next().unwrap()).collect::<Vec<_>>().join(","), told);
+    assert_eq!(
+        answers(&[], &lines)
+            .lines()
+            .map(|line| line.split('\t').next().unwrap())
+            .collect::<Vec<_>>()
+            .join(","),
+        told
+    );
 }
 
 #[test]
@@ -231,13 +332,25 @@ fn hostile_neighbours_change_no_honest_verdict() {
         "def solve(x): return [bytearray(1 << 20) for _ in range(1 << 20)]",
         "import os\ndef solve(x): os.kill(-1, 9)",
     ];
-    let codes: Vec<&str> = HOSTILE.iter().flat_map(|hostile| [HONEST, *hostile, HONEST]).collect();
+    let codes: Vec<&str> = HOSTILE
+        .iter()
+        .flat_map(|hostile| [HONEST, *hostile, HONEST])
+        .collect();
     let submissions: Vec<Submission> = codes.iter().map(|code| submission(code)).collect();
     for (path, sandbox) in paths() {
-        let outcomes = verify_all(sandbox, &submissions, TWO, &AtomicBool::new(false), &|_| ()).unwrap();
+        let outcomes =
+            verify_all(sandbox, &submissions, TWO, &AtomicBool::new(false), &|_| ()).unwrap();
         for (code, outcome) in codes.iter().zip(&outcomes) {
-            assert_eq!(outcome.verdict == Verdict::Passed, *code == HONEST, "{path}: {code}\n{outcome:#?}");
-            assert_ne!(outcome.verdict, Verdict::InfrastructureError, "{path}: {outcome:#?}");
+            assert_eq!(
+                outcome.verdict == Verdict::Passed,
+                *code == HONEST,
+                "{path}: {code}\n{outcome:#?}"
+            );
+            assert_ne!(
+                outcome.verdict,
+                Verdict::InfrastructureError,
+                "{path}: {outcome:#?}"
+            );
         }
     }
 }
@@ -246,8 +359,15 @@ fn hostile_neighbours_change_no_honest_verdict() {
 fn cancelling_ends_what_runs() {
     for (path, sandbox) in paths() {
         let cancelled = AtomicBool::new(false);
-        let submissions = vec![submission("def solve(x): return x + 1"), submission("import time\ntime.sleep(1000)")];
+        let submissions = vec![
+            submission("def solve(x): return x + 1"),
+            submission("import time\ntime.sleep(1000)"),
+        ];
         let stop = |_| cancelled.store(true, Ordering::Relaxed);
-        assert_eq!(verify_all(sandbox, &submissions, TWO, &cancelled, &stop), Err(Cancelled), "{path}");
+        assert_eq!(
+            verify_all(sandbox, &submissions, TWO, &cancelled, &stop),
+            Err(Cancelled),
+            "{path}"
+        );
     }
 }

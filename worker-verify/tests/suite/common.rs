@@ -10,14 +10,17 @@ use std::{
 };
 
 use groklab_domain::{Value, Verdict};
-use groklab_worker_verify::{Case, Config, Limits, Nsjail, Outcome, Sandbox, Submission, Warm, locate, verify};
+use groklab_worker_verify::{
+    Case, Config, Limits, Nsjail, Outcome, Sandbox, Submission, Warm, locate, verify,
+};
 
 pub fn config() -> Config {
     let nsjail = std::env::var_os("GROKLAB_NSJAIL").map(PathBuf::from);
     locate(nsjail, None, std::env::var_os("PATH").as_deref())
 }
 
-pub static NSJAIL: LazyLock<Nsjail> = LazyLock::new(|| Nsjail::new(&config()).expect("`make setup` has installed nsjail"));
+pub static NSJAIL: LazyLock<Nsjail> =
+    LazyLock::new(|| Nsjail::new(&config()).expect("`make setup` has installed nsjail"));
 
 pub static WARM: LazyLock<Warm> = LazyLock::new(|| Warm::new(NSJAIL.clone()));
 
@@ -26,20 +29,42 @@ pub fn paths() -> [(&'static str, &'static dyn Sandbox); 2] {
     [("warm", &*WARM), ("cold", &*NSJAIL)]
 }
 
-pub const LIMITS: Limits = Limits { cpu: Duration::from_millis(400), memory_bytes: 256 << 20, output_bytes: 1 << 20 };
+pub const LIMITS: Limits = Limits {
+    cpu: Duration::from_millis(400),
+    memory_bytes: 256 << 20,
+    output_bytes: 1 << 20,
+};
 
 /// `solve(1) == 2`, `solve(2) == 3`, `solve(3) == 4`; the first is visible.
 pub fn increments() -> Vec<Case> {
-    (1..=3).map(|x| Case { args: vec![Value::int(x)], expected: Value::int(x + 1), visible: x == 1 }).collect()
+    (1..=3)
+        .map(|x| Case {
+            args: vec![Value::int(x)],
+            expected: Value::int(x + 1),
+            visible: x == 1,
+        })
+        .collect()
 }
 
 pub fn submission(code: &str) -> Submission {
-    Submission { text: code.as_bytes().to_vec(), candidate: None, entry: "solve".to_owned(), cases: increments(), limits: LIMITS }
+    Submission {
+        text: code.as_bytes().to_vec(),
+        candidate: None,
+        entry: "solve".to_owned(),
+        cases: increments(),
+        limits: LIMITS,
+    }
 }
 
 /// One that is left alone for ten seconds, so that something can be done to it from outside.
 pub fn patient(code: &str) -> Submission {
-    Submission { limits: Limits { cpu: Duration::from_secs(2), ..LIMITS }, ..submission(code) }
+    Submission {
+        limits: Limits {
+            cpu: Duration::from_secs(2),
+            ..LIMITS
+        },
+        ..submission(code)
+    }
 }
 
 pub fn run_in(sandbox: &dyn Sandbox, submission: &Submission) -> Outcome {
@@ -49,7 +74,10 @@ pub fn run_in(sandbox: &dyn Sandbox, submission: &Submission) -> Outcome {
 /// On both paths, which must give the same verdict; what the warm path gives is returned.
 pub fn run_both(submission: &Submission) -> Outcome {
     let [warm, cold] = paths().map(|(_, sandbox)| run_in(sandbox, submission));
-    assert_eq!(warm.verdict, cold.verdict, "warm: {warm:#?}\ncold: {cold:#?}");
+    assert_eq!(
+        warm.verdict, cold.verdict,
+        "warm: {warm:#?}\ncold: {cold:#?}"
+    );
     warm
 }
 
@@ -59,7 +87,14 @@ pub fn run(code: &str) -> Outcome {
 
 /// A task of one case without arguments.
 pub fn nullary(code: &str, expected: Value) -> Submission {
-    Submission { cases: vec![Case { args: vec![], expected, visible: false }], ..submission(code) }
+    Submission {
+        cases: vec![Case {
+            args: vec![],
+            expected,
+            visible: false,
+        }],
+        ..submission(code)
+    }
 }
 
 pub fn returns(code: &str, expected: Value) -> Outcome {
@@ -89,8 +124,12 @@ pub fn open_folder() -> tempfile::TempDir {
 
 /// The process ids of the zygote's children.
 pub fn children(zygote: i32) -> Vec<i32> {
-    let listed = std::fs::read_to_string(format!("/proc/{zygote}/task/{zygote}/children")).expect("the zygote lives");
-    listed.split_whitespace().map(|pid| pid.parse().expect("process ids are numbers")).collect()
+    let listed = std::fs::read_to_string(format!("/proc/{zygote}/task/{zygote}/children"))
+        .expect("the zygote lives");
+    listed
+        .split_whitespace()
+        .map(|pid| pid.parse().expect("process ids are numbers"))
+        .collect()
 }
 
 /// Waits for the zygote to have a child under both filters, its own and the candidate's: from then on it is a candidate.
@@ -98,11 +137,18 @@ pub fn running_candidate(zygote: i32) -> i32 {
     let since = Instant::now();
     loop {
         let children = children(zygote);
-        let status = |pid: i32| std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        if let Some(pid) = children.iter().find(|pid| status(**pid).contains("Seccomp_filters:\t2")) {
+        let status =
+            |pid: i32| std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        if let Some(pid) = children
+            .iter()
+            .find(|pid| status(**pid).contains("Seccomp_filters:\t2"))
+        {
             return *pid;
         }
-        assert!(since.elapsed() < Duration::from_secs(10), "no child with both filters: {children:?}");
+        assert!(
+            since.elapsed() < Duration::from_secs(10),
+            "no child with both filters: {children:?}"
+        );
         thread::sleep(Duration::from_millis(2));
     }
 }

@@ -140,28 +140,50 @@ def solve(x): return x + 1" => Passed | Timeout;
 #[test]
 fn fifty_megabytes_of_source() {
     // The time it takes is not the point, and both paths must come to the same end.
-    let limits = Limits { cpu: Duration::from_secs(10), ..LIMITS };
-    let outcome = run_both(&Submission { limits, ..submission(&"x = 1\n".repeat(9_000_000)) });
-    assert!([Verdict::SyntaxError, Verdict::OutOfMemory].contains(&outcome.verdict), "{outcome:#?}");
+    let limits = Limits {
+        cpu: Duration::from_secs(10),
+        ..LIMITS
+    };
+    let outcome = run_both(&Submission {
+        limits,
+        ..submission(&"x = 1\n".repeat(9_000_000))
+    });
+    assert!(
+        [Verdict::SyntaxError, Verdict::OutOfMemory].contains(&outcome.verdict),
+        "{outcome:#?}"
+    );
 }
 
 /// The request itself is too large for the limit: that is the candidate's doing, not ours.
 #[test]
 fn source_that_does_not_fit_into_memory() {
-    let limits = Limits { memory_bytes: 64 << 20, ..LIMITS };
-    let outcome = run_both(&Submission { limits, ..submission(&"x = 1\n".repeat(9_000_000)) });
+    let limits = Limits {
+        memory_bytes: 64 << 20,
+        ..LIMITS
+    };
+    let outcome = run_both(&Submission {
+        limits,
+        ..submission(&"x = 1\n".repeat(9_000_000))
+    });
     assert_eq!(outcome.verdict, Verdict::OutOfMemory, "{outcome:#?}");
 }
 
 #[test]
 fn memory_bit_by_bit_and_kept() {
-    let limits = Limits { memory_bytes: 96 << 20, cpu: Duration::from_secs(5), ..LIMITS };
+    let limits = Limits {
+        memory_bytes: 96 << 20,
+        cpu: Duration::from_secs(5),
+        ..LIMITS
+    };
     for code in [
         "def solve(x):\n    y = []\n    while True: y.append(bytearray(1 << 20))",
         "kept = []\ndef solve(x):\n    while True: kept.append([0] * 1000)",
         "kept = []\nwhile True: kept.append(kept[-1:] * 50)",
     ] {
-        let outcome = run_both(&Submission { limits, ..submission(code) });
+        let outcome = run_both(&Submission {
+            limits,
+            ..submission(code)
+        });
         assert_eq!(outcome.verdict, Verdict::OutOfMemory, "{outcome:#?}");
     }
 }
@@ -177,9 +199,22 @@ def solve(x):
     for thread in threads: thread.start()
     for thread in threads: thread.join()
     return x + 1";
-    for code in [waiting.to_owned(), format!("held = bytearray(100 << 20)\n{waiting}")] {
-        let limits = Limits { cpu: Duration::from_secs(2), ..LIMITS };
-        assert_eq!(run_both(&Submission { limits, ..submission(&code) }).verdict, Verdict::Passed);
+    for code in [
+        waiting.to_owned(),
+        format!("held = bytearray(100 << 20)\n{waiting}"),
+    ] {
+        let limits = Limits {
+            cpu: Duration::from_secs(2),
+            ..LIMITS
+        };
+        assert_eq!(
+            run_both(&Submission {
+                limits,
+                ..submission(&code)
+            })
+            .verdict,
+            Verdict::Passed
+        );
     }
 }
 
@@ -187,24 +222,49 @@ def solve(x):
 #[test]
 fn arguments_near_the_memory_limit_are_never_our_fault() {
     let memory_bytes = 64 << 20;
-    for count in (800_000..=860_000).step_by(7_500).chain((930_000..960_000).step_by(7_500)) {
+    for count in (800_000..=860_000)
+        .step_by(7_500)
+        .chain((930_000..960_000).step_by(7_500))
+    {
         let args = vec![Value::List((1000..1000 + count).map(Value::int).collect())];
-        let cases = vec![Case { args, expected: Value::int(0), visible: true }];
+        let cases = vec![Case {
+            args,
+            expected: Value::int(0),
+            visible: true,
+        }];
         let large = Submission {
             cases,
-            limits: Limits { cpu: Duration::from_secs(4), memory_bytes, ..LIMITS },
+            limits: Limits {
+                cpu: Duration::from_secs(4),
+                memory_bytes,
+                ..LIMITS
+            },
             ..submission("def solve(x): return 0")
         };
         for (path, sandbox) in paths() {
             let verdict = run_in(sandbox, &large).verdict;
-            assert!(matches!(verdict, Verdict::Passed | Verdict::OutOfMemory), "{path}, {count} numbers: {verdict}");
+            assert!(
+                matches!(verdict, Verdict::Passed | Verdict::OutOfMemory),
+                "{path}, {count} numbers: {verdict}"
+            );
         }
     }
 }
 
 #[test]
 fn what_fills_the_memory_with_small_things_ran_out_of_it() {
-    let limits = Limits { cpu: Duration::from_secs(8), memory_bytes: 96 << 20, ..LIMITS };
+    let limits = Limits {
+        cpu: Duration::from_secs(8),
+        memory_bytes: 96 << 20,
+        ..LIMITS
+    };
     let many = "def solve(x):\n    import struct\n    y = []\n    while True: y.append(struct.unpack('<I', b'abcd'))";
-    assert_eq!(run_both(&Submission { limits, ..submission(many) }).verdict, Verdict::OutOfMemory);
+    assert_eq!(
+        run_both(&Submission {
+            limits,
+            ..submission(many)
+        })
+        .verdict,
+        Verdict::OutOfMemory
+    );
 }

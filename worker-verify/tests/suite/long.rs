@@ -19,7 +19,11 @@ const TWO: NonZero<usize> = NonZero::new(2).unwrap();
 fn a_soak_leaves_nothing_and_judges_everything_right() {
     let output = soak(400).wait_with_output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert!(text.contains("    400 candidates: worker "), "{text}");
 }
 
@@ -49,9 +53,17 @@ fn what_other_programs_leave_meanwhile_is_theirs() {
     let mut told = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     told.read_line(&mut line).unwrap();
-    assert!(line.contains("10 candidates: worker "), "the soak has begun: {line}");
+    assert!(
+        line.contains("10 candidates: worker "),
+        "the soak has begun: {line}"
+    );
     let name = format!("PostgreSQL.{}", std::process::id());
-    let files = Files(["/dev/shm", "/tmp"].iter().map(|folder| Path::new(folder).join(&name)).collect());
+    let files = Files(
+        ["/dev/shm", "/tmp"]
+            .iter()
+            .map(|folder| Path::new(folder).join(&name))
+            .collect(),
+    );
     for file in &files.0 {
         fs::write(file, "in use").unwrap();
         if nix::unistd::geteuid().is_root() {
@@ -61,7 +73,10 @@ fn what_other_programs_leave_meanwhile_is_theirs() {
     let mut rest = String::new();
     told.read_to_string(&mut rest).unwrap();
     assert!(child.wait().unwrap().success(), "{rest}");
-    assert!(files.0.iter().all(|file| file.exists()), "they were there to its end");
+    assert!(
+        files.0.iter().all(|file| file.exists()),
+        "they were there to its end"
+    );
 }
 
 #[test]
@@ -69,7 +84,13 @@ fn verdicts_repeat_under_load() {
     for (path, sandbox) in paths() {
         let mut told = Vec::new();
         assert_eq!(
-            repeat(sandbox, if path == "warm" { 160 } else { 32 }, TWO, &mut told).unwrap(),
+            repeat(
+                sandbox,
+                if path == "warm" { 160 } else { 32 },
+                TWO,
+                &mut told
+            )
+            .unwrap(),
             0,
             "{path}: {}",
             String::from_utf8_lossy(&told)

@@ -9,11 +9,19 @@ use std::{
 use crate::common::NSJAIL;
 
 const LINE: &[u8] = br#"{"id": 1, "code": "def f(): return 1", "entry": "f", "cases": [{"args": [], "expected": 1}]}"#;
-const COMMANDS: [&[&str]; 4] =
-    [&["check", "--json"], &["doctor"], &["soak", "--count", "20"], &["bench", "--rounds", "1", "--candidates", "1"]];
+const COMMANDS: [&[&str]; 4] = [
+    &["check", "--json"],
+    &["doctor"],
+    &["soak", "--count", "20"],
+    &["bench", "--rounds", "1", "--candidates", "1"],
+];
 
 fn run(mut command: Command, output: Stdio, closed_at_once: bool) -> Output {
-    let command = command.env("GROKLAB_NSJAIL", NSJAIL.path()).stdin(Stdio::piped()).stdout(output).stderr(Stdio::piped());
+    let command = command
+        .env("GROKLAB_NSJAIL", NSJAIL.path())
+        .stdin(Stdio::piped())
+        .stdout(output)
+        .stderr(Stdio::piped());
     let mut child = command.spawn().expect("it starts");
     if closed_at_once {
         drop(child.stdout.take());
@@ -27,7 +35,12 @@ fn run(mut command: Command, output: Stdio, closed_at_once: bool) -> Output {
 fn says_so(done: &Output, command: &[&str], reason: &str) {
     let told = String::from_utf8_lossy(&done.stderr);
     assert_eq!(done.status.code(), Some(1), "{command:?}: {told}");
-    assert!(told.starts_with("worker-verify: error: ") && told.contains(reason) && told.lines().count() == 1, "{command:?}: {told}");
+    assert!(
+        told.starts_with("worker-verify: error: ")
+            && told.contains(reason)
+            && told.lines().count() == 1,
+        "{command:?}: {told}"
+    );
 }
 
 fn worker_verify(arguments: &[&str]) -> Command {
@@ -39,8 +52,15 @@ fn worker_verify(arguments: &[&str]) -> Command {
 #[test]
 fn a_full_disk() {
     for command in COMMANDS {
-        let full = File::options().write(true).open("/dev/full").expect("it is there");
-        says_so(&run(worker_verify(command), full.into(), false), command, "write to standard output: No space left on device");
+        let full = File::options()
+            .write(true)
+            .open("/dev/full")
+            .expect("it is there");
+        says_so(
+            &run(worker_verify(command), full.into(), false),
+            command,
+            "write to standard output: No space left on device",
+        );
     }
 }
 
@@ -49,7 +69,11 @@ fn a_reader_that_has_gone() {
     for command in COMMANDS {
         let done = run(worker_verify(command), Stdio::piped(), true);
         let told = String::from_utf8_lossy(&done.stderr);
-        assert!(done.status.code() == Some(0) && told.is_empty(), "{command:?}: {:?} {told}", done.status);
+        assert!(
+            done.status.code() == Some(0) && told.is_empty(),
+            "{command:?}: {:?} {told}",
+            done.status
+        );
     }
 }
 
@@ -57,7 +81,17 @@ fn a_reader_that_has_gone() {
 fn none_at_all() {
     for command in COMMANDS {
         let mut shell = Command::new("sh");
-        shell.args(["-c", "exec \"$0\" \"$@\" >&-", env!("CARGO_BIN_EXE_worker-verify")]).args(command);
-        says_so(&run(shell, Stdio::null(), false), command, "standard output is closed");
+        shell
+            .args([
+                "-c",
+                "exec \"$0\" \"$@\" >&-",
+                env!("CARGO_BIN_EXE_worker-verify"),
+            ])
+            .args(command);
+        says_so(
+            &run(shell, Stdio::null(), false),
+            command,
+            "standard output is closed",
+        );
     }
 }

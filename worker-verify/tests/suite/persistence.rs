@@ -7,18 +7,34 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::common::{LIMITS, NSJAIL, expect, nullary, paths, patient, run_in, running_candidate, submission};
+use crate::common::{
+    LIMITS, NSJAIL, expect, nullary, paths, patient, run_in, running_candidate, submission,
+};
 use groklab_domain::{Value, Verdict};
-use groklab_worker_verify::{Case, Limits, Sandbox, Submission, Warm, cgroup, pool::verify_all, verify};
+use groklab_worker_verify::{
+    Case, Limits, Sandbox, Submission, Warm, cgroup, pool::verify_all, verify,
+};
 
 /// Runs `leave`, then `look`, on one sandbox; `look` must return what it returns when nothing was left.
 #[track_caller]
 fn leaves_nothing(leave: &str, look: &str) {
-    for (path, sandbox) in [("warm", &Warm::new(NSJAIL.clone()) as &dyn Sandbox), ("cold", &*NSJAIL)] {
-        let seen = || run_in(sandbox, &nullary(look, Value::None)).first_failure.expect("None is never returned").got;
+    for (path, sandbox) in [
+        ("warm", &Warm::new(NSJAIL.clone()) as &dyn Sandbox),
+        ("cold", &*NSJAIL),
+    ] {
+        let seen = || {
+            run_in(sandbox, &nullary(look, Value::None))
+                .first_failure
+                .expect("None is never returned")
+                .got
+        };
         let before = seen();
         let left = run_in(sandbox, &nullary(leave, Value::None));
-        assert_ne!(left.verdict, Verdict::InfrastructureError, "{path}: {left:#?}");
+        assert_ne!(
+            left.verdict,
+            Verdict::InfrastructureError,
+            "{path}: {left:#?}"
+        );
         assert_eq!(seen(), before, "{path}");
     }
 }
@@ -60,7 +76,10 @@ def solve(): return [len('abc'), sum([1, 2]), math.gcd(12, 18), json.dumps([1]),
 
 #[test]
 fn lent_names_for_the_next() {
-    leaves_nothing("def solve(x: List[int] = None) -> Optional[int]: return 1", "import builtins\ndef solve(): return len(dir(builtins))");
+    leaves_nothing(
+        "def solve(x: List[int] = None) -> Optional[int]: return 1",
+        "import builtins\ndef solve(): return len(dir(builtins))",
+    );
 }
 
 #[test]
@@ -89,10 +108,31 @@ def solve(): return [str(signal.getsignal(10)), sorted(signal.pthread_sigmask(si
 /// processes differs by the zygote, which is one of the same user.
 #[test]
 fn the_same_limits_on_both_paths() {
-    for name in ["AS", "CORE", "CPU", "DATA", "FSIZE", "MEMLOCK", "MSGQUEUE", "NICE", "NOFILE", "RSS", "RTPRIO", "SIGPENDING", "STACK"] {
-        let code = format!("import resource\ndef solve(): return list(resource.getrlimit(resource.RLIMIT_{name}))");
-        let [warm, cold] = paths()
-            .map(|(_, sandbox)| run_in(sandbox, &nullary(&code, Value::None)).first_failure.expect("None is never returned").got.unwrap());
+    for name in [
+        "AS",
+        "CORE",
+        "CPU",
+        "DATA",
+        "FSIZE",
+        "MEMLOCK",
+        "MSGQUEUE",
+        "NICE",
+        "NOFILE",
+        "RSS",
+        "RTPRIO",
+        "SIGPENDING",
+        "STACK",
+    ] {
+        let code = format!(
+            "import resource\ndef solve(): return list(resource.getrlimit(resource.RLIMIT_{name}))"
+        );
+        let [warm, cold] = paths().map(|(_, sandbox)| {
+            run_in(sandbox, &nullary(&code, Value::None))
+                .first_failure
+                .expect("None is never returned")
+                .got
+                .unwrap()
+        });
         assert_eq!(warm, cold, "{name}");
     }
 }
@@ -109,7 +149,10 @@ def solve():
             os._exit(0)
         os.wait()
     return os.read(reader, 8) != os.read(reader, 8)";
-    assert_eq!(crate::common::returns(code, Value::Bool(true)).verdict, Verdict::Passed);
+    assert_eq!(
+        crate::common::returns(code, Value::Bool(true)).verdict,
+        Verdict::Passed
+    );
 }
 
 #[test]
@@ -123,7 +166,10 @@ for fd in range(64):
         os.lseek(fd, 5, 0)
     except OSError: pass
 def solve(): return 1";
-    leaves_nothing(leave, "import fcntl\ndef solve(): return [fcntl.fcntl(fd, fcntl.F_GETFL) for fd in range(3)]");
+    leaves_nothing(
+        leave,
+        "import fcntl\ndef solve(): return [fcntl.fcntl(fd, fcntl.F_GETFL) for fd in range(3)]",
+    );
 }
 
 /// A daemon that would write into the next run's folder, or hold what it needs.
@@ -191,9 +237,13 @@ def solve():
     return [before, scan() > before]",
         secret.bytes().map(|byte| byte ^ 1).collect::<Vec<u8>>()
     );
-    let leave = format!("kept = ['{secret}' * 50 + str(i) for i in range(2000)]\ndef solve(): return 1");
+    let leave =
+        format!("kept = ['{secret}' * 50 + str(i) for i in range(2000)]\ndef solve(): return 1");
     for (path, sandbox) in paths() {
-        assert_eq!(run_in(sandbox, &nullary(&leave, Value::int(1))).verdict, Verdict::Passed);
+        assert_eq!(
+            run_in(sandbox, &nullary(&leave, Value::int(1))).verdict,
+            Verdict::Passed
+        );
         let want = Value::List(vec![Value::int(0), Value::Bool(true)]);
         let outcome = run_in(sandbox, &nullary(&look, want));
         assert_eq!(outcome.verdict, Verdict::Passed, "{path}: {outcome:#?}");
@@ -209,19 +259,33 @@ file = open('/tmp/own', 'w+')
 def solve():
     try: fcntl.fcntl(file, 1024, fcntl.F_WRLCK)
     except PermissionError: return 'refused'";
-    assert_eq!(crate::common::returns(code, Value::str("refused")).verdict, Verdict::Passed);
+    assert_eq!(
+        crate::common::returns(code, Value::str("refused")).verdict,
+        Verdict::Passed
+    );
 }
 
 /// Every call that would show or touch a neighbour through shared kernel objects.
 #[test]
 fn shared_kernel_objects() {
-    for (call, number) in [("shmget", 29), ("semget", 64), ("msgget", 68), ("mq_open", 240), ("socket", 41), ("socketpair", 53)] {
+    for (call, number) in [
+        ("shmget", 29),
+        ("semget", 64),
+        ("msgget", 68),
+        ("mq_open", 240),
+        ("socket", 41),
+        ("socketpair", 53),
+    ] {
         let code = format!(
             "import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\ndef solve(): return [libc.syscall({number}, 1, 1, 0o1666, 0), ctypes.get_errno()]"
         );
         let refused = Value::List(vec![Value::int(-1), Value::int(1)]);
         for (path, sandbox) in paths() {
-            assert_eq!(run_in(sandbox, &nullary(&code, refused.clone())).verdict, Verdict::Passed, "{path}: {call}");
+            assert_eq!(
+                run_in(sandbox, &nullary(&code, refused.clone())).verdict,
+                Verdict::Passed,
+                "{path}: {call}"
+            );
         }
     }
 }
@@ -244,10 +308,17 @@ def solve():
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.mount(b'none', b'/tmp', b'tmpfs', 0, None) == 0: return 'mounted'
     return 'alone'";
-    expect("import os\ndef solve(x): return x + 1 if os.getsid(0) == 1 and os.getpgid(0) == 1 else 0", &[Verdict::Passed]);
+    expect(
+        "import os\ndef solve(x): return x + 1 if os.getsid(0) == 1 and os.getpgid(0) == 1 else 0",
+        &[Verdict::Passed],
+    );
     for (path, sandbox) in paths() {
         let outcome = run_in(sandbox, &nullary(code, Value::str("alone")));
-        assert_eq!(outcome.verdict, Verdict::Forbidden, "{path}: mounting is the first thing that fails: {outcome:#?}");
+        assert_eq!(
+            outcome.verdict,
+            Verdict::Forbidden,
+            "{path}: mounting is the first thing that fails: {outcome:#?}"
+        );
     }
 }
 
@@ -265,15 +336,24 @@ def solve(x):
             return fd
     return x + 1";
     expect(code, &[Verdict::Passed]);
-    expect("import ctypes\nlibc = ctypes.CDLL(None)\nlibc.setns(3, 0x20000000)\ndef solve(x): return x", &[Verdict::Forbidden]);
-    expect("import sys\nsys.modules['__main__'].make_server()(int(sys.argv[1]), 0)\ndef solve(x): return x + 1", &[Verdict::RuntimeError]);
+    expect(
+        "import ctypes\nlibc = ctypes.CDLL(None)\nlibc.setns(3, 0x20000000)\ndef solve(x): return x",
+        &[Verdict::Forbidden],
+    );
+    expect(
+        "import sys\nsys.modules['__main__'].make_server()(int(sys.argv[1]), 0)\ndef solve(x): return x + 1",
+        &[Verdict::RuntimeError],
+    );
 }
 
 /// What the kernel says, from outside, of a candidate that runs and of the zygote that forked it.
 #[test]
 fn a_running_child_has_no_capabilities_and_namespaces_of_its_own() {
     let warm = Warm::new(NSJAIL.clone());
-    assert_eq!(run_in(&warm, &submission("def solve(x): return x + 1")).verdict, Verdict::Passed);
+    assert_eq!(
+        run_in(&warm, &submission("def solve(x): return x + 1")).verdict,
+        Verdict::Passed
+    );
     let zygote = warm.pids()[0].1;
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -283,16 +363,22 @@ fn a_running_child_has_no_capabilities_and_namespaces_of_its_own() {
         let child = running_candidate(zygote);
         let status = std::fs::read_to_string(format!("/proc/{child}/status")).unwrap();
         let own = std::process::id().cast_signed();
-        let namespace = |pid: i32, kind: &str| std::fs::read_link(format!("/proc/{pid}/ns/{kind}")).unwrap();
+        let namespace =
+            |pid: i32, kind: &str| std::fs::read_link(format!("/proc/{pid}/ns/{kind}")).unwrap();
         let shared: Vec<&str> = ["pid", "mnt", "ipc", "uts", "user", "net"]
             .into_iter()
             .filter(|kind| namespace(child, kind) == namespace(zygote, kind))
             .collect();
-        let ours: Vec<&str> =
-            ["pid", "mnt", "ipc", "uts", "user", "net"].into_iter().filter(|kind| namespace(child, kind) == namespace(own, kind)).collect();
+        let ours: Vec<&str> = ["pid", "mnt", "ipc", "uts", "user", "net"]
+            .into_iter()
+            .filter(|kind| namespace(child, kind) == namespace(own, kind))
+            .collect();
         stop.store(true, Ordering::Relaxed);
         for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
-            assert!(status.contains(&format!("{set}:\t0000000000000000")), "{set}: {status}");
+            assert!(
+                status.contains(&format!("{set}:\t0000000000000000")),
+                "{set}: {status}"
+            );
         }
         assert!(status.contains("NoNewPrivs:\t1"), "{status}");
         assert_eq!((shared, ours), (vec!["user", "net"], vec![]));
@@ -320,7 +406,10 @@ fn a_zygote_is_replaced_after_its_share() {
     let warm = Warm::with(NSJAIL.clone(), cgroup::find(), 3);
     let mut seen = std::collections::BTreeSet::new();
     for _ in 0..9 {
-        assert_eq!(run_in(&warm, &submission("def solve(x): return x + 1")).verdict, Verdict::Passed);
+        assert_eq!(
+            run_in(&warm, &submission("def solve(x): return x + 1")).verdict,
+            Verdict::Passed
+        );
         seen.extend(warm.pids());
     }
     assert!(seen.len() >= 3, "{seen:?}");
@@ -329,28 +418,60 @@ fn a_zygote_is_replaced_after_its_share() {
 #[test]
 fn nothing_is_left_when_the_sandbox_goes() {
     let warm = Warm::new(NSJAIL.clone());
-    let loops = Submission { cases: vec![Case { args: vec![], expected: Value::None, visible: false }], ..submission("while True: pass") };
+    let loops = Submission {
+        cases: vec![Case {
+            args: vec![],
+            expected: Value::None,
+            visible: false,
+        }],
+        ..submission("while True: pass")
+    };
     assert_eq!(run_in(&warm, &loops).verdict, Verdict::Timeout);
-    assert_eq!(run_in(&warm, &submission("def solve(x): return x + 1")).verdict, Verdict::Passed);
-    let pids: Vec<i32> = warm.pids().into_iter().flat_map(|(jail, zygote)| [jail, zygote]).collect();
+    assert_eq!(
+        run_in(&warm, &submission("def solve(x): return x + 1")).verdict,
+        Verdict::Passed
+    );
+    let pids: Vec<i32> = warm
+        .pids()
+        .into_iter()
+        .flat_map(|(jail, zygote)| [jail, zygote])
+        .collect();
     assert_eq!(pids.len(), 2);
     drop(warm);
-    let gone = |pid: &i32| std::fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |stat| stat.contains(") Z "));
+    let gone = |pid: &i32| {
+        std::fs::read_to_string(format!("/proc/{pid}/stat"))
+            .map_or(true, |stat| stat.contains(") Z "))
+    };
     let since = Instant::now();
     while !pids.iter().all(gone) {
-        assert!(since.elapsed() < Duration::from_secs(10), "{pids:?} are still there");
+        assert!(
+            since.elapsed() < Duration::from_secs(10),
+            "{pids:?} are still there"
+        );
         thread::sleep(Duration::from_millis(10));
     }
 }
 
 #[test]
 fn without_control_groups_the_same_holds() {
-    let warm = Warm::with(NSJAIL.clone(), Box::new(cgroup::Without { reason: "a test".to_owned() }), 100);
+    let warm = Warm::with(
+        NSJAIL.clone(),
+        Box::new(cgroup::Without {
+            reason: "a test".to_owned(),
+        }),
+        100,
+    );
     for (code, verdict) in [
         ("def solve(x): return x + 1", Verdict::Passed),
         ("def solve(x):\n    while True: pass", Verdict::Timeout),
-        ("import os\nwhile True:\n    try: os.fork()\n    except OSError: pass", Verdict::Timeout),
-        ("def solve(x): return bytearray(8 << 30)", Verdict::OutOfMemory),
+        (
+            "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass",
+            Verdict::Timeout,
+        ),
+        (
+            "def solve(x): return bytearray(8 << 30)",
+            Verdict::OutOfMemory,
+        ),
     ] {
         let outcome = run_in(&warm, &submission(code));
         assert_eq!(outcome.verdict, verdict, "{outcome:#?}");
@@ -375,9 +496,15 @@ def solve(x):
     time.sleep(60)";
     let warm = Warm::new(NSJAIL.clone());
     let outcome = run_in(&warm, &submission(code));
-    assert!([Verdict::OutOfMemory, Verdict::Timeout].contains(&outcome.verdict), "{outcome:#?}");
+    assert!(
+        [Verdict::OutOfMemory, Verdict::Timeout].contains(&outcome.verdict),
+        "{outcome:#?}"
+    );
     assert!(outcome.peak_memory_bytes < 300 << 20, "{outcome:#?}");
-    assert_eq!(run_in(&warm, &submission("def solve(x): return x + 1")).verdict, Verdict::Passed);
+    assert_eq!(
+        run_in(&warm, &submission("def solve(x): return x + 1")).verdict,
+        Verdict::Passed
+    );
 }
 
 /// Whichever of them the kernel kills, the candidate used too much.
@@ -398,10 +525,26 @@ def solve(x):
         while True: os.wait()
     except ChildProcessError: return x + 1";
     for (path, sandbox) in paths() {
-        let limits = Limits { cpu: Duration::from_secs(10), ..LIMITS };
-        let outcome = run_in(sandbox, &Submission { limits, ..submission(code) });
-        assert_eq!(outcome.verdict, Verdict::OutOfMemory, "{path}: {outcome:#?}");
-        assert!(outcome.peak_memory_bytes < 320 << 20, "{path}: {outcome:#?}");
+        let limits = Limits {
+            cpu: Duration::from_secs(10),
+            ..LIMITS
+        };
+        let outcome = run_in(
+            sandbox,
+            &Submission {
+                limits,
+                ..submission(code)
+            },
+        );
+        assert_eq!(
+            outcome.verdict,
+            Verdict::OutOfMemory,
+            "{path}: {outcome:#?}"
+        );
+        assert!(
+            outcome.peak_memory_bytes < 320 << 20,
+            "{path}: {outcome:#?}"
+        );
     }
 }
 
@@ -412,17 +555,26 @@ fn a_winner_that_the_cold_path_does_not_pass_has_not_passed() {
         fn run(
             &self,
             request: &groklab_worker_verify::sandbox::Request<'_>,
-        ) -> Result<groklab_worker_verify::sandbox::Raw, groklab_worker_verify::InfrastructureError> {
+        ) -> Result<groklab_worker_verify::sandbox::Raw, groklab_worker_verify::InfrastructureError>
+        {
             crate::common::WARM.run(request)
         }
         fn second_opinion(&self, _code: &[u8]) -> Option<&dyn Sandbox> {
             Some(&*NSJAIL)
         }
     }
-    assert_eq!(run_in(&Doubted, &submission("def solve(x): return x + 1")).verdict, Verdict::Passed);
+    assert_eq!(
+        run_in(&Doubted, &submission("def solve(x): return x + 1")).verdict,
+        Verdict::Passed
+    );
     // The warm interpreter has imported `json` before; a fresh one has not.
-    let tells = submission("import sys\nwarm = 'json' in sys.modules\ndef solve(x): return x + 1 if warm else 0");
-    assert_eq!(verify(&*crate::common::WARM, &tells, &AtomicBool::new(false)).verdict, Verdict::Passed);
+    let tells = submission(
+        "import sys\nwarm = 'json' in sys.modules\ndef solve(x): return x + 1 if warm else 0",
+    );
+    assert_eq!(
+        verify(&*crate::common::WARM, &tells, &AtomicBool::new(false)).verdict,
+        Verdict::Passed
+    );
     assert_eq!(run_in(&Doubted, &tells).verdict, Verdict::WrongAnswer);
 }
 
@@ -430,11 +582,34 @@ fn a_winner_that_the_cold_path_does_not_pass_has_not_passed() {
 fn a_hostile_neighbour_on_every_other_zygote() {
     let hostile = "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass";
     let honest = submission("def solve(x): return sorted([x, 0, 1])[-1] + 1 if x > 0 else 0");
-    let submissions: Vec<Submission> = (0..24).map(|i| if i % 6 == 0 { submission(hostile) } else { honest.clone() }).collect();
+    let submissions: Vec<Submission> = (0..24)
+        .map(|i| {
+            if i % 6 == 0 {
+                submission(hostile)
+            } else {
+                honest.clone()
+            }
+        })
+        .collect();
     let never = AtomicBool::new(false);
-    let outcomes = verify_all(&*crate::common::WARM, &submissions, NonZero::new(2).unwrap(), &never, &|_| ()).unwrap();
+    let outcomes = verify_all(
+        &*crate::common::WARM,
+        &submissions,
+        NonZero::new(2).unwrap(),
+        &never,
+        &|_| (),
+    )
+    .unwrap();
     assert!(!never.load(Ordering::Relaxed));
     for (i, outcome) in outcomes.iter().enumerate() {
-        assert_eq!(outcome.verdict, if i % 6 == 0 { Verdict::Timeout } else { Verdict::Passed }, "{outcome:#?}");
+        assert_eq!(
+            outcome.verdict,
+            if i % 6 == 0 {
+                Verdict::Timeout
+            } else {
+                Verdict::Passed
+            },
+            "{outcome:#?}"
+        );
     }
 }

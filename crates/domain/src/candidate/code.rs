@@ -19,7 +19,10 @@ pub(super) fn defines(code: &[u8], entry: &str, fence_indent: usize) -> bool {
 fn line_defines(line: &[u8], entry: &[u8]) -> bool {
     let line = line.strip_prefix(b"async ").unwrap_or(line).trim_ascii();
     match line.strip_prefix(b"def ") {
-        Some(rest) => rest.trim_ascii_start().strip_prefix(entry).is_some_and(is_signature),
+        Some(rest) => rest
+            .trim_ascii_start()
+            .strip_prefix(entry)
+            .is_some_and(is_signature),
         None => line.strip_prefix(entry).is_some_and(assigns_function),
     }
 }
@@ -41,9 +44,13 @@ impl Strings {
             let is_triple = |quote: u8| line[at..].starts_with(&[quote; 3]);
             match (self.open, line[at]) {
                 (None, b'#') => return,
-                (None, quote @ (b'"' | b'\'')) if is_triple(quote) => (self.open, at) = (Some(quote), at + 3),
+                (None, quote @ (b'"' | b'\'')) if is_triple(quote) => {
+                    (self.open, at) = (Some(quote), at + 3)
+                }
                 (None, quote @ (b'"' | b'\'')) => at = behind_text(line, at, quote),
-                (Some(quote), byte) if byte == quote && is_triple(quote) => (self.open, at) = (None, at + 3),
+                (Some(quote), byte) if byte == quote && is_triple(quote) => {
+                    (self.open, at) = (None, at + 3)
+                }
                 (_, b'\\') => at += 2,
                 _ => at += 1,
             }
@@ -70,8 +77,12 @@ fn is_signature(rest: &[u8]) -> bool {
     if rest.starts_with(b"[") {
         return true;
     }
-    let Some(arguments) = rest.strip_prefix(b"(") else { return false };
-    let Some(close) = closing_bracket(arguments) else { return true };
+    let Some(arguments) = rest.strip_prefix(b"(") else {
+        return false;
+    };
+    let Some(close) = closing_bracket(arguments) else {
+        return true;
+    };
     let behind = arguments[close + 1..].trim_ascii_start();
     behind.starts_with(b":") || behind.starts_with(b"->")
 }
@@ -102,15 +113,31 @@ fn closing_bracket(arguments: &[u8]) -> Option<usize> {
 fn assigns_function(rest: &[u8]) -> bool {
     let rest = rest.trim_ascii_start();
     let value = match rest.strip_prefix(b":") {
-        Some(annotated) => annotated.iter().position(|&byte| byte == b'=').map(|at| &annotated[at + 1..]),
+        Some(annotated) => annotated
+            .iter()
+            .position(|&byte| byte == b'=')
+            .map(|at| &annotated[at + 1..]),
         None => rest.strip_prefix(b"="),
     };
-    let Some(value) = value.map(<[u8]>::trim_ascii_start) else { return false };
-    let value = &value[..value.iter().position(|&byte| byte == b'#').unwrap_or(value.len())].trim_ascii_end();
-    let is_name = value.first().is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_')
-        && value.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_.".contains(byte));
+    let Some(value) = value.map(<[u8]>::trim_ascii_start) else {
+        return false;
+    };
+    let value = &value[..value
+        .iter()
+        .position(|&byte| byte == b'#')
+        .unwrap_or(value.len())]
+        .trim_ascii_end();
+    let is_name = value
+        .first()
+        .is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_')
+        && value
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_.".contains(byte));
     let is_constant = [&b"True"[..], b"False", b"None"].contains(value);
-    (is_name && !is_constant) || [&b"lambda"[..], b"partial(", b"functools."].iter().any(|start| value.starts_with(start))
+    (is_name && !is_constant)
+        || [&b"lambda"[..], b"partial(", b"functools."]
+            .iter()
+            .any(|start| value.starts_with(start))
 }
 
 /// A block as Markdown has it without fences: lines indented by four columns behind a blank line and prose.
@@ -187,12 +214,25 @@ fn looks_like_code(line: &[u8]) -> bool {
         ">>>",
     ];
     let line = line.trim_ascii_end();
-    STARTS.iter().any(|start| line.starts_with(start.as_bytes())) && !is_sentence(line) || is_plain_assignment(line)
+    STARTS
+        .iter()
+        .any(|start| line.starts_with(start.as_bytes()))
+        && !is_sentence(line)
+        || is_plain_assignment(line)
 }
 
 /// `from the examples we see that`, `# Solution`: words that begin like code and are none.
 fn is_sentence(line: &[u8]) -> bool {
-    let opens = [&b"if "[..], b"for ", b"while ", b"with ", b"elif ", b"class "].iter().any(|word| line.starts_with(word));
+    let opens = [
+        &b"if "[..],
+        b"for ",
+        b"while ",
+        b"with ",
+        b"elif ",
+        b"class ",
+    ]
+    .iter()
+    .any(|word| line.starts_with(word));
     let header = opens && !line.ends_with(b":") && !line.contains(&b':');
     let import = line.starts_with(b"from ") && !line.windows(8).any(|window| window == b" import ");
     let heading = line.starts_with(b"##");
@@ -201,24 +241,39 @@ fn is_sentence(line: &[u8]) -> bool {
 }
 
 fn is_plain_assignment(line: &[u8]) -> bool {
-    let name = line.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
-    name > 0 && line[name..].trim_ascii_start().starts_with(b"=") && !line[name..].trim_ascii_start().starts_with(b"==")
+    let name = line
+        .iter()
+        .take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_')
+        .count();
+    name > 0
+        && line[name..].trim_ascii_start().starts_with(b"=")
+        && !line[name..].trim_ascii_start().starts_with(b"==")
 }
 
 /// White space that code between fences loses, bytes: what every line has; else, where the fence is indented, as much as the first line has.
 pub(super) fn indent_within(code: &[u8], fence_indent: usize) -> usize {
     let common = common_indent(code);
-    if common > 0 { common } else { first_indent(code).min(fence_indent) }
+    if common > 0 {
+        common
+    } else {
+        first_indent(code).min(fence_indent)
+    }
 }
 
 /// White space at the beginning of the first line that is not blank, bytes.
 fn first_indent(code: &[u8]) -> usize {
-    lines(code).find(|(_, line)| !line.trim_ascii().is_empty()).map_or(0, |(_, line)| indent(line))
+    lines(code)
+        .find(|(_, line)| !line.trim_ascii().is_empty())
+        .map_or(0, |(_, line)| indent(line))
 }
 
 /// White space at the beginning of every line that is not blank, bytes.
 pub(super) fn common_indent(code: &[u8]) -> usize {
-    lines(code).filter(|(_, line)| !line.trim_ascii().is_empty()).map(|(_, line)| indent(line)).min().unwrap_or(0)
+    lines(code)
+        .filter(|(_, line)| !line.trim_ascii().is_empty())
+        .map(|(_, line)| indent(line))
+        .min()
+        .unwrap_or(0)
 }
 
 /// The code without up to `indent` bytes of white space at the beginning of each line.
@@ -226,7 +281,10 @@ pub(super) fn unindented(code: &[u8], most: usize) -> Cow<'_, [u8]> {
     if most == 0 {
         return Cow::Borrowed(code);
     }
-    let kept: Vec<&[u8]> = code.split(|&byte| byte == b'\n').map(|line| &line[indent(line).min(most)..]).collect();
+    let kept: Vec<&[u8]> = code
+        .split(|&byte| byte == b'\n')
+        .map(|line| &line[indent(line).min(most)..])
+        .collect();
     Cow::Owned(kept.join(&b'\n'))
 }
 

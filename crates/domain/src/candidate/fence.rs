@@ -55,7 +55,16 @@ const MAX_EXTRA_INDENT_COLUMNS: usize = 3;
 pub(super) fn outside(line: &[u8]) -> Outside {
     let start = indent(line) + list_marker(&line[indent(line)..]);
     match run_at(line, start) {
-        Some((mark, count)) => begins_with_fence(line, Fence { mark, count, indent: start, language: Language::Unmarked }, start + count),
+        Some((mark, count)) => begins_with_fence(
+            line,
+            Fence {
+                mark,
+                count,
+                indent: start,
+                language: Language::Unmarked,
+            },
+            start + count,
+        ),
         None => ends_with_fence(line),
     }
 }
@@ -77,13 +86,22 @@ fn begins_with_fence(line: &[u8], fence: Fence, behind: usize) -> Outside {
 /// Text, then marks, then nothing or one word: the fence shares the sentence's line, or the last line of code.
 fn ends_with_fence(line: &[u8]) -> Outside {
     let all = runs(line);
-    let Some(&(start, count)) = all.last().filter(|_| all.len() % 2 == 1) else { return one_line(line, &all) };
+    let Some(&(start, count)) = all.last().filter(|_| all.len() % 2 == 1) else {
+        return one_line(line, &all);
+    };
     let (language, code) = info(&line[start + count..]);
     // A fence within a sentence has prose around it; the block's own indentation is that of its lines.
-    let fence = Fence { mark: b'`', count, indent: 0, language };
+    let fence = Fence {
+        mark: b'`',
+        count,
+        indent: 0,
+        language,
+    };
     match (language, code) {
         (Language::Unmarked, None) => Outside::Ambiguous(fence, start),
-        (Language::Other, _) if line[start + count..].trim_ascii().contains(&b' ') => Outside::Plain,
+        (Language::Other, _) if line[start + count..].trim_ascii().contains(&b' ') => {
+            Outside::Plain
+        }
         (_, code) => Outside::Opens(fence, code.map(|at| start + count + at)),
     }
 }
@@ -94,7 +112,11 @@ fn one_line(line: &[u8], runs: &[(usize, usize)]) -> Outside {
         let start = pair[0].0 + pair[0].1;
         start + info(&line[start..pair[1].0]).1.unwrap_or(0)..pair[1].0
     };
-    if runs.is_empty() { Outside::Plain } else { Outside::OneLine(runs.chunks_exact(2).map(between).collect()) }
+    if runs.is_empty() {
+        Outside::Plain
+    } else {
+        Outside::OneLine(runs.chunks_exact(2).map(between).collect())
+    }
 }
 
 impl Fence {
@@ -105,14 +127,28 @@ impl Fence {
         match marks {
             Some((_, count)) if count >= self.count && !self.is_within(line, strings) => {
                 let (language, code) = info(&line[indented + count..]);
-                let opens = language != Language::Unmarked && code.is_none() && is_one_word(&line[indented + count..]);
-                if opens { Inside::Reopens } else { Inside::Closes(0) }
+                let opens = language != Language::Unmarked
+                    && code.is_none()
+                    && is_one_word(&line[indented + count..]);
+                if opens {
+                    Inside::Reopens
+                } else {
+                    Inside::Closes(0)
+                }
             }
             _ if strings.is_open() => Inside::Content,
             // Too few marks: no line of Python's for all that.
-            Some((_, count)) if self.language == Language::Python && line[indented + count..].trim_ascii().is_empty() => Inside::Closes(0),
+            Some((_, count))
+                if self.language == Language::Python
+                    && line[indented + count..].trim_ascii().is_empty() =>
+            {
+                Inside::Closes(0)
+            }
             // An unmarked block around a marked one is a wrapper.
-            Some((_, count)) if self.language == Language::Unmarked && info(&line[indented + count..]).0 == Language::Python => {
+            Some((_, count))
+                if self.language == Language::Unmarked
+                    && info(&line[indented + count..]).0 == Language::Python =>
+            {
                 Inside::Reopens
             }
             Some(_) => Inside::Content,
@@ -135,18 +171,30 @@ impl Fence {
     /// Whether the line belongs to what the block indents, such as a docstring.
     fn is_within(&self, line: &[u8], strings: Strings) -> bool {
         let columns = columns(line);
-        columns > self.indent + MAX_EXTRA_INDENT_COLUMNS || (columns > self.indent && strings.is_open())
+        columns > self.indent + MAX_EXTRA_INDENT_COLUMNS
+            || (columns > self.indent && strings.is_open())
     }
 
     /// Marks behind code: backticks have no meaning in Python outside of texts and comments.
     fn closes_behind_code(&self, line: &[u8]) -> Inside {
         let all = runs(line);
         let odd = self.mark == b'`' && all.len() % 2 == 1;
-        let Some(&(last, count)) = all.last().filter(|_| odd) else { return Inside::Content };
-        let start = if line[last + count..].trim_ascii().is_empty() { last } else { all[0].0 };
-        let quoted = |quote: u8| line[..start].iter().filter(|&&byte| byte == quote).count() % 2 == 1;
+        let Some(&(last, count)) = all.last().filter(|_| odd) else {
+            return Inside::Content;
+        };
+        let start = if line[last + count..].trim_ascii().is_empty() {
+            last
+        } else {
+            all[0].0
+        };
+        let quoted =
+            |quote: u8| line[..start].iter().filter(|&&byte| byte == quote).count() % 2 == 1;
         let is_text = line[..start].contains(&b'#') || quoted(b'"') || quoted(b'\'');
-        if is_text || count < self.count { Inside::Content } else { Inside::Closes(start) }
+        if is_text || count < self.count {
+            Inside::Content
+        } else {
+            Inside::Closes(start)
+        }
     }
 }
 
@@ -159,16 +207,29 @@ fn info(rest: &[u8]) -> (Language, Option<usize>) {
     }
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"+#-_".contains(byte);
     let brace = usize::from(text.starts_with(b"{")) + usize::from(text.starts_with(b"{."));
-    let word = text[brace..].split(|byte| !is_name(byte)).next().unwrap_or_default();
+    let word = text[brace..]
+        .split(|byte| !is_name(byte))
+        .next()
+        .unwrap_or_default();
     let code = brace + word.len();
-    let gap = text[code..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-    let code = (brace == 0 && gap > 0 && begins_code(&text[code + gap..])).then_some(before + code + gap);
+    let gap = text[code..]
+        .iter()
+        .take_while(|byte| byte.is_ascii_whitespace())
+        .count();
+    let code =
+        (brace == 0 && gap > 0 && begins_code(&text[code + gap..])).then_some(before + code + gap);
     (language(word, text), code)
 }
 
 fn language(word: &[u8], text: &[u8]) -> Language {
-    let is = |names: &[&str]| names.iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes()));
-    if is(&["python", "py", "python3", "py3", "python2", "ipython", "python-3"]) {
+    let is = |names: &[&str]| {
+        names
+            .iter()
+            .any(|name| word.eq_ignore_ascii_case(name.as_bytes()))
+    };
+    if is(&[
+        "python", "py", "python3", "py3", "python2", "ipython", "python-3",
+    ]) {
         Language::Python
     } else if is(&["markdown", "md"]) {
         Language::Markdown
@@ -181,7 +242,9 @@ fn language(word: &[u8], text: &[u8]) -> Language {
 
 /// Whether code rather than a title or an attribute begins here.
 fn begins_code(text: &[u8]) -> bool {
-    ["def ", "async def ", "class ", "import ", "from ", "@"].iter().any(|word| text.starts_with(word.as_bytes()))
+    ["def ", "async def ", "class ", "import ", "from ", "@"]
+        .iter()
+        .any(|word| text.starts_with(word.as_bytes()))
 }
 
 fn is_one_word(rest: &[u8]) -> bool {
@@ -190,8 +253,13 @@ fn is_one_word(rest: &[u8]) -> bool {
 
 /// The marks at `start`, three or more of one kind.
 fn run_at(line: &[u8], start: usize) -> Option<(u8, usize)> {
-    let mark = *line.get(start).filter(|&&byte| byte == b'`' || byte == b'~')?;
-    let count = line[start..].iter().take_while(|&&byte| byte == mark).count();
+    let mark = *line
+        .get(start)
+        .filter(|&&byte| byte == b'`' || byte == b'~')?;
+    let count = line[start..]
+        .iter()
+        .take_while(|&&byte| byte == mark)
+        .count();
     (count >= MIN_MARKS).then_some((mark, count))
 }
 
@@ -210,12 +278,17 @@ fn runs(line: &[u8]) -> Vec<(usize, usize)> {
 
 /// White space at the beginning, bytes.
 pub(super) fn indent(line: &[u8]) -> usize {
-    line.iter().take_while(|&&byte| byte == b' ' || byte == b'\t').count()
+    line.iter()
+        .take_while(|&&byte| byte == b' ' || byte == b'\t')
+        .count()
 }
 
 /// White space at the beginning, columns; a tab counts as four.
 fn columns(line: &[u8]) -> usize {
-    line[..indent(line)].iter().map(|&byte| if byte == b'\t' { 4 } else { 1 }).sum()
+    line[..indent(line)]
+        .iter()
+        .map(|&byte| if byte == b'\t' { 4 } else { 1 })
+        .sum()
 }
 
 /// Bytes of a list item's marker and what separates it from its text: `- `, `* `, `+ `, `1. `, `2) `; 0 where there is none.

@@ -71,8 +71,18 @@ impl Candidate {
     /// # Errors
     /// It lies outside of a completion of `length` bytes.
     pub fn checked(self, length: usize) -> Result<Self, OutOfRange> {
-        let fits = self.start <= self.end && self.end <= length && (self.reason != Reason::Nothing || self.start == self.end);
-        if fits { Ok(self) } else { Err(OutOfRange { start: self.start, end: self.end, length }) }
+        let fits = self.start <= self.end
+            && self.end <= length
+            && (self.reason != Reason::Nothing || self.start == self.end);
+        if fits {
+            Ok(self)
+        } else {
+            Err(OutOfRange {
+                start: self.start,
+                end: self.end,
+                length,
+            })
+        }
     }
 
     /// The code: the candidate's bytes of `text`, without the indentation of the whole.

@@ -57,7 +57,18 @@ impl Reader {
     /// For a completion that shall define `entry`; `in_thought` if its prompt ends within a thought.
     pub fn new(entry: &str, in_thought: bool) -> Self {
         let (entry, fallbacks) = (entry.to_owned(), Fallbacks::default());
-        Self { entry, seen: 0, line: 0, in_thought, answer: 0, beside: 0, open: None, stays_open: false, chosen: None, fallbacks }
+        Self {
+            entry,
+            seen: 0,
+            line: 0,
+            in_thought,
+            answer: 0,
+            beside: 0,
+            open: None,
+            stays_open: false,
+            chosen: None,
+            fallbacks,
+        }
     }
 
     /// Looks at what was added to `text` since the last call. True once the choice stands, whatever else may come.
@@ -88,16 +99,30 @@ impl Reader {
             let is_cut = self.line >= open.start && open.fence.is_begun_by(&text[self.line..]);
             self.end_block(text, open, if is_cut { self.line } else { text.len() });
         }
-        let Fallbacks { beside, python, unmarked, other } = self.fallbacks;
+        let Fallbacks {
+            beside,
+            python,
+            unmarked,
+            other,
+        } = self.fallbacks;
         let chosen = self.chosen.or(beside).or(python).or(unmarked).or(other);
-        chosen.unwrap_or_else(|| if self.in_thought { nothing(text.len()) } else { unfenced(text, self.answer, &self.entry) })
+        chosen.unwrap_or_else(|| {
+            if self.in_thought {
+                nothing(text.len())
+            } else {
+                unfenced(text, self.answer, &self.entry)
+            }
+        })
     }
 
     /// A block that defines the entry is chosen as soon as the marks that close it are there; one that ends in prose only with the rest of
     /// their line, which may open the next block.
     fn close_early(&mut self, text: &[u8]) {
-        let is_asked = self.chosen.is_none() && !self.stays_open && text.len() - self.line <= MAX_EARLY_BYTES;
-        let Some(open) = self.open.filter(|_| is_asked) else { return };
+        let is_asked =
+            self.chosen.is_none() && !self.stays_open && text.len() - self.line <= MAX_EARLY_BYTES;
+        let Some(open) = self.open.filter(|_| is_asked) else {
+            return;
+        };
         if !open.fence.is_closed_by(&text[self.line..], open.strings) {
             return;
         }
@@ -114,9 +139,16 @@ impl Reader {
         if line.start == 0 && text.starts_with(BYTE_ORDER_MARK) {
             line.start = BYTE_ORDER_MARK.len().min(line.end);
         }
-        while self.open.is_none() && (self.in_thought || text[line.clone()].trim_ascii_start().starts_with(THOUGHT_BEGINS)) {
+        while self.open.is_none()
+            && (self.in_thought
+                || text[line.clone()]
+                    .trim_ascii_start()
+                    .starts_with(THOUGHT_BEGINS))
+        {
             self.in_thought = true;
-            let Some(end) = find(&text[line.clone()], THOUGHT_ENDS) else { return };
+            let Some(end) = find(&text[line.clone()], THOUGHT_ENDS) else {
+                return;
+            };
             line.start += end + THOUGHT_ENDS.len();
             (self.in_thought, self.answer, self.beside) = (false, line.start, line.start);
         }
@@ -130,11 +162,19 @@ impl Reader {
         match fence::outside(&text[line.clone()]) {
             Outside::Plain => {}
             Outside::OneLine(blocks) => self.choose_one_line(text, line.start, &blocks),
-            Outside::Ambiguous(fence, at) => match self.code_beside(text, line.start + at, Reason::BeforeFence) {
-                Some(candidate) => self.chosen = Some(candidate),
-                None => self.open(fence, text, line.start + at, next_line(text, line.end)),
-            },
-            Outside::Opens(Fence { language: Language::Markdown, .. }, _) => self.beside = next_line(text, line.end),
+            Outside::Ambiguous(fence, at) => {
+                match self.code_beside(text, line.start + at, Reason::BeforeFence) {
+                    Some(candidate) => self.chosen = Some(candidate),
+                    None => self.open(fence, text, line.start + at, next_line(text, line.end)),
+                }
+            }
+            Outside::Opens(
+                Fence {
+                    language: Language::Markdown,
+                    ..
+                },
+                _,
+            ) => self.beside = next_line(text, line.end),
             Outside::Opens(fence, code) => {
                 let start = code.map_or_else(|| next_line(text, line.end), |at| line.start + at);
                 self.open(fence, text, line.start, start);
@@ -145,7 +185,9 @@ impl Reader {
     fn read_inside(&mut self, text: &[u8], line: Range<usize>, open: Open) {
         let end = match open.fence.inside(&text[line.clone()], open.strings) {
             Inside::Content => {
-                self.open.iter_mut().for_each(|open| open.strings.read_line(&text[line.clone()]));
+                self.open
+                    .iter_mut()
+                    .for_each(|open| open.strings.read_line(&text[line.clone()]));
                 return;
             }
             Inside::Closes(at) => line.start + at,
@@ -175,10 +217,18 @@ impl Reader {
         }
         let mut strings = Strings::default();
         // Code on the fence's own line.
-        if let Some(line) = text[start..].split(|&byte| byte == b'\n').next().filter(|_| start < self.seen) {
+        if let Some(line) = text[start..]
+            .split(|&byte| byte == b'\n')
+            .next()
+            .filter(|_| start < self.seen)
+        {
             strings.read_line(line);
         }
-        self.open = Some(Open { fence, start, strings });
+        self.open = Some(Open {
+            fence,
+            start,
+            strings,
+        });
     }
 
     /// Code between the last block and `end` that defines the entry.
@@ -186,15 +236,22 @@ impl Reader {
         let region = without_mark(text, self.beside.min(end)..end);
         let found = code::beside_prose(&text[region.clone()])?;
         // With prose between the two the fence opens a block of its own.
-        if reason == Reason::BeforeFence && !text[region.start + found.end..region.end].trim_ascii().is_empty() {
+        if reason == Reason::BeforeFence
+            && !text[region.start + found.end..region.end]
+                .trim_ascii()
+                .is_empty()
+        {
             return None;
         }
         let range = region.start + found.start..region.start + found.end;
-        code::defines(&text[range.clone()], &self.entry, 0).then(|| candidate(text, range, 0, reason))
+        code::defines(&text[range.clone()], &self.entry, 0)
+            .then(|| candidate(text, range, 0, reason))
     }
 
     fn choose_one_line(&mut self, text: &[u8], line: usize, blocks: &[Range<usize>]) {
-        let mut blocks = blocks.iter().map(|block| line + block.start..line + block.end);
+        let mut blocks = blocks
+            .iter()
+            .map(|block| line + block.start..line + block.end);
         let defining = blocks.find(|block| code::defines(&text[block.clone()], &self.entry, 0));
         self.chosen = defining.map(|block| candidate(text, block, 0, Reason::DefinesEntry));
     }
@@ -223,10 +280,19 @@ pub(super) fn ends_a_foreign_thought(text: &[u8]) -> bool {
         if line.trim_ascii_start().starts_with(THOUGHT_BEGINS) {
             return false;
         }
-        let Some(end) = find(line, THOUGHT_ENDS) else { continue };
+        let Some(end) = find(line, THOUGHT_ENDS) else {
+            continue;
+        };
         // One in quotes is a text about thoughts.
-        let beside = [end.checked_sub(1).map(|at| line[at]), line.get(end + THOUGHT_ENDS.len()).copied()];
-        if !beside.into_iter().flatten().any(|byte| b"\"'`".contains(&byte)) {
+        let beside = [
+            end.checked_sub(1).map(|at| line[at]),
+            line.get(end + THOUGHT_ENDS.len()).copied(),
+        ];
+        if !beside
+            .into_iter()
+            .flatten()
+            .any(|byte| b"\"'`".contains(&byte))
+        {
             return true;
         }
     }
@@ -235,7 +301,12 @@ pub(super) fn ends_a_foreign_thought(text: &[u8]) -> bool {
 
 fn candidate(text: &[u8], range: Range<usize>, fence_indent: usize, reason: Reason) -> Candidate {
     let indent = code::indent_within(&text[range.clone()], fence_indent);
-    Candidate { start: range.start, end: range.end, indent, reason }
+    Candidate {
+        start: range.start,
+        end: range.end,
+        indent,
+        reason,
+    }
 }
 
 /// Of an answer without fences, which begins at `start`: a block that is indented, else all.
@@ -245,13 +316,23 @@ fn unfenced(text: &[u8], start: usize, entry: &str) -> Candidate {
         return nothing(text.len());
     }
     match code::indented_block(&text[range.clone()], entry) {
-        Some(block) => candidate(text, range.start + block.start..range.start + block.end, 0, Reason::DefinesEntry),
+        Some(block) => candidate(
+            text,
+            range.start + block.start..range.start + block.end,
+            0,
+            Reason::DefinesEntry,
+        ),
         None => candidate(text, range, 0, Reason::WholeText),
     }
 }
 
 fn nothing(length: usize) -> Candidate {
-    Candidate { start: length, end: length, indent: 0, reason: Reason::Nothing }
+    Candidate {
+        start: length,
+        end: length,
+        indent: 0,
+        reason: Reason::Nothing,
+    }
 }
 
 /// The range without a byte-order mark at its beginning.

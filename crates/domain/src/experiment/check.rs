@@ -38,41 +38,99 @@ impl Experiment {
 
     fn check_top(&self, c: &mut Checks) {
         self.check_name(c);
-        c.require(i64::try_from(self.seed).is_ok(), "seed", self.seed, "use 0 to 9223372036854775807");
+        c.require(
+            i64::try_from(self.seed).is_ok(),
+            "seed",
+            self.seed,
+            "use 0 to 9223372036854775807",
+        );
         c.range("iterations", self.iterations, 0, 100_000);
-        c.require(!self.model.source.trim().is_empty(), "model.source", "\"\"", "name a folder, a .gguf file or a hub id");
-        let chat = [("model.chat.system", &self.model.chat.system), ("model.chat.template", &self.model.chat.template)];
-        for (key, text) in chat.into_iter().filter_map(|(key, text)| Some((key, text.as_ref()?))) {
-            c.require(text.len() <= CHAT_BYTES, key, format!("a text of {} bytes", text.len()), format!("use at most {CHAT_BYTES}"));
+        c.require(
+            !self.model.source.trim().is_empty(),
+            "model.source",
+            "\"\"",
+            "name a folder, a .gguf file or a hub id",
+        );
+        let chat = [
+            ("model.chat.system", &self.model.chat.system),
+            ("model.chat.template", &self.model.chat.template),
+        ];
+        for (key, text) in chat
+            .into_iter()
+            .filter_map(|(key, text)| Some((key, text.as_ref()?)))
+        {
+            c.require(
+                text.len() <= CHAT_BYTES,
+                key,
+                format!("a text of {} bytes", text.len()),
+                format!("use at most {CHAT_BYTES}"),
+            );
         }
-        let structured = self.model.chat.variables.iter().find(|(_, value)| value.is_object());
+        let structured = self
+            .model
+            .chat
+            .variables
+            .iter()
+            .find(|(_, value)| value.is_object());
         if let Some((name, value)) = structured {
-            c.require(false, "model.chat", format!("{name} = {value}"), "use a text, a number, true or false, or a list of these");
+            c.require(
+                false,
+                "model.chat",
+                format!("{name} = {value}"),
+                "use a text, a number, true or false, or a list of these",
+            );
         }
         c.float("verify.cpu_seconds", self.verify.cpu_seconds, 0.1, 60.0);
         c.range("verify.memory_mb", self.verify.memory_mb, 64, 16_384);
         c.range("stop.patience", self.stop.patience, 0, 100_000);
         if let Some(target) = self.stop.target_accuracy {
             c.float("stop.target_accuracy", target, 0.01, 1.0);
-            c.require(self.problems.val > 0, "stop.target_accuracy", target, "it is val accuracy: set `problems.val` too");
+            c.require(
+                self.problems.val > 0,
+                "stop.target_accuracy",
+                target,
+                "it is val accuracy: set `problems.val` too",
+            );
         }
     }
 
     /// A name must be good for a folder, and for the command line: there a `-` begins a flag, and names come before ids.
     fn check_name(&self, c: &mut Checks) {
         let legal = |ch: char| ch.is_ascii_alphanumeric() || "-_.".contains(ch);
-        let named = (1..=64).contains(&self.name.len()) && self.name.chars().all(legal) && !self.name.starts_with(['.', '-']);
-        c.require(named, "name", quoted(&self.name), "use 1 to 64 letters, digits, `-`, `_` or `.`, not starting with `-` or `.`");
+        let named = (1..=64).contains(&self.name.len())
+            && self.name.chars().all(legal)
+            && !self.name.starts_with(['.', '-']);
+        c.require(
+            named,
+            "name",
+            quoted(&self.name),
+            "use 1 to 64 letters, digits, `-`, `_` or `.`, not starting with `-` or `.`",
+        );
         let id = uuid::Uuid::try_parse(&self.name).is_ok();
-        c.require(!id, "name", quoted(&self.name), "it reads as an id and could hide the experiment that has it; use a word");
+        c.require(
+            !id,
+            "name",
+            quoted(&self.name),
+            "it reads as an id and could hide the experiment that has it; use a word",
+        );
     }
 
     fn check_problems(&self, c: &mut Checks) {
         let p = &self.problems;
-        c.require(!p.families.is_empty(), "problems.families", "[]", "name at least one family");
+        c.require(
+            !p.families.is_empty(),
+            "problems.families",
+            "[]",
+            "name at least one family",
+        );
         let [low, high] = p.difficulty;
         let ordered = (1..=10).contains(&low) && low <= high && high <= 10;
-        c.require(ordered, "problems.difficulty", format!("[{low}, {high}]"), DIFFICULTY);
+        c.require(
+            ordered,
+            "problems.difficulty",
+            format!("[{low}, {high}]"),
+            DIFFICULTY,
+        );
         let least = u32::from(self.train.method == Method::Rft);
         c.range("problems.train", p.train, least, 100_000);
         c.range("problems.val", p.val, 0, 100_000);
@@ -86,9 +144,19 @@ impl Experiment {
         } else {
             "set `problems.ood` or `problems.holdout` too"
         };
-        c.require(wants_names != p.held_out.is_empty(), "problems.held_out", format!("{:?}", p.held_out), fix);
+        c.require(
+            wants_names != p.held_out.is_empty(),
+            "problems.held_out",
+            format!("{:?}", p.held_out),
+            fix,
+        );
         for (i, family) in p.families.iter().enumerate() {
-            c.require(!p.families[..i].contains(family), "problems.families", quoted(family), "name each family once");
+            c.require(
+                !p.families[..i].contains(family),
+                "problems.families",
+                quoted(family),
+                "name each family once",
+            );
         }
     }
 
@@ -103,7 +171,10 @@ impl Experiment {
         let rollouts = g.rollouts_per_job.max(g.samples).max(self.evaluate.samples);
         let bytes = u64::from(rollouts) * u64::from(g.max_new_tokens) * TOKEN_BYTES;
         let most = RESULT_BYTES / (u64::from(g.max_new_tokens.max(1)) * TOKEN_BYTES);
-        let fix = format!("with generate.max_new_tokens = {} a job's results can pass 15 MiB; use at most {most}", g.max_new_tokens);
+        let fix = format!(
+            "with generate.max_new_tokens = {} a job's results can pass 15 MiB; use at most {most}",
+            g.max_new_tokens
+        );
         let (key, value) = [
             ("generate.rollouts_per_job", g.rollouts_per_job),
             ("generate.samples", g.samples),
@@ -127,11 +198,26 @@ impl Experiment {
         c.range("train.epochs", t.epochs, 1, 1_000);
         c.range("train.batch_tokens", t.batch_tokens, 16, 1 << 24);
         c.range("train.max_per_problem", t.max_per_problem, 1, 1_024);
-        c.require(!t.targets.is_empty(), "train.targets", "[]", "name at least one linear");
+        c.require(
+            !t.targets.is_empty(),
+            "train.targets",
+            "[]",
+            "name at least one linear",
+        );
         for (i, target) in t.targets.iter().enumerate() {
             let known = TARGETS.contains(&target.as_str());
-            c.require(known, "train.targets", quoted(target), format!("known are {}", TARGETS.join(", ")));
-            c.require(!t.targets[..i].contains(target), "train.targets", quoted(target), "name each linear once");
+            c.require(
+                known,
+                "train.targets",
+                quoted(target),
+                format!("known are {}", TARGETS.join(", ")),
+            );
+            c.require(
+                !t.targets[..i].contains(target),
+                "train.targets",
+                quoted(target),
+                "name each linear once",
+            );
         }
     }
 
@@ -143,7 +229,12 @@ impl Experiment {
         c.float("evaluate.top_p", e.top_p, 0.01, 1.0);
         for &k in e.pass_at.iter().flatten() {
             let fits = k >= 1 && (e.samples == 0 || k <= e.samples);
-            c.require(fits, "evaluate.pass_at", k, format!("use 1 to `evaluate.samples` = {}", e.samples));
+            c.require(
+                fits,
+                "evaluate.pass_at",
+                k,
+                format!("use 1 to `evaluate.samples` = {}", e.samples),
+            );
         }
     }
 }
@@ -157,8 +248,12 @@ pub fn advise(experiment: &Experiment, grokking: Option<String>) -> Vec<String> 
     if experiment.problems.visible == 0 {
         advice.push("no visible cases: prompts show no example, shortcuts cannot be told, and problems of one rule have the same prompt in every split".to_owned());
     }
-    if experiment.train.method == Method::Rft && experiment.generate.temperature == 0.0 && experiment.generate.samples > 1 {
-        advice.push("generate.temperature = 0: all samples of a problem will be the same".to_owned());
+    if experiment.train.method == Method::Rft
+        && experiment.generate.temperature == 0.0
+        && experiment.generate.samples > 1
+    {
+        advice
+            .push("generate.temperature = 0: all samples of a problem will be the same".to_owned());
     }
     advice
 }
@@ -167,18 +262,38 @@ pub fn advise(experiment: &Experiment, grokking: Option<String>) -> Vec<String> 
 struct Checks(Vec<Invalid>);
 
 impl Checks {
-    fn require(&mut self, ok: bool, key: &'static str, value: impl ToString, fix: impl Into<String>) {
+    fn require(
+        &mut self,
+        ok: bool,
+        key: &'static str,
+        value: impl ToString,
+        fix: impl Into<String>,
+    ) {
         if !ok {
-            self.0.push(Invalid { key, value: value.to_string(), fix: fix.into() });
+            self.0.push(Invalid {
+                key,
+                value: value.to_string(),
+                fix: fix.into(),
+            });
         }
     }
 
     fn range(&mut self, key: &'static str, value: u32, least: u32, most: u32) {
-        self.require((least..=most).contains(&value), key, value, format!("use {least} to {most}"));
+        self.require(
+            (least..=most).contains(&value),
+            key,
+            value,
+            format!("use {least} to {most}"),
+        );
     }
 
     fn float(&mut self, key: &'static str, value: f64, least: f64, most: f64) {
-        self.require((least..=most).contains(&value), key, value, format!("use {least} to {most}"));
+        self.require(
+            (least..=most).contains(&value),
+            key,
+            value,
+            format!("use {least} to {most}"),
+        );
     }
 }
 

@@ -17,7 +17,9 @@ pub(super) fn wanted(message: &str) -> Option<String> {
     if found.starts_with("unknown variant ") {
         return Some(wanted.to_owned());
     }
-    let typed = ["invalid type: ", "invalid value: ", "invalid length "].iter().any(|start| found.starts_with(start));
+    let typed = ["invalid type: ", "invalid value: ", "invalid length "]
+        .iter()
+        .any(|start| found.starts_with(start));
     typed.then(|| kind(wanted))
 }
 
@@ -46,13 +48,31 @@ mod tests {
     #[test]
     fn types_are_named_in_plain_words() {
         let table = [
-            ("invalid type: string \"eight\", expected u32", "use a whole number from 0 to 4294967295"),
-            ("invalid value: integer `-1`, expected usize", "use a whole number, 0 or more"),
-            ("invalid type: map, expected a string", "use a text in quotes"),
-            ("unknown variant `grpo`, expected `rft` or `none`", "use `rft` or `none`"),
-            ("unknown variant `a`, expected one of `b`, `c`, `d`", "use one of `b`, `c`, `d`"),
+            (
+                "invalid type: string \"eight\", expected u32",
+                "use a whole number from 0 to 4294967295",
+            ),
+            (
+                "invalid value: integer `-1`, expected usize",
+                "use a whole number, 0 or more",
+            ),
+            (
+                "invalid type: map, expected a string",
+                "use a text in quotes",
+            ),
+            (
+                "unknown variant `grpo`, expected `rft` or `none`",
+                "use `rft` or `none`",
+            ),
+            (
+                "unknown variant `a`, expected one of `b`, `c`, `d`",
+                "use one of `b`, `c`, `d`",
+            ),
             ("missing field `source`", "missing key `source`"),
-            ("string values must be quoted, expected literal string", "string values must be quoted, expected literal string"),
+            (
+                "string values must be quoted, expected literal string",
+                "string values must be quoted, expected literal string",
+            ),
         ];
         for (message, expected) in table {
             assert_eq!(plain(message), expected);

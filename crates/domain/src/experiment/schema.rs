@@ -99,7 +99,9 @@ pub struct Problems {
 impl Default for Problems {
     fn default() -> Self {
         Self {
-            families: ["arithmetic", "rpn", "parentheses"].map(String::from).to_vec(),
+            families: ["arithmetic", "rpn", "parentheses"]
+                .map(String::from)
+                .to_vec(),
             difficulty: [1, 5],
             train: 48,
             val: 32,
@@ -129,7 +131,13 @@ pub struct Generate {
 
 impl Default for Generate {
     fn default() -> Self {
-        Self { samples: 4, temperature: 0.8, top_p: 1.0, max_new_tokens: 256, rollouts_per_job: 128 }
+        Self {
+            samples: 4,
+            temperature: 0.8,
+            top_p: 1.0,
+            max_new_tokens: 256,
+            rollouts_per_job: 128,
+        }
     }
 }
 
@@ -144,7 +152,10 @@ pub struct Verify {
 
 impl Default for Verify {
     fn default() -> Self {
-        Self { cpu_seconds: 2.0, memory_mb: 256 }
+        Self {
+            cpu_seconds: 2.0,
+            memory_mb: 256,
+        }
     }
 }
 
@@ -182,7 +193,15 @@ words! {
 }
 
 /// The linears of a block, by their names in Hugging Face and PEFT.
-pub const TARGETS: [&str; 7] = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
+pub const TARGETS: [&str; 7] = [
+    "q_proj",
+    "k_proj",
+    "v_proj",
+    "o_proj",
+    "gate_proj",
+    "up_proj",
+    "down_proj",
+];
 
 /// The LoRA training of one iteration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -249,7 +268,13 @@ pub struct Evaluate {
 
 impl Default for Evaluate {
     fn default() -> Self {
-        Self { every: 1, samples: 4, temperature: 0.8, top_p: 1.0, pass_at: None }
+        Self {
+            every: 1,
+            samples: 4,
+            temperature: 0.8,
+            top_p: 1.0,
+            pass_at: None,
+        }
     }
 }
 
@@ -269,7 +294,10 @@ pub struct Stop {
 impl Evaluate {
     /// The k of pass@k, in order; none without samples.
     pub fn pass_at(&self) -> Vec<u32> {
-        let mut ks = self.pass_at.clone().unwrap_or_else(|| vec![1, self.samples]);
+        let mut ks = self
+            .pass_at
+            .clone()
+            .unwrap_or_else(|| vec![1, self.samples]);
         ks.retain(|k| (1..=self.samples).contains(k));
         ks.sort_unstable();
         ks.dedup();

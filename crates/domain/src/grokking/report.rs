@@ -26,7 +26,11 @@ pub struct Score {
 impl Score {
     /// The share correct; 0 of a split without problems.
     pub fn rate(self) -> f64 {
-        if self.total == 0 { 0.0 } else { f64::from(self.correct) / f64::from(self.total) }
+        if self.total == 0 {
+            0.0
+        } else {
+            f64::from(self.correct) / f64::from(self.total)
+        }
     }
 }
 
@@ -138,7 +142,10 @@ mod tests {
         let parameters = Parameters::default();
         assert_eq!(can_show(&parameters, 30, 11), None);
         let warning = can_show(&parameters, 9, 5).unwrap();
-        assert!(warning.contains("needs at least 30 val problems and 11 evaluations"), "{warning}");
+        assert!(
+            warning.contains("needs at least 30 val problems and 11 evaluations"),
+            "{warning}"
+        );
         assert!(can_show(&parameters, 30, 10).is_some() && can_show(&parameters, 29, 11).is_some());
     }
 }

@@ -27,7 +27,9 @@ pub struct Rise {
 pub(super) fn search(series: &[Evaluation], parameters: &Parameters) -> Option<(usize, Rise)> {
     let splits = parameters.plateau..(series.len() + 1).saturating_sub(parameters.generalised_for);
     let candidates = splits.len();
-    splits.map(|at| (at, at_split(series, at, |e| e.val, candidates, parameters))).max_by(|a, b| a.1.lower.total_cmp(&b.1.lower))
+    splits
+        .map(|at| (at, at_split(series, at, |e| e.val, candidates, parameters)))
+        .max_by(|a, b| a.1.lower.total_cmp(&b.1.lower))
 }
 
 /// The rise of one split's score at `series[at]`, corrected as one of `candidates`.
@@ -50,7 +52,13 @@ pub(super) fn at_split(
     let (before, after) = (level(before), level(after));
     let z = normal_quantile(parameters.error / (2 * candidates.max(1)) as f64);
     let interval = difference(before, after, z);
-    Rise { iteration: series[at].iteration, estimate: after.0 - before.0, lower: interval.lower, upper: interval.upper, candidates }
+    Rise {
+        iteration: series[at].iteration,
+        estimate: after.0 - before.0,
+        lower: interval.lower,
+        upper: interval.upper,
+        candidates,
+    }
 }
 
 #[cfg(test)]
@@ -59,7 +67,12 @@ mod tests {
 
     fn series(val: &[u32], total: u32) -> Vec<Evaluation> {
         let split = |correct| Score { correct, total };
-        let at = |(i, &c): (usize, &u32)| Evaluation { iteration: i as u32, train: split(total), val: split(c), test: split(c) };
+        let at = |(i, &c): (usize, &u32)| Evaluation {
+            iteration: i as u32,
+            train: split(total),
+            val: split(c),
+            test: split(c),
+        };
         val.iter().enumerate().map(at).collect()
     }
 
@@ -70,15 +83,24 @@ mod tests {
         let (at, rise) = search(&step, &parameters).unwrap();
         assert_eq!((at, rise.iteration, rise.candidates), (7, 7, 4));
         let uncorrected = at_split(&step, 7, |e| e.val, 1, &parameters);
-        assert!(rise.lower < uncorrected.lower && rise.lower > 0.5, "{rise:?} {uncorrected:?}");
+        assert!(
+            rise.lower < uncorrected.lower && rise.lower > 0.5,
+            "{rise:?} {uncorrected:?}"
+        );
         assert_eq!(search(&step[..7], &parameters), None);
-        assert_eq!(search(&step[..8], &parameters).map(|(at, rise)| (at, rise.candidates)), Some((5, 1)));
+        assert_eq!(
+            search(&step[..8], &parameters).map(|(at, rise)| (at, rise.candidates)),
+            Some((5, 1))
+        );
     }
 
     #[test]
     fn a_level_counts_as_one_look() {
         let parameters = Parameters::default();
-        let (short, long) = (series(&[6, 6, 6, 6, 6, 15, 15, 15], 30), series(&[[6; 20], [15; 20]].concat(), 30));
+        let (short, long) = (
+            series(&[6, 6, 6, 6, 6, 15, 15, 15], 30),
+            series(&[[6; 20], [15; 20]].concat(), 30),
+        );
         let lower = |s: &[Evaluation], at| at_split(s, at, |e| e.val, 1, &parameters).lower;
         assert!((lower(&short, 5) - lower(&long, 20)).abs() < 1e-12);
     }

@@ -5,7 +5,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::stats::{COMPARISON_RESAMPLES, Cluster, Interval, McNemar, PairedDifference, mcnemar, paired, pass_at};
+use crate::stats::{
+    COMPARISON_RESAMPLES, Cluster, Interval, McNemar, PairedDifference, mcnemar, paired, pass_at,
+};
 use crate::{Split, seed};
 
 /// One problem's results in one evaluation.
@@ -69,28 +71,65 @@ pub enum Incomparable {
 ///
 /// # Errors
 /// Different problems, fewer than two, or a k above a problem's number of samples.
-pub fn compare(before: &[ProblemResult], after: &[ProblemResult], ks: &[u32]) -> Result<Comparison, Incomparable> {
-    let same = before.len() == after.len() && before.iter().zip(after).all(|(b, a)| b.problem == a.problem);
+pub fn compare(
+    before: &[ProblemResult],
+    after: &[ProblemResult],
+    ks: &[u32],
+) -> Result<Comparison, Incomparable> {
+    let same = before.len() == after.len()
+        && before
+            .iter()
+            .zip(after)
+            .all(|(b, a)| b.problem == a.problem);
     if !same {
-        return Err(Incomparable::Problems { before: before.len(), after: after.len() });
+        return Err(Incomparable::Problems {
+            before: before.len(),
+            after: after.len(),
+        });
     }
-    let greedy = greedy(before, after).ok_or(Incomparable::Few { found: before.len() })?;
+    let greedy = greedy(before, after).ok_or(Incomparable::Few {
+        found: before.len(),
+    })?;
     let mut pass_at = BTreeMap::new();
     for &k in ks {
         pass_at.insert(k, sampled(before, after, k)?);
     }
-    Ok(Comparison { problems: before.len() as u32, greedy, pass_at })
+    Ok(Comparison {
+        problems: before.len() as u32,
+        greedy,
+        pass_at,
+    })
 }
 
 fn greedy(before: &[ProblemResult], after: &[ProblemResult]) -> Option<GreedyComparison> {
-    let value = |results: &[ProblemResult]| -> Vec<f64> { results.iter().map(|r| f64::from(u8::from(r.greedy))).collect() };
+    let value = |results: &[ProblemResult]| -> Vec<f64> {
+        results
+            .iter()
+            .map(|r| f64::from(u8::from(r.greedy)))
+            .collect()
+    };
     let (old, new) = (value(before), value(after));
-    let count = |lost: bool| before.iter().zip(after).filter(|(b, a)| b.greedy == lost && a.greedy != lost).count() as u32;
+    let count = |lost: bool| {
+        before
+            .iter()
+            .zip(after)
+            .filter(|(b, a)| b.greedy == lost && a.greedy != lost)
+            .count() as u32
+    };
     let ci95 = by_problem(&old, &new, 0)?.ci95;
-    Some(GreedyComparison { before: mean(&old), after: mean(&new), ci95, mcnemar: mcnemar(count(true), count(false)) })
+    Some(GreedyComparison {
+        before: mean(&old),
+        after: mean(&new),
+        ci95,
+        mcnemar: mcnemar(count(true), count(false)),
+    })
 }
 
-fn sampled(before: &[ProblemResult], after: &[ProblemResult], k: u32) -> Result<SampledComparison, Incomparable> {
+fn sampled(
+    before: &[ProblemResult],
+    after: &[ProblemResult],
+    k: u32,
+) -> Result<SampledComparison, Incomparable> {
     let (old, new) = (values(before, k)?, values(after, k)?);
     let mut by_rule: BTreeMap<(&str, &str), Cluster> = BTreeMap::new();
     for (result, (old, new)) in before.iter().zip(old.iter().zip(&new)) {
@@ -102,20 +141,38 @@ fn sampled(before: &[ProblemResult], after: &[ProblemResult], k: u32) -> Result<
     Ok(SampledComparison {
         before: mean(&old),
         after: mean(&new),
-        paired: by_problem(&old, &new, k).ok_or(Incomparable::Few { found: before.len() })?,
+        paired: by_problem(&old, &new, k).ok_or(Incomparable::Few {
+            found: before.len(),
+        })?,
         clustered: paired(&by_rule, COMPARISON_RESAMPLES, comparison_seed(b"rules", k)),
     })
 }
 
 fn values(results: &[ProblemResult], k: u32) -> Result<Vec<f64>, Incomparable> {
-    let value =
-        |r: &ProblemResult| pass_at(r.samples, r.correct, k).ok_or(Incomparable::PassAt { k, samples: r.samples, problem: r.problem });
+    let value = |r: &ProblemResult| {
+        pass_at(r.samples, r.correct, k).ok_or(Incomparable::PassAt {
+            k,
+            samples: r.samples,
+            problem: r.problem,
+        })
+    };
     results.iter().map(value).collect()
 }
 
 fn by_problem(old: &[f64], new: &[f64], k: u32) -> Option<PairedDifference> {
-    let differences: Vec<Cluster> = old.iter().zip(new).map(|(old, new)| Cluster { sum: new - old, count: 1.0 }).collect();
-    paired(&differences, COMPARISON_RESAMPLES, comparison_seed(b"problems", k))
+    let differences: Vec<Cluster> = old
+        .iter()
+        .zip(new)
+        .map(|(old, new)| Cluster {
+            sum: new - old,
+            count: 1.0,
+        })
+        .collect();
+    paired(
+        &differences,
+        COMPARISON_RESAMPLES,
+        comparison_seed(b"problems", k),
+    )
 }
 
 /// The same at every comparison, so that a comparison repeated says the same.
@@ -136,15 +193,37 @@ impl fmt::Display for GreedyComparison {
 impl fmt::Display for SampledComparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let least = 2.0 / (COMPARISON_RESAMPLES + 1) as f64;
-        write_points(f, self.paired.difference, self.paired.ci95, self.paired.p, least)
+        write_points(
+            f,
+            self.paired.difference,
+            self.paired.ci95,
+            self.paired.p,
+            least,
+        )
     }
 }
 
 /// `+23.4 points [15.2, 31.0], p = 0.0004`; `least_p` is the smallest p the method can tell apart.
-fn write_points(f: &mut fmt::Formatter<'_>, difference: f64, ci95: Interval, p: f64, least_p: f64) -> fmt::Result {
-    write!(f, "{:+.1} points [{:.1}, {:.1}], ", 100.0 * difference, 100.0 * ci95.lower, 100.0 * ci95.upper)?;
+fn write_points(
+    f: &mut fmt::Formatter<'_>,
+    difference: f64,
+    ci95: Interval,
+    p: f64,
+    least_p: f64,
+) -> fmt::Result {
+    write!(
+        f,
+        "{:+.1} points [{:.1}, {:.1}], ",
+        100.0 * difference,
+        100.0 * ci95.lower,
+        100.0 * ci95.upper
+    )?;
     let shown = least_p.max(0.0001);
-    if p <= shown { write!(f, "p ≤ {shown:.4}") } else { write!(f, "p = {p:.4}") }
+    if p <= shown {
+        write!(f, "p ≤ {shown:.4}")
+    } else {
+        write!(f, "p = {p:.4}")
+    }
 }
 
 #[cfg(test)]
@@ -167,18 +246,40 @@ mod tests {
 
     #[test]
     fn a_gain_is_told_with_its_interval() {
-        let (before, after) = (results(|p| p % 8 < 3, |p| u32::from(p % 8 < 2)), results(|p| p % 8 < 5, |p| if p % 8 < 4 { 3 } else { 0 }));
+        let (before, after) = (
+            results(|p| p % 8 < 3, |p| u32::from(p % 8 < 2)),
+            results(|p| p % 8 < 5, |p| if p % 8 < 4 { 3 } else { 0 }),
+        );
         let comparison = compare(&before, &after, &[1, 4]).unwrap();
-        assert_eq!((comparison.greedy.mcnemar.lost, comparison.greedy.mcnemar.gained), (0, 16));
-        assert_eq!((comparison.greedy.before, comparison.greedy.after), (0.375, 0.625));
+        assert_eq!(
+            (
+                comparison.greedy.mcnemar.lost,
+                comparison.greedy.mcnemar.gained
+            ),
+            (0, 16)
+        );
+        assert_eq!(
+            (comparison.greedy.before, comparison.greedy.after),
+            (0.375, 0.625)
+        );
         assert!((comparison.greedy.mcnemar.p - 2.0 * 0.5f64.powi(16)).abs() < 1e-15);
         let one = &comparison.pass_at[&1];
-        assert!((one.paired.difference - (one.after - one.before)).abs() < 1e-12 && one.paired.p < 0.01, "{one:?}");
+        assert!(
+            (one.paired.difference - (one.after - one.before)).abs() < 1e-12 && one.paired.p < 0.01,
+            "{one:?}"
+        );
         let clustered = one.clustered.unwrap();
-        assert!(clustered.ci95.upper - clustered.ci95.lower > 1.5 * (one.paired.ci95.upper - one.paired.ci95.lower));
+        assert!(
+            clustered.ci95.upper - clustered.ci95.lower
+                > 1.5 * (one.paired.ci95.upper - one.paired.ci95.lower)
+        );
         let text = one.to_string();
-        assert!(text.starts_with("+31.2 points [2") && text.ends_with("], p ≤ 0.0002"), "{text}");
-        let back: Comparison = serde_json::from_str(&serde_json::to_string(&comparison).unwrap()).unwrap();
+        assert!(
+            text.starts_with("+31.2 points [2") && text.ends_with("], p ≤ 0.0002"),
+            "{text}"
+        );
+        let back: Comparison =
+            serde_json::from_str(&serde_json::to_string(&comparison).unwrap()).unwrap();
         assert_eq!(back, comparison);
     }
 
@@ -186,15 +287,37 @@ mod tests {
     fn a_model_does_not_differ_from_itself() {
         let same = results(|p| p % 2 == 0, |p| p % 5);
         let comparison = compare(&same, &same, &[1]).unwrap();
-        assert_eq!((comparison.greedy.mcnemar.p, comparison.pass_at[&1].paired.p), (1.0, 1.0));
-        assert_eq!(comparison.greedy.to_string(), "+0.0 points [0.0, 0.0], p = 1.0000");
+        assert_eq!(
+            (comparison.greedy.mcnemar.p, comparison.pass_at[&1].paired.p),
+            (1.0, 1.0)
+        );
+        assert_eq!(
+            comparison.greedy.to_string(),
+            "+0.0 points [0.0, 0.0], p = 1.0000"
+        );
     }
 
     #[test]
     fn only_like_is_compared_with_like() {
         let all = results(|_| true, |_| 1);
-        assert_eq!(compare(&all, &all[1..], &[1]), Err(Incomparable::Problems { before: 64, after: 63 }));
-        assert_eq!(compare(&all[..1], &all[..1], &[1]), Err(Incomparable::Few { found: 1 }));
-        assert_eq!(compare(&all, &all, &[5]), Err(Incomparable::PassAt { k: 5, samples: 4, problem: 0 }));
+        assert_eq!(
+            compare(&all, &all[1..], &[1]),
+            Err(Incomparable::Problems {
+                before: 64,
+                after: 63
+            })
+        );
+        assert_eq!(
+            compare(&all[..1], &all[..1], &[1]),
+            Err(Incomparable::Few { found: 1 })
+        );
+        assert_eq!(
+            compare(&all, &all, &[5]),
+            Err(Incomparable::PassAt {
+                k: 5,
+                samples: 4,
+                problem: 0
+            })
+        );
     }
 }

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::lines::{BySplit, Count, EvaluationSeconds, Grokking, MetricsLine, RolloutCounts, Sampled, Share, SplitMetrics, scores};
+use super::lines::{
+    BySplit, Count, EvaluationSeconds, Grokking, MetricsLine, RolloutCounts, Sampled, Share,
+    SplitMetrics, scores,
+};
 use crate::grokking::Evaluation;
 use crate::stats::{Cluster, Interval, RESAMPLES, Z95, clustered, pass_at, wilson};
 use crate::{Digest, Holdout, Split, Verdict, Verification, seed};
@@ -75,8 +78,21 @@ impl Breakdown {
         grokking: Grokking,
         seconds: EvaluationSeconds,
     ) -> MetricsLine {
-        let Self { splits, families, rules } = self;
-        MetricsLine { iteration, adapter, holdout, splits, families, rules, grokking, seconds }
+        let Self {
+            splits,
+            families,
+            rules,
+        } = self;
+        MetricsLine {
+            iteration,
+            adapter,
+            holdout,
+            splits,
+            families,
+            rules,
+            grokking,
+            seconds,
+        }
     }
 }
 
@@ -91,19 +107,51 @@ struct Verified<'a> {
 ///
 /// # Errors
 /// Outcomes that are missing, doubled, of no known problem or infrastructure errors; a k above `sampling.n`.
-pub fn evaluate(problems: &[ProblemRef<'_>], outcomes: &[RolloutOutcome], sampling: &Sampling) -> Result<Breakdown, Error> {
+pub fn evaluate(
+    problems: &[ProblemRef<'_>],
+    outcomes: &[RolloutOutcome],
+    sampling: &Sampling,
+) -> Result<Breakdown, Error> {
     let verified = pair_up(problems, outcomes, sampling.n)?;
-    let mut breakdown = Breakdown { splits: BySplit::new(), families: BTreeMap::new(), rules: BTreeMap::new() };
+    let mut breakdown = Breakdown {
+        splits: BySplit::new(),
+        families: BTreeMap::new(),
+        rules: BTreeMap::new(),
+    };
     for &split in Split::ALL {
-        let of_split: Vec<&Verified<'_>> = verified.iter().filter(|v| v.problem.split == split).collect();
+        let of_split: Vec<&Verified<'_>> = verified
+            .iter()
+            .filter(|v| v.problem.split == split)
+            .collect();
         if !of_split.is_empty() {
-            breakdown.splits.insert(split, split_metrics(split, &of_split, sampling)?);
+            breakdown
+                .splits
+                .insert(split, split_metrics(split, &of_split, sampling)?);
         }
     }
     for one in &verified {
-        let ProblemRef { split, family, rule, .. } = one.problem;
-        one.add_to(breakdown.families.entry(family.to_owned()).or_default().entry(split).or_default());
-        one.add_to(breakdown.rules.entry(format!("{family}/{rule}")).or_default().entry(split).or_default());
+        let ProblemRef {
+            split,
+            family,
+            rule,
+            ..
+        } = one.problem;
+        one.add_to(
+            breakdown
+                .families
+                .entry(family.to_owned())
+                .or_default()
+                .entry(split)
+                .or_default(),
+        );
+        one.add_to(
+            breakdown
+                .rules
+                .entry(format!("{family}/{rule}"))
+                .or_default()
+                .entry(split)
+                .or_default(),
+        );
     }
     Ok(breakdown)
 }
@@ -125,24 +173,43 @@ impl Verified<'_> {
 }
 
 /// Gives every problem its rollouts, in the order of `problems`.
-fn pair_up<'a>(problems: &[ProblemRef<'a>], outcomes: &'a [RolloutOutcome], n: u32) -> Result<Vec<Verified<'a>>, Error> {
+fn pair_up<'a>(
+    problems: &[ProblemRef<'a>],
+    outcomes: &'a [RolloutOutcome],
+    n: u32,
+) -> Result<Vec<Verified<'a>>, Error> {
     let mut greedy: HashMap<u32, Vec<&Verification>> = HashMap::new();
     let mut sampled: HashMap<u32, BTreeMap<u32, &Verification>> = HashMap::new();
     let known: std::collections::HashSet<u32> = problems.iter().map(|p| p.ordinal).collect();
     for outcome in outcomes {
-        let RolloutOutcome { problem, sample, verification, .. } = outcome;
+        let RolloutOutcome {
+            problem,
+            sample,
+            verification,
+            ..
+        } = outcome;
         if !known.contains(problem) {
             return Err(Error::UnknownProblem { problem: *problem });
         }
         if verification.verdict == Verdict::InfrastructureError {
-            return Err(Error::NotAVerdict { problem: Some(*problem) });
+            return Err(Error::NotAVerdict {
+                problem: Some(*problem),
+            });
         }
         if outcome.greedy {
             greedy.entry(*problem).or_default().push(verification);
-        } else if sampled.entry(*problem).or_default().insert(*sample, verification).is_some() {
+        } else if sampled
+            .entry(*problem)
+            .or_default()
+            .insert(*sample, verification)
+            .is_some()
+        {
             return Err(Error::Samples {
                 problem: *problem,
-                found: outcomes.iter().filter(|o| o.problem == *problem && !o.greedy).count(),
+                found: outcomes
+                    .iter()
+                    .filter(|o| o.problem == *problem && !o.greedy)
+                    .count(),
                 n,
             });
         }
@@ -150,17 +217,38 @@ fn pair_up<'a>(problems: &[ProblemRef<'a>], outcomes: &'a [RolloutOutcome], n: u
     let pair = |&problem: &ProblemRef<'a>| {
         let ordinal = problem.ordinal;
         let greedy = greedy.remove(&ordinal).unwrap_or_default();
-        let [one] = greedy[..] else { return Err(Error::Greedy { problem: ordinal, found: greedy.len() }) };
-        let sampled: Vec<&Verification> = sampled.remove(&ordinal).unwrap_or_default().into_values().collect();
+        let [one] = greedy[..] else {
+            return Err(Error::Greedy {
+                problem: ordinal,
+                found: greedy.len(),
+            });
+        };
+        let sampled: Vec<&Verification> = sampled
+            .remove(&ordinal)
+            .unwrap_or_default()
+            .into_values()
+            .collect();
         if sampled.len() != n as usize {
-            return Err(Error::Samples { problem: ordinal, found: sampled.len(), n });
+            return Err(Error::Samples {
+                problem: ordinal,
+                found: sampled.len(),
+                n,
+            });
         }
-        Ok(Verified { problem, greedy: one, sampled })
+        Ok(Verified {
+            problem,
+            greedy: one,
+            sampled,
+        })
     };
     problems.iter().map(pair).collect()
 }
 
-fn split_metrics(split: Split, verified: &[&Verified<'_>], sampling: &Sampling) -> Result<SplitMetrics, Error> {
+fn split_metrics(
+    split: Split,
+    verified: &[&Verified<'_>],
+    sampling: &Sampling,
+) -> Result<SplitMetrics, Error> {
     let counts = RolloutCounts::of(verified.iter().map(|v| v.greedy), 0)?;
     let accuracy = f64::from(counts.correct) / f64::from(counts.total);
     let by_rule = clusters(verified, |v| f64::from(u8::from(v.greedy.correct())));
@@ -172,11 +260,19 @@ fn split_metrics(split: Split, verified: &[&Verified<'_>], sampling: &Sampling) 
         ci95_clustered: interval_of(&by_rule, split, 0),
         shortcuts: counts.shortcuts,
         verdicts: counts.verdicts,
-        sampled: if sampling.n == 0 { None } else { Some(sampled(split, verified, sampling)?) },
+        sampled: if sampling.n == 0 {
+            None
+        } else {
+            Some(sampled(split, verified, sampling)?)
+        },
     })
 }
 
-fn sampled(split: Split, verified: &[&Verified<'_>], sampling: &Sampling) -> Result<Sampled, Error> {
+fn sampled(
+    split: Split,
+    verified: &[&Verified<'_>],
+    sampling: &Sampling,
+) -> Result<Sampled, Error> {
     let n = sampling.n;
     let counts = RolloutCounts::of(verified.iter().flat_map(|v| v.sampled.iter().copied()), 0)?;
     let (mut rates, mut intervals) = (BTreeMap::new(), BTreeMap::new());
@@ -184,7 +280,10 @@ fn sampled(split: Split, verified: &[&Verified<'_>], sampling: &Sampling) -> Res
         if pass_at(n, 0, k).is_none() {
             return Err(Error::PassAt { k, n });
         }
-        let of_problem = |v: &Verified<'_>| pass_at(n, v.correct(), k).expect("k is between 1 and n, and no more than n are correct");
+        let of_problem = |v: &Verified<'_>| {
+            pass_at(n, v.correct(), k)
+                .expect("k is between 1 and n, and no more than n are correct")
+        };
         let mean = verified.iter().map(|v| of_problem(v)).sum::<f64>() / verified.len() as f64;
         rates.insert(k, tidy(mean));
         if let Some(interval) = interval_of(&clusters(verified, of_problem), split, k) {
@@ -208,7 +307,9 @@ fn sampled(split: Split, verified: &[&Verified<'_>], sampling: &Sampling) -> Res
 fn clusters(verified: &[&Verified<'_>], value: impl Fn(&Verified<'_>) -> f64) -> Vec<Cluster> {
     let mut by_rule: BTreeMap<(&str, &str), Cluster> = BTreeMap::new();
     for one in verified {
-        let cluster = by_rule.entry((one.problem.family, one.problem.rule)).or_default();
+        let cluster = by_rule
+            .entry((one.problem.family, one.problem.rule))
+            .or_default();
         cluster.sum += value(one);
         cluster.count += 1.0;
     }
@@ -217,7 +318,14 @@ fn clusters(verified: &[&Verified<'_>], value: impl Fn(&Verified<'_>) -> f64) ->
 
 /// The seed is that of the number, the same in every iteration and experiment, so that equal results have equal intervals.
 fn interval_of(clusters: &[Cluster], split: Split, k: u32) -> Option<Interval> {
-    let seed = seed::derive(0, &[b"ci95_clustered", split.as_str().as_bytes(), &k.to_le_bytes()]);
+    let seed = seed::derive(
+        0,
+        &[
+            b"ci95_clustered",
+            split.as_str().as_bytes(),
+            &k.to_le_bytes(),
+        ],
+    );
     clustered(clusters, RESAMPLES, seed).map(tidy_interval)
 }
 
@@ -227,7 +335,10 @@ fn tidy(value: f64) -> f64 {
 }
 
 fn tidy_interval(interval: Interval) -> Interval {
-    Interval { lower: tidy(interval.lower), upper: tidy(interval.upper) }
+    Interval {
+        lower: tidy(interval.lower),
+        upper: tidy(interval.upper),
+    }
 }
 
 #[cfg(test)]

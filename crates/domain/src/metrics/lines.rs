@@ -88,7 +88,10 @@ pub struct Grokking {
 
 impl From<&Report> for Grokking {
     fn from(report: &Report) -> Self {
-        Self { phase: report.phase, onset: report.onset }
+        Self {
+            phase: report.phase,
+            onset: report.onset,
+        }
     }
 }
 
@@ -150,8 +153,20 @@ impl MetricsLine {
 
 /// The greedy scores of one iteration; a split without problems counts 0 of 0.
 pub(super) fn scores(iteration: u32, splits: &BySplit<SplitMetrics>) -> Evaluation {
-    let score = |split| splits.get(&split).map_or(Score::default(), |m: &SplitMetrics| Score { correct: m.correct, total: m.total });
-    Evaluation { iteration, train: score(Split::Train), val: score(Split::Val), test: score(Split::Test) }
+    let score = |split| {
+        splits
+            .get(&split)
+            .map_or(Score::default(), |m: &SplitMetrics| Score {
+                correct: m.correct,
+                total: m.total,
+            })
+    };
+    Evaluation {
+        iteration,
+        train: score(Split::Train),
+        val: score(Split::Val),
+        test: score(Split::Test),
+    }
 }
 
 impl RolloutCounts {
@@ -159,8 +174,14 @@ impl RolloutCounts {
     ///
     /// # Errors
     /// An infrastructure error among them: it says nothing about a candidate and has no place in a denominator.
-    pub fn of<'a>(verifications: impl IntoIterator<Item = &'a Verification>, selected: u32) -> Result<Self, Error> {
-        let mut counts = Self { selected, ..Self::default() };
+    pub fn of<'a>(
+        verifications: impl IntoIterator<Item = &'a Verification>,
+        selected: u32,
+    ) -> Result<Self, Error> {
+        let mut counts = Self {
+            selected,
+            ..Self::default()
+        };
         for verification in verifications {
             if verification.verdict == Verdict::InfrastructureError {
                 return Err(Error::NotAVerdict { problem: None });

@@ -5,9 +5,11 @@ mod compare;
 mod evaluate;
 mod lines;
 
-pub use compare::{Comparison, GreedyComparison, Incomparable, ProblemResult, SampledComparison, compare};
+pub use compare::{
+    Comparison, GreedyComparison, Incomparable, ProblemResult, SampledComparison, compare,
+};
 pub use evaluate::{Breakdown, Error, ProblemRef, RolloutOutcome, Sampling, evaluate};
 pub use lines::{
-    BySplit, Count, EvaluationSeconds, Grokking, IterationLine, IterationSeconds, MetricsLine, RolloutCounts, Sampled, Share, SplitMetrics,
-    Training,
+    BySplit, Count, EvaluationSeconds, Grokking, IterationLine, IterationSeconds, MetricsLine,
+    RolloutCounts, Sampled, Share, SplitMetrics, Training,
 };

@@ -38,7 +38,10 @@ mod tests {
         let mut draws = Draws::new(1);
         let mut counts = [0u32; 7];
         (0..70_000).for_each(|_| counts[draws.below(7)] += 1);
-        let chi_squared: f64 = counts.iter().map(|&c| (f64::from(c) - 10_000.0).powi(2) / 10_000.0).sum();
+        let chi_squared: f64 = counts
+            .iter()
+            .map(|&c| (f64::from(c) - 10_000.0).powi(2) / 10_000.0)
+            .sum();
         assert!(chi_squared < 22.5, "{counts:?}"); // p = 0.001 at 6 degrees of freedom
         let mean = (0..10_000).map(|_| draws.unit()).sum::<f64>() / 10_000.0;
         assert!((mean - 0.5).abs() < 0.015, "{mean}");

@@ -40,14 +40,25 @@ pub struct Cluster {
 /// Wilson's score interval for a `rate` among `count`, with normal quantile `z`. Nothing counted says nothing: [0, 1].
 pub fn wilson(rate: f64, count: f64, z: f64) -> Interval {
     if count <= 0.0 {
-        return Interval { lower: 0.0, upper: 1.0 };
+        return Interval {
+            lower: 0.0,
+            upper: 1.0,
+        };
     }
     let z2 = z * z;
     let scale = 1.0 + z2 / count;
     let centre = (rate + z2 / (2.0 * count)) / scale;
     let half = z / scale * (rate * (1.0 - rate) / count + z2 / (4.0 * count * count)).sqrt();
-    let lower = if rate <= 0.0 { 0.0 } else { (centre - half).max(0.0) };
-    let upper = if rate >= 1.0 { 1.0 } else { (centre + half).min(1.0) };
+    let lower = if rate <= 0.0 {
+        0.0
+    } else {
+        (centre - half).max(0.0)
+    };
+    let upper = if rate >= 1.0 {
+        1.0
+    } else {
+        (centre + half).min(1.0)
+    };
     Interval { lower, upper }
 }
 
@@ -102,7 +113,10 @@ pub(super) fn percentiles(sorted: &[f64]) -> Interval {
         let (below, above) = (position.floor() as usize, position.ceil() as usize);
         sorted[below] + (sorted[above] - sorted[below]) * position.fract()
     };
-    Interval { lower: at(0.025), upper: at(0.975) }
+    Interval {
+        lower: at(0.025),
+        upper: at(0.975),
+    }
 }
 
 #[cfg(test)]
@@ -114,12 +128,19 @@ mod tests {
     #[test]
     fn wilson_matches_published_values() {
         let close = |interval: Interval, lower: f64, upper: f64| {
-            assert!((interval.lower - lower).abs() < 5e-4 && (interval.upper - upper).abs() < 5e-4, "{interval:?}");
+            assert!(
+                (interval.lower - lower).abs() < 5e-4 && (interval.upper - upper).abs() < 5e-4,
+                "{interval:?}"
+            );
         };
         close(wilson(81.0 / 263.0, 263.0, Z95), 0.2553, 0.3662); // Newcombe 1998, table I
         close(wilson(0.0, 20.0, Z95), 0.0, 0.1611);
         close(wilson(1.0 / 29.0, 29.0, Z95), 0.0061, 0.1718);
-        close(difference((48.0 / 80.0, 80.0), (56.0 / 70.0, 70.0), Z95), 0.0524, 0.3339); // Newcombe 1998, table II
+        close(
+            difference((48.0 / 80.0, 80.0), (56.0 / 70.0, 70.0), Z95),
+            0.0524,
+            0.3339,
+        ); // Newcombe 1998, table II
     }
 
     /// Wilson's bounds are the rates at which the score test is exactly significant.
@@ -137,15 +158,35 @@ mod tests {
 
     #[test]
     fn clusters_that_fall_together_widen_the_interval() {
-        let together: Vec<_> = (0..10).map(|i| Cluster { sum: if i < 5 { 10.0 } else { 0.0 }, count: 10.0 }).collect();
-        let spread: Vec<_> = (0..100).map(|i| Cluster { sum: f64::from(i % 2), count: 1.0 }).collect();
-        let width = |clusters: &[Cluster]| clustered(clusters, 2_000, 1).map(|i| i.upper - i.lower).unwrap();
+        let together: Vec<_> = (0..10)
+            .map(|i| Cluster {
+                sum: if i < 5 { 10.0 } else { 0.0 },
+                count: 10.0,
+            })
+            .collect();
+        let spread: Vec<_> = (0..100)
+            .map(|i| Cluster {
+                sum: f64::from(i % 2),
+                count: 1.0,
+            })
+            .collect();
+        let width = |clusters: &[Cluster]| {
+            clustered(clusters, 2_000, 1)
+                .map(|i| i.upper - i.lower)
+                .unwrap()
+        };
         assert!(width(&together) > 2.5 * width(&spread));
         assert!((width(&spread) - 0.196).abs() < 0.03, "{}", width(&spread)); // 2 × 1.96 × √(0.25/100)
-        assert_eq!(clustered(&together, 2_000, 1), clustered(&together, 2_000, 1));
+        assert_eq!(
+            clustered(&together, 2_000, 1),
+            clustered(&together, 2_000, 1)
+        );
         assert_ne!(clustered(&spread, 2_000, 1), None);
         assert_eq!(clustered(&together[..1], 2_000, 1), None);
-        let never = [Cluster { sum: 0.0, count: 3.0 }; 10];
+        let never = [Cluster {
+            sum: 0.0,
+            count: 3.0,
+        }; 10];
         assert_eq!(clustered(&never, 2_000, 1), Some(wilson(0.0, 10.0, Z95)));
     }
 

@@ -37,7 +37,11 @@ pub fn mcnemar(lost: u32, gained: u32) -> McNemar {
         log_term += f64::from(n - i + 1).ln() - f64::from(i).ln();
         tail += log_term.exp();
     }
-    McNemar { lost, gained, p: (2.0 * tail).min(1.0) }
+    McNemar {
+        lost,
+        gained,
+        p: (2.0 * tail).min(1.0),
+    }
 }
 
 /// Compares by clusters of per-problem differences (one problem a cluster for a statement on these problems, one rule a cluster
@@ -47,7 +51,11 @@ pub fn paired(differences: &[Cluster], resamples: usize, seed: u64) -> Option<Pa
         return None;
     }
     let count: f64 = differences.iter().map(|d| d.count).sum();
-    let difference = if count > 0.0 { differences.iter().map(|d| d.sum).sum::<f64>() / count } else { 0.0 };
+    let difference = if count > 0.0 {
+        differences.iter().map(|d| d.sum).sum::<f64>() / count
+    } else {
+        0.0
+    };
     let means = resample(differences, resamples, seed);
     let not_above = means.iter().filter(|&&m| m <= 1e-12).count();
     let not_below = means.iter().filter(|&&m| m >= -1e-12).count();
@@ -63,14 +71,24 @@ pub fn paired(differences: &[Cluster], resamples: usize, seed: u64) -> Option<Pa
 /// How often random signs give a sum at least as far from 0 as the one seen.
 fn sign_flip(differences: &[Cluster], resamples: usize, seed: u64) -> f64 {
     const EXACT: usize = 16;
-    let sums: Vec<f64> = differences.iter().map(|d| d.sum).filter(|s| s.abs() > 1e-12).collect();
+    let sums: Vec<f64> = differences
+        .iter()
+        .map(|d| d.sum)
+        .filter(|s| s.abs() > 1e-12)
+        .collect();
     let seen = sums.iter().sum::<f64>().abs() - 1e-9;
     let signed = |signs: &dyn Fn(usize) -> bool| {
-        let total: f64 = sums.iter().enumerate().map(|(i, s)| if signs(i) { *s } else { -s }).sum();
+        let total: f64 = sums
+            .iter()
+            .enumerate()
+            .map(|(i, s)| if signs(i) { *s } else { -s })
+            .sum();
         total.abs() >= seen
     };
     if sums.len() <= EXACT {
-        let hits = (0u32..1 << sums.len()).filter(|mask| signed(&|i| mask >> i & 1 == 1)).count();
+        let hits = (0u32..1 << sums.len())
+            .filter(|mask| signed(&|i| mask >> i & 1 == 1))
+            .count();
         return hits as f64 / f64::from(1u32 << sums.len());
     }
     let mut draws = Draws::new(seed);
@@ -89,7 +107,10 @@ mod tests {
     use super::*;
 
     fn single(values: impl IntoIterator<Item = f64>) -> Vec<Cluster> {
-        values.into_iter().map(|sum| Cluster { sum, count: 1.0 }).collect()
+        values
+            .into_iter()
+            .map(|sum| Cluster { sum, count: 1.0 })
+            .collect()
     }
 
     #[test]
@@ -98,9 +119,14 @@ mod tests {
             for gained in 0u32..9 {
                 let n = lost + gained;
                 let extreme = lost.min(gained);
-                let as_far = (0u32..1 << n).filter(|m| m.count_ones().min(n - m.count_ones()) <= extreme).count();
+                let as_far = (0u32..1 << n)
+                    .filter(|m| m.count_ones().min(n - m.count_ones()) <= extreme)
+                    .count();
                 let expected = as_far as f64 / f64::from(1u32 << n);
-                assert!((mcnemar(lost, gained).p - expected).abs() < 1e-12, "{lost} {gained}");
+                assert!(
+                    (mcnemar(lost, gained).p - expected).abs() < 1e-12,
+                    "{lost} {gained}"
+                );
             }
         }
         assert!((mcnemar(5, 20).p - 0.004_077_3).abs() < 1e-6);
@@ -109,11 +135,25 @@ mod tests {
 
     #[test]
     fn a_clear_gain_is_found_and_no_gain_is_not() {
-        let clear = paired(&single((0..60).map(|i| if i % 3 == 0 { 0.75 } else { 0.0 })), 10_000, 3).unwrap();
-        assert!((clear.difference - 0.25).abs() < 1e-12 && clear.p < 0.001 && clear.p_sign_flip < 0.001, "{clear:?}");
-        assert!(clear.ci95.lower > 0.15 && clear.ci95.upper < 0.36, "{clear:?}");
+        let clear = paired(
+            &single((0..60).map(|i| if i % 3 == 0 { 0.75 } else { 0.0 })),
+            10_000,
+            3,
+        )
+        .unwrap();
+        assert!(
+            (clear.difference - 0.25).abs() < 1e-12 && clear.p < 0.001 && clear.p_sign_flip < 0.001,
+            "{clear:?}"
+        );
+        assert!(
+            clear.ci95.lower > 0.15 && clear.ci95.upper < 0.36,
+            "{clear:?}"
+        );
         let even = paired(&single((0..60).map(|i| f64::from(i % 2) - 0.5)), 10_000, 3).unwrap();
-        assert!(even.p > 0.9 && even.p_sign_flip > 0.9 && even.ci95.contains(0.0), "{even:?}");
+        assert!(
+            even.p > 0.9 && even.p_sign_flip > 0.9 && even.ci95.contains(0.0),
+            "{even:?}"
+        );
         let same = paired(&single([0.0; 30]), 1_000, 3).unwrap();
         assert_eq!((same.difference, same.p, same.p_sign_flip), (0.0, 1.0, 1.0));
         assert_eq!(paired(&single([1.0]), 1_000, 3), None);
@@ -132,11 +172,15 @@ mod tests {
         let mut draws = Draws::new(11);
         let (mut bootstrap, mut flips) = (0, 0);
         for round in 0..400 {
-            let values = single((0..60).map(|_| (draws.below(5) as f64 - draws.below(5) as f64) / 4.0));
+            let values =
+                single((0..60).map(|_| (draws.below(5) as f64 - draws.below(5) as f64) / 4.0));
             let result = paired(&values, 500, round).unwrap();
             bootstrap += u32::from(result.p < 0.05);
             flips += u32::from(result.p_sign_flip < 0.05);
         }
-        assert!((6..=40).contains(&bootstrap) && (6..=36).contains(&flips), "{bootstrap} {flips} of 400");
+        assert!(
+            (6..=40).contains(&bootstrap) && (6..=36).contains(&flips),
+            "{bootstrap} {flips} of 400"
+        );
     }
 }

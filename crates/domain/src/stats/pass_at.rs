@@ -9,7 +9,9 @@ pub fn pass_at(samples: u32, correct: u32, k: u32) -> Option<f64> {
     if samples - correct < k {
         return Some(1.0);
     }
-    let all_wrong: f64 = (samples - correct + 1..=samples).map(|i| 1.0 - f64::from(k) / f64::from(i)).product();
+    let all_wrong: f64 = (samples - correct + 1..=samples)
+        .map(|i| 1.0 - f64::from(k) / f64::from(i))
+        .product();
     Some(1.0 - all_wrong)
 }
 
@@ -22,7 +24,9 @@ mod tests {
     /// The share of all k-subsets of the samples that hold a correct one; the first `correct` bits stand for those.
     fn by_enumeration(samples: u32, correct: u32, k: u32) -> f64 {
         let subsets = (0u32..1 << samples).filter(|s| s.count_ones() == k);
-        let (all, hit) = subsets.fold((0u32, 0u32), |(all, hit), s| (all + 1, hit + u32::from(s & ((1 << correct) - 1) != 0)));
+        let (all, hit) = subsets.fold((0u32, 0u32), |(all, hit), s| {
+            (all + 1, hit + u32::from(s & ((1 << correct) - 1) != 0))
+        });
         f64::from(hit) / f64::from(all)
     }
 
@@ -32,11 +36,17 @@ mod tests {
             for correct in 0..=samples {
                 for k in 1..=samples {
                     let estimate = pass_at(samples, correct, k).unwrap();
-                    assert!((estimate - by_enumeration(samples, correct, k)).abs() < 1e-12, "{samples} {correct} {k}");
+                    assert!(
+                        (estimate - by_enumeration(samples, correct, k)).abs() < 1e-12,
+                        "{samples} {correct} {k}"
+                    );
                 }
             }
         }
-        assert_eq!((pass_at(4, 1, 5), pass_at(4, 1, 0), pass_at(4, 5, 1)), (None, None, None));
+        assert_eq!(
+            (pass_at(4, 1, 5), pass_at(4, 1, 0), pass_at(4, 5, 1)),
+            (None, None, None)
+        );
     }
 
     proptest! {

@@ -20,7 +20,11 @@ fn bisect(tail: f64, tail_of: impl Fn(f64) -> f64) -> f64 {
     }
     for _ in 0..100 {
         let middle = 0.5 * (low + high);
-        if tail_of(middle) > tail { low = middle } else { high = middle }
+        if tail_of(middle) > tail {
+            low = middle
+        } else {
+            high = middle
+        }
     }
     0.5 * (low + high)
 }
@@ -53,7 +57,11 @@ fn student_tail(t: f64, freedom: u32) -> f64 {
         power += 2;
         term *= f64::from(power - 1) / f64::from(power) * cosine * cosine;
     }
-    let within = if odd { (angle + sine * sum) / FRAC_PI_2 } else { sine * sum };
+    let within = if odd {
+        (angle + sine * sum) / FRAC_PI_2
+    } else {
+        sine * sum
+    };
     0.5 * (1.0 - within)
 }
 
@@ -63,15 +71,33 @@ mod tests {
 
     #[test]
     fn known_quantiles() {
-        for (tail, z) in
-            [(0.5, 0.0), (0.05, 1.644_853_626_951), (0.025, 1.959_963_984_540), (0.001, 3.090_232_306_168), (1e-6, 4.753_424_308_823)]
-        {
-            assert!((normal_quantile(tail) - z).abs() < 1e-9, "{tail}: {}", normal_quantile(tail));
+        for (tail, z) in [
+            (0.5, 0.0),
+            (0.05, 1.644_853_626_951),
+            (0.025, 1.959_963_984_540),
+            (0.001, 3.090_232_306_168),
+            (1e-6, 4.753_424_308_823),
+        ] {
+            assert!(
+                (normal_quantile(tail) - z).abs() < 1e-9,
+                "{tail}: {}",
+                normal_quantile(tail)
+            );
         }
-        let student =
-            [(1, 6.313_751_515), (2, 2.919_985_580), (3, 2.353_363_435), (4, 2.131_846_786), (9, 1.833_112_933), (30, 1.697_260_887)];
+        let student = [
+            (1, 6.313_751_515),
+            (2, 2.919_985_580),
+            (3, 2.353_363_435),
+            (4, 2.131_846_786),
+            (9, 1.833_112_933),
+            (30, 1.697_260_887),
+        ];
         for (freedom, t) in student {
-            assert!((student_quantile(0.05, freedom) - t).abs() < 1e-8, "{freedom}: {}", student_quantile(0.05, freedom));
+            assert!(
+                (student_quantile(0.05, freedom) - t).abs() < 1e-8,
+                "{freedom}: {}",
+                student_quantile(0.05, freedom)
+            );
         }
     }
 }

@@ -26,11 +26,13 @@ impl<'de> Deserialize<'de> for Value {
 
 fn read(json: &str) -> Result<Value, Malformed> {
     let json = numbers::as_python(json)?;
-    serde_json::from_str::<Node>(&json).map(|Node(value)| value).map_err(|error| {
-        // The place is one in this text, which nobody has before them.
-        let place = format!(" at line {} column {}", error.line(), error.column());
-        Malformed(error.to_string().replace(&place, ""))
-    })
+    serde_json::from_str::<Node>(&json)
+        .map(|Node(value)| value)
+        .map_err(|error| {
+            // The place is one in this text, which nobody has before them.
+            let place = format!(" at line {} column {}", error.line(), error.column());
+            Malformed(error.to_string().replace(&place, ""))
+        })
 }
 
 /// A value, or a part of one, whose numbers the parser does not change.
@@ -96,48 +98,84 @@ impl<'de> Visitor<'de> for Reader {
 /// with a key that is a tag.
 fn object(mut entries: Vec<(String, Value)>) -> Result<Value, Malformed> {
     if let Some(key) = repeated(&entries) {
-        return Err(Malformed(format!("the key `{}` is twice in an object", shortened(key))));
+        return Err(Malformed(format!(
+            "the key `{}` is twice in an object",
+            shortened(key)
+        )));
     }
     if entries.len() == 1 && entries[0].0.starts_with('$') {
         let (tag, content) = entries.remove(0);
         return tagged(&tag, content);
     }
     if let Some((tag, _)) = entries.iter().find(|(key, _)| TAGS.contains(&key.as_str())) {
-        return Err(Malformed(format!("the tag `{tag}` is not alone in its object; {}", dictionary(tag))));
+        return Err(Malformed(format!(
+            "the tag `{tag}` is not alone in its object; {}",
+            dictionary(tag)
+        )));
     }
-    Ok(Value::Dict(entries.into_iter().map(|(key, value)| (Value::Str(key), value)).collect()))
+    Ok(Value::Dict(
+        entries
+            .into_iter()
+            .map(|(key, value)| (Value::Str(key), value))
+            .collect(),
+    ))
 }
 
 fn repeated(entries: &[(String, Value)]) -> Option<&str> {
     let mut keys = HashSet::new();
-    entries.iter().map(|(key, _)| key.as_str()).find(|key| !keys.insert(*key))
+    entries
+        .iter()
+        .map(|(key, _)| key.as_str())
+        .find(|key| !keys.insert(*key))
 }
 
 fn tagged(tag: &str, content: Value) -> Result<Value, Malformed> {
     match (tag, content) {
         ("$int", Value::Str(digits)) if is_integer(&digits) => integer(&digits),
         ("$int", other) => Err(mistaken(tag, "the digits of an integer as a text", &other)),
-        ("$float", Value::Str(text)) => float(&text).map(Value::Float).ok_or_else(|| no_float(&Value::Str(text))),
+        ("$float", Value::Str(text)) => float(&text)
+            .map(Value::Float)
+            .ok_or_else(|| no_float(&Value::Str(text))),
         ("$float", other) => Err(no_float(&other)),
         ("$tuple", Value::List(items)) => Ok(Value::Tuple(items)),
         ("$tuple", other) => Err(mistaken(tag, "a list", &other)),
-        ("$dict", Value::List(items)) => items.into_iter().map(pair).collect::<Result<_, _>>().map(Value::Dict),
+        ("$dict", Value::List(items)) => items
+            .into_iter()
+            .map(pair)
+            .collect::<Result<_, _>>()
+            .map(Value::Dict),
         ("$dict", other) => Err(mistaken(tag, "a list of pairs", &other)),
-        _ => Err(Malformed(format!("unknown tag `{}`; the tags are {}; {}", shortened(tag), TAGS.join(", "), dictionary(tag)))),
+        _ => Err(Malformed(format!(
+            "unknown tag `{}`; the tags are {}; {}",
+            shortened(tag),
+            TAGS.join(", "),
+            dictionary(tag)
+        ))),
     }
 }
 
 fn mistaken(tag: &str, wanted: &str, content: &Value) -> Malformed {
-    Malformed(format!("the tag `{tag}` wants {wanted}, not `{}`; {}", shortened(&content.to_json().to_string()), dictionary(tag)))
+    Malformed(format!(
+        "the tag `{tag}` wants {wanted}, not `{}`; {}",
+        shortened(&content.to_json().to_string()),
+        dictionary(tag)
+    ))
 }
 
 /// How to write what would be taken for a tagged value.
 fn dictionary(key: &str) -> String {
-    format!("a dictionary with this key is written `{{\"$dict\": [[\"{}\", …]]}}`", shortened(key))
+    format!(
+        "a dictionary with this key is written `{{\"$dict\": [[\"{}\", …]]}}`",
+        shortened(key)
+    )
 }
 
 fn no_float(content: &Value) -> Malformed {
-    mistaken("$float", "a decimal number, `nan`, `inf` or `-inf` as a text", content)
+    mistaken(
+        "$float",
+        "a decimal number, `nan`, `inf` or `-inf` as a text",
+        content,
+    )
 }
 
 fn is_integer(digits: &str) -> bool {
@@ -147,9 +185,15 @@ fn is_integer(digits: &str) -> bool {
 
 fn integer(digits: &str) -> Result<Value, Malformed> {
     if digits.len() > MAX_DIGITS {
-        return Err(Malformed(format!("an integer of {} digits is longer than the {MAX_DIGITS} that are read", digits.len())));
+        return Err(Malformed(format!(
+            "an integer of {} digits is longer than the {MAX_DIGITS} that are read",
+            digits.len()
+        )));
     }
-    digits.parse::<BigInt>().map(Value::Int).map_err(|error| Malformed(error.to_string()))
+    digits
+        .parse::<BigInt>()
+        .map(Value::Int)
+        .map_err(|error| Malformed(error.to_string()))
 }
 
 /// As Python shows floats; not one that is beyond them all.
@@ -158,7 +202,11 @@ fn float(text: &str) -> Option<f64> {
         "nan" => Some(f64::NAN),
         "inf" => Some(f64::INFINITY),
         "-inf" => Some(f64::NEG_INFINITY),
-        _ if text.strip_prefix('-').unwrap_or(text).starts_with(|c: char| c.is_ascii_digit()) => {
+        _ if text
+            .strip_prefix('-')
+            .unwrap_or(text)
+            .starts_with(|c: char| c.is_ascii_digit()) =>
+        {
             text.parse().ok().filter(|x: &f64| x.is_finite())
         }
         _ => None,
@@ -167,7 +215,9 @@ fn float(text: &str) -> Option<f64> {
 
 fn pair(item: Value) -> Result<(Value, Value), Malformed> {
     match item {
-        Value::List(items) => <[Value; 2]>::try_from(items).map(Into::into).map_err(|items| mistaken_pair(&Value::List(items))),
+        Value::List(items) => <[Value; 2]>::try_from(items)
+            .map(Into::into)
+            .map_err(|items| mistaken_pair(&Value::List(items))),
         other => Err(mistaken_pair(&other)),
     }
 }
@@ -185,77 +235,174 @@ mod tests {
     }
 
     fn refusal(json: &str) -> String {
-        serde_json::from_str::<Value>(json).expect_err(json).to_string()
+        serde_json::from_str::<Value>(json)
+            .expect_err(json)
+            .to_string()
     }
 
     #[test]
     fn numbers_have_the_types_that_python_gives_them() {
         let zero = || Value::int(0);
-        let read: Value =
-            serde_json::from_str(r#"[-0, [-0, {"a": -0}], {"$tuple": [-0]}, {"$dict": [[-0, -0]]}, {"$int": "-0"}]"#).unwrap();
+        let read: Value = serde_json::from_str(
+            r#"[-0, [-0, {"a": -0}], {"$tuple": [-0]}, {"$dict": [[-0, -0]]}, {"$int": "-0"}]"#,
+        )
+        .unwrap();
         let inner = list([zero(), Value::Dict(vec![(Value::str("a"), zero())])]);
-        assert_eq!(read, list([zero(), inner, Value::Tuple(vec![zero()]), Value::Dict(vec![(zero(), zero())]), zero()]));
+        assert_eq!(
+            read,
+            list([
+                zero(),
+                inner,
+                Value::Tuple(vec![zero()]),
+                Value::Dict(vec![(zero(), zero())]),
+                zero()
+            ])
+        );
         for float in ["-0.0", "-0e0", "0.0", "0E5", "-0.0e-7"] {
-            let Value::Float(x) = serde_json::from_str(float).unwrap() else { panic!("{float} is no float") };
-            assert_eq!((x, x.is_sign_negative()), (0.0, float.starts_with('-')), "{float}");
+            let Value::Float(x) = serde_json::from_str(float).unwrap() else {
+                panic!("{float} is no float")
+            };
+            assert_eq!(
+                (x, x.is_sign_negative()),
+                (0.0, float.starts_with('-')),
+                "{float}"
+            );
         }
-        let large: Value = serde_json::from_str("[18446744073709551615, 18446744073709551616, 1e22]").unwrap();
-        assert_eq!(large, list([Value::int(u64::MAX), Value::int(1_u128 << 64), Value::Float(1e22)]));
+        let large: Value =
+            serde_json::from_str("[18446744073709551615, 18446744073709551616, 1e22]").unwrap();
+        assert_eq!(
+            large,
+            list([
+                Value::int(u64::MAX),
+                Value::int(1_u128 << 64),
+                Value::Float(1e22)
+            ])
+        );
     }
 
     #[test]
     fn parsed_json_is_read_alike() {
-        let json = serde_json::json!([{"$tuple": [1, -0.0, null]}, {"$int": "123456789012345678901"}]);
+        let json =
+            serde_json::json!([{"$tuple": [1, -0.0, null]}, {"$int": "123456789012345678901"}]);
         let want = Value::Tuple(vec![Value::int(1), Value::Float(-0.0), Value::None]);
-        assert_eq!(serde_json::from_value::<Value>(json).unwrap(), list([want, Value::int(123_456_789_012_345_678_901_i128)]));
+        assert_eq!(
+            serde_json::from_value::<Value>(json).unwrap(),
+            list([want, Value::int(123_456_789_012_345_678_901_i128)])
+        );
     }
 
     #[test]
     fn dictionaries_keep_their_order() {
-        let Value::Dict(pairs) = serde_json::from_str(r#"{"b": 1, "a": 2, "": 3, "c": 4}"#).unwrap() else { panic!("a dictionary") };
-        assert_eq!(pairs.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>(), ["b", "a", "", "c"].map(Value::str));
+        let Value::Dict(pairs) =
+            serde_json::from_str(r#"{"b": 1, "a": 2, "": 3, "c": 4}"#).unwrap()
+        else {
+            panic!("a dictionary")
+        };
+        assert_eq!(
+            pairs.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>(),
+            ["b", "a", "", "c"].map(Value::str)
+        );
     }
 
     #[test]
     fn unknown_and_malformed_tags_are_refused_by_name() {
-        let written = |key: &str| format!("a dictionary with this key is written `{{\"$dict\": [[\"{key}\", …]]}}`");
+        let written = |key: &str| {
+            format!("a dictionary with this key is written `{{\"$dict\": [[\"{key}\", …]]}}`")
+        };
         for (json, reason, key) in [
-            (r#"{"$set": [1, 2]}"#, "unknown tag `$set`; the tags are $int, $float, $tuple, $dict; ", "$set"),
+            (
+                r#"{"$set": [1, 2]}"#,
+                "unknown tag `$set`; the tags are $int, $float, $tuple, $dict; ",
+                "$set",
+            ),
             (r#"[[{"a": {"$": 1}}]]"#, "unknown tag `$`", "$"),
             (r#"{"$INT": "1"}"#, "unknown tag `$INT`", "$INT"),
-            (r#"{"$int": 5}"#, "the tag `$int` wants the digits of an integer as a text, not `5`", "$int"),
+            (
+                r#"{"$int": 5}"#,
+                "the tag `$int` wants the digits of an integer as a text, not `5`",
+                "$int",
+            ),
             (r#"{"$int": ""}"#, "not `\"\"`", "$int"),
             (r#"{"$int": "1_000"}"#, "not `\"1_000\"`", "$int"),
             (r#"{"$int": "+1"}"#, "not `\"+1\"`", "$int"),
             (r#"{"$int": "0x1"}"#, "not `\"0x1\"`", "$int"),
             (r#"{"$int": "1.0"}"#, "not `\"1.0\"`", "$int"),
-            (r#"{"$int": 123456789012345678901}"#, "not `{\"$int\":\"123456789012345678901\"}`", "$int"),
-            (r#"{"$float": 1.5}"#, "the tag `$float` wants a decimal number, `nan`, `inf` or `-inf` as a text, not `1.5`", "$float"),
+            (
+                r#"{"$int": 123456789012345678901}"#,
+                "not `{\"$int\":\"123456789012345678901\"}`",
+                "$int",
+            ),
+            (
+                r#"{"$float": 1.5}"#,
+                "the tag `$float` wants a decimal number, `nan`, `inf` or `-inf` as a text, not `1.5`",
+                "$float",
+            ),
             (r#"{"$float": "one"}"#, "not `\"one\"`", "$float"),
             (r#"{"$float": "Infinity"}"#, "not `\"Infinity\"`", "$float"),
             (r#"{"$float": "-nan"}"#, "not `\"-nan\"`", "$float"),
             (r#"{"$float": "1e400"}"#, "not `\"1e400\"`", "$float"),
             (r#"{"$float": null}"#, "not `null`", "$float"),
-            (r#"{"$tuple": 1}"#, "the tag `$tuple` wants a list, not `1`", "$tuple"),
-            (r#"{"$tuple": {"$tuple": []}}"#, "not `{\"$tuple\":[]}`", "$tuple"),
-            (r#"{"$dict": {"a": 1}}"#, "the tag `$dict` wants a list of pairs, not `{\"$dict\":[[\"a\",1]]}`", "$dict"),
-            (r#"{"$dict": [["a"]]}"#, "the tag `$dict` wants pairs `[key, value]`, not `[\"a\"]`", "$dict"),
+            (
+                r#"{"$tuple": 1}"#,
+                "the tag `$tuple` wants a list, not `1`",
+                "$tuple",
+            ),
+            (
+                r#"{"$tuple": {"$tuple": []}}"#,
+                "not `{\"$tuple\":[]}`",
+                "$tuple",
+            ),
+            (
+                r#"{"$dict": {"a": 1}}"#,
+                "the tag `$dict` wants a list of pairs, not `{\"$dict\":[[\"a\",1]]}`",
+                "$dict",
+            ),
+            (
+                r#"{"$dict": [["a"]]}"#,
+                "the tag `$dict` wants pairs `[key, value]`, not `[\"a\"]`",
+                "$dict",
+            ),
             (r#"{"$dict": [["a", 1, 2]]}"#, "not `[\"a\",1,2]`", "$dict"),
-            (r#"{"$dict": [{"a": 1}]}"#, "the tag `$dict` wants pairs", "$dict"),
-            (r#"{"$dict": [{"$tuple": [1, 2]}]}"#, "the tag `$dict` wants pairs", "$dict"),
-            (r#"{"$int": "1", "a": 2}"#, "the tag `$int` is not alone in its object", "$int"),
-            (r#"{"a": 2, "$tuple": [1]}"#, "the tag `$tuple` is not alone in its object", "$tuple"),
+            (
+                r#"{"$dict": [{"a": 1}]}"#,
+                "the tag `$dict` wants pairs",
+                "$dict",
+            ),
+            (
+                r#"{"$dict": [{"$tuple": [1, 2]}]}"#,
+                "the tag `$dict` wants pairs",
+                "$dict",
+            ),
+            (
+                r#"{"$int": "1", "a": 2}"#,
+                "the tag `$int` is not alone in its object",
+                "$int",
+            ),
+            (
+                r#"{"a": 2, "$tuple": [1]}"#,
+                "the tag `$tuple` is not alone in its object",
+                "$tuple",
+            ),
         ] {
             let refused = refusal(json);
-            assert!(refused.contains(reason) && refused.contains(&written(key)), "{json}: {refused}");
+            assert!(
+                refused.contains(reason) && refused.contains(&written(key)),
+                "{json}: {refused}"
+            );
         }
     }
 
     #[test]
     fn what_a_parser_would_pass_over_is_refused() {
         for (json, reason) in [
-            (r#"{"a": 1, "b": 2, "a": 1}"#, "the key `a` is twice in an object"),
-            (r#"{"$int": "1", "$int": "2"}"#, "the key `$int` is twice in an object"),
+            (
+                r#"{"a": 1, "b": 2, "a": 1}"#,
+                "the key `a` is twice in an object",
+            ),
+            (
+                r#"{"$int": "1", "$int": "2"}"#,
+                "the key `$int` is twice in an object",
+            ),
             (r#"[1, 1e400]"#, "`1e400` is beyond every float"),
             (r#""\ud800""#, "hex escape"),
             ("NaN", "expected value"),
@@ -265,7 +412,10 @@ mod tests {
         }
         let digits = |count: usize| format!("{{\"$int\": \"{}\"}}", "9".repeat(count));
         assert!(serde_json::from_str::<Value>(&digits(MAX_DIGITS)).is_ok());
-        assert!(refusal(&digits(MAX_DIGITS + 1)).contains(&format!("an integer of {} digits", MAX_DIGITS + 1)));
+        assert!(
+            refusal(&digits(MAX_DIGITS + 1))
+                .contains(&format!("an integer of {} digits", MAX_DIGITS + 1))
+        );
         assert!(refusal(&"9".repeat(MAX_DIGITS + 1)).contains("digits is longer than the"));
     }
 
@@ -273,9 +423,18 @@ mod tests {
     fn keys_that_look_like_tags_can_be_written() {
         let one = |key: &str| Value::Dict(vec![(Value::str(key), Value::int(1))]);
         for key in ["$set", "$int", "$", "$dict"] {
-            assert_eq!(serde_json::from_value::<Value>(serde_json::json!({"$dict": [[key, 1]]})).unwrap(), one(key));
+            assert_eq!(
+                serde_json::from_value::<Value>(serde_json::json!({"$dict": [[key, 1]]})).unwrap(),
+                one(key)
+            );
         }
         let two: Value = serde_json::from_str(r#"{"$gt": 1, "$lt": 2}"#).unwrap();
-        assert_eq!(two, Value::Dict(vec![(Value::str("$gt"), Value::int(1)), (Value::str("$lt"), Value::int(2))]));
+        assert_eq!(
+            two,
+            Value::Dict(vec![
+                (Value::str("$gt"), Value::int(1)),
+                (Value::str("$lt"), Value::int(2))
+            ])
+        );
     }
 }

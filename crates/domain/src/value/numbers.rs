@@ -19,7 +19,11 @@ pub(super) fn as_python(json: &str) -> Result<Cow<'_, str>, Malformed> {
         match bytes[at] {
             b'"' => at = end_of_string(bytes, at),
             b'-' | b'0'..=b'9' => {
-                let end = at + bytes[at..].iter().take_while(|byte| is_of_number(**byte)).count();
+                let end = at
+                    + bytes[at..]
+                        .iter()
+                        .take_while(|byte| is_of_number(**byte))
+                        .count();
                 if let Some(form) = other_form(&json[at..end])? {
                     out.push_str(&json[copied..at]);
                     out.push_str(&form);
@@ -48,7 +52,9 @@ fn other_form(number: &str) -> Result<Option<Cow<'static, str>>, Malformed> {
     let may_be_large = number.len() > SMALL || number.contains(['e', 'E']);
     if may_be_large && number.parse().is_ok_and(f64::is_infinite) {
         let shown = super::shortened(number);
-        return Err(Malformed(format!("`{shown}` is beyond every float; infinity is written `{{\"$float\": \"inf\"}}`")));
+        return Err(Malformed(format!(
+            "`{shown}` is beyond every float; infinity is written `{{\"$float\": \"inf\"}}`"
+        )));
     }
     Ok(None)
 }
@@ -97,16 +103,31 @@ mod tests {
         ] {
             assert!(matches!(as_python(same), Ok(Cow::Borrowed(_))), "{same}");
         }
-        assert_eq!(as_python("[-1234567890123456789, \"a\"]").unwrap(), "[{\"$int\":\"-1234567890123456789\"}, \"a\"]");
+        assert_eq!(
+            as_python("[-1234567890123456789, \"a\"]").unwrap(),
+            "[{\"$int\":\"-1234567890123456789\"}, \"a\"]"
+        );
         assert_eq!(as_python("[-0,{\"-0\":-0}]").unwrap(), "[0,{\"-0\":0}]");
-        assert_eq!((read("00000000000000000000000001"), read("-")), (None, None));
+        assert_eq!(
+            (read("00000000000000000000000001"), read("-")),
+            (None, None)
+        );
     }
 
     #[test]
     fn a_number_beyond_every_float_is_refused() {
-        for large in ["1e400", "-1E+400", "1e309", &format!("{}.5", "9".repeat(400))] {
+        for large in [
+            "1e400",
+            "-1E+400",
+            "1e309",
+            &format!("{}.5", "9".repeat(400)),
+        ] {
             let reason = as_python(large).unwrap_err().to_string();
-            assert!(reason.contains("is beyond every float; infinity is written `{\"$float\": \"inf\"}`"), "{reason}");
+            assert!(
+                reason
+                    .contains("is beyond every float; infinity is written `{\"$float\": \"inf\"}`"),
+                "{reason}"
+            );
         }
     }
 

@@ -18,7 +18,14 @@ pub(super) fn table(tokenizer: &Tokenizer) -> Vec<Vec<u8>> {
         table[id as usize] = match added.get(&id) {
             Some(token) if token.special && !TEXTS.contains(&token.content.as_str()) => Vec::new(),
             Some(token) => token.content.as_bytes().to_vec(),
-            None => text.chars().flat_map(|c| alphabet.get(&c).map_or_else(|| c.to_string().into_bytes(), |&byte| vec![byte])).collect(),
+            None => text
+                .chars()
+                .flat_map(|c| {
+                    alphabet
+                        .get(&c)
+                        .map_or_else(|| c.to_string().into_bytes(), |&byte| vec![byte])
+                })
+                .collect(),
         };
     }
     table
@@ -32,14 +39,21 @@ fn alphabet() -> HashMap<char, u8> {
             let itself = matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);
             let code = if itself { u32::from(byte) } else { next };
             next += u32::from(!itself);
-            (char::from_u32(code).expect("codes below 0x200 are characters"), byte)
+            (
+                char::from_u32(code).expect("codes below 0x200 are characters"),
+                byte,
+            )
         })
         .collect()
 }
 
 /// The character that stands for `byte`; used to write byte-level vocabularies.
 pub(crate) fn character(byte: u8) -> char {
-    *alphabet().iter().find(|(_, b)| **b == byte).expect("every byte has a character").0
+    *alphabet()
+        .iter()
+        .find(|(_, b)| **b == byte)
+        .expect("every byte has a character")
+        .0
 }
 
 #[cfg(test)]
@@ -50,7 +64,15 @@ mod tests {
     fn the_alphabet_is_a_bijection_with_the_known_marks() {
         let alphabet = alphabet();
         assert_eq!(alphabet.len(), 256);
-        assert_eq!((alphabet[&'Ġ'], alphabet[&'Ċ'], alphabet[&'a'], alphabet[&'ÿ']), (b' ', b'\n', b'a', 255));
+        assert_eq!(
+            (
+                alphabet[&'Ġ'],
+                alphabet[&'Ċ'],
+                alphabet[&'a'],
+                alphabet[&'ÿ']
+            ),
+            (b' ', b'\n', b'a', 255)
+        );
         assert_eq!(character(b' '), 'Ġ');
     }
 }

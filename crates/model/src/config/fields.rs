@@ -17,8 +17,15 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// `json`, the contents of `file`, is not an object.
     pub(crate) fn new(file: &'a str, json: &'a Value) -> Result<Self> {
-        let map = json.as_object().ok_or_else(|| Error::Config { what: file.into(), reason: "it is not an object".into() })?;
-        Ok(Self { file, map, read: RefCell::default() })
+        let map = json.as_object().ok_or_else(|| Error::Config {
+            what: file.into(),
+            reason: "it is not an object".into(),
+        })?;
+        Ok(Self {
+            file,
+            map,
+            read: RefCell::default(),
+        })
     }
 
     /// The field, unless it is null.
@@ -49,7 +56,10 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn required(&self, key: &str) -> Result<i64> {
-        self.integer(key)?.ok_or_else(|| Error::Config { what: self.file.into(), reason: format!("`{key}` is missing") })
+        self.integer(key)?.ok_or_else(|| Error::Config {
+            what: self.file.into(),
+            reason: format!("`{key}` is missing"),
+        })
     }
 
     /// Ids of a field that holds one id, a list, or nothing.
@@ -58,22 +68,38 @@ impl<'a> Fields<'a> {
             Value::Array(list) => list.iter().map(Value::as_i64).collect(),
             other => other.as_i64().map(|id| vec![id]),
         };
-        self.typed(key, "an id or a list of ids", ids).map(Option::unwrap_or_default)
+        self.typed(key, "an id or a list of ids", ids)
+            .map(Option::unwrap_or_default)
     }
 
     /// Refuses what nobody has read, is not in `harmless`, and is not switched off.
     pub(crate) fn refuse_others(&self, harmless: &[&str]) -> Result<()> {
         let read = self.read.borrow();
-        let other = |(key, value): &(&String, &Value)| !read.contains(key.as_str()) && !harmless.contains(&key.as_str()) && !is_off(value);
-        self.map
-            .iter()
-            .find(other)
-            .map_or(Ok(()), |(key, value)| Err(Error::UnknownField { file: self.file.into(), key: key.clone(), value: shortened(value) }))
+        let other = |(key, value): &(&String, &Value)| {
+            !read.contains(key.as_str()) && !harmless.contains(&key.as_str()) && !is_off(value)
+        };
+        self.map.iter().find(other).map_or(Ok(()), |(key, value)| {
+            Err(Error::UnknownField {
+                file: self.file.into(),
+                key: key.clone(),
+                value: shortened(value),
+            })
+        })
     }
 
-    fn typed<T>(&self, key: &str, wanted: &str, read: impl Fn(&'a Value) -> Option<T>) -> Result<Option<T>> {
-        let Some(value) = self.value(key) else { return Ok(None) };
-        let wrong = || Error::Config { what: self.file.into(), reason: format!("`{key}` = {}: {wanted} is wanted", shortened(value)) };
+    fn typed<T>(
+        &self,
+        key: &str,
+        wanted: &str,
+        read: impl Fn(&'a Value) -> Option<T>,
+    ) -> Result<Option<T>> {
+        let Some(value) = self.value(key) else {
+            return Ok(None);
+        };
+        let wrong = || Error::Config {
+            what: self.file.into(),
+            reason: format!("`{key}` = {}: {wanted} is wanted", shortened(value)),
+        };
         read(value).ok_or_else(wrong).map(Some)
     }
 }

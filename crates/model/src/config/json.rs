@@ -82,12 +82,24 @@ impl Config {
     /// A field is missing, of the wrong type, unknown, or asks for what is not computed here.
     pub fn from_json(json: &Value) -> Result<Self> {
         let fields = Fields::new(FILE, json)?;
-        let architecture = Architecture::parse(fields.text("model_type")?.unwrap_or("(no model_type)"))?;
+        let architecture =
+            Architecture::parse(fields.text("model_type")?.unwrap_or("(no model_type)"))?;
         refuse_other_forms(&fields, architecture)?;
-        let (hidden_size, heads) = (fields.required("hidden_size")?, fields.required("num_attention_heads")?);
+        let (hidden_size, heads) = (
+            fields.required("hidden_size")?,
+            fields.required("num_attention_heads")?,
+        );
         let qwen3 = architecture == Architecture::Qwen3;
-        let width = if qwen3 { 128 } else { hidden_size.checked_div(heads).unwrap_or(0) };
-        let kv_heads = if architecture == Architecture::Llama { heads } else { 32 };
+        let width = if qwen3 {
+            128
+        } else {
+            hidden_size.checked_div(heads).unwrap_or(0)
+        };
+        let kv_heads = if architecture == Architecture::Llama {
+            heads
+        } else {
+            32
+        };
         let config = Self {
             architecture,
             vocab_size: fields.required("vocab_size")?,
@@ -111,7 +123,13 @@ impl Config {
 
 /// Refuses what is known by name and not computed.
 fn refuse_other_forms(fields: &Fields<'_>, architecture: Architecture) -> Result<()> {
-    let refuse = |what: &'static str, value: String, supported| Err(Error::Unsupported { what, value, supported });
+    let refuse = |what: &'static str, value: String, supported| {
+        Err(Error::Unsupported {
+            what,
+            value,
+            supported,
+        })
+    };
     let activation = fields.text("hidden_act")?.unwrap_or("silu");
     if activation != "silu" {
         return refuse("activation", activation.into(), "silu");
@@ -121,23 +139,48 @@ fn refuse_other_forms(fields: &Fields<'_>, architecture: Architecture) -> Result
     }
     // qwen2 and qwen3 carry a window's size that counts only with `use_sliding_window`.
     if architecture == Architecture::Llama && fields.integer("sliding_window")?.is_some() {
-        return refuse("sliding_window", fields.value("sliding_window").map_or(String::new(), Value::to_string), "full attention");
+        return refuse(
+            "sliding_window",
+            fields
+                .value("sliding_window")
+                .map_or(String::new(), Value::to_string),
+            "full attention",
+        );
     }
-    if let Some(part) = fields.number("partial_rotary_factor")?.filter(|part| *part != 1.0) {
+    if let Some(part) = fields
+        .number("partial_rotary_factor")?
+        .filter(|part| *part != 1.0)
+    {
         return refuse("partial_rotary_factor", part.to_string(), "1");
     }
-    if let Some(other) = fields.list("layer_types")?.and_then(|kinds| kinds.iter().find(|kind| **kind != "full_attention")) {
+    if let Some(other) = fields
+        .list("layer_types")?
+        .and_then(|kinds| kinds.iter().find(|kind| **kind != "full_attention"))
+    {
         return refuse("layer_types", other.to_string(), "full_attention");
     }
-    let attention_bias = fields.flag("attention_bias")?.unwrap_or(false) && architecture != Architecture::Qwen2;
+    let attention_bias =
+        fields.flag("attention_bias")?.unwrap_or(false) && architecture != Architecture::Qwen2;
     if attention_bias || fields.flag("mlp_bias")?.unwrap_or(false) {
-        return refuse("attention_bias or mlp_bias", "true".into(), "false (qwen2 has its own)");
+        return refuse(
+            "attention_bias or mlp_bias",
+            "true".into(),
+            "false (qwen2 has its own)",
+        );
     }
     if let Some(method) = fields.value("quantization_config") {
-        return refuse("quantization_config", method["quant_method"].to_string(), "unquantised safetensors, or a .gguf");
+        return refuse(
+            "quantization_config",
+            method["quant_method"].to_string(),
+            "unquantised safetensors, or a .gguf",
+        );
     }
     if let Some(code) = fields.value("auto_map") {
-        return refuse("auto_map (a model's own code)", code.to_string(), "llama, qwen2 and qwen3 as transformers has them");
+        return refuse(
+            "auto_map (a model's own code)",
+            code.to_string(),
+            "llama, qwen2 and qwen3 as transformers has them",
+        );
     }
     Ok(())
 }
@@ -147,23 +190,40 @@ fn rope_theta(fields: &Fields<'_>) -> Result<f64> {
     let outer = fields.number("rope_theta")?;
     let mut inner = None;
     for key in ["rope_parameters", "rope_scaling"] {
-        let Some(json) = fields.value(key) else { continue };
+        let Some(json) = fields.value(key) else {
+            continue;
+        };
         let form = Fields::new(key, json)?;
         for name in ["rope_type", "type"] {
             if let Some(kind) = form.text(name)?.filter(|kind| *kind != "default") {
-                return Err(Error::Unsupported { what: "rope scaling", value: kind.into(), supported: "default" });
+                return Err(Error::Unsupported {
+                    what: "rope scaling",
+                    value: kind.into(),
+                    supported: "default",
+                });
             }
         }
-        if let Some(part) = form.number("partial_rotary_factor")?.filter(|part| *part != 1.0) {
-            return Err(Error::Unsupported { what: "partial_rotary_factor", value: part.to_string(), supported: "1" });
+        if let Some(part) = form
+            .number("partial_rotary_factor")?
+            .filter(|part| *part != 1.0)
+        {
+            return Err(Error::Unsupported {
+                what: "partial_rotary_factor",
+                value: part.to_string(),
+                supported: "1",
+            });
         }
         let theta = form.number("rope_theta")?;
         form.refuse_others(&[])?;
         if let (Some(theta), Some(other)) = (theta, inner)
             && theta != other
         {
-            let reason = format!("`rope_parameters` and `rope_scaling` have the bases {other} and {theta}");
-            return Err(Error::Config { what: FILE.into(), reason });
+            let reason =
+                format!("`rope_parameters` and `rope_scaling` have the bases {other} and {theta}");
+            return Err(Error::Config {
+                what: FILE.into(),
+                reason,
+            });
         }
         inner = inner.or(theta);
     }
@@ -190,7 +250,15 @@ mod tests {
     #[test]
     fn both_rope_forms_are_read() {
         assert_eq!(with("rope_theta", json!(5e5)).unwrap().rope_theta, 5e5);
-        assert_eq!(with("rope_parameters", json!({"rope_theta": 7e4, "rope_type": "default"})).unwrap().rope_theta, 7e4);
+        assert_eq!(
+            with(
+                "rope_parameters",
+                json!({"rope_theta": 7e4, "rope_type": "default"})
+            )
+            .unwrap()
+            .rope_theta,
+            7e4
+        );
         assert_eq!(Config::from_json(&base()).unwrap().end_tokens, [1, 2]);
     }
 
@@ -200,14 +268,32 @@ mod tests {
         assert!(named(with("rope_scaling", json!({"rope_type": "yarn"}))).contains("yarn"));
         assert!(named(with("rope_parameters", json!({"rope_type": "llama3"}))).contains("llama3"));
         assert!(named(with("rope_scaling", json!({"factor": 2.0}))).contains("factor"));
-        assert!(named(with("rope_parameters", json!({"full_attention": {"rope_theta": 1e4}}))).contains("full_attention"));
+        assert!(
+            named(with(
+                "rope_parameters",
+                json!({"full_attention": {"rope_theta": 1e4}})
+            ))
+            .contains("full_attention")
+        );
         assert!(named(with("sliding_window", json!(4096))).contains("sliding_window"));
-        assert!(named(with("layer_types", json!(["full_attention", "sliding_attention"]))).contains("sliding_attention"));
+        assert!(
+            named(with(
+                "layer_types",
+                json!(["full_attention", "sliding_attention"])
+            ))
+            .contains("sliding_attention")
+        );
         assert!(named(with("partial_rotary_factor", json!(0.5))).contains("partial_rotary_factor"));
         assert!(named(with("attention_bias", json!(true))).contains("attention_bias"));
-        assert!(named(with("quantization_config", json!({"quant_method": "gptq"}))).contains("gptq"));
+        assert!(
+            named(with("quantization_config", json!({"quant_method": "gptq"}))).contains("gptq")
+        );
         let mut qwen = base();
-        (qwen["model_type"], qwen["sliding_window"], qwen["use_sliding_window"]) = (json!("qwen2"), json!(32768), json!(false));
+        (
+            qwen["model_type"],
+            qwen["sliding_window"],
+            qwen["use_sliding_window"],
+        ) = (json!("qwen2"), json!(32768), json!(false));
         assert!(Config::from_json(&qwen).is_ok(), "a window that is off");
         assert!(named(with("use_sliding_window", json!(true))).contains("sliding"));
         assert!(named(with("model_type", json!("mamba"))).contains("mamba"));
@@ -238,24 +324,47 @@ mod tests {
 
     #[test]
     fn a_field_that_nobody_knows_is_refused_unless_it_is_off() {
-        let error = with("residual_multiplier", json!(0.22)).unwrap_err().to_string();
+        let error = with("residual_multiplier", json!(0.22))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("`residual_multiplier` = 0.22"), "{error}");
         for off in [json!(false), Value::Null, json!([]), json!({})] {
             assert!(with("use_something_new", off).is_ok());
         }
-        assert!(with("attention_dropout", json!(0.1)).is_ok() && with("torch_dtype", json!("bfloat16")).is_ok());
-        let error = with("rope_parameters", json!({"rope_theta": 1e4, "mrope_section": [1, 2]})).unwrap_err().to_string();
+        assert!(
+            with("attention_dropout", json!(0.1)).is_ok()
+                && with("torch_dtype", json!("bfloat16")).is_ok()
+        );
+        let error = with(
+            "rope_parameters",
+            json!({"rope_theta": 1e4, "mrope_section": [1, 2]}),
+        )
+        .unwrap_err()
+        .to_string();
         assert!(error.contains("mrope_section"), "{error}");
     }
 
     #[test]
     fn the_base_of_the_rotations_is_found_in_every_form() {
-        assert_eq!(with("rope_scaling", json!({"rope_type": "default", "rope_theta": 1e6})).unwrap().rope_theta, 1e6);
+        assert_eq!(
+            with(
+                "rope_scaling",
+                json!({"rope_type": "default", "rope_theta": 1e6})
+            )
+            .unwrap()
+            .rope_theta,
+            1e6
+        );
         let mut both = base();
         (both["rope_theta"], both["rope_parameters"]) = (json!(5e5), json!({"rope_theta": 7e4}));
         assert_eq!(Config::from_json(&both).unwrap().rope_theta, 7e4);
         both["rope_scaling"] = json!({"rope_theta": 8e4});
-        assert!(Config::from_json(&both).unwrap_err().to_string().contains("rope_scaling"));
+        assert!(
+            Config::from_json(&both)
+                .unwrap_err()
+                .to_string()
+                .contains("rope_scaling")
+        );
     }
 
     #[test]
@@ -269,6 +378,9 @@ mod tests {
             let config = Config::from_json(&json).unwrap();
             (config.kv_heads, config.head_dim)
         };
-        assert_eq!([sizes("llama"), sizes("qwen2"), sizes("qwen3")], [(64, 2), (32, 2), (32, 128)]);
+        assert_eq!(
+            [sizes("llama"), sizes("qwen2"), sizes("qwen3")],
+            [(64, 2), (32, 2), (32, 128)]
+        );
     }
 }

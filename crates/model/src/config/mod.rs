@@ -22,7 +22,11 @@ impl Architecture {
             "llama" => Ok(Self::Llama),
             "qwen2" => Ok(Self::Qwen2),
             "qwen3" => Ok(Self::Qwen3),
-            other => Err(Error::Unsupported { what: "architecture", value: other.into(), supported: "llama, qwen2, qwen3" }),
+            other => Err(Error::Unsupported {
+                what: "architecture",
+                value: other.into(),
+                supported: "llama, qwen2, qwen3",
+            }),
         }
     }
 
@@ -60,11 +64,25 @@ pub struct Config {
 impl Config {
     /// Refuses sizes that no model has.
     pub(crate) fn check(&self) -> Result<()> {
-        let sizes =
-            [self.vocab_size, self.hidden_size, self.intermediate_size, self.heads, self.kv_heads, self.head_dim, self.max_positions];
+        let sizes = [
+            self.vocab_size,
+            self.hidden_size,
+            self.intermediate_size,
+            self.heads,
+            self.kv_heads,
+            self.head_dim,
+            self.max_positions,
+        ];
         let positive = sizes.iter().all(|&size| size > 0) && self.layers > 0;
-        if !positive || self.heads % self.kv_heads != 0 || self.head_dim % 2 != 0 || !(self.rope_theta > 0.0 && self.norm_eps > 0.0) {
-            return Err(Error::Config { what: "model configuration".into(), reason: format!("sizes that don't fit together: {self:?}") });
+        if !positive
+            || self.heads % self.kv_heads != 0
+            || self.head_dim % 2 != 0
+            || !(self.rope_theta > 0.0 && self.norm_eps > 0.0)
+        {
+            return Err(Error::Config {
+                what: "model configuration".into(),
+                reason: format!("sizes that don't fit together: {self:?}"),
+            });
         }
         Ok(())
     }
@@ -76,11 +94,21 @@ impl Config {
             return Some("it has no tokens".into());
         }
         if ids.len() + new_tokens > most as usize {
-            let more = if new_tokens > 0 { format!(" and {new_tokens} new ones") } else { String::new() };
-            return Some(format!("{} tokens{more}; the model takes at most {most}", ids.len()));
+            let more = if new_tokens > 0 {
+                format!(" and {new_tokens} new ones")
+            } else {
+                String::new()
+            };
+            return Some(format!(
+                "{} tokens{more}; the model takes at most {most}",
+                ids.len()
+            ));
         }
         let foreign = ids.iter().find(|id| !(0..self.vocab_size).contains(*id))?;
-        Some(format!("id {foreign} is outside the vocabulary of {}", self.vocab_size))
+        Some(format!(
+            "id {foreign} is outside the vocabulary of {}",
+            self.vocab_size
+        ))
     }
 
     /// Width of the queries: heads × head_dim.

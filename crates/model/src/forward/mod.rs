@@ -28,20 +28,43 @@ pub(crate) struct Rotation {
 
 impl Rotation {
     pub(crate) fn new(model: &Model, positions: &Tensor) -> Self {
-        let of = |table: &Tensor| table.index_select(0, positions).to_kind(model.placement.kind).unsqueeze(1);
-        Self { cos: of(&model.cos), sin: of(&model.sin) }
+        let of = |table: &Tensor| {
+            table
+                .index_select(0, positions)
+                .to_kind(model.placement.kind)
+                .unsqueeze(1)
+        };
+        Self {
+            cos: of(&model.cos),
+            sin: of(&model.sin),
+        }
     }
 }
 
 /// The hidden states behind the last layer, before the final norm, for tokens `ids` at `positions` (both `[tokens]`).
-pub(crate) fn hidden_states(model: &Model, ids: &Tensor, positions: &Tensor, project: Project<'_>, attend: Attend<'_>) -> Tensor {
+pub(crate) fn hidden_states(
+    model: &Model,
+    ids: &Tensor,
+    positions: &Tensor,
+    project: Project<'_>,
+    attend: Attend<'_>,
+) -> Tensor {
     let rotation = Rotation::new(model, positions);
     let embedded = model.embedding.index_select(0, ids);
-    (0..model.layers.len()).fold(embedded, |x, index| layer(model, index, &x, &rotation, project, attend))
+    (0..model.layers.len()).fold(embedded, |x, index| {
+        layer(model, index, &x, &rotation, project, attend)
+    })
 }
 
 /// The hidden states behind layer `index` for those before it, `[tokens, hidden]`.
-pub(crate) fn layer(model: &Model, index: usize, x: &Tensor, rotation: &Rotation, project: Project<'_>, attend: Attend<'_>) -> Tensor {
+pub(crate) fn layer(
+    model: &Model,
+    index: usize,
+    x: &Tensor,
+    rotation: &Rotation,
+    project: Project<'_>,
+    attend: Attend<'_>,
+) -> Tensor {
     let layer = &model.layers[index];
     let normed = norm(model, x, &layer.attention_norm);
     let heads = split_heads(model, index, &project(index, Fused::Qkv, &normed), rotation);
@@ -64,12 +87,22 @@ fn norm(model: &Model, x: &Tensor, weight: &Tensor) -> Tensor {
 
 fn split_heads(model: &Model, index: usize, qkv: &Tensor, rotation: &Rotation) -> Heads {
     let (config, layer) = (&model.config, &model.layers[index]);
-    let heads = |start: i64, count: i64| qkv.narrow(-1, start, count * config.head_dim).view([-1, count, config.head_dim]);
-    let (mut q, mut k) = (heads(0, config.heads), heads(config.q_size(), config.kv_heads));
+    let heads = |start: i64, count: i64| {
+        qkv.narrow(-1, start, count * config.head_dim)
+            .view([-1, count, config.head_dim])
+    };
+    let (mut q, mut k) = (
+        heads(0, config.heads),
+        heads(config.q_size(), config.kv_heads),
+    );
     if let (Some(q_norm), Some(k_norm)) = (&layer.q_norm, &layer.k_norm) {
         (q, k) = (norm(model, &q, q_norm), norm(model, &k, k_norm));
     }
-    Heads { q: rotate(&q, rotation), k: rotate(&k, rotation), v: heads(config.q_size() + config.kv_size(), config.kv_heads) }
+    Heads {
+        q: rotate(&q, rotation),
+        k: rotate(&k, rotation),
+        v: heads(config.q_size() + config.kv_size(), config.kv_heads),
+    }
 }
 
 /// Rotates the two halves of every head: `[tokens, heads, head_dim]` by `[tokens, 1, head_dim / 2]`.
@@ -81,17 +114,29 @@ fn rotate(x: &Tensor, Rotation { cos, sin }: &Rotation) -> Tensor {
 
 /// What each of `tokens` queries may see when `before` keys came before the first of them; `None` where plain causality says it.
 pub(crate) fn attention_mask(tokens: i64, before: i64, device: tch::Device) -> Option<Tensor> {
-    (before > 0 && tokens > 1).then(|| Tensor::ones([tokens, before + tokens], (tch::Kind::Bool, device)).tril(before))
+    (before > 0 && tokens > 1)
+        .then(|| Tensor::ones([tokens, before + tokens], (tch::Kind::Bool, device)).tril(before))
 }
 
 /// Attention of `q [tokens, heads, d]` over `k`, `v` `[kv_heads, length, d]` with the `mask` of [`attention_mask`].
 /// Gives `[tokens, heads × d]`.
-pub(crate) fn causal_attention(q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>) -> Tensor {
+pub(crate) fn causal_attention(
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    mask: Option<&Tensor>,
+) -> Tensor {
     let (tokens, heads, width) = q.size3().expect("queries have three dimensions");
     let causal = mask.is_none() && tokens > 1;
-    let (q, k, v) = (q.transpose(0, 1).unsqueeze(0), k.unsqueeze(0), v.unsqueeze(0));
+    let (q, k, v) = (
+        q.transpose(0, 1).unsqueeze(0),
+        k.unsqueeze(0),
+        v.unsqueeze(0),
+    );
     let out = Tensor::scaled_dot_product_attention(&q, &k, &v, mask, 0.0, causal, None, true);
-    out.squeeze_dim(0).transpose(0, 1).reshape([tokens, heads * width])
+    out.squeeze_dim(0)
+        .transpose(0, 1)
+        .reshape([tokens, heads * width])
 }
 
 /// Attention within each of the sequences of `lengths` tokens that lie behind each other in `heads`.

@@ -46,13 +46,28 @@ pub(super) fn run(
     most: usize,
     progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Vec<Completion>> {
-    let longest = request.rows.iter().map(|row| row.prompt_ids.len()).max().unwrap_or(0);
+    let longest = request
+        .rows
+        .iter()
+        .map(|row| row.prompt_ids.len())
+        .max()
+        .unwrap_or(0);
     let capacity = longest + request.sampling.max_new_tokens;
     let width = fitting_rows(weights.model, capacity, most.min(request.rows.len()));
     let cache = Cache::new(weights.model, width, capacity);
     let done = request.rows.iter().map(|_| None).collect();
     let prompts = Prompts::new(request);
-    let mut batch = Batch { weights, request, prompts, cache, width, slots: Vec::new(), next_row: 0, done, new_tokens: 0 };
+    let mut batch = Batch {
+        weights,
+        request,
+        prompts,
+        cache,
+        width,
+        slots: Vec::new(),
+        next_row: 0,
+        done,
+        new_tokens: 0,
+    };
     loop {
         batch.fill(progress)?;
         if batch.slots.is_empty() {
@@ -62,13 +77,21 @@ pub(super) fn run(
         batch.step()?;
     }
     batch.report(progress)?;
-    Ok(batch.done.into_iter().map(|completion| completion.expect("every row was admitted and has left")).collect())
+    Ok(batch
+        .done
+        .into_iter()
+        .map(|completion| completion.expect("every row was admitted and has left"))
+        .collect())
 }
 
 impl Batch<'_> {
     fn report(&self, progress: &mut dyn FnMut(Progress) -> ControlFlow<()>) -> Result<()> {
         let finished_rows = self.next_row - self.slots.len();
-        match progress(Progress { finished_rows, total_rows: self.request.rows.len(), new_tokens: self.new_tokens }) {
+        match progress(Progress {
+            finished_rows,
+            total_rows: self.request.rows.len(),
+            new_tokens: self.new_tokens,
+        }) {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => Err(Error::Cancelled),
         }
@@ -91,14 +114,25 @@ impl Batch<'_> {
     fn admit(&mut self, progress: &mut dyn FnMut(Progress) -> ControlFlow<()>) -> Result<Tensor> {
         if !self.prompts.is_ready(self.next_row) {
             let wave = self.prompts.next_wave(self.next_row, self.width);
-            let texts: Vec<&[i64]> = wave.iter().map(|&prompt| self.prompts.distinct[prompt]).collect();
-            let computed = prefill::run(self.weights, &texts, self.request.share_prefixes, &mut || self.report(progress))?;
+            let texts: Vec<&[i64]> = wave
+                .iter()
+                .map(|&prompt| self.prompts.distinct[prompt])
+                .collect();
+            let computed = prefill::run(
+                self.weights,
+                &texts,
+                self.request.share_prefixes,
+                &mut || self.report(progress),
+            )?;
             self.prompts.put(&wave, computed);
         }
         let prompt = self.prompts.ready(self.next_row);
         self.cache.admit(self.slots.len(), &prompt.keys);
         let logits = prompt.logits.shallow_clone();
-        self.slots.push(Slot { writing: Writing::new(self.request, self.next_row), length: prompt.keys.length });
+        self.slots.push(Slot {
+            writing: Writing::new(self.request, self.next_row),
+            length: prompt.keys.length,
+        });
         self.prompts.release(self.next_row);
         self.next_row += 1;
         Ok(logits)
@@ -106,9 +140,20 @@ impl Batch<'_> {
 
     /// Computes one token for every row in work.
     fn step(&mut self) -> Result<()> {
-        let ids: Vec<i64> = self.slots.iter().map(|slot| slot.writing.last_id()).collect();
+        let ids: Vec<i64> = self
+            .slots
+            .iter()
+            .map(|slot| slot.writing.last_id())
+            .collect();
         let lengths: Vec<i64> = self.slots.iter().map(|slot| slot.length).collect();
-        let logits = decode::run(self.weights, &mut self.cache, &Step { ids: &ids, lengths: &lengths });
+        let logits = decode::run(
+            self.weights,
+            &mut self.cache,
+            &Step {
+                ids: &ids,
+                lengths: &lengths,
+            },
+        );
         for slot in &mut self.slots {
             slot.length += 1;
         }
@@ -117,7 +162,10 @@ impl Batch<'_> {
 
     /// Draws a token for the slots from `first` on and retires those that are finished.
     fn draw(&mut self, first: usize, logits: &Tensor) -> Result<()> {
-        let mut streams: Vec<&mut Stream> = self.slots[first..].iter_mut().map(|slot| &mut slot.writing.stream).collect();
+        let mut streams: Vec<&mut Stream> = self.slots[first..]
+            .iter_mut()
+            .map(|slot| &mut slot.writing.stream)
+            .collect();
         let drawn = sampling::draw(logits, self.request.sampling, &mut streams);
         self.new_tokens += drawn.len() as u64;
         let mut finished = Vec::new();
@@ -155,7 +203,12 @@ struct Prompts<'a> {
 impl<'a> Prompts<'a> {
     fn new(request: &'a Request<'a>) -> Self {
         let mut index: HashMap<&[i64], usize> = HashMap::new();
-        let mut prompts = Self { distinct: Vec::new(), of_row: Vec::new(), waiting: Vec::new(), ready: HashMap::new() };
+        let mut prompts = Self {
+            distinct: Vec::new(),
+            of_row: Vec::new(),
+            waiting: Vec::new(),
+            ready: HashMap::new(),
+        };
         for row in request.rows {
             let prompt = *index.entry(&row.prompt_ids).or_insert_with(|| {
                 prompts.distinct.push(&row.prompt_ids);

@@ -19,19 +19,37 @@ const GPU_BYTES: usize = 4 << 30;
 pub(super) fn fitting_rows(model: &Model, capacity: usize, wanted: usize) -> usize {
     let placement = model.placement;
     let left = || memory::beside_weights(&model.config, placement);
-    let on_gpu = || left().map_or(GPU_BYTES, |left| usize::try_from(left / 2).unwrap_or(usize::MAX));
-    let budget = if placement.is_cpu() { CPU_BYTES } else { on_gpu() };
-    let per_token = 2 * model.config.layers * model.config.kv_size() as usize * model.placement.kind.elt_size_in_bytes();
+    let on_gpu = || {
+        left().map_or(GPU_BYTES, |left| {
+            usize::try_from(left / 2).unwrap_or(usize::MAX)
+        })
+    };
+    let budget = if placement.is_cpu() {
+        CPU_BYTES
+    } else {
+        on_gpu()
+    };
+    let per_token = 2
+        * model.config.layers
+        * model.config.kv_size() as usize
+        * model.placement.kind.elt_size_in_bytes();
     (budget / (per_token * capacity)).clamp(1, wanted.max(1))
 }
 
 impl Cache {
     pub(super) fn new(model: &Model, slots: usize, capacity: usize) -> Self {
         let (config, placement) = (&model.config, model.placement);
-        let shape = [slots as i64, config.kv_heads, capacity as i64, config.head_dim];
+        let shape = [
+            slots as i64,
+            config.kv_heads,
+            capacity as i64,
+            config.head_dim,
+        ];
         // Zeros, not garbage: masked places are multiplied by zero, and zero times NaN is NaN.
         let zeros = || Tensor::zeros(shape, (placement.kind, placement.device));
-        Self { layers: (0..config.layers).map(|_| (zeros(), zeros())).collect() }
+        Self {
+            layers: (0..config.layers).map(|_| (zeros(), zeros())).collect(),
+        }
     }
 
     /// Copies a prompt into `slot`.
@@ -46,7 +64,10 @@ impl Cache {
     pub(super) fn copy(&mut self, from: usize, to: usize, length: i64) {
         for (k, v) in &self.layers {
             for tensor in [k, v] {
-                tensor.get(to as i64).narrow(1, 0, length).copy_(&tensor.get(from as i64).narrow(1, 0, length));
+                tensor
+                    .get(to as i64)
+                    .narrow(1, 0, length)
+                    .copy_(&tensor.get(from as i64).narrow(1, 0, length));
             }
         }
     }

@@ -56,7 +56,10 @@ pub struct Stop<'a> {
 impl<'a> Stop<'a> {
     /// At the model's end tokens.
     pub fn at_end_tokens(tokenizer: &'a ChatTokenizer) -> Self {
-        Self { end_tokens: tokenizer.end_tokens().clone(), tokenizer: Some(tokenizer) }
+        Self {
+            end_tokens: tokenizer.end_tokens().clone(),
+            tokenizer: Some(tokenizer),
+        }
     }
 }
 
@@ -118,15 +121,22 @@ pub fn generate(
     check(model, request)?;
     let weights = Weights { model, applied };
     #[cfg(target_arch = "x86_64")]
-    if let Some(completions) = guard(DOING, FIX, || native::run(&weights, request, progress).transpose())? {
+    if let Some(completions) = guard(DOING, FIX, || {
+        native::run(&weights, request, progress).transpose()
+    })? {
         return Ok(completions);
     }
-    memory::halving(model.placement, batch::WIDTH.min(request.rows.len()), 1, &mut |most| {
-        guard(DOING, FIX, || {
-            let _no_grad = tch::no_grad_guard();
-            batch::run(weights, request, most, progress)
-        })
-    })
+    memory::halving(
+        model.placement,
+        batch::WIDTH.min(request.rows.len()),
+        1,
+        &mut |most| {
+            guard(DOING, FIX, || {
+                let _no_grad = tch::no_grad_guard();
+                batch::run(weights, request, most, progress)
+            })
+        },
+    )
 }
 
 const DOING: &str = "generating";
@@ -134,7 +144,11 @@ const FIX: &str = "lower max_new_tokens or the prompts' length";
 
 fn check(model: &Model, request: &Request<'_>) -> Result<()> {
     let refuse = |reason: String| Err(Error::Request(reason));
-    let Sampling { temperature, top_p, max_new_tokens } = request.sampling;
+    let Sampling {
+        temperature,
+        top_p,
+        max_new_tokens,
+    } = request.sampling;
     if !(temperature.is_finite() && temperature >= 0.0) {
         return refuse(format!("temperature {temperature} is not 0 or more"));
     }
@@ -156,14 +170,25 @@ fn check(model: &Model, request: &Request<'_>) -> Result<()> {
 }
 
 /// The logits behind the last token of each of `prompts`, `[prompt][vocab]`. For parity with other implementations.
-pub fn last_logits(model: &Model, applied: Option<&Applied>, prompts: &[Vec<i64>]) -> Result<Vec<Vec<f32>>> {
+pub fn last_logits(
+    model: &Model,
+    applied: Option<&Applied>,
+    prompts: &[Vec<i64>],
+) -> Result<Vec<Vec<f32>>> {
     guard("computing logits", "use fewer or shorter prompts", || {
         let _no_grad = tch::no_grad_guard();
         let distinct: BTreeSet<&[i64]> = prompts.iter().map(Vec::as_slice).collect();
         let distinct: Vec<&[i64]> = distinct.into_iter().collect();
         let computed = prefill::run(Weights { model, applied }, &distinct, true, &mut || Ok(()))?;
-        let of = |prompt: &Vec<i64>| distinct.binary_search(&prompt.as_slice()).expect("it was put in");
-        Ok(prompts.iter().map(|prompt| tensors::floats(&computed[of(prompt)].logits)).collect())
+        let of = |prompt: &Vec<i64>| {
+            distinct
+                .binary_search(&prompt.as_slice())
+                .expect("it was put in")
+        };
+        Ok(prompts
+            .iter()
+            .map(|prompt| tensors::floats(&computed[of(prompt)].logits))
+            .collect())
     })
 }
 
@@ -177,15 +202,46 @@ mod tests {
     fn both_engines_write_the_same() {
         let folder = tempfile::tempdir().unwrap();
         testing::write_tiny_model(folder.path(), 1).unwrap();
-        let (model, tokenizer) = load(folder.path().to_str().unwrap(), folder.path(), Placement::CPU).unwrap();
-        let prompt = |n: usize| tokenizer.encode_prompt(&"count the letters of this ".repeat(1 + n % 4)).unwrap();
-        let rows: Vec<Row> = (0..30).map(|n| Row { prompt_ids: prompt(n), seed: n as u64, entry: Some("count".into()) }).collect();
+        let (model, tokenizer) = load(
+            folder.path().to_str().unwrap(),
+            folder.path(),
+            Placement::CPU,
+        )
+        .unwrap();
+        let prompt = |n: usize| {
+            tokenizer
+                .encode_prompt(&"count the letters of this ".repeat(1 + n % 4))
+                .unwrap()
+        };
+        let rows: Vec<Row> = (0..30)
+            .map(|n| Row {
+                prompt_ids: prompt(n),
+                seed: n as u64,
+                entry: Some("count".into()),
+            })
+            .collect();
         for (temperature, top_p) in [(0.0, 1.0), (0.8, 1.0), (0.8, 0.9)] {
-            let sampling = Sampling { temperature, top_p, max_new_tokens: 20 };
-            let request = Request { rows: &rows, sampling, stop: Stop::at_end_tokens(&tokenizer), share_prefixes: true };
-            let ours = generate(&model, None, &request, &mut |_| ControlFlow::Continue(())).unwrap();
-            let weights = Weights { model: &model, applied: None };
-            let theirs = tch::no_grad(|| batch::run(weights, &request, 16, &mut |_| ControlFlow::Continue(()))).unwrap();
+            let sampling = Sampling {
+                temperature,
+                top_p,
+                max_new_tokens: 20,
+            };
+            let request = Request {
+                rows: &rows,
+                sampling,
+                stop: Stop::at_end_tokens(&tokenizer),
+                share_prefixes: true,
+            };
+            let ours =
+                generate(&model, None, &request, &mut |_| ControlFlow::Continue(())).unwrap();
+            let weights = Weights {
+                model: &model,
+                applied: None,
+            };
+            let theirs = tch::no_grad(|| {
+                batch::run(weights, &request, 16, &mut |_| ControlFlow::Continue(()))
+            })
+            .unwrap();
             for (ours, theirs) in ours.iter().zip(&theirs) {
                 assert_eq!((&ours.ids, ours.finish), (&theirs.ids, theirs.finish));
                 assert!((ours.mean_logprob - theirs.mean_logprob).abs() < 1e-4);

@@ -26,13 +26,24 @@ const PASS_TOKENS: usize = 1024;
 
 /// Computes distinct `prompts`, in their order, what they have in common once if `share`. `alive` is asked before every pass and may end
 /// the work.
-pub(super) fn run(weights: Weights<'_>, prompts: &[&[i64]], share: bool, alive: &mut dyn FnMut() -> Result<()>) -> Result<Vec<Prefilled>> {
-    let nodes = if share { prefixes::plan(prompts) } else { prefixes::apart(prompts) };
+pub(super) fn run(
+    weights: Weights<'_>,
+    prompts: &[&[i64]],
+    share: bool,
+    alive: &mut dyn FnMut() -> Result<()>,
+) -> Result<Vec<Prefilled>> {
+    let nodes = if share {
+        prefixes::plan(prompts)
+    } else {
+        prefixes::apart(prompts)
+    };
     let mut keys: Vec<Option<Keys>> = nodes.iter().map(|_| None).collect();
     let mut last_hidden: Vec<Option<Tensor>> = prompts.iter().map(|_| None).collect();
     let deepest = nodes.iter().map(|node| node.level).max().unwrap_or(0);
     for level in 0..=deepest {
-        let members: Vec<usize> = (0..nodes.len()).filter(|&index| nodes[index].level == level).collect();
+        let members: Vec<usize> = (0..nodes.len())
+            .filter(|&index| nodes[index].level == level)
+            .collect();
         for pass in passes(&nodes, &members) {
             alive()?;
             let (hidden, new_keys) = run_pass(weights, prompts, &nodes, pass, &keys);
@@ -65,7 +76,13 @@ fn passes<'a>(nodes: &[Node], members: &'a [usize]) -> Vec<&'a [usize]> {
     passes
 }
 
-fn run_pass(weights: Weights<'_>, prompts: &[&[i64]], nodes: &[Node], pass: &[usize], keys: &[Option<Keys>]) -> (Tensor, Vec<Keys>) {
+fn run_pass(
+    weights: Weights<'_>,
+    prompts: &[&[i64]],
+    nodes: &[Node],
+    pass: &[usize],
+    keys: &[Option<Keys>],
+) -> (Tensor, Vec<Keys>) {
     let model = weights.model;
     let device = model.placement.device;
     let of = |pick: fn(&[i64], usize) -> i64| {
@@ -81,39 +98,80 @@ fn run_pass(weights: Weights<'_>, prompts: &[&[i64]], nodes: &[Node], pass: &[us
     let (ids, positions) = (of(|prompt, at| prompt[at]), of(|_, at| at as i64));
     let masks: Vec<Option<Tensor>> = pass
         .iter()
-        .map(|&index| attention_mask((nodes[index].end - nodes[index].start) as i64, nodes[index].start as i64, device))
+        .map(|&index| {
+            attention_mask(
+                (nodes[index].end - nodes[index].start) as i64,
+                nodes[index].start as i64,
+                device,
+            )
+        })
         .collect();
-    let mut new: Vec<Keys> = pass.iter().map(|&index| Keys { layers: Vec::new(), length: nodes[index].end as i64 }).collect();
+    let mut new: Vec<Keys> = pass
+        .iter()
+        .map(|&index| Keys {
+            layers: Vec::new(),
+            length: nodes[index].end as i64,
+        })
+        .collect();
     let mut attend = |layer: usize, heads: &forward::Heads| {
         let mut start = 0;
         let mut parts = Vec::with_capacity(pass.len());
         for (at, &index) in pass.iter().enumerate() {
             let tokens = (nodes[index].end - nodes[index].start) as i64;
             let own = |tensor: &Tensor| tensor.narrow(0, start, tokens).transpose(0, 1);
-            let parent = nodes[index].parent.and_then(|parent| keys[parent].as_ref()).map(|keys| &keys.layers[layer]);
+            let parent = nodes[index]
+                .parent
+                .and_then(|parent| keys[parent].as_ref())
+                .map(|keys| &keys.layers[layer]);
             let join = |before: Option<&Tensor>, own: Tensor| match before {
                 Some(before) => Tensor::cat(&[before, &own], 1),
                 None => own.contiguous(),
             };
             let k = join(parent.map(|(k, _)| k), own(&heads.k));
             let v = join(parent.map(|(_, v)| v), own(&heads.v));
-            parts.push(causal_attention(&heads.q.narrow(0, start, tokens), &k, &v, masks[at].as_ref()));
+            parts.push(causal_attention(
+                &heads.q.narrow(0, start, tokens),
+                &k,
+                &v,
+                masks[at].as_ref(),
+            ));
             new[at].layers.push((k, v));
             start += tokens;
         }
         Tensor::cat(&parts, 0)
     };
-    let hidden = forward::hidden_states(model, &ids, &positions, &|layer, fused, x| weights.project(layer, fused, x), &mut attend);
+    let hidden = forward::hidden_states(
+        model,
+        &ids,
+        &positions,
+        &|layer, fused, x| weights.project(layer, fused, x),
+        &mut attend,
+    );
     (hidden, new)
 }
 
-fn collect(weights: Weights<'_>, nodes: &[Node], mut keys: Vec<Option<Keys>>, last_hidden: Vec<Option<Tensor>>) -> Vec<Prefilled> {
-    let hidden: Vec<Tensor> = last_hidden.into_iter().map(|hidden| hidden.expect("the plan covers every prompt")).collect();
+fn collect(
+    weights: Weights<'_>,
+    nodes: &[Node],
+    mut keys: Vec<Option<Keys>>,
+    last_hidden: Vec<Option<Tensor>>,
+) -> Vec<Prefilled> {
+    let hidden: Vec<Tensor> = last_hidden
+        .into_iter()
+        .map(|hidden| hidden.expect("the plan covers every prompt"))
+        .collect();
     let logits = forward::logits(weights.model, &Tensor::stack(&hidden, 0)).to_kind(Kind::Float);
-    let mut at: Vec<(usize, usize)> =
-        nodes.iter().enumerate().filter(|(_, node)| node.ends).map(|(index, node)| (node.prompt, index)).collect();
+    let mut at: Vec<(usize, usize)> = nodes
+        .iter()
+        .enumerate()
+        .filter(|(_, node)| node.ends)
+        .map(|(index, node)| (node.prompt, index))
+        .collect();
     at.sort_unstable();
     at.into_iter()
-        .map(|(prompt, index)| Prefilled { keys: keys[index].take().expect("every node was computed"), logits: logits.get(prompt as i64) })
+        .map(|(prompt, index)| Prefilled {
+            keys: keys[index].take().expect("every node was computed"),
+            logits: logits.get(prompt as i64),
+        })
         .collect()
 }

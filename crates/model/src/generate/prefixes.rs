@@ -22,14 +22,32 @@ const WORTH: usize = 16;
 pub(super) fn plan(prompts: &[&[i64]]) -> Vec<Node> {
     let mut order: Vec<usize> = (0..prompts.len()).collect();
     order.sort_by_key(|&index| prompts[index]);
-    let mut plan = Plan { prompts, nodes: Vec::new() };
-    plan.grow(&order, Place { parent: None, start: 0, level: 0 }, 0);
+    let mut plan = Plan {
+        prompts,
+        nodes: Vec::new(),
+    };
+    plan.grow(
+        &order,
+        Place {
+            parent: None,
+            start: 0,
+            level: 0,
+        },
+        0,
+    );
     plan.nodes
 }
 
 /// Every prompt by itself, nothing shared.
 pub(super) fn apart(prompts: &[&[i64]]) -> Vec<Node> {
-    let whole = |(prompt, ids): (usize, &&[i64])| Node { parent: None, start: 0, prompt, end: ids.len(), ends: true, level: 0 };
+    let whole = |(prompt, ids): (usize, &&[i64])| Node {
+        parent: None,
+        start: 0,
+        prompt,
+        end: ids.len(),
+        ends: true,
+        level: 0,
+    };
     prompts.iter().enumerate().map(whole).collect()
 }
 
@@ -57,9 +75,20 @@ impl Plan<'_> {
                 self.grow(group, place, end);
                 continue;
             }
-            let node = Node { parent: place.parent, start: place.start, prompt: group[0], end, ends, level: place.level };
+            let node = Node {
+                parent: place.parent,
+                start: place.start,
+                prompt: group[0],
+                end,
+                ends,
+                level: place.level,
+            };
             self.nodes.push(node);
-            let below = Place { parent: Some(self.nodes.len() - 1), start: end, level: place.level + 1 };
+            let below = Place {
+                parent: Some(self.nodes.len() - 1),
+                start: end,
+                level: place.level + 1,
+            };
             let rest = if ends { &group[1..] } else { group };
             if !rest.is_empty() {
                 self.grow(rest, below, end);
@@ -77,7 +106,9 @@ mod tests {
         let slices: Vec<&[i64]> = prompts.iter().map(Vec::as_slice).collect();
         let nodes = plan(&slices);
         for (index, prompt) in prompts.iter().enumerate() {
-            let mut at = nodes.iter().position(|node| node.ends && node.prompt == index);
+            let mut at = nodes
+                .iter()
+                .position(|node| node.ends && node.prompt == index);
             let mut end = prompt.len();
             while let Some(node) = at.map(|at| &nodes[at]) {
                 assert_eq!(node.end, end);
@@ -93,7 +124,13 @@ mod tests {
     #[test]
     fn shared_beginnings_are_computed_once() {
         let with = |tail: &[i64]| [&[7; 40], tail].concat();
-        let prompts = [with(&[1, 2]), with(&[1, 3]), with(&[]), with(&[4]), vec![9, 9]];
+        let prompts = [
+            with(&[1, 2]),
+            with(&[1, 3]),
+            with(&[]),
+            with(&[4]),
+            vec![9, 9],
+        ];
         assert_eq!(check(&prompts), 40 + 2 + 2 + 1 + 2);
     }
 

@@ -37,11 +37,22 @@ pub(super) fn draw(logits: &Tensor, sampling: Sampling, streams: &mut [&mut Stre
     } else {
         let uniforms: Vec<f64> = streams.iter_mut().map(|stream| stream.uniform()).collect();
         let shares = (logits / sampling.temperature).softmax(-1, Kind::Float);
-        pick_rows(&shares, sampling.top_p, &Tensor::from_slice(&uniforms).to_device(logits.device()))
+        pick_rows(
+            &shares,
+            sampling.top_p,
+            &Tensor::from_slice(&uniforms).to_device(logits.device()),
+        )
     };
     let chosen = logits.gather(1, &ids.unsqueeze(1), false).squeeze_dim(1);
     let logprobs = floats(&(chosen - logits.logsumexp([-1_i64].as_slice(), false)));
-    integers(&ids).into_iter().zip(logprobs).map(|(id, logprob)| Drawn { id, logprob: logprob.into() }).collect()
+    integers(&ids)
+        .into_iter()
+        .zip(logprobs)
+        .map(|(id, logprob)| Drawn {
+            id,
+            logprob: logprob.into(),
+        })
+        .collect()
 }
 
 /// What [`pick`] does, for rows of `shares [rows, vocab]` and their `uniforms [rows]`.
@@ -51,7 +62,11 @@ fn pick_rows(shares: &Tensor, top_p: f64, uniforms: &Tensor) -> Tensor {
         let sums = sorted.cumsum(-1, Kind::Double);
         let total = sums.narrow(1, sums.size()[1] - 1, 1);
         let before = sums - &sorted;
-        shares.zeros_like().scatter(-1, &order, &(sorted * before.lt_tensor(&(total * top_p)).to_kind(Kind::Float)))
+        shares.zeros_like().scatter(
+            -1,
+            &order,
+            &(sorted * before.lt_tensor(&(total * top_p)).to_kind(Kind::Float)),
+        )
     } else {
         shares.shallow_clone()
     };
@@ -59,7 +74,9 @@ fn pick_rows(shares: &Tensor, top_p: f64, uniforms: &Tensor) -> Tensor {
     let vocab = shares.size()[1];
     // A little less than the whole, whatever is rounded: the last token need not have a share.
     let wanted = uniforms.unsqueeze(1) * (1.0 - f64::EPSILON) * sums.narrow(1, vocab - 1, 1);
-    sums.le_tensor(&wanted).sum_dim_intlist([-1_i64].as_slice(), false, Kind::Int64).clamp_max(vocab - 1)
+    sums.le_tensor(&wanted)
+        .sum_dim_intlist([-1_i64].as_slice(), false, Kind::Int64)
+        .clamp_max(vocab - 1)
 }
 
 /// Draws one token from a row of logits on the CPU. `scratch` is room to work in.
@@ -80,7 +97,10 @@ pub(super) fn draw_row(
         ops::shares(simd, logits, most, sampling.temperature as f32, scratch);
         pick(scratch, sampling.top_p, stream.uniform())
     };
-    Drawn { id: id as i64, logprob: f64::from(logits[id] - most) - ops::sum_of_exp(simd, logits, most).ln() }
+    Drawn {
+        id: id as i64,
+        logprob: f64::from(logits[id] - most) - ops::sum_of_exp(simd, logits, most).ln(),
+    }
 }
 
 /// The token whose interval of the cumulative `shares` (probabilities up to a factor), in the order of ids, contains `uniform`.
@@ -97,9 +117,18 @@ fn pick(shares: &[f32], top_p: f64, uniform: f64) -> usize {
 fn nucleus(shares: &[f32], top_p: f64) -> Vec<usize> {
     let total: f64 = block_sums(shares).sum();
     // Few tokens hold nearly everything: those below a floor need not be sorted if the others suffice.
-    let above = |floor: f64| (0..shares.len()).filter(|&id| f64::from(shares[id]) >= floor * total).collect::<Vec<usize>>();
-    let suffice = |ids: &[usize]| ids.iter().map(|&id| f64::from(shares[id])).sum::<f64>() >= top_p * total;
-    let mut ids = [1e-3, 1e-5].into_iter().map(above).find(|ids| suffice(ids)).unwrap_or_else(|| above(0.0));
+    let above = |floor: f64| {
+        (0..shares.len())
+            .filter(|&id| f64::from(shares[id]) >= floor * total)
+            .collect::<Vec<usize>>()
+    };
+    let suffice =
+        |ids: &[usize]| ids.iter().map(|&id| f64::from(shares[id])).sum::<f64>() >= top_p * total;
+    let mut ids = [1e-3, 1e-5]
+        .into_iter()
+        .map(above)
+        .find(|ids| suffice(ids))
+        .unwrap_or_else(|| above(0.0));
     ids.sort_unstable_by(|&a, &b| shares[b].total_cmp(&shares[a]).then(a.cmp(&b)));
     let mut sum = 0.0;
     let enough = ids.iter().position(|&id| {
@@ -118,8 +147,17 @@ fn block_sums(shares: &[f32]) -> impl Iterator<Item = f64> {
     shares.chunks(BLOCK).map(|block| {
         let mut lanes = [0.0_f32; 16];
         let chunks = block.chunks_exact(16);
-        let rest: f64 = chunks.remainder().iter().map(|&share| f64::from(share)).sum();
-        chunks.for_each(|chunk| lanes.iter_mut().zip(chunk).for_each(|(sum, share)| *sum += share));
+        let rest: f64 = chunks
+            .remainder()
+            .iter()
+            .map(|&share| f64::from(share))
+            .sum();
+        chunks.for_each(|chunk| {
+            lanes
+                .iter_mut()
+                .zip(chunk)
+                .for_each(|(sum, share)| *sum += share)
+        });
         lanes.iter().map(|&sum| f64::from(sum)).sum::<f64>() + rest
     })
 }
@@ -130,7 +168,13 @@ fn walk(shares: &[f32], uniform: f64) -> usize {
     for (index, block_sum) in block_sums(shares).enumerate() {
         if before + block_sum > wanted {
             let mut sum = before;
-            for (id, &share) in shares.iter().enumerate().skip(index * BLOCK).take(BLOCK).filter(|(_, share)| **share > 0.0) {
+            for (id, &share) in shares
+                .iter()
+                .enumerate()
+                .skip(index * BLOCK)
+                .take(BLOCK)
+                .filter(|(_, share)| **share > 0.0)
+            {
                 sum += f64::from(share);
                 last = id;
                 if sum > wanted {
@@ -141,7 +185,10 @@ fn walk(shares: &[f32], uniform: f64) -> usize {
         before += block_sum;
     }
     // Rounding may leave the very end of the interval to nobody: the last token that has a share takes it.
-    shares.iter().rposition(|&share| share > 0.0).unwrap_or(last)
+    shares
+        .iter()
+        .rposition(|&share| share > 0.0)
+        .unwrap_or(last)
 }
 
 #[cfg(test)]
@@ -151,7 +198,10 @@ mod tests {
     #[test]
     fn a_uniform_number_picks_its_interval() {
         let shares = [0.25, 0.0, 0.5, 0.25];
-        let picks: Vec<usize> = [0.0, 0.24, 0.25, 0.74, 0.75, 0.9999999].iter().map(|&u| pick(&shares, 1.0, u)).collect();
+        let picks: Vec<usize> = [0.0, 0.24, 0.25, 0.74, 0.75, 0.9999999]
+            .iter()
+            .map(|&u| pick(&shares, 1.0, u))
+            .collect();
         assert_eq!(picks, [0, 0, 2, 2, 3, 3]);
         let many: Vec<f32> = (0..1000).map(|n| (n % 7) as f32).collect();
         let total: f32 = many.iter().sum();
@@ -171,8 +221,13 @@ mod tests {
         let shares = [0.1, 0.4, 0.2, 0.3];
         assert_eq!(nucleus(&shares, 0.39), [1]);
         assert_eq!(nucleus(&shares, 0.6), [1, 3]);
-        let tiny: Vec<f32> = (0..100_000).map(|n| if n == 77 { 0.5 } else { 5e-6 }).collect();
-        assert_eq!((nucleus(&tiny, 0.4), nucleus(&tiny, 0.75).len()), (vec![77], 50_001));
+        let tiny: Vec<f32> = (0..100_000)
+            .map(|n| if n == 77 { 0.5 } else { 5e-6 })
+            .collect();
+        assert_eq!(
+            (nucleus(&tiny, 0.4), nucleus(&tiny, 0.75).len()),
+            (vec![77], 50_001)
+        );
         assert_eq!(nucleus(&shares, 0.95), [0, 1, 2, 3]);
         assert_eq!((pick(&shares, 0.6, 0.5), pick(&shares, 0.6, 0.6)), (1, 3));
     }
@@ -182,17 +237,31 @@ mod tests {
         let mut stream = Stream::new(9);
         for top_p in [1.0, 0.9, 0.3] {
             let uniforms: Vec<f64> = (0..200).map(|_| stream.uniform()).collect();
-            let rows: Vec<Vec<f32>> =
-                uniforms.iter().map(|_| (0..300).map(|_| (stream.uniform() * 12.0).exp() as f32 / 1e7).collect()).collect();
+            let rows: Vec<Vec<f32>> = uniforms
+                .iter()
+                .map(|_| {
+                    (0..300)
+                        .map(|_| (stream.uniform() * 12.0).exp() as f32 / 1e7)
+                        .collect()
+                })
+                .collect();
             let shares = Tensor::from_slice(&rows.concat()).view([200, 300]);
             let drawn = integers(&pick_rows(&shares, top_p, &Tensor::from_slice(&uniforms)));
-            let here: Vec<i64> = rows.iter().zip(&uniforms).map(|(row, &uniform)| pick(row, top_p, uniform) as i64).collect();
+            let here: Vec<i64> = rows
+                .iter()
+                .zip(&uniforms)
+                .map(|(row, &uniform)| pick(row, top_p, uniform) as i64)
+                .collect();
             assert_eq!(drawn, here, "{top_p}");
         }
         // The end of the interval belongs to the last token with a share; nothing is drawn that has none.
         let shares = Tensor::from_slice(&[0.0_f32, 0.5, 0.0, 0.5, 0.0]).view([1, 5]);
-        let of = |uniform: f64| integers(&pick_rows(&shares, 1.0, &Tensor::from_slice(&[uniform])))[0];
-        assert_eq!((of(0.0), of(0.499), of(0.501), of(1.0 - f64::EPSILON / 2.0)), (1, 1, 3, 3));
+        let of =
+            |uniform: f64| integers(&pick_rows(&shares, 1.0, &Tensor::from_slice(&[uniform])))[0];
+        assert_eq!(
+            (of(0.0), of(0.499), of(0.501), of(1.0 - f64::EPSILON / 2.0)),
+            (1, 1, 3, 3)
+        );
     }
 
     #[test]

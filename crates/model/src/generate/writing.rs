@@ -24,9 +24,25 @@ pub(super) struct Writing {
 impl Writing {
     /// Row `row` of `request`, before its first token.
     pub(super) fn new(request: &Request<'_>, row: usize) -> Self {
-        let (stream, in_thought) = (Stream::new(request.rows[row].seed), request.stop.tokenizer.is_some_and(ChatTokenizer::opens_thought));
-        let reader = request.rows[row].entry.as_deref().map(|entry| Reader::new(entry, in_thought));
-        Self { row, stream, ids: Vec::new(), bytes: Vec::new(), reader, logprob_sum: 0.0 }
+        let (stream, in_thought) = (
+            Stream::new(request.rows[row].seed),
+            request
+                .stop
+                .tokenizer
+                .is_some_and(ChatTokenizer::opens_thought),
+        );
+        let reader = request.rows[row]
+            .entry
+            .as_deref()
+            .map(|entry| Reader::new(entry, in_thought));
+        Self {
+            row,
+            stream,
+            ids: Vec::new(),
+            bytes: Vec::new(),
+            reader,
+            logprob_sum: 0.0,
+        }
     }
 
     /// The token drawn last.
@@ -45,9 +61,15 @@ impl Writing {
         if stop.end_tokens.contains(&drawn.id) {
             return Ok(Some(Finish::End));
         }
-        let bytes = stop.tokenizer.map_or(&[][..], |tokenizer| tokenizer.token_bytes(drawn.id));
+        let bytes = stop
+            .tokenizer
+            .map_or(&[][..], |tokenizer| tokenizer.token_bytes(drawn.id));
         self.bytes.extend_from_slice(bytes);
-        if self.reader.as_mut().is_some_and(|reader| reader.advance(&self.bytes)) {
+        if self
+            .reader
+            .as_mut()
+            .is_some_and(|reader| reader.advance(&self.bytes))
+        {
             return Ok(Some(Finish::Code));
         }
         Ok((self.ids.len() == request.sampling.max_new_tokens).then_some(Finish::Length))
@@ -57,6 +79,15 @@ impl Writing {
     pub(super) fn finish(self, finish: Finish) -> (usize, Completion) {
         let mean_logprob = self.logprob_sum / self.ids.len() as f64;
         let candidate = self.reader.map(|reader| reader.finish(&self.bytes));
-        (self.row, Completion { ids: self.ids, bytes: self.bytes, candidate, finish, mean_logprob })
+        (
+            self.row,
+            Completion {
+                ids: self.ids,
+                bytes: self.bytes,
+                candidate,
+                finish,
+                mean_logprob,
+            },
+        )
     }
 }

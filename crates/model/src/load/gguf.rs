@@ -44,13 +44,24 @@ struct Entry {
 impl Gguf {
     /// Maps `path` and reads its header.
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let read = |source| Error::Read { path: path.into(), source };
+        let read = |source| Error::Read {
+            path: path.into(),
+            source,
+        };
         let file = File::open(path).map_err(read)?;
         // SAFETY: weight files are not written to while a process uses them.
         let map = unsafe { Mmap::map(&file) }.map_err(read)?;
-        let corrupt = |reason: String| Error::Corrupt { path: path.into(), reason };
+        let corrupt = |reason: String| Error::Corrupt {
+            path: path.into(),
+            reason,
+        };
         let (metadata, tensors) = read_header(&map).map_err(corrupt)?;
-        Ok(Self { path: path.into(), map, metadata, tensors })
+        Ok(Self {
+            path: path.into(),
+            map,
+            metadata,
+            tensors,
+        })
     }
 
     pub(crate) fn meta(&self, key: &str) -> Option<&Meta> {
@@ -58,25 +69,59 @@ impl Gguf {
     }
 
     pub(crate) fn text(&self, key: &str) -> Result<Option<&str>> {
-        self.typed(key, "a text", |value| if let Meta::Text(text) = value { Some(text.as_str()) } else { None })
+        self.typed(key, "a text", |value| {
+            if let Meta::Text(text) = value {
+                Some(text.as_str())
+            } else {
+                None
+            }
+        })
     }
 
     pub(crate) fn integer(&self, key: &str) -> Result<Option<i64>> {
-        self.typed(key, "a whole number", |value| if let Meta::Integer(number) = value { Some(*number) } else { None })
+        self.typed(key, "a whole number", |value| {
+            if let Meta::Integer(number) = value {
+                Some(*number)
+            } else {
+                None
+            }
+        })
     }
 
     pub(crate) fn float(&self, key: &str) -> Result<Option<f64>> {
-        self.typed(key, "a number", |value| if let Meta::Float(number) = value { Some(*number) } else { None })
+        self.typed(key, "a number", |value| {
+            if let Meta::Float(number) = value {
+                Some(*number)
+            } else {
+                None
+            }
+        })
     }
 
     pub(crate) fn flag(&self, key: &str) -> Result<Option<bool>> {
-        self.typed(key, "true or false", |value| if let Meta::Bool(flag) = value { Some(*flag) } else { None })
+        self.typed(key, "true or false", |value| {
+            if let Meta::Bool(flag) = value {
+                Some(*flag)
+            } else {
+                None
+            }
+        })
     }
 
     /// The value of `key`, if there is one; one of another type is an error, never a default.
-    fn typed<'a, T>(&'a self, key: &str, wanted: &str, read: impl Fn(&'a Meta) -> Option<T>) -> Result<Option<T>> {
-        let Some(value) = self.meta(key) else { return Ok(None) };
-        let wrong = || Error::Config { what: format!("`{}`", self.path.display()), reason: format!("`{key}`: {wanted} is wanted") };
+    fn typed<'a, T>(
+        &'a self,
+        key: &str,
+        wanted: &str,
+        read: impl Fn(&'a Meta) -> Option<T>,
+    ) -> Result<Option<T>> {
+        let Some(value) = self.meta(key) else {
+            return Ok(None);
+        };
+        let wrong = || Error::Config {
+            what: format!("`{}`", self.path.display()),
+            reason: format!("`{key}`: {wanted} is wanted"),
+        };
         read(value).ok_or_else(wrong).map(Some)
     }
 
@@ -91,7 +136,9 @@ impl Gguf {
 
     /// Keys and values of the metadata, in no order.
     pub(super) fn metadata(&self) -> impl Iterator<Item = (&str, &Meta)> {
-        self.metadata.iter().map(|(key, value)| (key.as_str(), value))
+        self.metadata
+            .iter()
+            .map(|(key, value)| (key.as_str(), value))
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -106,9 +153,15 @@ impl Gguf {
     /// The weight with this Hugging Face name, dequantised, and its name in the file; q and k of a llama come back in the order of Hugging
     /// Face's rotation.
     pub(crate) fn tensor(&self, name: &str, config: &Config) -> Result<(String, Tensor)> {
-        let missing = |reason: String| Error::Weight { name: name.into(), reason };
+        let missing = |reason: String| Error::Weight {
+            name: name.into(),
+            reason,
+        };
         let stored = stored_name(name).ok_or_else(|| missing("has no name in a GGUF".into()))?;
-        let entry = self.tensors.get(&stored).ok_or_else(|| missing(format!("the file has no `{stored}`")))?;
+        let entry = self
+            .tensors
+            .get(&stored)
+            .ok_or_else(|| missing(format!("the file has no `{stored}`")))?;
         let kind = entry.kind.clone().map_err(|value| Error::Unsupported {
             what: "quantisation",
             value,
@@ -116,26 +169,47 @@ impl Gguf {
         })?;
         let (values, size) = kind.block();
         let count: i64 = entry.shape.iter().product();
-        if entry.shape.last().is_none_or(|width| width % values as i64 != 0) {
-            return Err(missing(format!("`{stored}` has shape {:?}, which is not whole blocks", entry.shape)));
+        if entry
+            .shape
+            .last()
+            .is_none_or(|width| width % values as i64 != 0)
+        {
+            return Err(missing(format!(
+                "`{stored}` has shape {:?}, which is not whole blocks",
+                entry.shape
+            )));
         }
-        let bytes = entry.start.checked_add(count as usize / values * size).and_then(|end| self.map.get(entry.start..end));
-        let bytes = bytes.ok_or_else(|| Error::Corrupt { path: self.path.clone(), reason: format!("it ends before `{stored}` does") })?;
-        let tensor = Tensor::from_slice(&quant::dequantise(kind, bytes)).view(entry.shape.as_slice());
+        let bytes = entry
+            .start
+            .checked_add(count as usize / values * size)
+            .and_then(|end| self.map.get(entry.start..end));
+        let bytes = bytes.ok_or_else(|| Error::Corrupt {
+            path: self.path.clone(),
+            reason: format!("it ends before `{stored}` does"),
+        })?;
+        let tensor =
+            Tensor::from_slice(&quant::dequantise(kind, bytes)).view(entry.shape.as_slice());
         let heads = match name.rsplit_once('.').map(|(module, _)| module) {
             Some(module) if module.ends_with("q_proj") => Some(config.heads),
             Some(module) if module.ends_with("k_proj") => Some(config.kv_heads),
             _ => None,
         };
         let permuted = heads.filter(|_| config.architecture == Architecture::Llama);
-        Ok((stored, permuted.map_or(tensor.shallow_clone(), |heads| unpermute(&tensor, heads))))
+        Ok((
+            stored,
+            permuted.map_or(tensor.shallow_clone(), |heads| unpermute(&tensor, heads)),
+        ))
     }
 }
 
 /// A llama GGUF pairs the two halves of a head's rotation row by row; Hugging Face keeps them one behind the other.
 fn unpermute(weight: &Tensor, heads: i64) -> Tensor {
     let size = weight.size();
-    weight.view([heads, size[0] / heads / 2, 2, size[1]]).transpose(1, 2).contiguous().view(size.as_slice())
+    weight
+        .view([heads, size[0] / heads / 2, 2, size[1]])
+        .transpose(1, 2)
+        .contiguous()
+        .view(size.as_slice())
 }
 
 fn stored_name(name: &str) -> Option<String> {
@@ -187,10 +261,20 @@ fn read_header(bytes: &[u8]) -> Result<Header, String> {
         let (name, entry) = read_entry(&mut reader)?;
         tensors.insert(name, entry);
     }
-    let alignment = if let Some(Meta::Integer(n)) = metadata.get("general.alignment") { usize::try_from(*n).unwrap_or(0) } else { 32 };
-    let data = reader.at.checked_next_multiple_of(alignment).ok_or("an alignment that makes no sense")?;
+    let alignment = if let Some(Meta::Integer(n)) = metadata.get("general.alignment") {
+        usize::try_from(*n).unwrap_or(0)
+    } else {
+        32
+    };
+    let data = reader
+        .at
+        .checked_next_multiple_of(alignment)
+        .ok_or("an alignment that makes no sense")?;
     for entry in tensors.values_mut() {
-        entry.start = entry.start.checked_add(data).ok_or("an offset that is too large")?;
+        entry.start = entry
+            .start
+            .checked_add(data)
+            .ok_or("an offset that is too large")?;
     }
     Ok((metadata, tensors))
 }
@@ -206,8 +290,12 @@ fn read_entry(reader: &mut Reader<'_>) -> Result<(String, Entry), String> {
         let size = i64::try_from(reader.u64()?).map_err(|_| format!("`{name}` is too large"))?;
         shape.insert(0, size);
     }
-    let product = shape.iter().try_fold(1_i64, |product, &size| product.checked_mul(size));
-    product.filter(|&count| count < 1 << 40).ok_or_else(|| format!("`{name}` is too large"))?;
+    let product = shape
+        .iter()
+        .try_fold(1_i64, |product, &size| product.checked_mul(size));
+    product
+        .filter(|&count| count < 1 << 40)
+        .ok_or_else(|| format!("`{name}` is too large"))?;
     let kind = Type::parse(reader.u32()?);
     let start = reader.u64()? as usize;
     Ok((name, Entry { kind, shape, start }))
@@ -221,7 +309,9 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn take(&mut self, n: usize) -> Result<&'a [u8], String> {
         let end = self.at.checked_add(n);
-        let slice = end.and_then(|end| self.bytes.get(self.at..end)).ok_or("it ends within its header")?;
+        let slice = end
+            .and_then(|end| self.bytes.get(self.at..end))
+            .ok_or("it ends within its header")?;
         self.at += n;
         Ok(slice)
     }
@@ -256,7 +346,8 @@ impl<'a> Reader<'a> {
             8 => {
                 let length = self.u64()? as usize;
                 let bytes = self.take(length)?.to_vec();
-                String::from_utf8(bytes).map_or_else(|error| Meta::Bytes(error.into_bytes()), Meta::Text)
+                String::from_utf8(bytes)
+                    .map_or_else(|error| Meta::Bytes(error.into_bytes()), Meta::Text)
             }
             9 => self.list()?,
             10 | 11 => Meta::Integer(i64::from_le_bytes(self.array()?)),
@@ -270,7 +361,10 @@ impl<'a> Reader<'a> {
         if kind == 9 {
             return Err("a list of lists in its metadata".into());
         }
-        (0..count).map(|_| self.meta(kind)).collect::<Result<_, _>>().map(Meta::List)
+        (0..count)
+            .map(|_| self.meta(kind))
+            .collect::<Result<_, _>>()
+            .map(Meta::List)
     }
 }
 
@@ -290,7 +384,10 @@ mod tests {
 
     #[test]
     fn names_follow_both_worlds() {
-        assert_eq!(stored_name("model.layers.3.self_attn.q_proj.bias").unwrap(), "blk.3.attn_q.bias");
+        assert_eq!(
+            stored_name("model.layers.3.self_attn.q_proj.bias").unwrap(),
+            "blk.3.attn_q.bias"
+        );
         assert_eq!(stored_name("model.layers.0.other.weight"), None);
     }
 

@@ -7,8 +7,13 @@ use crate::{
 };
 
 /// Keys of an architecture that change nothing of what is computed.
-const HARMLESS: [&str; 5] =
-    ["vocab_size", "attention.layer_norm_epsilon", "rope.scaling.finetuned", "rope.scaling.original_context_length", "tensor_data_layout"];
+const HARMLESS: [&str; 5] = [
+    "vocab_size",
+    "attention.layer_norm_epsilon",
+    "rope.scaling.finetuned",
+    "rope.scaling.original_context_length",
+    "tensor_data_layout",
+];
 
 /// The sizes of the model in `gguf`.
 ///
@@ -19,12 +24,20 @@ pub(super) fn config(gguf: &Gguf) -> Result<Config> {
     let name = gguf.text("general.architecture")?.unwrap_or("(none)");
     let keys = Keys { gguf, prefix: name };
     let architecture = Architecture::parse(name)?;
-    let (hidden_size, heads) = (keys.required("embedding_length")?, keys.required("attention.head_count")?);
-    let head_dim = keys.integer("attention.key_length")?.unwrap_or(hidden_size.checked_div(heads).unwrap_or(0));
+    let (hidden_size, heads) = (
+        keys.required("embedding_length")?,
+        keys.required("attention.head_count")?,
+    );
+    let head_dim = keys
+        .integer("attention.key_length")?
+        .unwrap_or(hidden_size.checked_div(heads).unwrap_or(0));
     keys.refuse_other_forms(head_dim)?;
     let config = Config {
         architecture,
-        vocab_size: gguf.shape("token_embd.weight").and_then(|shape| shape.first().copied()).unwrap_or(0),
+        vocab_size: gguf
+            .shape("token_embd.weight")
+            .and_then(|shape| shape.first().copied())
+            .unwrap_or(0),
         hidden_size,
         intermediate_size: keys.required("feed_forward_length")?,
         layers: usize::try_from(keys.required("block_count")?).unwrap_or(0),
@@ -33,7 +46,9 @@ pub(super) fn config(gguf: &Gguf) -> Result<Config> {
         head_dim,
         max_positions: keys.required("context_length")?,
         // Stored in float32; the decimal it came from is what other implementations compute with.
-        norm_eps: keys.float("attention.layer_norm_rms_epsilon")?.map_or(1e-6, |eps| (eps as f32).to_string().parse().unwrap_or(eps)),
+        norm_eps: keys
+            .float("attention.layer_norm_rms_epsilon")?
+            .map_or(1e-6, |eps| (eps as f32).to_string().parse().unwrap_or(eps)),
         rope_theta: keys.float("rope.freq_base")?.unwrap_or(10000.0),
         tied: gguf.shape("output.weight").is_none(),
         end_tokens: Vec::new(),
@@ -45,9 +60,16 @@ pub(super) fn config(gguf: &Gguf) -> Result<Config> {
 
 /// Refuses one part of a model that was cut into several files.
 fn refuse_parts(gguf: &Gguf) -> Result<()> {
-    let Some(count) = gguf.integer("split.count")?.filter(|count| *count > 1) else { return Ok(()) };
-    let reason = format!("one of {count} parts (`split.count`); put them together with `llama-gguf-split --merge` and name the whole");
-    Err(Error::Source { source_text: gguf.path().display().to_string(), reason })
+    let Some(count) = gguf.integer("split.count")?.filter(|count| *count > 1) else {
+        return Ok(());
+    };
+    let reason = format!(
+        "one of {count} parts (`split.count`); put them together with `llama-gguf-split --merge` and name the whole"
+    );
+    Err(Error::Source {
+        source_text: gguf.path().display().to_string(),
+        reason,
+    })
 }
 
 /// The metadata of one architecture.
@@ -93,20 +115,36 @@ impl Keys<'_> {
     }
 
     fn required(&self, name: &str) -> Result<i64> {
-        let missing = || Error::Config { what: format!("`{}`", self.gguf.path().display()), reason: format!("no `{}`", self.key(name)) };
+        let missing = || Error::Config {
+            what: format!("`{}`", self.gguf.path().display()),
+            reason: format!("no `{}`", self.key(name)),
+        };
         self.integer(name)?.ok_or_else(missing)
     }
 
     /// Refuses what is known by name and not computed.
     fn refuse_other_forms(&self, head_dim: i64) -> Result<()> {
-        let refuse = |what: &'static str, value: String, supported| Err(Error::Unsupported { what, value, supported });
+        let refuse = |what: &'static str, value: String, supported| {
+            Err(Error::Unsupported {
+                what,
+                value,
+                supported,
+            })
+        };
         self.refuse_rope_scaling()?;
         for name in ["attention.value_length", "rope.dimension_count"] {
             if let Some(width) = self.integer(name)?.filter(|width| *width != head_dim) {
-                return refuse("width of a head's part", format!("{} = {width}", self.key(name)), "that of the whole head");
+                return refuse(
+                    "width of a head's part",
+                    format!("{} = {width}", self.key(name)),
+                    "that of the whole head",
+                );
             }
         }
-        if let Some(window) = self.integer("attention.sliding_window")?.filter(|window| *window > 0) {
+        if let Some(window) = self
+            .integer("attention.sliding_window")?
+            .filter(|window| *window > 0)
+        {
             return refuse("sliding window", window.to_string(), "full attention");
         }
         if self.gguf.flag(&self.key("attention.causal"))? == Some(false) {
@@ -130,11 +168,23 @@ impl Keys<'_> {
             Some(factor) => Some(factor),
             None => self.float("rope.scale_linear")?,
         };
-        let factor = factor.filter(|factor| kind != Some("none") && *factor != 0.0 && *factor != 1.0);
-        let frequencies = self.gguf.shape("rope_freqs.weight").map(|_| "rope_freqs.weight".to_owned());
+        let factor =
+            factor.filter(|factor| kind != Some("none") && *factor != 0.0 && *factor != 1.0);
+        let frequencies = self
+            .gguf
+            .shape("rope_freqs.weight")
+            .map(|_| "rope_freqs.weight".to_owned());
         let kind = kind.filter(|kind| *kind != "none").map(str::to_owned);
-        let scaled = kind.or_else(|| factor.map(|factor| format!("linear, factor {factor}"))).or(frequencies);
-        scaled.map_or(Ok(()), |value| Err(Error::Unsupported { what: "rope scaling", value, supported: "none" }))
+        let scaled = kind
+            .or_else(|| factor.map(|factor| format!("linear, factor {factor}")))
+            .or(frequencies);
+        scaled.map_or(Ok(()), |value| {
+            Err(Error::Unsupported {
+                what: "rope scaling",
+                value,
+                supported: "none",
+            })
+        })
     }
 
     /// Refuses keys that nobody knows, unless they say that something is not done.
@@ -142,12 +192,21 @@ impl Keys<'_> {
         let own = |(key, value)| -> Option<(&str, &Meta)> {
             let name = str::strip_prefix(key, self.prefix)?.strip_prefix('.')?;
             let known = READ.contains(&name) || HARMLESS.contains(&name);
-            (!known && !matches!(value, &Meta::Bool(false) | &Meta::Integer(0))).then_some((name, value))
+            (!known && !matches!(value, &Meta::Bool(false) | &Meta::Integer(0)))
+                .then_some((name, value))
         };
-        let other = self.gguf.metadata().filter_map(own).min_by_key(|(name, _)| *name);
+        let other = self
+            .gguf
+            .metadata()
+            .filter_map(own)
+            .min_by_key(|(name, _)| *name);
         other.map_or(Ok(()), |(name, value)| {
             let file = self.gguf.path().display().to_string();
-            Err(Error::UnknownField { file, key: self.key(name), value: format!("{value:?}").chars().take(80).collect() })
+            Err(Error::UnknownField {
+                file,
+                key: self.key(name),
+                value: format!("{value:?}").chars().take(80).collect(),
+            })
         })
     }
 }

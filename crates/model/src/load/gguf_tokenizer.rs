@@ -11,10 +11,8 @@ use crate::{
     error::{Error, Result},
 };
 
-const CONTRACTIONS_QWEN: &str =
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-const CONTRACTIONS_LLAMA: &str =
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const CONTRACTIONS_QWEN: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const CONTRACTIONS_LLAMA: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
 /// Token types of GGUF that are not ordinary text.
 const CONTROL: i64 = 3;
@@ -27,13 +25,20 @@ const BEGIN_WITH_BOS: [&str; 3] = ["llama-bpe", "llama3", "llama-v3"];
 pub(super) fn parts(gguf: &Gguf) -> Result<Parts> {
     let model = gguf.text("tokenizer.ggml.model")?.unwrap_or("(none)");
     if model != "gpt2" {
-        return Err(Error::Unsupported { what: "GGUF tokenizer", value: model.into(), supported: "gpt2 (byte-level BPE)" });
+        return Err(Error::Unsupported {
+            what: "GGUF tokenizer",
+            value: model.into(),
+            supported: "gpt2 (byte-level BPE)",
+        });
     }
     let tokens = texts(gguf, "tokenizer.ggml.tokens")?;
     let pre = gguf.text("tokenizer.ggml.pre")?.unwrap_or("(none)");
     let flag = |key: &str, default: bool| Ok::<bool, Error>(gguf.flag(key)?.unwrap_or(default));
     let edges = Edges {
-        bos: flag("tokenizer.ggml.add_bos_token", BEGIN_WITH_BOS.contains(&pre))?,
+        bos: flag(
+            "tokenizer.ggml.add_bos_token",
+            BEGIN_WITH_BOS.contains(&pre),
+        )?,
         eos: flag("tokenizer.ggml.add_eos_token", false)?,
     };
     let mut end_tokens = Vec::new();
@@ -54,28 +59,48 @@ fn template(gguf: &Gguf) -> Result<Option<String>> {
     if let Some(text) = gguf.text(TEMPLATE)? {
         return Ok(Some(text.to_owned()));
     }
-    let named = |key: &str| key.strip_prefix(TEMPLATE).and_then(|name| name.strip_prefix('.')).map(str::to_owned);
+    let named = |key: &str| {
+        key.strip_prefix(TEMPLATE)
+            .and_then(|name| name.strip_prefix('.'))
+            .map(str::to_owned)
+    };
     let mut names: Vec<String> = gguf.metadata().filter_map(|(key, _)| named(key)).collect();
     names.sort_unstable();
     if names.is_empty() {
         return Ok(None);
     }
-    let reason = format!("none of its templates is the default (there are {}); name one as model.chat.template", names.join(", "));
-    Err(Error::Config { what: format!("`{}`: `{TEMPLATE}`", gguf.path().display()), reason })
+    let reason = format!(
+        "none of its templates is the default (there are {}); name one as model.chat.template",
+        names.join(", ")
+    );
+    Err(Error::Config {
+        what: format!("`{}`: `{TEMPLATE}`", gguf.path().display()),
+        reason,
+    })
 }
 
 const TEMPLATE: &str = "tokenizer.chat_template";
 
 /// The tokens that have names, by the names that transformers gives them.
 fn special_tokens(gguf: &Gguf, tokens: &[&str]) -> Result<BTreeMap<&'static str, String>> {
-    let named =
-        [("bos_token", "bos"), ("eos_token", "eos"), ("unk_token", "unknown"), ("sep_token", "seperator"), ("pad_token", "padding")];
+    let named = [
+        ("bos_token", "bos"),
+        ("eos_token", "eos"),
+        ("unk_token", "unknown"),
+        ("sep_token", "seperator"),
+        ("pad_token", "padding"),
+    ];
     let mut found = BTreeMap::new();
     for (name, stored) in named {
         let key = format!("tokenizer.ggml.{stored}_token_id");
-        let Some(id) = gguf.integer(&key)? else { continue };
+        let Some(id) = gguf.integer(&key)? else {
+            continue;
+        };
         let text = usize::try_from(id).ok().and_then(|id| tokens.get(id));
-        let foreign = || Error::Tokenizer { what: "GGUF tokenizer", reason: format!("`{key}` = {id} is no token") };
+        let foreign = || Error::Tokenizer {
+            what: "GGUF tokenizer",
+            reason: format!("`{key}` = {id} is no token"),
+        };
         found.insert(name, (*text.ok_or_else(foreign)?).to_owned());
     }
     Ok(found)
@@ -91,7 +116,11 @@ fn tokenizer_json(gguf: &Gguf, tokens: &[&str], pre: &str) -> Result<Value> {
                    "special": kind(id) == CONTROL})
         })
         .collect();
-    let vocab: serde_json::Map<String, Value> = tokens.iter().enumerate().map(|(id, text)| ((*text).to_owned(), id.into())).collect();
+    let vocab: serde_json::Map<String, Value> = tokens
+        .iter()
+        .enumerate()
+        .map(|(id, text)| ((*text).to_owned(), id.into()))
+        .collect();
     let pre = pre_tokeniser(pre)?;
     Ok(json!({
         "version": "1.0", "truncation": null, "padding": null, "added_tokens": added,
@@ -106,10 +135,24 @@ fn tokenizer_json(gguf: &Gguf, tokens: &[&str], pre: &str) -> Result<Value> {
 /// What each token is, one number per token.
 fn token_types(gguf: &Gguf, count: usize) -> Result<Vec<i64>> {
     let key = "tokenizer.ggml.token_type";
-    let wrong = || Error::Tokenizer { what: "GGUF tokenizer", reason: format!("`{key}` is not a list of {count} whole numbers") };
-    let Some(Meta::List(items)) = gguf.meta(key) else { return Err(wrong()) };
-    let kinds = items.iter().map(|item| if let Meta::Integer(kind) = item { Some(*kind) } else { None });
-    kinds.collect::<Option<Vec<i64>>>().filter(|kinds| kinds.len() == count).ok_or_else(wrong)
+    let wrong = || Error::Tokenizer {
+        what: "GGUF tokenizer",
+        reason: format!("`{key}` is not a list of {count} whole numbers"),
+    };
+    let Some(Meta::List(items)) = gguf.meta(key) else {
+        return Err(wrong());
+    };
+    let kinds = items.iter().map(|item| {
+        if let Meta::Integer(kind) = item {
+            Some(*kind)
+        } else {
+            None
+        }
+    });
+    kinds
+        .collect::<Option<Vec<i64>>>()
+        .filter(|kinds| kinds.len() == count)
+        .ok_or_else(wrong)
 }
 
 struct PreTokeniser {
@@ -119,16 +162,25 @@ struct PreTokeniser {
 }
 
 fn pre_tokeniser(name: &str) -> Result<PreTokeniser> {
-    let byte_level =
-        |use_regex: bool| json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": use_regex});
+    let byte_level = |use_regex: bool| json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": use_regex});
     let sequence = |first: Value, regex: bool| json!({"type": "Sequence", "pretokenizers": [first, byte_level(regex)]});
     let split = |pattern: &str| json!({"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false});
     let digits = || json!({"type": "Digits", "individual_digits": true});
     let (normaliser, split, ignore_merges) = match name {
         "gpt-2" | "phi-2" => (Value::Null, byte_level(true), false),
-        "smollm" | "starcoder" | "refact" | "codeshell" => (Value::Null, sequence(digits(), true), false),
-        "qwen2" | "deepseek-r1-qwen" => (json!({"type": "NFC"}), sequence(split(CONTRACTIONS_QWEN), false), false),
-        "llama-bpe" | "llama3" | "llama-v3" => (Value::Null, sequence(split(CONTRACTIONS_LLAMA), false), true),
+        "smollm" | "starcoder" | "refact" | "codeshell" => {
+            (Value::Null, sequence(digits(), true), false)
+        }
+        "qwen2" | "deepseek-r1-qwen" => (
+            json!({"type": "NFC"}),
+            sequence(split(CONTRACTIONS_QWEN), false),
+            false,
+        ),
+        "llama-bpe" | "llama3" | "llama-v3" => (
+            Value::Null,
+            sequence(split(CONTRACTIONS_LLAMA), false),
+            true,
+        ),
         other => {
             return Err(Error::Unsupported {
                 what: "GGUF pre-tokeniser",
@@ -137,11 +189,29 @@ fn pre_tokeniser(name: &str) -> Result<PreTokeniser> {
             });
         }
     };
-    Ok(PreTokeniser { normaliser, split, ignore_merges })
+    Ok(PreTokeniser {
+        normaliser,
+        split,
+        ignore_merges,
+    })
 }
 
 fn texts<'a>(gguf: &'a Gguf, key: &str) -> Result<Vec<&'a str>> {
-    let missing = || Error::Tokenizer { what: "GGUF tokenizer", reason: format!("no list of texts `{key}`") };
-    let Some(Meta::List(items)) = gguf.meta(key) else { return Err(missing()) };
-    items.iter().map(|item| if let Meta::Text(text) = item { Ok(text.as_str()) } else { Err(missing()) }).collect()
+    let missing = || Error::Tokenizer {
+        what: "GGUF tokenizer",
+        reason: format!("no list of texts `{key}`"),
+    };
+    let Some(Meta::List(items)) = gguf.meta(key) else {
+        return Err(missing());
+    };
+    items
+        .iter()
+        .map(|item| {
+            if let Meta::Text(text) = item {
+                Ok(text.as_str())
+            } else {
+                Err(missing())
+            }
+        })
+        .collect()
 }

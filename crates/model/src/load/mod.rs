@@ -27,8 +27,13 @@ use crate::{
 };
 
 /// Files beside the weights that decide on prompts, ids and end tokens.
-const TEXT_FILES: [&str; 5] =
-    ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja", "generation_config.json"];
+const TEXT_FILES: [&str; 5] = [
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "chat_template.jinja",
+    "generation_config.json",
+];
 
 /// A model's files, opened: what [`crate::Model`] and [`crate::ChatTokenizer`] are made from.
 pub(crate) struct Checkpoint {
@@ -59,9 +64,15 @@ impl Checkpoint {
         if hub::is_id(source) && !path.exists() {
             return Self::open_folder(&hub::fetch(source, cache)?);
         }
-        let reason =
-            if path.exists() { "a file that is not a .gguf" } else { "no such folder or file, and not a hub id of the form org/name" };
-        Err(Error::Source { source_text: source.into(), reason: reason.into() })
+        let reason = if path.exists() {
+            "a file that is not a .gguf"
+        } else {
+            "no such folder or file, and not a hub id of the form org/name"
+        };
+        Err(Error::Source {
+            source_text: source.into(),
+            reason: reason.into(),
+        })
     }
 
     fn open_folder(folder: &Path) -> Result<Self> {
@@ -69,7 +80,10 @@ impl Checkpoint {
         let mut config = Config::from_json(&json)?;
         let generation = folder.join("generation_config.json");
         if generation.exists() {
-            config.end_tokens.extend(Fields::new("generation_config.json", &read_json(&generation)?)?.ids("eos_token_id")?);
+            config.end_tokens.extend(
+                Fields::new("generation_config.json", &read_json(&generation)?)?
+                    .ids("eos_token_id")?,
+            );
         }
         config.end_tokens.sort_unstable();
         config.end_tokens.dedup();
@@ -77,14 +91,31 @@ impl Checkpoint {
         let mut files = shards.files();
         // Whatever decides on ids and end tokens belongs to the digest: two workers must never sample and train on different ones.
         files.push(folder.join("config.json"));
-        files.extend(TEXT_FILES.iter().map(|name| folder.join(name)).filter(|path| path.exists()));
-        Ok(Self { config, files, weights: Weights::Shards(shards), folder: Some(folder.into()), taken: RefCell::default() })
+        files.extend(
+            TEXT_FILES
+                .iter()
+                .map(|name| folder.join(name))
+                .filter(|path| path.exists()),
+        );
+        Ok(Self {
+            config,
+            files,
+            weights: Weights::Shards(shards),
+            folder: Some(folder.into()),
+            taken: RefCell::default(),
+        })
     }
 
     fn open_gguf(path: &Path) -> Result<Self> {
         let gguf = gguf::Gguf::open(path)?;
         let (config, files) = (gguf_config::config(&gguf)?, vec![path.into()]);
-        Ok(Self { config, files, weights: Weights::Gguf(Box::new(gguf)), folder: None, taken: RefCell::default() })
+        Ok(Self {
+            config,
+            files,
+            weights: Weights::Gguf(Box::new(gguf)),
+            folder: None,
+            taken: RefCell::default(),
+        })
     }
 
     /// The weight with this Hugging Face name on the CPU, in the kind it is stored in (dequantised to float32).
@@ -97,7 +128,10 @@ impl Checkpoint {
         if tensor.size() != shape {
             return Err(Error::Weight {
                 name: name.into(),
-                reason: format!("has shape {:?}, the configuration says {shape:?}", tensor.size()),
+                reason: format!(
+                    "has shape {:?}, the configuration says {shape:?}",
+                    tensor.size()
+                ),
             });
         }
         Ok(tensor)
@@ -121,7 +155,11 @@ impl Checkpoint {
         let other = names.into_iter().find(|name| !taken.contains(*name));
         other.map_or(Ok(()), |name| {
             let value = format!("{name} of a {}", self.config.architecture.as_str());
-            Err(Error::Unsupported { what: "weight", value, supported: "those of llama, qwen2 and qwen3 as transformers has them" })
+            Err(Error::Unsupported {
+                what: "weight",
+                value,
+                supported: "those of llama, qwen2 and qwen3 as transformers has them",
+            })
         })
     }
 
@@ -137,9 +175,19 @@ impl Checkpoint {
 
 /// What older releases of transformers stored beside the weights and computes anew: rotations, positions and masks.
 fn is_buffer(name: &str) -> bool {
-    ["rotary_emb.inv_freq", "rotary_emb.cos_cached", "rotary_emb.sin_cached", "position_ids", "attn.bias", "attn.masked_bias"]
-        .iter()
-        .any(|end| name.strip_suffix(end).is_some_and(|before| before.is_empty() || before.ends_with('.')))
+    [
+        "rotary_emb.inv_freq",
+        "rotary_emb.cos_cached",
+        "rotary_emb.sin_cached",
+        "position_ids",
+        "attn.bias",
+        "attn.masked_bias",
+    ]
+    .iter()
+    .any(|end| {
+        name.strip_suffix(end)
+            .is_some_and(|before| before.is_empty() || before.ends_with('.'))
+    })
 }
 
 /// A folder without a configuration may hold what somebody meant to name.
@@ -148,15 +196,33 @@ fn config_path(folder: &Path) -> Result<PathBuf> {
     if path.exists() {
         return Ok(path);
     }
-    let files = std::fs::read_dir(folder).map_err(|source| Error::Read { path: folder.into(), source })?;
-    let gguf = files.filter_map(|file| Some(file.ok()?.path())).filter(|file| file.extension().is_some_and(|end| end == "gguf")).min();
+    let files = std::fs::read_dir(folder).map_err(|source| Error::Read {
+        path: folder.into(),
+        source,
+    })?;
+    let gguf = files
+        .filter_map(|file| Some(file.ok()?.path()))
+        .filter(|file| file.extension().is_some_and(|end| end == "gguf"))
+        .min();
     gguf.map_or(Ok(path), |gguf| {
-        let reason = format!("a folder without config.json; name the file itself: {}", gguf.display());
-        Err(Error::Source { source_text: folder.display().to_string(), reason })
+        let reason = format!(
+            "a folder without config.json; name the file itself: {}",
+            gguf.display()
+        );
+        Err(Error::Source {
+            source_text: folder.display().to_string(),
+            reason,
+        })
     })
 }
 
 fn read_json(path: &Path) -> Result<Value> {
-    let bytes = std::fs::read(path).map_err(|source| Error::Read { path: path.into(), source })?;
-    serde_json::from_slice(&bytes).map_err(|error| Error::Corrupt { path: path.into(), reason: error.to_string() })
+    let bytes = std::fs::read(path).map_err(|source| Error::Read {
+        path: path.into(),
+        source,
+    })?;
+    serde_json::from_slice(&bytes).map_err(|error| Error::Corrupt {
+        path: path.into(),
+        reason: error.to_string(),
+    })
 }

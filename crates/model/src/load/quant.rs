@@ -20,8 +20,9 @@ pub(crate) enum Type {
 
 /// The names in the order of GGML's numbers, for messages about what is not supported.
 const NAMES: [&str; 31] = [
-    "F32", "F16", "Q4_0", "Q4_1", "Q4_2", "Q4_3", "Q5_0", "Q5_1", "Q8_0", "Q8_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "Q8_K",
-    "IQ2_XXS", "IQ2_XS", "IQ3_XXS", "IQ1_S", "IQ4_NL", "IQ3_S", "IQ2_S", "IQ4_XS", "I8", "I16", "I32", "I64", "F64", "IQ1_M", "BF16",
+    "F32", "F16", "Q4_0", "Q4_1", "Q4_2", "Q4_3", "Q5_0", "Q5_1", "Q8_0", "Q8_1", "Q2_K", "Q3_K",
+    "Q4_K", "Q5_K", "Q6_K", "Q8_K", "IQ2_XXS", "IQ2_XS", "IQ3_XXS", "IQ1_S", "IQ4_NL", "IQ3_S",
+    "IQ2_S", "IQ4_XS", "I8", "I16", "I32", "I64", "F64", "IQ1_M", "BF16",
 ];
 
 impl Type {
@@ -39,7 +40,11 @@ impl Type {
             13 => Self::Q5K,
             14 => Self::Q6K,
             30 => Self::Bf16,
-            other => return Err(NAMES.get(other as usize).map_or_else(|| format!("type {other}"), |name| (*name).to_owned())),
+            other => {
+                return Err(NAMES
+                    .get(other as usize)
+                    .map_or_else(|| format!("type {other}"), |name| (*name).to_owned()));
+            }
         })
     }
 
@@ -113,13 +118,21 @@ fn scale_and_min(packed: &[u8], j: usize) -> (f32, f32) {
     let (scale, min) = if j < 4 {
         (packed[j] & 63, packed[j + 4] & 63)
     } else {
-        (packed[j + 4] & 15 | (packed[j - 4] >> 6) << 4, packed[j + 4] >> 4 | (packed[j] >> 6) << 4)
+        (
+            packed[j + 4] & 15 | (packed[j - 4] >> 6) << 4,
+            packed[j + 4] >> 4 | (packed[j] >> 6) << 4,
+        )
     };
     (f32::from(scale), f32::from(min))
 }
 
 fn q4_k(block: &[u8], y: &mut [f32]) {
-    let (d, min, scales, q) = (half_at(block, 0), half_at(block, 2), &block[4..16], &block[16..]);
+    let (d, min, scales, q) = (
+        half_at(block, 0),
+        half_at(block, 2),
+        &block[4..16],
+        &block[16..],
+    );
     for (group, y) in y.chunks_exact_mut(32).enumerate() {
         let (scale, offset) = scale_and_min(scales, group);
         let bytes = &q[group / 2 * 32..];
@@ -130,7 +143,13 @@ fn q4_k(block: &[u8], y: &mut [f32]) {
 }
 
 fn q5_k(block: &[u8], y: &mut [f32]) {
-    let (d, min, scales, high, q) = (half_at(block, 0), half_at(block, 2), &block[4..16], &block[16..48], &block[48..]);
+    let (d, min, scales, high, q) = (
+        half_at(block, 0),
+        half_at(block, 2),
+        &block[4..16],
+        &block[16..48],
+        &block[48..],
+    );
     for (group, y) in y.chunks_exact_mut(32).enumerate() {
         let (scale, offset) = scale_and_min(scales, group);
         let bytes = &q[group / 2 * 32..];
@@ -142,7 +161,12 @@ fn q5_k(block: &[u8], y: &mut [f32]) {
 }
 
 fn q6_k(block: &[u8], y: &mut [f32]) {
-    let (low, high, scales, d) = (&block[..128], &block[128..192], &block[192..208], half_at(block, 208));
+    let (low, high, scales, d) = (
+        &block[..128],
+        &block[128..192],
+        &block[192..208],
+        half_at(block, 208),
+    );
     for (group, y) in y.chunks_exact_mut(32).enumerate() {
         let (half, part) = (group / 4, group % 4);
         for (j, value) in y.iter_mut().enumerate() {
@@ -163,15 +187,25 @@ mod tests {
     /// Random blocks with what the `gguf` package makes of them.
     #[test]
     fn every_type_dequantises_like_the_reference() {
-        let cases: Vec<Value> = serde_json::from_str(include_str!("../../tests/fixtures/quantised-blocks.json")).unwrap();
+        let cases: Vec<Value> =
+            serde_json::from_str(include_str!("../../tests/fixtures/quantised-blocks.json"))
+                .unwrap();
         assert_eq!(cases.len(), 10);
         for case in cases {
             let kind = Type::parse(case["type"].as_u64().unwrap() as u32).unwrap();
             let values = dequantise(kind, &hex::decode(case["bytes"].as_str().unwrap()).unwrap());
-            let want: Vec<f64> = case["values"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
+            let want: Vec<f64> = case["values"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|v| v.as_f64().unwrap())
+                .collect();
             assert_eq!(values.len(), want.len(), "{kind:?}");
             for (value, want) in values.into_iter().zip(want) {
-                assert!((f64::from(value) - want).abs() <= 1e-5 * want.abs().max(1.0), "{kind:?}: {value} for {want}");
+                assert!(
+                    (f64::from(value) - want).abs() <= 1e-5 * want.abs().max(1.0),
+                    "{kind:?}: {value} for {want}"
+                );
             }
         }
         assert_eq!(Type::parse(10).unwrap_err(), "Q2_K");

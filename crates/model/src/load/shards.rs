@@ -30,7 +30,10 @@ struct Entry {
 impl Shards {
     /// Opens `model.safetensors` or the files that `model.safetensors.index.json` lists.
     pub(crate) fn open(folder: &Path) -> Result<Self> {
-        let mut shards = Self { files: Vec::new(), entries: HashMap::new() };
+        let mut shards = Self {
+            files: Vec::new(),
+            entries: HashMap::new(),
+        };
         for path in shard_paths(folder)? {
             shards.add(path)?;
         }
@@ -43,9 +46,14 @@ impl Shards {
 
     /// A copy of the weight `name`.
     pub(crate) fn tensor(&self, name: &str) -> Result<Tensor> {
-        let entry =
-            self.entries.get(name).ok_or_else(|| Error::Weight { name: name.into(), reason: "is in none of the weight files".into() })?;
-        let kind = entry.kind.clone().map_err(|value| unsupported(name, &value))?;
+        let entry = self.entries.get(name).ok_or_else(|| Error::Weight {
+            name: name.into(),
+            reason: "is in none of the weight files".into(),
+        })?;
+        let kind = entry
+            .kind
+            .clone()
+            .map_err(|value| unsupported(name, &value))?;
         let bytes = &self.files[entry.file].1[entry.bytes.clone()];
         Ok(Tensor::from_data_size(bytes, &entry.shape, kind))
     }
@@ -56,18 +64,33 @@ impl Shards {
     }
 
     fn add(&mut self, path: PathBuf) -> Result<()> {
-        let read = |source| Error::Read { path: path.clone(), source };
+        let read = |source| Error::Read {
+            path: path.clone(),
+            source,
+        };
         let file = File::open(&path).map_err(read)?;
         // SAFETY: weight files are not written to while a process uses them.
         let map = unsafe { Mmap::map(&file) }.map_err(read)?;
-        let corrupt = |reason: String| Error::Corrupt { path: path.clone(), reason };
-        let (header, metadata) = SafeTensors::read_metadata(&map).map_err(|e| corrupt(e.to_string()))?;
+        let corrupt = |reason: String| Error::Corrupt {
+            path: path.clone(),
+            reason,
+        };
+        let (header, metadata) =
+            SafeTensors::read_metadata(&map).map_err(|e| corrupt(e.to_string()))?;
         let start = 8 + header;
         for (name, info) in metadata.tensors() {
             let kind = kind_of(info.dtype).ok_or_else(|| format!("{:?}", info.dtype));
             let shape = info.shape.iter().map(|&n| n as i64).collect();
             let bytes = start + info.data_offsets.0..start + info.data_offsets.1;
-            self.entries.insert(name, Entry { file: self.files.len(), kind, shape, bytes });
+            self.entries.insert(
+                name,
+                Entry {
+                    file: self.files.len(),
+                    kind,
+                    shape,
+                    bytes,
+                },
+            );
         }
         self.files.push((path, map));
         Ok(())
@@ -75,7 +98,11 @@ impl Shards {
 }
 
 fn unsupported(name: &str, kind: &str) -> Error {
-    Error::Unsupported { what: "type of weights", value: format!("{kind} (`{name}`)"), supported: "F32, F16, BF16, or a .gguf" }
+    Error::Unsupported {
+        what: "type of weights",
+        value: format!("{kind} (`{name}`)"),
+        supported: "F32, F16, BF16, or a .gguf",
+    }
 }
 
 /// The kinds of weights that are read.
@@ -94,11 +121,19 @@ fn shard_paths(folder: &Path) -> Result<Vec<PathBuf>> {
         return Ok(vec![folder.join("model.safetensors")]);
     }
     let json = read_json(&index)?;
-    let map = json["weight_map"].as_object().ok_or_else(|| Error::Corrupt { path: index.clone(), reason: "no `weight_map`".into() })?;
+    let map = json["weight_map"]
+        .as_object()
+        .ok_or_else(|| Error::Corrupt {
+            path: index.clone(),
+            reason: "no `weight_map`".into(),
+        })?;
     let names: BTreeSet<&str> = map.values().filter_map(|name| name.as_str()).collect();
     let inside = |name: &&str| Path::new(name).components().count() == 1 && !name.starts_with("..");
     if let Some(outside) = names.iter().find(|name| !inside(name)) {
-        return Err(Error::Corrupt { path: index, reason: format!("it names `{outside}`, which is not a file beside it") });
+        return Err(Error::Corrupt {
+            path: index,
+            reason: format!("it names `{outside}`, which is not a file beside it"),
+        });
     }
     Ok(names.into_iter().map(|name| folder.join(name)).collect())
 }

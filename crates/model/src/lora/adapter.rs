@@ -54,13 +54,27 @@ impl Adapter {
     pub fn from_files(config_file: Vec<u8>, weights_file: Vec<u8>) -> Result<Self> {
         let config = PeftConfig::read(&config_file)?;
         let (_, metadata) = SafeTensors::read_metadata(&weights_file).map_err(unreadable)?;
-        let base = metadata.metadata().as_ref().and_then(|map| map.get("base_digest")).map(|text| text.parse::<Digest>());
-        let base = base.transpose().map_err(|error| Error::Adapter(format!("{WEIGHTS} is damaged (its `base_digest`: {error})")))?;
+        let base = metadata
+            .metadata()
+            .as_ref()
+            .and_then(|map| map.get("base_digest"))
+            .map(|text| text.parse::<Digest>());
+        let base = base.transpose().map_err(|error| {
+            Error::Adapter(format!("{WEIGHTS} is damaged (its `base_digest`: {error})"))
+        })?;
         let tensors = SafeTensors::deserialize(&weights_file).map_err(unreadable)?;
         let chosen = config.modules.places(layers_in(&tensors)?)?;
         let weights = read_weights(&tensors, &chosen)?;
         let spec = config.spec(&chosen)?;
-        Ok(Self { spec, weights, modules: config.modules, freezes_b: config.freezes_b, base, config_file, weights_file })
+        Ok(Self {
+            spec,
+            weights,
+            modules: config.modules,
+            freezes_b: config.freezes_b,
+            base,
+            config_file,
+            weights_file,
+        })
     }
 
     /// Reads both files from `folder`.
@@ -71,34 +85,72 @@ impl Adapter {
         };
         if folder.join(PICKLED).exists() && !folder.join(WEIGHTS).exists() {
             let folder = folder.display();
-            let why = format!("`{folder}` has {PICKLED}, which is not read; open it with peft and save it again, which writes {WEIGHTS}");
+            let why = format!(
+                "`{folder}` has {PICKLED}, which is not read; open it with peft and save it again, which writes {WEIGHTS}"
+            );
             return Err(Error::Adapter(why));
         }
         Self::from_files(read("adapter_config.json")?, read(WEIGHTS)?)
     }
 
     /// Makes the files of an adapter for `model`, which peft finds as `base_name`.
-    pub(crate) fn write(spec: LoraSpec, weights: BTreeMap<Place, (Tensor, Tensor)>, model: &Model, base_name: Option<&str>) -> Self {
+    pub(crate) fn write(
+        spec: LoraSpec,
+        weights: BTreeMap<Place, (Tensor, Tensor)>,
+        model: &Model,
+        base_name: Option<&str>,
+    ) -> Self {
         let base = model.base_digest();
         let ends = Choice::ends_of(&weights.keys().copied().collect(), model.config.layers);
         let config_file = peft::write(&spec, &ends, base_name);
         let named: Vec<NamedTensor<'_>> = weights
             .iter()
             .flat_map(|(&place, (a, b))| {
-                let name = |part: &str| format!("base_model.model.{}.lora_{part}.weight", path(place));
-                [NamedTensor { name: name("A"), tensor: a }, NamedTensor { name: name("B"), tensor: b }]
+                let name =
+                    |part: &str| format!("base_model.model.{}.lora_{part}.weight", path(place));
+                [
+                    NamedTensor {
+                        name: name("A"),
+                        tensor: a,
+                    },
+                    NamedTensor {
+                        name: name("B"),
+                        tensor: b,
+                    },
+                ]
             })
             .collect();
-        let metadata = BTreeMap::from([("base_digest", base.to_string()), ("format", "pt".to_owned())]);
+        let metadata = BTreeMap::from([
+            ("base_digest", base.to_string()),
+            ("format", "pt".to_owned()),
+        ]);
         let weights_file = write_safetensors(&named, &metadata);
-        let modules = Modules { targets: Choice::Ends(ends), excluded: None, layers: None };
-        Self { spec, weights, modules, freezes_b: false, base: Some(base), config_file, weights_file }
+        let modules = Modules {
+            targets: Choice::Ends(ends),
+            excluded: None,
+            layers: None,
+        };
+        Self {
+            spec,
+            weights,
+            modules,
+            freezes_b: false,
+            base: Some(base),
+            config_file,
+            weights_file,
+        }
     }
 
     /// The adapter's name: SHA-256 over configuration, weights and base.
     pub fn id(&self) -> Digest {
-        let base = self.base.map(|digest| digest.to_string()).unwrap_or_default();
-        digest::of_parts(b"groklab adapter 1", &[&self.config_file, &self.weights_file, base.as_bytes()])
+        let base = self
+            .base
+            .map(|digest| digest.to_string())
+            .unwrap_or_default();
+        digest::of_parts(
+            b"groklab adapter 1",
+            &[&self.config_file, &self.weights_file, base.as_bytes()],
+        )
     }
 
     /// The contents of `adapter_config.json`.
@@ -119,13 +171,21 @@ impl Adapter {
     /// Refuses a base it was not made for, and weights that are not exactly those of the linears it shall touch there.
     pub(crate) fn check_against(&self, model: &Model) -> Result<()> {
         if let Some(adapter) = self.base.filter(|base| *base != model.base_digest()) {
-            return Err(Error::OtherBase { adapter, model: model.base_digest() });
+            return Err(Error::OtherBase {
+                adapter,
+                model: model.base_digest(),
+            });
         }
         let expected = self.modules.places(model.config.layers)?.len();
         if self.weights.len() != expected {
-            return Err(Error::Adapter(format!("it has {} pairs of weights, the model needs {expected}", self.weights.len())));
+            return Err(Error::Adapter(format!(
+                "it has {} pairs of weights, the model needs {expected}",
+                self.weights.len()
+            )));
         }
-        self.weights.iter().try_for_each(|(&place, (a, b))| check_shapes(place, a, b, &self.spec, &model.config))
+        self.weights
+            .iter()
+            .try_for_each(|(&place, (a, b))| check_shapes(place, a, b, &self.spec, &model.config))
     }
 
     /// Refuses to be trained on where training moves less than A and B.
@@ -138,12 +198,25 @@ impl Adapter {
     }
 }
 
-fn check_shapes((layer, target): Place, a: &Tensor, b: &Tensor, spec: &LoraSpec, config: &Config) -> Result<()> {
+fn check_shapes(
+    (layer, target): Place,
+    a: &Tensor,
+    b: &Tensor,
+    spec: &LoraSpec,
+    config: &Config,
+) -> Result<()> {
     let (input, output) = target.sizes(config);
     let rank = spec.rank_at((layer, target));
     if layer >= config.layers || a.size() != [rank, input] || b.size() != [output, rank] {
-        let shapes = format!("{:?} and {:?} at layer {layer} {}", a.size(), b.size(), target.name());
-        return Err(Error::Adapter(format!("shapes {shapes} don't fit rank {rank} and a linear of {input} to {output}")));
+        let shapes = format!(
+            "{:?} and {:?} at layer {layer} {}",
+            a.size(),
+            b.size(),
+            target.name()
+        );
+        return Err(Error::Adapter(format!(
+            "shapes {shapes} don't fit rank {rank} and a linear of {input} to {output}"
+        )));
     }
     Ok(())
 }
@@ -152,22 +225,32 @@ fn unreadable(error: SafeTensorError) -> Error {
     let reason = error.to_string();
     // A type that the library has no name for.
     if reason.contains("unknown variant") {
-        return Error::Adapter(format!("{WEIGHTS}: a weight has a type that is not supported ({reason})"));
+        return Error::Adapter(format!(
+            "{WEIGHTS}: a weight has a type that is not supported ({reason})"
+        ));
     }
     Error::Adapter(format!("{WEIGHTS} is damaged ({reason})"))
 }
 
 /// Layers that the weights speak of: one more than the highest.
 fn layers_in(tensors: &SafeTensors<'_>) -> Result<usize> {
-    let named = tensors.names().into_iter().filter_map(|name| parse_name(name).map(|(layer, ..)| (layer, name)));
+    let named = tensors
+        .names()
+        .into_iter()
+        .filter_map(|name| parse_name(name).map(|(layer, ..)| (layer, name)));
     match named.max() {
-        Some((layer, name)) if layer >= MOST_LAYERS => Err(Error::Adapter(format!("weight `{name}`: no model has so many layers"))),
+        Some((layer, name)) if layer >= MOST_LAYERS => Err(Error::Adapter(format!(
+            "weight `{name}`: no model has so many layers"
+        ))),
         highest => Ok(highest.map_or(1, |(layer, _)| layer + 1)),
     }
 }
 
 /// The pairs of the linears in `chosen`, in float32.
-fn read_weights(tensors: &SafeTensors<'_>, chosen: &BTreeSet<Place>) -> Result<BTreeMap<Place, (Tensor, Tensor)>> {
+fn read_weights(
+    tensors: &SafeTensors<'_>,
+    chosen: &BTreeSet<Place>,
+) -> Result<BTreeMap<Place, (Tensor, Tensor)>> {
     let refuse = |name: &str, why: &str| Error::Adapter(format!("weight `{name}` {why}"));
     let mut names = tensors.names();
     // So that of several faults the same is named every time.
@@ -177,10 +260,16 @@ fn read_weights(tensors: &SafeTensors<'_>, chosen: &BTreeSet<Place>) -> Result<B
         let (layer, target, is_b) = parse_name(name)
             .filter(|&(layer, target, _)| chosen.contains(&(layer, target)))
             .ok_or_else(|| refuse(name, "belongs to none of the targets"))?;
-        let view = tensors.tensor(name).map_err(|error| refuse(name, &format!("cannot be read ({error})")))?;
+        let view = tensors
+            .tensor(name)
+            .map_err(|error| refuse(name, &format!("cannot be read ({error})")))?;
         let dtype = view.dtype();
-        let kind = kind_of(dtype)
-            .ok_or_else(|| refuse(name, &format!("has the type {dtype}, which is not supported; supported: F32, F16, BF16")))?;
+        let kind = kind_of(dtype).ok_or_else(|| {
+            refuse(
+                name,
+                &format!("has the type {dtype}, which is not supported; supported: F32, F16, BF16"),
+            )
+        })?;
         let shape: Vec<i64> = view.shape().iter().map(|&n| n as i64).collect();
         let tensor = Tensor::from_data_size(view.data(), &shape, kind).to_kind(Kind::Float);
         if halves.insert((layer, target, is_b), tensor).is_some() {
@@ -189,8 +278,17 @@ fn read_weights(tensors: &SafeTensors<'_>, chosen: &BTreeSet<Place>) -> Result<B
     }
     let mut pairs = BTreeMap::new();
     while let Some(((layer, target, is_b), a)) = halves.pop_first() {
-        let b = if is_b { None } else { halves.remove(&(layer, target, true)) };
-        let b = b.ok_or_else(|| Error::Adapter(format!("layer {layer} {} has only one of A and B", target.name())))?;
+        let b = if is_b {
+            None
+        } else {
+            halves.remove(&(layer, target, true))
+        };
+        let b = b.ok_or_else(|| {
+            Error::Adapter(format!(
+                "layer {layer} {} has only one of A and B",
+                target.name()
+            ))
+        })?;
         pairs.insert((layer, target), (a, b));
     }
     Ok(pairs)
@@ -199,14 +297,18 @@ fn read_weights(tensors: &SafeTensors<'_>, chosen: &BTreeSet<Place>) -> Result<B
 /// Layer, target, and whether it is B, from peft's name of a weight. State dicts that were saved as they are also name the adapter, which is
 /// `default` unless somebody gave it another name.
 fn parse_name(name: &str) -> Option<(usize, Target, bool)> {
-    let (number, rest) = name.strip_prefix("base_model.model.model.layers.")?.split_once('.')?;
+    let (number, rest) = name
+        .strip_prefix("base_model.model.model.layers.")?
+        .split_once('.')?;
     let (module, half) = rest.rsplit_once(".lora_")?;
     let is_b = match half {
         "A.weight" | "A.default.weight" => false,
         "B.weight" | "B.default.weight" => true,
         _ => return None,
     };
-    let target = Target::ALL.into_iter().find(|target| target.module() == module)?;
+    let target = Target::ALL
+        .into_iter()
+        .find(|target| target.module() == module)?;
     let layer: usize = number.parse().ok()?;
     // Not `+1` or `01`, which peft would look for in vain.
     (layer.to_string() == number).then_some((layer, target, is_b))

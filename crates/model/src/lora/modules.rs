@@ -40,15 +40,26 @@ impl Modules {
         self.refuse_foreign(layers)?;
         let mut chosen = BTreeSet::new();
         for place in places(layers) {
-            if self.choose(&path(place)).map_err(|reason| Error::Adapter(format!("choosing linears {reason}")))? {
+            if self
+                .choose(&path(place))
+                .map_err(|reason| Error::Adapter(format!("choosing linears {reason}")))?
+            {
                 chosen.insert(place);
             }
         }
-        if chosen.is_empty() { Err(Error::Adapter("`target_modules` matches no linear that may be chosen".into())) } else { Ok(chosen) }
+        if chosen.is_empty() {
+            Err(Error::Adapter(
+                "`target_modules` matches no linear that may be chosen".into(),
+            ))
+        } else {
+            Ok(chosen)
+        }
     }
 
     fn refuse_foreign(&self, layers: usize) -> Result<()> {
-        let Choice::Ends(ends) = &self.targets else { return Ok(()) };
+        let Choice::Ends(ends) = &self.targets else {
+            return Ok(());
+        };
         let known = |end: &&String| places(layers).any(|place| ends_with(&path(place), end));
         match ends.iter().find(|end| !known(end)) {
             Some(foreign) => foreign.parse::<Target>().map(drop),
@@ -57,7 +68,11 @@ impl Modules {
     }
 
     fn choose(&self, path: &str) -> Result<bool, String> {
-        if self.excluded.as_ref().map_or(Ok(false), |excluded| excluded.names(path))? {
+        if self
+            .excluded
+            .as_ref()
+            .map_or(Ok(false), |excluded| excluded.names(path))?
+        {
             return Ok(false);
         }
         match (&self.targets, &self.layers) {
@@ -73,7 +88,8 @@ impl Modules {
 impl Choice {
     /// What chooses exactly `chosen` in a model of `layers`: plain names where a linear is chosen in every layer.
     pub(crate) fn ends_of(chosen: &BTreeSet<Place>, layers: usize) -> Vec<String> {
-        let everywhere = |target: Target| (0..layers).all(|layer| chosen.contains(&(layer, target)));
+        let everywhere =
+            |target: Target| (0..layers).all(|layer| chosen.contains(&(layer, target)));
         let end = |&(layer, target): &Place| match everywhere(target) {
             true => target.name().to_owned(),
             false => format!("layers.{layer}.{}", target.module()),
@@ -93,8 +109,14 @@ impl Choice {
 
 impl Layers {
     fn contain(&self, path: &str) -> Result<bool, String> {
-        let number = if self.before.is_empty() { path.split('.').nth(2).map(str::to_owned) } else { self.number_behind(path)? };
-        Ok(number.and_then(|number| number.parse().ok()).is_some_and(|number| self.numbers.contains(&number)))
+        let number = if self.before.is_empty() {
+            path.split('.').nth(2).map(str::to_owned)
+        } else {
+            self.number_behind(path)?
+        };
+        Ok(number
+            .and_then(|number| number.parse().ok())
+            .is_some_and(|number| self.numbers.contains(&number)))
     }
 
     /// The layer's number in `path`, as the first pattern that matches finds it.
@@ -119,7 +141,8 @@ pub(crate) fn path((layer, target): Place) -> String {
 
 /// Whether `path` is `end` or ends with it behind a dot.
 fn ends_with(path: &str, end: &str) -> bool {
-    path.strip_suffix(end).is_some_and(|before| before.is_empty() || before.ends_with('.'))
+    path.strip_suffix(end)
+        .is_some_and(|before| before.is_empty() || before.ends_with('.'))
 }
 
 #[cfg(test)]
@@ -135,7 +158,11 @@ mod tests {
     }
 
     fn only(targets: Choice) -> Modules {
-        Modules { targets, excluded: None, layers: None }
+        Modules {
+            targets,
+            excluded: None,
+            layers: None,
+        }
     }
 
     fn chosen(modules: &Modules) -> Vec<Place> {
@@ -144,8 +171,18 @@ mod tests {
 
     #[test]
     fn ends_are_compared_at_dots() {
-        let places = only(ends(&["q_proj", "mlp.up_proj", "layers.1.self_attn.v_proj"])).places(12).unwrap();
-        assert!(places.contains(&(1, Target::V)) && !places.contains(&(11, Target::V)) && !places.contains(&(0, Target::V)));
+        let places = only(ends(&[
+            "q_proj",
+            "mlp.up_proj",
+            "layers.1.self_attn.v_proj",
+        ]))
+        .places(12)
+        .unwrap();
+        assert!(
+            places.contains(&(1, Target::V))
+                && !places.contains(&(11, Target::V))
+                && !places.contains(&(0, Target::V))
+        );
         assert_eq!(places.len(), 12 + 12 + 1);
         let refused = |list: &[&str]| only(ends(list)).places(12).unwrap_err().to_string();
         assert!(refused(&["proj"]).contains("`proj`"));
@@ -156,17 +193,39 @@ mod tests {
     #[test]
     fn a_pattern_matches_whole_paths() {
         let modules = only(pattern(r"model\.layers\.(0|11)\.self_attn\.[qv]_proj"));
-        assert_eq!((modules.places(12).unwrap().len(), modules.places(4).unwrap().len()), (4, 2));
-        assert!(only(pattern("q_proj")).places(12).is_err(), "an end alone is not the whole path");
+        assert_eq!(
+            (
+                modules.places(12).unwrap().len(),
+                modules.places(4).unwrap().len()
+            ),
+            (4, 2)
+        );
+        assert!(
+            only(pattern("q_proj")).places(12).is_err(),
+            "an end alone is not the whole path"
+        );
         assert_eq!(only(pattern(r".*\.q_proj")).places(12).unwrap().len(), 12);
         assert_eq!(only(Choice::All).places(12).unwrap().len(), 84);
     }
 
     #[test]
     fn what_is_excluded_is_not_chosen_by_anything() {
-        let without = |targets, excluded| Modules { targets, excluded: Some(excluded), layers: None };
-        assert_eq!(without(Choice::All, ends(&["mlp.up_proj", "q_proj"])).places(12).unwrap().len(), 60);
-        assert_eq!(chosen(&without(ends(&["q_proj"]), pattern(r".*\.(?!3\.)\d+\..*"))), [(3, Target::Q)]);
+        let without = |targets, excluded| Modules {
+            targets,
+            excluded: Some(excluded),
+            layers: None,
+        };
+        assert_eq!(
+            without(Choice::All, ends(&["mlp.up_proj", "q_proj"]))
+                .places(12)
+                .unwrap()
+                .len(),
+            60
+        );
+        assert_eq!(
+            chosen(&without(ends(&["q_proj"]), pattern(r".*\.(?!3\.)\d+\..*"))),
+            [(3, Target::Q)]
+        );
         let whole_path = without(ends(&["model.layers.2.mlp.up_proj"]), ends(&["up_proj"]));
         assert!(whole_path.places(12).is_err());
     }
@@ -176,14 +235,27 @@ mod tests {
         let some = |targets, before: &[&str]| Modules {
             targets,
             excluded: None,
-            layers: Some(Layers { numbers: vec![1, 10], before: before.iter().map(|text| Pattern::layers(text).unwrap()).collect() }),
+            layers: Some(Layers {
+                numbers: vec![1, 10],
+                before: before
+                    .iter()
+                    .map(|text| Pattern::layers(text).unwrap())
+                    .collect(),
+            }),
         };
         for before in [&[][..], &["layers"], &["h", "layers"], &["model.layers"]] {
-            assert_eq!(chosen(&some(ends(&["q_proj"]), before)), [(1, Target::Q), (10, Target::Q)], "{before:?}");
+            assert_eq!(
+                chosen(&some(ends(&["q_proj"]), before)),
+                [(1, Target::Q), (10, Target::Q)],
+                "{before:?}"
+            );
         }
         assert!(some(ends(&["q_proj"]), &["h"]).places(12).is_err());
         // A whole path is chosen whatever the layers are.
-        let both = some(ends(&["model.layers.3.mlp.up_proj", "layers.10.mlp.up_proj"]), &[]);
+        let both = some(
+            ends(&["model.layers.3.mlp.up_proj", "layers.10.mlp.up_proj"]),
+            &[],
+        );
         assert_eq!(chosen(&both), [(3, Target::Up), (10, Target::Up)]);
     }
 

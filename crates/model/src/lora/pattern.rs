@@ -31,16 +31,25 @@ impl Pattern {
         }
         // Alone as well, for an unbalanced bracket must not close one of the frame's.
         Regex::new(text).map_err(|error| error.to_string())?;
-        RegexBuilder::new(whole).backtrack_limit(MAX_BACKTRACKS).build().map(Self).map_err(|error| error.to_string())
+        RegexBuilder::new(whole)
+            .backtrack_limit(MAX_BACKTRACKS)
+            .build()
+            .map(Self)
+            .map_err(|error| error.to_string())
     }
 
     pub(crate) fn matches(&self, path: &str) -> Result<bool, String> {
-        self.0.is_match(path).map_err(|error| format!("on `{path}`: {error}"))
+        self.0
+            .is_match(path)
+            .map_err(|error| format!("on `{path}`: {error}"))
     }
 
     /// What the group `name` took of `path`; nothing where the pattern doesn't match, or matches without that group.
     pub(crate) fn group(&self, path: &str, name: &str) -> Result<Option<String>, String> {
-        let captures = self.0.captures(path).map_err(|error| format!("on `{path}`: {error}"))?;
+        let captures = self
+            .0
+            .captures(path)
+            .map_err(|error| format!("on `{path}`: {error}"))?;
         Ok(captures.and_then(|captures| Some(captures.name(name)?.as_str().to_owned())))
     }
 }
@@ -57,7 +66,9 @@ fn foreign_to_python(text: &str) -> Option<String> {
         match character {
             '\\' => {
                 let escaped = characters.next()?;
-                if matches!(escaped, '<' | '>') || (escaped.is_alphanumeric() && !ESCAPES.contains(escaped)) {
+                if matches!(escaped, '<' | '>')
+                    || (escaped.is_alphanumeric() && !ESCAPES.contains(escaped))
+                {
                     return Some(format!("\\{escaped}"));
                 }
             }
@@ -65,9 +76,12 @@ fn foreign_to_python(text: &str) -> Option<String> {
             '^' if in_set && first => at_start = true,
             ']' if in_set && !first => in_set = false,
             '[' => return Some("[".into()),
-            '&' | '-' | '~' | '|' if in_set && next == Some(character) => return Some(format!("{character}{character}")),
+            '&' | '-' | '~' | '|' if in_set && next == Some(character) => {
+                return Some(format!("{character}{character}"));
+            }
             '(' if !in_set && next == Some('?') => {
-                if let Some(group) = foreign_group(&characters.clone().take(3).collect::<String>()) {
+                if let Some(group) = foreign_group(&characters.clone().take(3).collect::<String>())
+                {
                     return Some(group);
                 }
             }
@@ -79,7 +93,9 @@ fn foreign_to_python(text: &str) -> Option<String> {
 
 /// What stands behind the bracket of a group, where Python has no such group: `(?<name>…)`, `(?'name'…)` and the like.
 fn foreign_group(behind: &str) -> Option<String> {
-    const KNOWN: [&str; 14] = ["?:", "?=", "?!", "?<=", "?<!", "?P", "?#", "?(", "?>", "?i", "?m", "?s", "?x", "?-"];
+    const KNOWN: [&str; 14] = [
+        "?:", "?=", "?!", "?<=", "?<!", "?P", "?#", "?(", "?>", "?i", "?m", "?s", "?x", "?-",
+    ];
     let known = KNOWN.iter().any(|known| behind.starts_with(known));
     (!known).then(|| format!("({}", behind.chars().take(2).collect::<String>()))
 }
@@ -114,7 +130,11 @@ mod tests {
             (r".*+q_proj", false),
         ];
         for (text, expected) in cases {
-            assert_eq!(full(text, "model.layers.1.self_attn.q_proj"), expected, "{text}");
+            assert_eq!(
+                full(text, "model.layers.1.self_attn.q_proj"),
+                expected,
+                "{text}"
+            );
         }
     }
 

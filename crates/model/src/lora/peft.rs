@@ -78,23 +78,48 @@ impl PeftConfig {
     /// # Errors
     /// It names the field that is unknown, of another type, or asks for something else than LoRA.
     pub(super) fn read(file: &[u8]) -> Result<Self> {
-        let not_json = |error: serde_json::Error| Error::Adapter(format!("adapter_config.json is not a JSON object ({error})"));
+        let not_json = |error: serde_json::Error| {
+            Error::Adapter(format!(
+                "adapter_config.json is not a JSON object ({error})"
+            ))
+        };
         let fields = Fields(serde_json::from_slice(file).map_err(not_json)?);
         fields.refuse_variants()?;
-        if let Some(name) =
-            ["rank_pattern", "alpha_pattern"].into_iter().find(|name| !matches!(fields.get(name), Value::Null | Value::Object(_)))
+        if let Some(name) = ["rank_pattern", "alpha_pattern"]
+            .into_iter()
+            .find(|name| !matches!(fields.get(name), Value::Null | Value::Object(_)))
         {
             return Err(fields.wrong(name, "an object of patterns"));
         }
         let orders: Orders = serde_json::from_slice(file).map_err(not_json)?;
         let whole = |value: &Value| value.as_i64().filter(|&number| number > 0);
         Ok(Self {
-            rank: whole(fields.get("r")).ok_or_else(|| fields.wrong("r", "a whole number above 0"))?,
-            alpha: fields.get("lora_alpha").as_f64().ok_or_else(|| fields.wrong("lora_alpha", "a number"))?,
-            dropout: fields.or("lora_dropout", &json!(0.0)).as_f64().ok_or_else(|| fields.wrong("lora_dropout", "a number"))?,
-            rslora: fields.or("use_rslora", &json!(false)).as_bool().ok_or_else(|| fields.wrong("use_rslora", "true or false"))?,
-            ranks: fields.by_pattern("rank_pattern", orders.rank_pattern, "whole numbers above 0", whole)?,
-            alphas: fields.by_pattern("alpha_pattern", orders.alpha_pattern, "numbers", Value::as_f64)?,
+            rank: whole(fields.get("r"))
+                .ok_or_else(|| fields.wrong("r", "a whole number above 0"))?,
+            alpha: fields
+                .get("lora_alpha")
+                .as_f64()
+                .ok_or_else(|| fields.wrong("lora_alpha", "a number"))?,
+            dropout: fields
+                .or("lora_dropout", &json!(0.0))
+                .as_f64()
+                .ok_or_else(|| fields.wrong("lora_dropout", "a number"))?,
+            rslora: fields
+                .or("use_rslora", &json!(false))
+                .as_bool()
+                .ok_or_else(|| fields.wrong("use_rslora", "true or false"))?,
+            ranks: fields.by_pattern(
+                "rank_pattern",
+                orders.rank_pattern,
+                "whole numbers above 0",
+                whole,
+            )?,
+            alphas: fields.by_pattern(
+                "alpha_pattern",
+                orders.alpha_pattern,
+                "numbers",
+                Value::as_f64,
+            )?,
             modules: fields.modules()?,
             freezes_b: fields.get("init_lora_weights") == "mica",
         })
@@ -103,11 +128,16 @@ impl PeftConfig {
     /// The shape of an adapter that touches `places`.
     pub(super) fn spec(&self, places: &BTreeSet<Place>) -> Result<LoraSpec> {
         let targets = places.iter().map(|&(_, target)| target).collect();
-        let mut spec = LoraSpec { rslora: self.rslora, ..LoraSpec::plain(self.rank, self.alpha, self.dropout, targets) };
+        let mut spec = LoraSpec {
+            rslora: self.rslora,
+            ..LoraSpec::plain(self.rank, self.alpha, self.dropout, targets)
+        };
         for &place in places {
             let path = path(place);
-            let rank = first_match(&self.ranks, &path).map_err(|reason| Error::Adapter(format!("`rank_pattern` {reason}")))?;
-            let alpha = first_match(&self.alphas, &path).map_err(|reason| Error::Adapter(format!("`alpha_pattern` {reason}")))?;
+            let rank = first_match(&self.ranks, &path)
+                .map_err(|reason| Error::Adapter(format!("`rank_pattern` {reason}")))?;
+            let alpha = first_match(&self.alphas, &path)
+                .map_err(|reason| Error::Adapter(format!("`alpha_pattern` {reason}")))?;
             let own = (rank.unwrap_or(self.rank), alpha.unwrap_or(self.alpha));
             if own != (self.rank, self.alpha) {
                 spec.exceptions.insert(place, own);
@@ -147,7 +177,10 @@ pub(super) fn write(spec: &LoraSpec, ends: &[String], base: Option<&str>) -> Vec
     ]);
     // A whole path matches itself and no other linear's.
     let own = |entry: &dyn Fn(&(i64, f64)) -> Option<Value>| -> Map<String, Value> {
-        spec.exceptions.iter().filter_map(|(&place, own)| Some((path(place), entry(own)?))).collect()
+        spec.exceptions
+            .iter()
+            .filter_map(|(&place, own)| Some((path(place), entry(own)?)))
+            .collect()
     };
     let ranks = own(&|&(rank, _)| (rank != spec.rank).then(|| json!(rank)));
     let alphas = own(&|&(_, alpha)| (alpha != spec.alpha).then(|| short(alpha)));
@@ -167,7 +200,11 @@ pub(crate) fn base_name(source: &str) -> Option<&str> {
 
 /// A number as people write it.
 fn short(number: f64) -> Value {
-    if number.fract() == 0.0 { json!(number as i64) } else { json!(number) }
+    if number.fract() == 0.0 {
+        json!(number as i64)
+    } else {
+        json!(number)
+    }
 }
 
 /// The fields of a file.
@@ -186,7 +223,9 @@ impl Fields {
 
     fn wrong(&self, name: &str, wanted: &str) -> Error {
         match self.0.get(name) {
-            Some(value) => Error::Adapter(format!("adapter_config.json: `{name}` is {value}, not {wanted}")),
+            Some(value) => Error::Adapter(format!(
+                "adapter_config.json: `{name}` is {value}, not {wanted}"
+            )),
             None => Error::Adapter(format!("adapter_config.json has no `{name}`, {wanted}")),
         }
     }
@@ -195,7 +234,9 @@ impl Fields {
     fn refuse_variants(&self) -> Result<()> {
         let refuse = |name: &str, why: &str| {
             let value = self.get(name);
-            Err(Error::Adapter(format!("adapter_config.json: `{name}` {value} is not supported{why}")))
+            Err(Error::Adapter(format!(
+                "adapter_config.json: `{name}` {value} is not supported{why}"
+            )))
         };
         if self.get("peft_type") != "LORA" {
             return refuse("peft_type", "; supported: \"LORA\"");
@@ -208,9 +249,18 @@ impl Fields {
         if let Some(why) = why_not(self.or("init_lora_weights", &json!(true))) {
             return refuse("init_lora_weights", why);
         }
-        let passed_over = |name: &&String| !READ.contains(&name.as_str()) && !HARMLESS.contains(&name.as_str());
-        if let Some(name) = self.0.keys().filter(passed_over).find(|name| !is_off(self.get(name))) {
-            return refuse(name, "; only LoRA as it was first described, and rsLoRA, are computed");
+        let passed_over =
+            |name: &&String| !READ.contains(&name.as_str()) && !HARMLESS.contains(&name.as_str());
+        if let Some(name) = self
+            .0
+            .keys()
+            .filter(passed_over)
+            .find(|name| !is_off(self.get(name)))
+        {
+            return refuse(
+                name,
+                "; only LoRA as it was first described, and rsLoRA, are computed",
+            );
         }
         if self.or("bias", &json!("none")) != "none" {
             return refuse("bias", "; supported: \"none\"");
@@ -223,18 +273,33 @@ impl Fields {
             Value::String(text) if text.eq_ignore_ascii_case("all-linear") => Choice::All,
             _ => self.choice("target_modules")?,
         };
-        let excluded = if is_off(self.get("exclude_modules")) { None } else { Some(self.choice("exclude_modules")?) };
+        let excluded = if is_off(self.get("exclude_modules")) {
+            None
+        } else {
+            Some(self.choice("exclude_modules")?)
+        };
         let layers = self.layers()?;
         if layers.is_some() && !matches!(targets, Choice::Ends(_)) {
-            return Err(self.wrong("target_modules", "a list, which `layers_to_transform` needs"));
+            return Err(self.wrong(
+                "target_modules",
+                "a list, which `layers_to_transform` needs",
+            ));
         }
-        Ok(Modules { targets, excluded, layers })
+        Ok(Modules {
+            targets,
+            excluded,
+            layers,
+        })
     }
 
     fn choice(&self, name: &str) -> Result<Choice> {
         match self.get(name) {
             Value::String(text) => Ok(Choice::Pattern(self.pattern(name, Pattern::full(text))?)),
-            value => Ok(Choice::Ends(texts(value).ok_or_else(|| self.wrong(name, "a text or a list of texts"))?)),
+            value => {
+                Ok(Choice::Ends(texts(value).ok_or_else(|| {
+                    self.wrong(name, "a text or a list of texts")
+                })?))
+            }
         }
     }
 
@@ -242,21 +307,34 @@ impl Fields {
         let before = match self.get("layers_pattern") {
             value if is_off(value) => Vec::new(),
             Value::String(text) => vec![text.clone()],
-            value => texts(value).ok_or_else(|| self.wrong("layers_pattern", "a text or a list of texts"))?,
+            value => texts(value)
+                .ok_or_else(|| self.wrong("layers_pattern", "a text or a list of texts"))?,
         };
         let value = self.get("layers_to_transform");
         if value.is_null() && !before.is_empty() {
-            return Err(self.wrong("layers_to_transform", "the numbers that `layers_pattern` needs"));
+            return Err(self.wrong(
+                "layers_to_transform",
+                "the numbers that `layers_pattern` needs",
+            ));
         }
-        let number = |value: &Value| value.as_u64().and_then(|number| usize::try_from(number).ok());
+        let number = |value: &Value| {
+            value
+                .as_u64()
+                .and_then(|number| usize::try_from(number).ok())
+        };
         let numbers: Option<Vec<usize>> = match value {
             Value::Null => return Ok(None),
             Value::Array(list) if list.is_empty() => return Ok(None),
             Value::Array(list) => list.iter().map(number).collect(),
             value => number(value).map(|one| vec![one]),
         };
-        let numbers = numbers.ok_or_else(|| self.wrong("layers_to_transform", "a layer's number or a list of them"))?;
-        let before = before.iter().map(|text| self.pattern("layers_pattern", Pattern::layers(text))).collect::<Result<_>>()?;
+        let numbers = numbers.ok_or_else(|| {
+            self.wrong("layers_to_transform", "a layer's number or a list of them")
+        })?;
+        let before = before
+            .iter()
+            .map(|text| self.pattern("layers_pattern", Pattern::layers(text)))
+            .collect::<Result<_>>()?;
         Ok(Some(Layers { numbers, before }))
     }
 
@@ -269,14 +347,21 @@ impl Fields {
         read: impl Fn(&Value) -> Option<T>,
     ) -> Result<Vec<(Pattern, T)>> {
         let one = |(key, value): (String, Value)| {
-            let value = read(&value).ok_or_else(|| self.wrong(name, &format!("an object of {wanted}")))?;
+            let value =
+                read(&value).ok_or_else(|| self.wrong(name, &format!("an object of {wanted}")))?;
             Ok((self.pattern(name, Pattern::key(&key))?, value))
         };
-        entries.map_or(Vec::new(), |Ordered(entries)| entries).into_iter().map(one).collect()
+        entries
+            .map_or(Vec::new(), |Ordered(entries)| entries)
+            .into_iter()
+            .map(one)
+            .collect()
     }
 
     fn pattern(&self, name: &str, pattern: Result<Pattern, String>) -> Result<Pattern> {
-        pattern.map_err(|reason| self.wrong(name, &format!("a regular expression known here ({reason})")))
+        pattern.map_err(|reason| {
+            self.wrong(name, &format!("a regular expression known here ({reason})"))
+        })
     }
 }
 
@@ -285,7 +370,8 @@ fn why_not(init: &Value) -> Option<&'static str> {
     const CONVERT: &str = ": it changes the base's weights, so that the adapter fits only the changed base; save it again with peft's \
                            `path_initial_model_for_weight_conversion`, or merge it";
     const MERGE: &str = ": it changes the base's weights, so that the adapter fits only the changed base; merge it with peft";
-    const UNKNOWN: &str = "; supported: true, false, \"gaussian\", \"orthogonal\", \"eva\", \"mica\"";
+    const UNKNOWN: &str =
+        "; supported: true, false, \"gaussian\", \"orthogonal\", \"eva\", \"mica\"";
     let name = match init {
         // Null is peft's false.
         Value::Null | Value::Bool(_) => return None,
@@ -295,7 +381,9 @@ fn why_not(init: &Value) -> Option<&'static str> {
     let begins = |prefix: &str| name.starts_with(prefix);
     match name.as_str() {
         "gaussian" | "orthogonal" | "eva" | "mica" => None,
-        _ if begins("pissa") || begins("corda") || begins("olora") || begins("lora_ga") => Some(CONVERT),
+        _ if begins("pissa") || begins("corda") || begins("olora") || begins("lora_ga") => {
+            Some(CONVERT)
+        }
         _ if begins("loftq") => Some(MERGE),
         _ => Some(UNKNOWN),
     }
@@ -313,7 +401,11 @@ fn is_off(value: &Value) -> bool {
 }
 
 fn texts(value: &Value) -> Option<Vec<String>> {
-    value.as_array()?.iter().map(|text| text.as_str().map(str::to_owned)).collect()
+    value
+        .as_array()?
+        .iter()
+        .map(|text| text.as_str().map(str::to_owned))
+        .collect()
 }
 
 /// The fields of which the order of keys counts: the first pattern that matches decides.

@@ -22,7 +22,15 @@ pub enum Target {
 
 impl Target {
     /// All seven: the default.
-    pub const ALL: [Self; 7] = [Self::Q, Self::K, Self::V, Self::O, Self::Gate, Self::Up, Self::Down];
+    pub const ALL: [Self; 7] = [
+        Self::Q,
+        Self::K,
+        Self::V,
+        Self::O,
+        Self::Gate,
+        Self::Up,
+        Self::Down,
+    ];
 
     /// The name in `target_modules`.
     pub fn name(self) -> &'static str {
@@ -39,7 +47,11 @@ impl Target {
 
     /// The path of the linear within its layer.
     pub(crate) fn module(self) -> String {
-        let block = if matches!(self, Self::Q | Self::K | Self::V | Self::O) { "self_attn" } else { "mlp" };
+        let block = if matches!(self, Self::Q | Self::K | Self::V | Self::O) {
+            "self_attn"
+        } else {
+            "mlp"
+        };
         format!("{block}.{}", self.name())
     }
 
@@ -73,11 +85,14 @@ impl FromStr for Target {
 
     fn from_str(name: &str) -> Result<Self> {
         // A list may also hold the end of a path, such as `self_attn.q_proj`.
-        Self::ALL.into_iter().find(|target| target.name() == name || target.module() == name).ok_or_else(|| Error::Unsupported {
-            what: "LoRA target",
-            value: name.into(),
-            supported: "q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj",
-        })
+        Self::ALL
+            .into_iter()
+            .find(|target| target.name() == name || target.module() == name)
+            .ok_or_else(|| Error::Unsupported {
+                what: "LoRA target",
+                value: name.into(),
+                supported: "q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj",
+            })
     }
 }
 
@@ -99,18 +114,35 @@ pub struct LoraSpec {
 impl LoraSpec {
     /// LoRA with one rank and one alpha for all `targets`.
     pub fn plain(rank: i64, alpha: f64, dropout: f64, targets: Vec<Target>) -> Self {
-        Self { rank, alpha, rslora: false, dropout, targets, exceptions: BTreeMap::new() }
+        Self {
+            rank,
+            alpha,
+            rslora: false,
+            dropout,
+            targets,
+            exceptions: BTreeMap::new(),
+        }
     }
 
     /// The rank at a linear.
     pub(crate) fn rank_at(&self, place: (usize, Target)) -> i64 {
-        self.exceptions.get(&place).map_or(self.rank, |&(rank, _)| rank)
+        self.exceptions
+            .get(&place)
+            .map_or(self.rank, |&(rank, _)| rank)
     }
 
     /// What the adapter's output at a linear is multiplied with.
     pub(crate) fn scale_at(&self, place: (usize, Target)) -> f64 {
-        let (rank, alpha) = self.exceptions.get(&place).copied().unwrap_or((self.rank, self.alpha));
-        if self.rslora { alpha / (rank as f64).sqrt() } else { alpha / rank as f64 }
+        let (rank, alpha) = self
+            .exceptions
+            .get(&place)
+            .copied()
+            .unwrap_or((self.rank, self.alpha));
+        if self.rslora {
+            alpha / (rank as f64).sqrt()
+        } else {
+            alpha / rank as f64
+        }
     }
 
     /// Refuses ranks, alphas, dropouts and targets that make no sense; sorts the targets.
@@ -118,9 +150,13 @@ impl LoraSpec {
         self.targets.sort_unstable();
         self.targets.dedup();
         let strong = |&(rank, alpha): &(i64, f64)| rank > 0 && alpha.is_finite() && alpha > 0.0;
-        let sound = strong(&(self.rank, self.alpha)) && self.exceptions.values().all(strong) && (0.0..1.0).contains(&self.dropout);
+        let sound = strong(&(self.rank, self.alpha))
+            && self.exceptions.values().all(strong)
+            && (0.0..1.0).contains(&self.dropout);
         if !sound || self.targets.is_empty() {
-            return Err(Error::Adapter(format!("rank, alpha, dropout or targets out of range: {self:?}")));
+            return Err(Error::Adapter(format!(
+                "rank, alpha, dropout or targets out of range: {self:?}"
+            )));
         }
         Ok(self)
     }

@@ -62,27 +62,49 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Answers one request and closes the connection.
 fn answer(mut stream: TcpStream, served: &Served, seen: &Mutex<Vec<Request>>) -> io::Result<()> {
-    let head: Vec<String> = BufReader::new(&stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+    let head: Vec<String> = BufReader::new(&stream)
+        .lines()
+        .map_while(Result::ok)
+        .take_while(|line| !line.is_empty())
+        .collect();
     let header = |name: &str| {
-        let value =
-            |line: &String| line.split_once(": ").filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned());
+        let value = |line: &String| {
+            line.split_once(": ")
+                .filter(|(key, _)| key.eq_ignore_ascii_case(name))
+                .map(|(_, value)| value.to_owned())
+        };
         head.iter().find_map(value)
     };
-    let path = head.first().and_then(|line| line.split(' ').nth(1)).unwrap_or_default();
+    let path = head
+        .first()
+        .and_then(|line| line.split(' ').nth(1))
+        .unwrap_or_default();
     let authorization = header("authorization");
     lock(seen).push((path.to_owned(), authorization.clone()));
-    let refused = served.token.as_ref().filter(|(token, _)| authorization.as_deref() != Some(&format!("Bearer {token}")));
+    let refused = served
+        .token
+        .as_ref()
+        .filter(|(token, _)| authorization.as_deref() != Some(&format!("Bearer {token}")));
     if let Some((_, status)) = refused {
         return respond(&mut stream, &format!("{status} Refused"), &[], b"");
     }
     if path == format!("/api/models/{}/revision/main", served.id) {
-        let names = fs::read_dir(&served.folder)?.flatten().map(|file| json!({"rfilename": file.file_name().to_string_lossy()}));
+        let names = fs::read_dir(&served.folder)?
+            .flatten()
+            .map(|file| json!({"rfilename": file.file_name().to_string_lossy()}));
         let body = json!({"sha": "c0ffee", "siblings": names.collect::<Vec<_>>()}).to_string();
         return respond(&mut stream, "200 OK", &[], body.as_bytes());
     }
-    let name = path.strip_prefix(&format!("/{}/resolve/main/", served.id)).filter(|name| !name.contains('/'));
+    let name = path
+        .strip_prefix(&format!("/{}/resolve/main/", served.id))
+        .filter(|name| !name.contains('/'));
     match name.map(|name| fs::read(served.folder.join(name))) {
-        Some(Ok(bytes)) => file(&mut stream, name.unwrap_or_default(), &bytes, header("range")),
+        Some(Ok(bytes)) => file(
+            &mut stream,
+            name.unwrap_or_default(),
+            &bytes,
+            header("range"),
+        ),
         _ => respond(&mut stream, "404 Not Found", &[], b""),
     }
 }
@@ -90,16 +112,37 @@ fn answer(mut stream: TcpStream, served: &Served, seen: &Mutex<Vec<Request>>) ->
 /// The part of a file that `range` names, as in `bytes=0-0` or `bytes=7-`.
 fn file(stream: &mut TcpStream, name: &str, bytes: &[u8], range: Option<String>) -> io::Result<()> {
     let range = range.unwrap_or_default();
-    let (from, to) = range.trim_start_matches("bytes=").split_once('-').unwrap_or_default();
+    let (from, to) = range
+        .trim_start_matches("bytes=")
+        .split_once('-')
+        .unwrap_or_default();
     let from = from.parse().unwrap_or(0).min(bytes.len());
-    let end = to.parse::<usize>().map_or(bytes.len(), |last| (last + 1).clamp(from, bytes.len()));
+    let end = to
+        .parse::<usize>()
+        .map_or(bytes.len(), |last| (last + 1).clamp(from, bytes.len()));
     let place = format!("bytes {from}-{}/{}", end.saturating_sub(1), bytes.len());
-    let headers = [("Content-Range", place.as_str()), ("ETag", name), ("X-Repo-Commit", "c0ffee")];
+    let headers = [
+        ("Content-Range", place.as_str()),
+        ("ETag", name),
+        ("X-Repo-Commit", "c0ffee"),
+    ];
     respond(stream, "206 Partial Content", &headers, &bytes[from..end])
 }
 
-fn respond(stream: &mut TcpStream, status: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<()> {
-    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    write!(stream, "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n", body.len())?;
+fn respond(
+    stream: &mut TcpStream,
+    status: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> io::Result<()> {
+    let headers: String = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
+    write!(
+        stream,
+        "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n",
+        body.len()
+    )?;
     stream.write_all(body)
 }

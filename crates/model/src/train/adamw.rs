@@ -27,16 +27,34 @@ struct Moments {
 impl AdamW {
     pub(super) fn new(parameters: &Parameters) -> Self {
         let moments = places(parameters)
-            .map(|(place, tensor)| (place, Moments { first: tensor.zeros_like(), second: tensor.zeros_like() }))
+            .map(|(place, tensor)| {
+                (
+                    place,
+                    Moments {
+                        first: tensor.zeros_like(),
+                        second: tensor.zeros_like(),
+                    },
+                )
+            })
             .collect();
         Self { steps: 0, moments }
     }
 
     /// Moves every parameter along its gradient; `gradients` stand in the order of [`leaves`]. Where memory runs out nothing has moved:
     /// for a moment the parameters and moments are there twice.
-    pub(super) fn update(&mut self, parameters: &mut Parameters, gradients: &[Tensor], settings: &Settings, learning_rate: f64) {
+    pub(super) fn update(
+        &mut self,
+        parameters: &mut Parameters,
+        gradients: &[Tensor],
+        settings: &Settings,
+        learning_rate: f64,
+    ) {
         let _no_grad = tch::no_grad_guard();
-        assert_eq!(gradients.len(), 2 * parameters.len(), "a gradient for every parameter");
+        assert_eq!(
+            gradients.len(),
+            2 * parameters.len(),
+            "a gradient for every parameter"
+        );
         let steps = self.steps + 1;
         let (beta1, beta2) = settings.betas;
         let correct = |beta: f64| 1.0 - beta.powi(i32::try_from(steps).unwrap_or(i32::MAX));
@@ -46,14 +64,18 @@ impl AdamW {
             let first = before.first.lerp(gradient, 1.0 - beta1);
             let second = &before.second * beta2 + gradient.square() * (1.0 - beta2);
             let scale = second.sqrt() / second_scale + settings.eps;
-            let tensor = tensor * (1.0 - learning_rate * settings.weight_decay) - &first / scale * step_size;
+            let tensor =
+                tensor * (1.0 - learning_rate * settings.weight_decay) - &first / scale * step_size;
             (place, tensor, Moments { first, second })
         };
-        let all: Vec<(Place, Tensor, Moments)> = places(parameters).zip(gradients).map(moved).collect();
+        let all: Vec<(Place, Tensor, Moments)> =
+            places(parameters).zip(gradients).map(moved).collect();
         // Nothing from here on takes memory.
         self.steps = steps;
         for ((layer, target, is_b), tensor, moments) in all {
-            let (a, b) = parameters.get_mut(&(layer, target)).expect("it was just read");
+            let (a, b) = parameters
+                .get_mut(&(layer, target))
+                .expect("it was just read");
             (if is_b { b } else { a }).copy_(&tensor);
             self.moments.insert((layer, target, is_b), moments);
         }
@@ -66,8 +88,14 @@ impl AdamW {
             .iter()
             .flat_map(|(place, moments)| {
                 [
-                    NamedTensor { name: name(place, "first"), tensor: &moments.first },
-                    NamedTensor { name: name(place, "second"), tensor: &moments.second },
+                    NamedTensor {
+                        name: name(place, "first"),
+                        tensor: &moments.first,
+                    },
+                    NamedTensor {
+                        name: name(place, "second"),
+                        tensor: &moments.second,
+                    },
                 ]
             })
             .collect();
@@ -76,22 +104,42 @@ impl AdamW {
 
     /// Reads what [`Self::to_bytes`] wrote for `parameters` of the same shape.
     pub(super) fn from_bytes(bytes: &[u8], parameters: &Parameters) -> Result<Self> {
-        let damaged = |reason: String| Error::Adapter(format!("the optimiser's state is damaged ({reason})"));
-        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| damaged(e.to_string()))?;
-        let steps = metadata.metadata().as_ref().and_then(|map| map.get("steps")?.parse().ok());
+        let damaged =
+            |reason: String| Error::Adapter(format!("the optimiser's state is damaged ({reason})"));
+        let (_, metadata) =
+            SafeTensors::read_metadata(bytes).map_err(|e| damaged(e.to_string()))?;
+        let steps = metadata
+            .metadata()
+            .as_ref()
+            .and_then(|map| map.get("steps")?.parse().ok());
         let steps = steps.ok_or_else(|| damaged("no number of steps".into()))?;
         let file = SafeTensors::deserialize(bytes).map_err(|e| damaged(e.to_string()))?;
         let read = |place: &Place, which: &str, like: &Tensor| {
-            let view = file.tensor(&name(place, which)).map_err(|e| damaged(e.to_string()))?;
+            let view = file
+                .tensor(&name(place, which))
+                .map_err(|e| damaged(e.to_string()))?;
             let shape: Vec<i64> = view.shape().iter().map(|&n| n as i64).collect();
             if shape != like.size() || view.data().len() != like.numel() * 4 {
-                return Err(damaged(format!("{} has shape {shape:?}", name(place, which))));
+                return Err(damaged(format!(
+                    "{} has shape {shape:?}",
+                    name(place, which)
+                )));
             }
             Ok(Tensor::from_data_size(view.data(), &shape, Kind::Float).to_device(like.device()))
         };
-        let moments = places(parameters)
-            .map(|(place, tensor)| Ok((place, Moments { first: read(&place, "first", tensor)?, second: read(&place, "second", tensor)? })));
-        Ok(Self { steps, moments: moments.collect::<Result<_>>()? })
+        let moments = places(parameters).map(|(place, tensor)| {
+            Ok((
+                place,
+                Moments {
+                    first: read(&place, "first", tensor)?,
+                    second: read(&place, "second", tensor)?,
+                },
+            ))
+        });
+        Ok(Self {
+            steps,
+            moments: moments.collect::<Result<_>>()?,
+        })
     }
 }
 
@@ -107,11 +155,17 @@ pub(super) fn global_norm(gradients: &[Tensor]) -> f64 {
 }
 
 fn places(parameters: &Parameters) -> impl Iterator<Item = (Place, &Tensor)> {
-    parameters.iter().flat_map(|(&(layer, target), (a, b))| [((layer, target, false), a), ((layer, target, true), b)])
+    parameters.iter().flat_map(|(&(layer, target), (a, b))| {
+        [((layer, target, false), a), ((layer, target, true), b)]
+    })
 }
 
 fn name((layer, target, is_b): &Place, which: &str) -> String {
-    format!("layers.{layer}.{}.lora_{}.{which}_moment", target.name(), if *is_b { "B" } else { "A" })
+    format!(
+        "layers.{layer}.{}.lora_{}.{which}_moment",
+        target.name(),
+        if *is_b { "B" } else { "A" }
+    )
 }
 
 #[cfg(test)]
@@ -125,7 +179,10 @@ mod tests {
     }
 
     fn values(parameters: &Parameters) -> Vec<Vec<f32>> {
-        leaves(parameters).into_iter().map(|tensor| crate::tensors::floats(&tensor.detach())).collect()
+        leaves(parameters)
+            .into_iter()
+            .map(|tensor| crate::tensors::floats(&tensor.detach()))
+            .collect()
     }
 
     #[test]
@@ -145,6 +202,9 @@ mod tests {
         let mut others = two();
         let mut fresh = AdamW::new(&others);
         fresh.update(&mut others, &good, &settings, 0.1);
-        assert_eq!((values(&parameters), optimiser.to_bytes()), (values(&others), fresh.to_bytes()));
+        assert_eq!(
+            (values(&parameters), optimiser.to_bytes()),
+            (values(&others), fresh.to_bytes())
+        );
     }
 }

@@ -10,7 +10,12 @@ use super::Example;
 
 /// Batches of indices into examples with `lengths` tokens: every epoch is a fresh shuffle, cut where a batch would pass `batch_tokens`.
 /// An example longer than that is a batch of its own.
-pub fn plan_batches(lengths: &[usize], batch_tokens: usize, epochs: u32, seed: u64) -> Vec<Vec<usize>> {
+pub fn plan_batches(
+    lengths: &[usize],
+    batch_tokens: usize,
+    epochs: u32,
+    seed: u64,
+) -> Vec<Vec<usize>> {
     let mut stream = ChaCha8Rng::seed_from_u64(seed);
     let mut batches = Vec::new();
     for _ in 0..epochs {
@@ -58,7 +63,11 @@ mod tests {
         let mut seen = batches.concat();
         seen.sort_unstable();
         assert_eq!(seen, (0..50).flat_map(|n| [n, n]).collect::<Vec<_>>());
-        assert!(batches.iter().all(|batch| batch.iter().map(|&i| lengths[i]).sum::<usize>() <= 64));
+        assert!(
+            batches
+                .iter()
+                .all(|batch| batch.iter().map(|&i| lengths[i]).sum::<usize>() <= 64)
+        );
         assert_eq!(batches, plan_batches(&lengths, 64, 2, 3));
         assert_ne!(batches, plan_batches(&lengths, 64, 2, 4));
         assert_eq!(plan_batches(&[100], 10, 1, 0), [[0]]);

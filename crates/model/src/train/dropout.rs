@@ -23,15 +23,24 @@ impl Dropout {
         if self.share == 0.0 {
             return x.shallow_clone();
         }
-        let parts = [self.seed, self.step, self.part, layer as u64, target as u64].map(u64::to_le_bytes);
+        let parts =
+            [self.seed, self.step, self.part, layer as u64, target as u64].map(u64::to_le_bytes);
         let digest = digest::of_parts(b"groklab dropout 2", &[&parts.concat()]);
         let mut stream = ChaCha8Rng::from_seed(digest.0);
         let dropped = (self.share * 65536.0).round() as u16;
         let kept = 1.0 / (1.0 - self.share);
         let mut noise = vec![0; x.numel() * 2];
         stream.fill_bytes(&mut noise);
-        let mask: Vec<f32> =
-            noise.chunks_exact(2).map(|pair| if u16::from_le_bytes([pair[0], pair[1]]) < dropped { 0.0 } else { kept as f32 }).collect();
+        let mask: Vec<f32> = noise
+            .chunks_exact(2)
+            .map(|pair| {
+                if u16::from_le_bytes([pair[0], pair[1]]) < dropped {
+                    0.0
+                } else {
+                    kept as f32
+                }
+            })
+            .collect();
         x * Tensor::from_slice(&mask).view_as(x).to_device(x.device())
     }
 }
@@ -43,7 +52,15 @@ mod tests {
     #[test]
     fn the_share_is_dropped_and_the_mean_stays() {
         let ones = Tensor::ones([100, 100], (tch::Kind::Float, tch::Device::Cpu));
-        let of = |step: u64, layer: usize| Dropout { share: 0.25, seed: 1, step, part: 0 }.apply(&ones, layer, Target::K);
+        let of = |step: u64, layer: usize| {
+            Dropout {
+                share: 0.25,
+                seed: 1,
+                step,
+                part: 0,
+            }
+            .apply(&ones, layer, Target::K)
+        };
         let zeros = 10_000 - of(1, 0).count_nonzero(None::<i64>).int64_value(&[]);
         assert!((2300..2700).contains(&zeros), "{zeros}");
         assert!((of(1, 0).mean(tch::Kind::Float).double_value(&[]) - 1.0).abs() < 0.05);

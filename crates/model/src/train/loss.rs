@@ -30,7 +30,9 @@ impl Net<'_> {
     pub(super) fn loss(self, examples: &[&Example]) -> f64 {
         let _no_grad = tch::no_grad_guard();
         let pack = Pack::new(self.model, examples);
-        let hidden = (0..self.model.layers.len()).fold(pack.embedded(self.model), |x, index| self.layer(index, &x, &pack, None));
+        let hidden = (0..self.model.layers.len()).fold(pack.embedded(self.model), |x, index| {
+            self.layer(index, &x, &pack, None)
+        });
         self.head(&hidden, &pack).double_value(&[])
     }
 
@@ -41,9 +43,14 @@ impl Net<'_> {
             return self.checkpointed(&pack, scale, dropout);
         }
         let layers = 0..self.model.layers.len();
-        let hidden = layers.fold(pack.embedded(self.model), |x, index| self.layer(index, &x, &pack, Some(dropout)));
+        let hidden = layers.fold(pack.embedded(self.model), |x, index| {
+            self.layer(index, &x, &pack, Some(dropout))
+        });
         let loss = self.head(&hidden, &pack) * scale;
-        Part { loss: loss.double_value(&[]), gradients: Tensor::run_backward(&[&loss], &leaves(self.parameters), false, false) }
+        Part {
+            loss: loss.double_value(&[]),
+            gradients: Tensor::run_backward(&[&loss], &leaves(self.parameters), false, false),
+        }
     }
 
     fn checkpointed(self, pack: &Pack, scale: f64, dropout: &Dropout) -> Part {
@@ -55,22 +62,36 @@ impl Net<'_> {
                 inputs.push(self.layer(index, &inputs[index], pack, Some(dropout)));
             }
         }
-        let top = inputs.pop().expect("the embedding is there").set_requires_grad(true);
+        let top = inputs
+            .pop()
+            .expect("the embedding is there")
+            .set_requires_grad(true);
         let loss = self.head(&top, pack) * scale;
         let value = loss.double_value(&[]);
         let mut flowing = Tensor::run_backward(&[&loss], &[&top], false, false).remove(0);
         let mut by_layer = Vec::new();
         for index in (0..self.model.layers.len()).rev() {
-            let input = inputs.pop().expect("every layer has its input").set_requires_grad(true);
-            let own: Vec<&Tensor> = self.parameters.range(first_of(index)..first_of(index + 1)).flat_map(|(_, (a, b))| [a, b]).collect();
+            let input = inputs
+                .pop()
+                .expect("every layer has its input")
+                .set_requires_grad(true);
+            let own: Vec<&Tensor> = self
+                .parameters
+                .range(first_of(index)..first_of(index + 1))
+                .flat_map(|(_, (a, b))| [a, b])
+                .collect();
             // The gradient of this sum is what flows through the layer.
-            let through = (self.layer(index, &input, pack, Some(dropout)) * &flowing).sum(Kind::Float);
+            let through =
+                (self.layer(index, &input, pack, Some(dropout)) * &flowing).sum(Kind::Float);
             let wanted: Vec<&Tensor> = std::iter::once(&input).chain(own).collect();
             let mut gradients = Tensor::run_backward(&[&through], &wanted, false, false);
             flowing = gradients.remove(0);
             by_layer.push(gradients);
         }
-        Part { loss: value, gradients: by_layer.into_iter().rev().flatten().collect() }
+        Part {
+            loss: value,
+            gradients: by_layer.into_iter().rev().flatten().collect(),
+        }
     }
 
     fn layer(self, index: usize, x: &Tensor, pack: &Pack, dropout: Option<&Dropout>) -> Tensor {
@@ -79,20 +100,34 @@ impl Net<'_> {
             let out = x.linear(weights.weight(fused), weights.bias(fused));
             let scaled = |target, x: &Tensor| {
                 let (a, b) = self.parameters.get(&(layer, target))?;
-                let x = dropout.map_or_else(|| x.shallow_clone(), |dropout| dropout.apply(x, layer, target));
-                Some(x.linear(a, None::<&Tensor>).linear(b, None::<&Tensor>) * self.spec.scale_at((layer, target)))
+                let x = dropout.map_or_else(
+                    || x.shallow_clone(),
+                    |dropout| dropout.apply(x, layer, target),
+                );
+                Some(
+                    x.linear(a, None::<&Tensor>).linear(b, None::<&Tensor>)
+                        * self.spec.scale_at((layer, target)),
+                )
             };
             match delta(&self.model.config, fused, x, scaled) {
                 Some(delta) => out + delta,
                 None => out,
             }
         };
-        forward::layer(self.model, index, x, &pack.rotation, &project, &mut |_, heads| attend_each(heads, &pack.lengths))
+        forward::layer(
+            self.model,
+            index,
+            x,
+            &pack.rotation,
+            &project,
+            &mut |_, heads| attend_each(heads, &pack.lengths),
+        )
     }
 
     /// The summed loss for hidden states behind the last layer.
     fn head(self, hidden: &Tensor, pack: &Pack) -> Tensor {
-        let logits = forward::logits(self.model, &hidden.index_select(0, &pack.predicting)).to_kind(Kind::Float);
+        let logits = forward::logits(self.model, &hidden.index_select(0, &pack.predicting))
+            .to_kind(Kind::Float);
         logits.cross_entropy_loss(&pack.targets, None::<Tensor>, Reduction::Sum, -100, 0.0)
     }
 }
@@ -145,11 +180,19 @@ impl Places {
         for example in examples {
             let start = places.ids.len();
             let length = example.tokens() - 1;
-            places.ids.extend(example.prompt_ids.iter().chain(&example.completion_ids).take(length));
+            places.ids.extend(
+                example
+                    .prompt_ids
+                    .iter()
+                    .chain(&example.completion_ids)
+                    .take(length),
+            );
             places.positions.extend(0..length as i64);
             places.lengths.push(length as i64);
             let first = start + example.prompt_ids.len() - 1;
-            places.predicting.extend((first..start + length).map(|place| place as i64));
+            places
+                .predicting
+                .extend((first..start + length).map(|place| place as i64));
             places.targets.extend(&example.completion_ids);
         }
         places
@@ -162,10 +205,19 @@ mod tests {
 
     #[test]
     fn only_completion_tokens_are_predicted() {
-        let example = |prompt: &[i64], completion: &[i64]| Example { prompt_ids: prompt.to_vec(), completion_ids: completion.to_vec() };
+        let example = |prompt: &[i64], completion: &[i64]| Example {
+            prompt_ids: prompt.to_vec(),
+            completion_ids: completion.to_vec(),
+        };
         let (a, b) = (example(&[1, 2], &[3, 4]), example(&[5], &[6]));
         let places = Places::new(&[&a, &b]);
-        assert_eq!((places.ids, places.positions, places.lengths), (vec![1, 2, 3, 5], vec![0, 1, 2, 0], vec![3, 1]));
-        assert_eq!((places.predicting, places.targets), (vec![1, 2, 3], vec![3, 4, 6]));
+        assert_eq!(
+            (places.ids, places.positions, places.lengths),
+            (vec![1, 2, 3, 5], vec![0, 1, 2, 0], vec![3, 1])
+        );
+        assert_eq!(
+            (places.predicting, places.targets),
+            (vec![1, 2, 3], vec![3, 4, 6])
+        );
     }
 }

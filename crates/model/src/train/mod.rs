@@ -92,7 +92,10 @@ pub enum Start<'a> {
     /// A drawn from the seed (Kaiming-uniform, as peft), B zero.
     Fresh { seed: u64 },
     /// An adapter, with the state of its optimiser where that was kept.
-    From { adapter: &'a Adapter, optimiser: Option<&'a [u8]> },
+    From {
+        adapter: &'a Adapter,
+        optimiser: Option<&'a [u8]>,
+    },
 }
 
 /// What a step did.
@@ -111,7 +114,8 @@ pub struct StepReport {
 }
 
 const DOING: &str = "training";
-const FIX: &str = "set train.gradient_checkpointing, lower train.batch_tokens or the length of completions";
+const FIX: &str =
+    "set train.gradient_checkpointing, lower train.batch_tokens or the length of completions";
 
 pub(crate) type Parameters = BTreeMap<(usize, Target), (Tensor, Tensor)>;
 
@@ -132,17 +136,33 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     /// The shape makes no sense, or the adapter to start from has another one or another base.
-    pub fn new(model: &'a Model, spec: LoraSpec, settings: Settings, start: Start<'_>) -> Result<Self> {
+    pub fn new(
+        model: &'a Model,
+        spec: LoraSpec,
+        settings: Settings,
+        start: Start<'_>,
+    ) -> Result<Self> {
         let spec = spec.checked()?;
         let parameters = match start {
             Start::Fresh { seed } => fresh(model, &spec, seed),
             Start::From { adapter, .. } => copies(model, &spec, adapter)?,
         };
         let optimiser = match start {
-            Start::From { optimiser: Some(state), .. } => AdamW::from_bytes(state, &parameters)?,
+            Start::From {
+                optimiser: Some(state),
+                ..
+            } => AdamW::from_bytes(state, &parameters)?,
             _ => AdamW::new(&parameters),
         };
-        Ok(Self { model, spec, settings, parameters, optimiser, step: 0, base_name: None })
+        Ok(Self {
+            model,
+            spec,
+            settings,
+            parameters,
+            optimiser,
+            step: 0,
+            base_name: None,
+        })
     }
 
     /// Adapters made from here on say that they are for `source`, from which the model was loaded, where peft can load it too: where it is a
@@ -156,29 +176,45 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     /// [`Error::NotFinite`] names the step and the examples, [`Error::Cancelled`] follows `alive`; the parameters are then unchanged.
-    pub fn step(&mut self, examples: &[Example], alive: &mut dyn FnMut() -> ControlFlow<()>) -> Result<StepReport> {
+    pub fn step(
+        &mut self,
+        examples: &[Example],
+        alive: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> Result<StepReport> {
         self.check(examples)?;
         let sum = self.accumulate(examples, alive)?;
         guard(DOING, FIX, || self.update(examples, sum))
     }
 
     /// The summed loss and gradients of a step's parts. Where a GPU's memory does not suffice, the parts are half as large from then on.
-    fn accumulate(&mut self, examples: &[Example], alive: &mut dyn FnMut() -> ControlFlow<()>) -> Result<loss::Part> {
+    fn accumulate(
+        &mut self,
+        examples: &[Example],
+        alive: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> Result<loss::Part> {
         let most = self.most_part(examples);
-        let completion_tokens: usize = examples.iter().map(|example| example.completion_ids.len()).sum();
+        let completion_tokens: usize = examples
+            .iter()
+            .map(|example| example.completion_ids.len())
+            .sum();
         let mut fitting = most;
-        let sum = memory::halving(self.model.placement, most, least_part(examples), &mut |most| {
-            fitting = most;
-            let work = parts::Work {
-                net: self.net(),
-                examples,
-                parts: batches::micro_batches(examples, most),
-                scale: 1.0 / completion_tokens as f64,
-                step: self.step + 1,
-                seed: self.settings.seed,
-            };
-            guard(DOING, FIX, || parts::run(&work, &mut *alive))
-        })?;
+        let sum = memory::halving(
+            self.model.placement,
+            most,
+            least_part(examples),
+            &mut |most| {
+                fitting = most;
+                let work = parts::Work {
+                    net: self.net(),
+                    examples,
+                    parts: batches::micro_batches(examples, most),
+                    scale: 1.0 / completion_tokens as f64,
+                    step: self.step + 1,
+                    seed: self.settings.seed,
+                };
+                guard(DOING, FIX, || parts::run(&work, &mut *alive))
+            },
+        )?;
         if fitting < most {
             self.settings.micro_batch_tokens = fitting;
         }
@@ -192,54 +228,115 @@ impl<'a> Trainer<'a> {
             let _without = tch::no_grad_guard();
             adamw::global_norm(&sum.gradients)
         };
-        parts::check_finite("the gradient's norm", grad_norm, step, &(0..examples.len()).collect::<Vec<_>>())?;
-        let learning_rate =
-            self.settings.learning_rate * self.settings.schedule.factor(step, self.settings.warmup_steps, self.settings.total_steps);
+        parts::check_finite(
+            "the gradient's norm",
+            grad_norm,
+            step,
+            &(0..examples.len()).collect::<Vec<_>>(),
+        )?;
+        let learning_rate = self.settings.learning_rate
+            * self.settings.schedule.factor(
+                step,
+                self.settings.warmup_steps,
+                self.settings.total_steps,
+            );
         let clip = (self.settings.max_grad_norm / (grad_norm + 1e-6)).min(1.0);
-        let clipped: Vec<Tensor> = sum.gradients.iter().map(|gradient| gradient * clip).collect();
-        self.optimiser.update(&mut self.parameters, &clipped, &self.settings, learning_rate);
+        let clipped: Vec<Tensor> = sum
+            .gradients
+            .iter()
+            .map(|gradient| gradient * clip)
+            .collect();
+        self.optimiser.update(
+            &mut self.parameters,
+            &clipped,
+            &self.settings,
+            learning_rate,
+        );
         self.step = step;
         let tokens = examples.iter().map(Example::tokens).sum();
-        let completion_tokens = examples.iter().map(|example| example.completion_ids.len()).sum();
-        Ok(StepReport { step, loss: sum.loss, grad_norm, learning_rate, tokens, completion_tokens })
+        let completion_tokens = examples
+            .iter()
+            .map(|example| example.completion_ids.len())
+            .sum();
+        Ok(StepReport {
+            step,
+            loss: sum.loss,
+            grad_norm,
+            learning_rate,
+            tokens,
+            completion_tokens,
+        })
     }
 
     /// The mean loss over the completion tokens of `examples`, which are not trained on.
     ///
     /// # Errors
     /// As for [`Self::step`].
-    pub fn loss(&self, examples: &[Example], alive: &mut dyn FnMut() -> ControlFlow<()>) -> Result<f64> {
+    pub fn loss(
+        &self,
+        examples: &[Example],
+        alive: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> Result<f64> {
         self.check(examples)?;
-        let tokens: usize = examples.iter().map(|example| example.completion_ids.len()).sum();
-        let sum = memory::halving(self.model.placement, self.most_part(examples), least_part(examples), &mut |most| {
-            guard("computing a loss", "use shorter examples", || {
-                let mut sum = 0.0;
-                for indices in batches::micro_batches(examples, most) {
-                    if alive().is_break() {
-                        return Err(Error::Cancelled);
+        let tokens: usize = examples
+            .iter()
+            .map(|example| example.completion_ids.len())
+            .sum();
+        let sum = memory::halving(
+            self.model.placement,
+            self.most_part(examples),
+            least_part(examples),
+            &mut |most| {
+                guard("computing a loss", "use shorter examples", || {
+                    let mut sum = 0.0;
+                    for indices in batches::micro_batches(examples, most) {
+                        if alive().is_break() {
+                            return Err(Error::Cancelled);
+                        }
+                        sum += self.net().loss(
+                            &indices
+                                .iter()
+                                .map(|&index| &examples[index])
+                                .collect::<Vec<_>>(),
+                        );
                     }
-                    sum += self.net().loss(&indices.iter().map(|&index| &examples[index]).collect::<Vec<_>>());
-                }
-                Ok(sum)
-            })
-        })?;
+                    Ok(sum)
+                })
+            },
+        )?;
         Ok(sum / tokens as f64)
     }
 
     /// Tokens of a part, at most, before memory has run out.
     fn most_part(&self, examples: &[Example]) -> usize {
-        self.settings.micro_batch_tokens.min(examples.iter().map(Example::tokens).sum())
+        self.settings
+            .micro_batch_tokens
+            .min(examples.iter().map(Example::tokens).sum())
     }
 
     fn net(&self) -> Net<'_> {
-        Net { model: self.model, spec: &self.spec, parameters: &self.parameters, checkpointing: self.settings.checkpointing }
+        Net {
+            model: self.model,
+            spec: &self.spec,
+            parameters: &self.parameters,
+            checkpointing: self.settings.checkpointing,
+        }
     }
 
     /// The adapter as it is now.
     pub fn adapter(&self) -> Adapter {
         let copy = |tensor: &Tensor| tensor.detach().to_device(tch::Device::Cpu).copy();
-        let weights = self.parameters.iter().map(|(&place, (a, b))| (place, (copy(a), copy(b)))).collect();
-        Adapter::write(self.spec.clone(), weights, self.model, self.base_name.as_deref())
+        let weights = self
+            .parameters
+            .iter()
+            .map(|(&place, (a, b))| (place, (copy(a), copy(b))))
+            .collect();
+        Adapter::write(
+            self.spec.clone(),
+            weights,
+            self.model,
+            self.base_name.as_deref(),
+        )
     }
 
     /// The optimiser's state, for [`Start::From`].
@@ -255,19 +352,33 @@ impl<'a> Trainer<'a> {
         if examples.is_empty() {
             return Err(Error::Request("a training step without examples".into()));
         }
-        let reason = |example: &Example| match (example.prompt_ids.is_empty(), example.completion_ids.is_empty()) {
+        let reason = |example: &Example| match (
+            example.prompt_ids.is_empty(),
+            example.completion_ids.is_empty(),
+        ) {
             (true, _) => Some("its prompt has no tokens".into()),
             (_, true) => Some("its completion has no tokens".into()),
-            _ => self.model.config.refuse(&[example.prompt_ids.as_slice(), &example.completion_ids].concat(), 0),
+            _ => self.model.config.refuse(
+                &[example.prompt_ids.as_slice(), &example.completion_ids].concat(),
+                0,
+            ),
         };
-        let refused = examples.iter().enumerate().find_map(|(row, example)| reason(example).map(|reason| Error::Row { row, reason }));
+        let refused = examples
+            .iter()
+            .enumerate()
+            .find_map(|(row, example)| reason(example).map(|reason| Error::Row { row, reason }));
         refused.map_or(Ok(()), Err)
     }
 }
 
 /// Below this limit of tokens the parts of a step get no smaller: an example is never cut.
 fn least_part(examples: &[Example]) -> usize {
-    examples.iter().map(Example::tokens).max().unwrap_or_default().div_ceil(2)
+    examples
+        .iter()
+        .map(Example::tokens)
+        .max()
+        .unwrap_or_default()
+        .div_ceil(2)
 }
 
 /// Parameters before any training: A uniform within ±1/√in, B zero.
@@ -280,11 +391,17 @@ fn fresh(model: &Model, spec: &LoraSpec, seed: u64) -> Parameters {
             let (input, output) = target.sizes(&model.config);
             let rank = spec.rank_at((layer, target));
             let bound = 1.0 / (input as f32).sqrt();
-            let mut draw = || ((stream.next_u32() >> 8) as f32 / (1 << 24) as f32 * 2.0 - 1.0) * bound;
+            let mut draw =
+                || ((stream.next_u32() >> 8) as f32 / (1 << 24) as f32 * 2.0 - 1.0) * bound;
             let values: Vec<f32> = (0..rank * input).map(|_| draw()).collect();
-            let a = Tensor::from_slice(&values).view([rank, input]).to_device(device);
+            let a = Tensor::from_slice(&values)
+                .view([rank, input])
+                .to_device(device);
             let b = Tensor::zeros([output, rank], (tch::Kind::Float, device));
-            parameters.insert((layer, target), (a.set_requires_grad(true), b.set_requires_grad(true)));
+            parameters.insert(
+                (layer, target),
+                (a.set_requires_grad(true), b.set_requires_grad(true)),
+            );
         }
     }
     parameters
@@ -294,9 +411,25 @@ fn copies(model: &Model, spec: &LoraSpec, adapter: &Adapter) -> Result<Parameter
     adapter.check_against(model)?;
     adapter.check_trainable()?;
     let theirs = adapter.spec();
-    if *spec != (LoraSpec { dropout: spec.dropout, ..theirs.clone() }) {
-        return Err(Error::Adapter(format!("training goes on with {theirs:?}, but {spec:?} is asked for")));
+    if *spec
+        != (LoraSpec {
+            dropout: spec.dropout,
+            ..theirs.clone()
+        })
+    {
+        return Err(Error::Adapter(format!(
+            "training goes on with {theirs:?}, but {spec:?} is asked for"
+        )));
     }
-    let copy = |tensor: &Tensor| tensor.copy().to_device(model.placement.device).set_requires_grad(true);
-    Ok(adapter.weights.iter().map(|(&place, (a, b))| (place, (copy(a), copy(b)))).collect())
+    let copy = |tensor: &Tensor| {
+        tensor
+            .copy()
+            .to_device(model.placement.device)
+            .set_requires_grad(true)
+    };
+    Ok(adapter
+        .weights
+        .iter()
+        .map(|(&place, (a, b))| (place, (copy(a), copy(b))))
+        .collect())
 }

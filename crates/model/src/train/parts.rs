@@ -36,8 +36,16 @@ pub(super) struct Work<'a> {
 /// The sums over all parts. `alive` is asked by the calling thread before each part that it takes.
 pub(super) fn run(work: &Work<'_>, alive: &mut dyn FnMut() -> ControlFlow<()>) -> Result<Part> {
     let on_cpu = work.net.model.placement.is_cpu();
-    let lanes = if on_cpu { lanes::threads().min(work.parts.len()) } else { 1 };
-    let (next, stopped, sum) = (AtomicUsize::new(0), AtomicBool::new(false), Mutex::new(Sum::default()));
+    let lanes = if on_cpu {
+        lanes::threads().min(work.parts.len())
+    } else {
+        1
+    };
+    let (next, stopped, sum) = (
+        AtomicUsize::new(0),
+        AtomicBool::new(false),
+        Mutex::new(Sum::default()),
+    );
     let shared = Shared(work);
     let lane = |alive: &mut dyn FnMut() -> ControlFlow<()>| {
         while !stopped.load(Ordering::Relaxed) {
@@ -45,31 +53,58 @@ pub(super) fn run(work: &Work<'_>, alive: &mut dyn FnMut() -> ControlFlow<()>) -
             if part >= shared.get().parts.len() {
                 return;
             }
-            let outcome = if alive().is_break() { Err(Error::Cancelled) } else { compute(shared.get(), part) };
+            let outcome = if alive().is_break() {
+                Err(Error::Cancelled)
+            } else {
+                compute(shared.get(), part)
+            };
             if outcome.is_err() {
                 stopped.store(true, Ordering::Relaxed);
             }
-            sum.lock().unwrap_or_else(PoisonError::into_inner).put(part, outcome);
+            sum.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .put(part, outcome);
         }
     };
-    lanes::run(lanes, || lane(alive), || lane(&mut || ControlFlow::Continue(())));
-    sum.into_inner().unwrap_or_else(PoisonError::into_inner).finish()
+    lanes::run(
+        lanes,
+        || lane(alive),
+        || lane(&mut || ControlFlow::Continue(())),
+    );
+    sum.into_inner()
+        .unwrap_or_else(PoisonError::into_inner)
+        .finish()
 }
 
 fn compute(work: &Work<'_>, part: usize) -> Result<Part> {
     let indices = &work.parts[part];
     let members: Vec<&Example> = indices.iter().map(|&index| &work.examples[index]).collect();
-    let dropout = Dropout { share: work.net.spec.dropout, seed: work.seed, step: work.step, part: part as u64 };
+    let dropout = Dropout {
+        share: work.net.spec.dropout,
+        seed: work.seed,
+        step: work.step,
+        part: part as u64,
+    };
     let computed = work.net.gradients(&members, work.scale, &dropout);
     check_finite("the loss", computed.loss, work.step, indices)?;
     Ok(computed)
 }
 
-pub(super) fn check_finite(what: &'static str, value: f64, step: u64, indices: &[usize]) -> Result<()> {
+pub(super) fn check_finite(
+    what: &'static str,
+    value: f64,
+    step: u64,
+    indices: &[usize],
+) -> Result<()> {
     if value.is_finite() {
         return Ok(());
     }
-    Err(Error::NotFinite { what, value, step, examples: indices.to_vec() })
+    Err(Error::NotFinite {
+        what,
+        value,
+        step,
+        examples: indices.to_vec(),
+    })
 }
 
 /// Adds parts in their order; one that comes early waits.
@@ -89,7 +124,14 @@ impl Sum {
     fn put(&mut self, part: usize, outcome: Result<Part>) {
         match outcome {
             Ok(computed) => _ = self.waiting.insert(part, computed),
-            Err(error) if self.failed.as_ref().is_none_or(|(before, _)| part < *before) => self.failed = Some((part, error)),
+            Err(error)
+                if self
+                    .failed
+                    .as_ref()
+                    .is_none_or(|(before, _)| part < *before) =>
+            {
+                self.failed = Some((part, error))
+            }
             Err(_) => {}
         }
         while let Some(computed) = self.waiting.remove(&self.next) {
@@ -112,7 +154,11 @@ impl Sum {
 fn add(mut total: Part, part: &Part) -> Part {
     let _no_grad = tch::no_grad_guard();
     total.loss += part.loss;
-    total.gradients.iter_mut().zip(&part.gradients).for_each(|(sum, gradient): (&mut Tensor, &Tensor)| _ = sum.g_add_(gradient));
+    total
+        .gradients
+        .iter_mut()
+        .zip(&part.gradients)
+        .for_each(|(sum, gradient): (&mut Tensor, &Tensor)| _ = sum.g_add_(gradient));
     total
 }
 
@@ -121,7 +167,10 @@ mod tests {
     use super::*;
 
     fn part(loss: f64) -> Result<Part> {
-        Ok(Part { loss, gradients: vec![Tensor::from_slice(&[loss as f32])] })
+        Ok(Part {
+            loss,
+            gradients: vec![Tensor::from_slice(&[loss as f32])],
+        })
     }
 
     #[test]
@@ -130,7 +179,9 @@ mod tests {
         let values = [1e8, 1.0, -1e8];
         let sum_of = |order: [usize; 3]| {
             let mut sum = Sum::default();
-            order.into_iter().for_each(|at| sum.put(at, part(values[at])));
+            order
+                .into_iter()
+                .for_each(|at| sum.put(at, part(values[at])));
             sum.finish().unwrap().gradients[0].double_value(&[0])
         };
         assert_eq!(sum_of([0, 1, 2]), sum_of([2, 1, 0]));
@@ -141,8 +192,17 @@ mod tests {
     fn the_first_part_that_fails_is_the_one_reported() {
         let mut sum = Sum::default();
         sum.put(2, Err(Error::Cancelled));
-        sum.put(1, check_finite("the loss", f64::NAN, 7, &[3]).and(part(0.0)));
+        sum.put(
+            1,
+            check_finite("the loss", f64::NAN, 7, &[3]).and(part(0.0)),
+        );
         sum.put(0, part(1.0));
-        assert!(sum.finish().err().unwrap().to_string().contains("step 7 (examples [3])"));
+        assert!(
+            sum.finish()
+                .err()
+                .unwrap()
+                .to_string()
+                .contains("step 7 (examples [3])")
+        );
     }
 }

@@ -34,7 +34,11 @@ mod tests {
 
     #[test]
     fn it_warms_up_and_falls() {
-        let of = |schedule: Schedule| (1..=6).map(|step| schedule.factor(step, 2, 6)).collect::<Vec<_>>();
+        let of = |schedule: Schedule| {
+            (1..=6)
+                .map(|step| schedule.factor(step, 2, 6))
+                .collect::<Vec<_>>()
+        };
         assert_eq!(of(Schedule::Constant), [0.5, 1.0, 1.0, 1.0, 1.0, 1.0]);
         assert_eq!(of(Schedule::Linear), [0.5, 1.0, 1.0, 0.75, 0.5, 0.25]);
         let cosine = of(Schedule::Cosine);

@@ -39,7 +39,9 @@ impl Meta {
             Self::Integers(values) => {
                 out.extend(5_u32.to_le_bytes());
                 out.extend((values.len() as u64).to_le_bytes());
-                values.iter().for_each(|value| out.extend(value.to_le_bytes()));
+                values
+                    .iter()
+                    .for_each(|value| out.extend(value.to_le_bytes()));
             }
         }
     }
@@ -52,7 +54,8 @@ fn write_text(out: &mut Vec<u8>, text: &str) {
 
 /// The GGUF of a Hugging Face folder in float32, as llama.cpp's converter writes it: rows of a llama's q and k permuted, others not.
 pub fn write_gguf(folder: &Path, more: Vec<(String, Meta)>) -> TempPath {
-    let config: Value = serde_json::from_slice(&std::fs::read(folder.join("config.json")).unwrap()).unwrap();
+    let config: Value =
+        serde_json::from_slice(&std::fs::read(folder.join("config.json")).unwrap()).unwrap();
     let architecture = config["model_type"].as_str().unwrap();
     let mut metadata = sizes(&config, architecture);
     metadata.extend(more);
@@ -62,10 +65,14 @@ pub fn write_gguf(folder: &Path, more: Vec<(String, Meta)>) -> TempPath {
     for (name, view) in weights.iter() {
         write_text(&mut infos, &stored_name(name));
         infos.extend((view.shape().len() as u32).to_le_bytes());
-        view.shape().iter().rev().for_each(|&size| infos.extend((size as u64).to_le_bytes()));
+        view.shape()
+            .iter()
+            .rev()
+            .for_each(|&size| infos.extend((size as u64).to_le_bytes()));
         infos.extend(0_u32.to_le_bytes());
         infos.extend((data.len() as u64).to_le_bytes());
-        let heads = |key: &str| (architecture == "llama").then(|| config[key].as_u64().unwrap() as usize);
+        let heads =
+            |key: &str| (architecture == "llama").then(|| config[key].as_u64().unwrap() as usize);
         let permuted = match name {
             name if name.contains("q_proj") => heads("num_attention_heads"),
             name if name.contains("k_proj") => heads("num_key_value_heads"),
@@ -94,7 +101,10 @@ pub fn write_gguf(folder: &Path, more: Vec<(String, Meta)>) -> TempPath {
 
 fn sizes(config: &Value, architecture: &str) -> Vec<(String, Meta)> {
     let integer = |key: &str| Meta::Integer(config[key].as_u64().unwrap() as u32);
-    let theta = config["rope_parameters"]["rope_theta"].as_f64().or_else(|| config["rope_theta"].as_f64()).unwrap();
+    let theta = config["rope_parameters"]["rope_theta"]
+        .as_f64()
+        .or_else(|| config["rope_theta"].as_f64())
+        .unwrap();
     let mut sizes = vec![
         ("embedding_length", integer("hidden_size")),
         ("feed_forward_length", integer("intermediate_size")),
@@ -102,14 +112,26 @@ fn sizes(config: &Value, architecture: &str) -> Vec<(String, Meta)> {
         ("attention.head_count", integer("num_attention_heads")),
         ("attention.head_count_kv", integer("num_key_value_heads")),
         ("context_length", integer("max_position_embeddings")),
-        ("attention.layer_norm_rms_epsilon", Meta::Float(config["rms_norm_eps"].as_f64().unwrap() as f32)),
+        (
+            "attention.layer_norm_rms_epsilon",
+            Meta::Float(config["rms_norm_eps"].as_f64().unwrap() as f32),
+        ),
         ("rope.freq_base", Meta::Float(theta as f32)),
     ];
     if config["head_dim"].is_u64() {
         sizes.push(("attention.key_length", integer("head_dim")));
     }
-    let general = ("general.architecture".to_owned(), Meta::Text(architecture.into()));
-    std::iter::once(general).chain(sizes.into_iter().map(|(key, value)| (format!("{architecture}.{key}"), value))).collect()
+    let general = (
+        "general.architecture".to_owned(),
+        Meta::Text(architecture.into()),
+    );
+    std::iter::once(general)
+        .chain(
+            sizes
+                .into_iter()
+                .map(|(key, value)| (format!("{architecture}.{key}"), value)),
+        )
+        .collect()
 }
 
 /// The two halves of every head's rows interleaved.
@@ -119,7 +141,9 @@ fn permute(data: &[u8], rows: usize, heads: usize) -> Vec<u8> {
         let (head, within) = (to / (2 * half), to % (2 * half));
         head * 2 * half + within % 2 * half + within / 2
     };
-    (0..rows).flat_map(|to| data[place(to) * row..(place(to) + 1) * row].to_vec()).collect()
+    (0..rows)
+        .flat_map(|to| data[place(to) * row..(place(to) + 1) * row].to_vec())
+        .collect()
 }
 
 fn stored_name(name: &str) -> String {
@@ -140,5 +164,9 @@ fn stored_name(name: &str) -> String {
         ("mlp.up_proj", "ffn_up"),
         ("mlp.down_proj", "ffn_down"),
     ];
-    names.iter().fold(name.to_owned(), |name, (theirs, stored)| name.replace(theirs, stored))
+    names
+        .iter()
+        .fold(name.to_owned(), |name, (theirs, stored)| {
+            name.replace(theirs, stored)
+        })
 }

@@ -7,7 +7,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use groklab_model::{Adapter, Applied, Model, Placement, Settings, Start, Trainer, last_logits, score};
+use groklab_model::{
+    Adapter, Applied, Model, Placement, Settings, Start, Trainer, last_logits, score,
+};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde_json::{Value, json};
 use tch::{Device, Kind};
@@ -15,7 +17,9 @@ use tch::{Device, Kind};
 use crate::common::{Fixture, distance, fixture, numbers};
 
 fn folder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/adapters").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/adapters")
+        .join(name)
 }
 
 fn expected() -> Value {
@@ -23,7 +27,8 @@ fn expected() -> Value {
 }
 
 fn config(name: &str) -> Value {
-    serde_json::from_slice(&std::fs::read(folder(name).join("adapter_config.json")).unwrap()).unwrap()
+    serde_json::from_slice(&std::fs::read(folder(name).join("adapter_config.json")).unwrap())
+        .unwrap()
 }
 
 fn weights(name: &str) -> Vec<u8> {
@@ -38,7 +43,10 @@ fn with(field: &str, value: &Value) -> groklab_model::Result<Adapter> {
 }
 
 fn refusal(field: &str, value: &Value) -> String {
-    with(field, value).err().unwrap_or_else(|| panic!("`{field}` {value} is taken")).to_string()
+    with(field, value)
+        .err()
+        .unwrap_or_else(|| panic!("`{field}` {value} is taken"))
+        .to_string()
 }
 
 fn logits(fixture: &Fixture, adapter: &Adapter) -> Vec<Vec<f32>> {
@@ -50,14 +58,31 @@ fn logits(fixture: &Fixture, adapter: &Adapter) -> Vec<Vec<f32>> {
 fn every_form_computes_what_peft_computes() {
     let (fixture, expected) = (fixture("tiny-llama"), expected());
     let forms = expected["logits"].as_object().unwrap();
-    assert_eq!(forms.keys().collect::<Vec<_>>(), ["default", "exclude", "layers", "look-ahead", "patterns", "plain", "rslora"]);
+    assert_eq!(
+        forms.keys().collect::<Vec<_>>(),
+        [
+            "default",
+            "exclude",
+            "layers",
+            "look-ahead",
+            "patterns",
+            "plain",
+            "rslora"
+        ]
+    );
     for (name, wanted) in forms {
         let adapter = Adapter::open(&folder(name)).unwrap();
         let far = distance(&logits(&fixture, &adapter), wanted);
         assert!(far < 1e-4, "{name}: {far}");
         let applied = Applied::new(&fixture.model, &adapter).unwrap();
         let scored = score(&fixture.model, Some(&applied), &fixture.rows(), &mut |_| ()).unwrap();
-        let far = distance(&scored.into_iter().map(|scored| scored.last_logits).collect::<Vec<_>>(), wanted);
+        let far = distance(
+            &scored
+                .into_iter()
+                .map(|scored| scored.last_logits)
+                .collect::<Vec<_>>(),
+            wanted,
+        );
         assert!(far < 1e-4, "{name}, scored: {far}");
     }
 }
@@ -66,13 +91,24 @@ fn every_form_computes_what_peft_computes() {
 #[test]
 fn scales_are_the_same_beside_the_base() {
     let (exact, expected) = (fixture("tiny-llama"), expected());
-    let placement = Placement { device: Device::Cpu, kind: Kind::BFloat16 };
-    let model = Model::open(exact.folder.to_str().unwrap(), Path::new("/nonexistent"), placement).unwrap();
+    let placement = Placement {
+        device: Device::Cpu,
+        kind: Kind::BFloat16,
+    };
+    let model = Model::open(
+        exact.folder.to_str().unwrap(),
+        Path::new("/nonexistent"),
+        placement,
+    )
+    .unwrap();
     for name in ["rslora", "patterns"] {
         let applied = Applied::new(&model, &Adapter::open(&folder(name)).unwrap()).unwrap();
         let computed = last_logits(&model, Some(&applied), &exact.rows()).unwrap();
         let far = distance(&computed, &expected["logits"][name]);
-        let size = computed.iter().flatten().fold(0.0_f32, |most, v| v.abs().max(most));
+        let size = computed
+            .iter()
+            .flatten()
+            .fold(0.0_f32, |most, v| v.abs().max(most));
         assert!(far < f64::from(size) * 0.05, "{name}: {far} of {size}");
     }
 }
@@ -81,22 +117,55 @@ fn scales_are_the_same_beside_the_base() {
 fn training_goes_on_with_the_scale_and_the_ranks_of_the_adapter() {
     let (fixture, expected) = (fixture("tiny-llama"), expected());
     for name in ["rslora", "patterns"] {
-        let (adapter, wanted) = (Adapter::open(&folder(name)).unwrap(), &expected["train"][name]);
-        let settings = Settings { learning_rate: wanted["lr"].as_f64().unwrap(), ..Settings::default() };
-        let start = Start::From { adapter: &adapter, optimiser: None };
-        let mut trainer = Trainer::new(&fixture.model, adapter.spec().clone(), settings, start).unwrap();
-        for (loss, norm) in numbers(&wanted["losses"]).into_iter().zip(numbers(&wanted["grad_norms"])) {
-            let report = trainer.step(&fixture.examples(), &mut || ControlFlow::Continue(())).unwrap();
-            assert!((report.loss - loss).abs() < 1e-3, "{name} step {}: loss {} for {loss}", report.step, report.loss);
-            assert!((report.grad_norm - norm).abs() < 1e-2, "{name} step {}: norm {} for {norm}", report.step, report.grad_norm);
+        let (adapter, wanted) = (
+            Adapter::open(&folder(name)).unwrap(),
+            &expected["train"][name],
+        );
+        let settings = Settings {
+            learning_rate: wanted["lr"].as_f64().unwrap(),
+            ..Settings::default()
+        };
+        let start = Start::From {
+            adapter: &adapter,
+            optimiser: None,
+        };
+        let mut trainer =
+            Trainer::new(&fixture.model, adapter.spec().clone(), settings, start).unwrap();
+        for (loss, norm) in numbers(&wanted["losses"])
+            .into_iter()
+            .zip(numbers(&wanted["grad_norms"]))
+        {
+            let report = trainer
+                .step(&fixture.examples(), &mut || ControlFlow::Continue(()))
+                .unwrap();
+            assert!(
+                (report.loss - loss).abs() < 1e-3,
+                "{name} step {}: loss {} for {loss}",
+                report.step,
+                report.loss
+            );
+            assert!(
+                (report.grad_norm - norm).abs() < 1e-2,
+                "{name} step {}: norm {} for {norm}",
+                report.step,
+                report.grad_norm
+            );
         }
         let trained = trainer.adapter();
         let far = distance(&logits(&fixture, &trained), &wanted["logits_after"]);
         assert!(far < 2e-3, "{name}: {far}");
         // What is written is read as what was trained.
-        let read = Adapter::from_files(trained.config_file().to_vec(), trained.weights_file().to_vec()).unwrap();
+        let read = Adapter::from_files(
+            trained.config_file().to_vec(),
+            trained.weights_file().to_vec(),
+        )
+        .unwrap();
         assert_eq!(read.spec(), adapter.spec(), "{name}");
-        assert_eq!(logits(&fixture, &read), logits(&fixture, &trained), "{name}");
+        assert_eq!(
+            logits(&fixture, &read),
+            logits(&fixture, &trained),
+            "{name}"
+        );
     }
 }
 
@@ -105,20 +174,49 @@ fn what_is_written_names_the_scale_and_the_ranks() {
     let fixture = fixture("tiny-llama");
     let written = |name: &str| -> Value {
         let adapter = Adapter::open(&folder(name)).unwrap();
-        let start = Start::From { adapter: &adapter, optimiser: None };
-        let trainer = Trainer::new(&fixture.model, adapter.spec().clone(), Settings::default(), start).unwrap();
+        let start = Start::From {
+            adapter: &adapter,
+            optimiser: None,
+        };
+        let trainer = Trainer::new(
+            &fixture.model,
+            adapter.spec().clone(),
+            Settings::default(),
+            start,
+        )
+        .unwrap();
         serde_json::from_slice(trainer.adapter().config_file()).unwrap()
     };
     let plain = written("plain");
-    assert_eq!((&plain["use_rslora"], plain.get("rank_pattern")), (&json!(false), None));
+    assert_eq!(
+        (&plain["use_rslora"], plain.get("rank_pattern")),
+        (&json!(false), None)
+    );
     assert_eq!(written("rslora")["use_rslora"], true);
     let patterns = written("patterns");
-    assert_eq!((&patterns["use_rslora"], &patterns["r"], &patterns["lora_alpha"]), (&json!(true), &json!(4), &json!(8)));
+    assert_eq!(
+        (
+            &patterns["use_rslora"],
+            &patterns["r"],
+            &patterns["lora_alpha"]
+        ),
+        (&json!(true), &json!(4), &json!(8))
+    );
     assert_eq!(patterns["rank_pattern"]["model.layers.1.mlp.gate_proj"], 8);
-    assert_eq!(patterns["rank_pattern"]["model.layers.0.self_attn.v_proj"], 1);
-    assert_eq!(patterns["alpha_pattern"]["model.layers.0.mlp.up_proj"], 5, "the first pattern that matches counts");
+    assert_eq!(
+        patterns["rank_pattern"]["model.layers.0.self_attn.v_proj"],
+        1
+    );
+    assert_eq!(
+        patterns["alpha_pattern"]["model.layers.0.mlp.up_proj"], 5,
+        "the first pattern that matches counts"
+    );
     assert_eq!(patterns["alpha_pattern"]["model.layers.1.mlp.up_proj"], 3);
-    assert!(patterns["rank_pattern"].get("model.layers.0.mlp.up_proj").is_none());
+    assert!(
+        patterns["rank_pattern"]
+            .get("model.layers.0.mlp.up_proj")
+            .is_none()
+    );
 }
 
 #[test]
@@ -126,38 +224,86 @@ fn the_first_pattern_in_the_file_decides() {
     let one = with("alpha_pattern", &json!({})).unwrap();
     let text = String::from_utf8(one.config_file().to_vec()).unwrap();
     let scale = |pattern: &str| {
-        let file = text.replace("\"alpha_pattern\":{}", &format!("\"alpha_pattern\":{pattern}"));
+        let file = text.replace(
+            "\"alpha_pattern\":{}",
+            &format!("\"alpha_pattern\":{pattern}"),
+        );
         assert_ne!(file, text);
-        Adapter::from_files(file.into_bytes(), weights("plain")).unwrap().spec().exceptions.values().next().map(|&(_, alpha)| alpha)
+        Adapter::from_files(file.into_bytes(), weights("plain"))
+            .unwrap()
+            .spec()
+            .exceptions
+            .values()
+            .next()
+            .map(|&(_, alpha)| alpha)
     };
-    assert_eq!(scale(r#"{"q_proj": 1, "layers.0.self_attn.q_proj": 2}"#), Some(1.0));
-    assert_eq!(scale(r#"{"layers.0.self_attn.q_proj": 2, "q_proj": 1}"#), Some(2.0));
+    assert_eq!(
+        scale(r#"{"q_proj": 1, "layers.0.self_attn.q_proj": 2}"#),
+        Some(1.0)
+    );
+    assert_eq!(
+        scale(r#"{"layers.0.self_attn.q_proj": 2, "q_proj": 1}"#),
+        Some(2.0)
+    );
 }
 
 #[test]
 fn initialisations_that_leave_the_base_alone_are_plain() {
     let (fixture, wanted) = (fixture("tiny-llama"), expected()["logits"]["plain"].clone());
-    for init in [json!(true), json!(false), json!("gaussian"), json!("orthogonal"), json!("eva"), json!("mica"), Value::Null] {
-        let far = distance(&logits(&fixture, &with("init_lora_weights", &init).unwrap()), &wanted);
+    for init in [
+        json!(true),
+        json!(false),
+        json!("gaussian"),
+        json!("orthogonal"),
+        json!("eva"),
+        json!("mica"),
+        Value::Null,
+    ] {
+        let far = distance(
+            &logits(&fixture, &with("init_lora_weights", &init).unwrap()),
+            &wanted,
+        );
         assert!(far < 1e-4, "{init}: {far}");
     }
 }
 
 #[test]
 fn initialisations_that_change_the_base_are_refused_with_the_fix() {
-    for init in ["pissa", "pissa_niter_4", "corda", "olora", "OLoRA", "lora_ga"] {
+    for init in [
+        "pissa",
+        "pissa_niter_4",
+        "corda",
+        "olora",
+        "OLoRA",
+        "lora_ga",
+    ] {
         let error = refusal("init_lora_weights", &json!(init));
-        let named = [init, "`init_lora_weights`", "changes the base", "path_initial_model_for_weight_conversion"];
+        let named = [
+            init,
+            "`init_lora_weights`",
+            "changes the base",
+            "path_initial_model_for_weight_conversion",
+        ];
         assert!(named.iter().all(|part| error.contains(part)), "{error}");
     }
     // With the table that goes with it, as peft writes it.
     let mut loftq = config("plain");
-    (loftq["init_lora_weights"], loftq["loftq_config"]) = (json!("loftq"), json!({"loftq_bits": 4}));
-    let error = Adapter::from_files(loftq.to_string().into_bytes(), weights("plain")).err().unwrap().to_string();
-    assert!(error.contains("loftq") && error.contains("merge it"), "{error}");
+    (loftq["init_lora_weights"], loftq["loftq_config"]) =
+        (json!("loftq"), json!({"loftq_bits": 4}));
+    let error = Adapter::from_files(loftq.to_string().into_bytes(), weights("plain"))
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        error.contains("loftq") && error.contains("merge it"),
+        "{error}"
+    );
     for init in [json!("kaiming"), json!(1), json!(["eva"])] {
         let error = refusal("init_lora_weights", &init);
-        assert!(error.contains("`init_lora_weights`") && error.contains("supported: true, false"), "{error}");
+        assert!(
+            error.contains("`init_lora_weights`") && error.contains("supported: true, false"),
+            "{error}"
+        );
     }
     for (field, value) in [
         ("loftq_config", json!({"loftq_bits": 4})),
@@ -173,9 +319,23 @@ fn initialisations_that_change_the_base_are_refused_with_the_fix() {
 fn mica_is_computed_and_not_trained_on() {
     let fixture = fixture("tiny-llama");
     let adapter = with("init_lora_weights", &json!("mica")).unwrap();
-    let start = Start::From { adapter: &adapter, optimiser: None };
-    let error = Trainer::new(&fixture.model, adapter.spec().clone(), Settings::default(), start).err().unwrap().to_string();
-    assert!(error.contains("mica") && error.contains("trains A alone"), "{error}");
+    let start = Start::From {
+        adapter: &adapter,
+        optimiser: None,
+    };
+    let error = Trainer::new(
+        &fixture.model,
+        adapter.spec().clone(),
+        Settings::default(),
+        start,
+    )
+    .err()
+    .unwrap()
+    .to_string();
+    assert!(
+        error.contains("mica") && error.contains("trains A alone"),
+        "{error}"
+    );
 }
 
 /// `plain` holds every field that peft's `LoraConfig` has, with its default.
@@ -260,33 +420,66 @@ fn a_field_of_another_type_is_an_error_and_no_default() {
     ];
     for (field, value) in wrong {
         let error = refusal(field, &value);
-        assert!(error.contains(&format!("`{field}`")), "{field} {value}: {error}");
+        assert!(
+            error.contains(&format!("`{field}`")),
+            "{field} {value}: {error}"
+        );
     }
-    assert!(refusal("layers_pattern", &json!("layers")).contains("`layers_to_transform`"), "one needs the other");
+    assert!(
+        refusal("layers_pattern", &json!("layers")).contains("`layers_to_transform`"),
+        "one needs the other"
+    );
     for absent in ["r", "lora_alpha", "target_modules", "peft_type"] {
         let mut config = config("plain");
         config.as_object_mut().unwrap().remove(absent).unwrap();
-        let error = Adapter::from_files(config.to_string().into_bytes(), weights("plain")).err().unwrap().to_string();
+        let error = Adapter::from_files(config.to_string().into_bytes(), weights("plain"))
+            .err()
+            .unwrap()
+            .to_string();
         assert!(error.contains(&format!("`{absent}`")), "{error}");
     }
     for file in ["[]", "null", "{", "{} {}"] {
-        assert!(Adapter::from_files(file.into(), weights("plain")).err().unwrap().to_string().contains("adapter_config.json"), "{file}");
+        assert!(
+            Adapter::from_files(file.into(), weights("plain"))
+                .err()
+                .unwrap()
+                .to_string()
+                .contains("adapter_config.json"),
+            "{file}"
+        );
     }
     let mut pattern = config("look-ahead");
     pattern["layers_to_transform"] = json!([1]);
-    let error = Adapter::from_files(pattern.to_string().into_bytes(), weights("look-ahead")).err().unwrap().to_string();
-    assert!(error.contains("`target_modules`") && error.contains("`layers_to_transform`"), "{error}");
+    let error = Adapter::from_files(pattern.to_string().into_bytes(), weights("look-ahead"))
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        error.contains("`target_modules`") && error.contains("`layers_to_transform`"),
+        "{error}"
+    );
 }
 
 /// The plain adapter's weights, turned by `turn`, with `more` beside them.
-fn rewritten(turn: impl Fn(&str) -> Option<String>, dtype: Dtype, more: &[&str]) -> groklab_model::Result<Adapter> {
+fn rewritten(
+    turn: impl Fn(&str) -> Option<String>,
+    dtype: Dtype,
+    more: &[&str],
+) -> groklab_model::Result<Adapter> {
     let file = weights("plain");
     let all = SafeTensors::deserialize(&file).unwrap();
     let nothing = [0; 64];
     let own = TensorView::new(dtype, vec![64 * 8 / dtype.bitsize()], &nothing).unwrap();
-    let kept = all.iter().filter_map(|(name, view)| Some((turn(name)?, view)));
-    let views: Vec<_> = kept.chain(more.iter().map(|name| ((*name).to_owned(), own.clone()))).collect();
-    Adapter::from_files(config("plain").to_string().into_bytes(), safetensors::serialize(views, None).unwrap())
+    let kept = all
+        .iter()
+        .filter_map(|(name, view)| Some((turn(name)?, view)));
+    let views: Vec<_> = kept
+        .chain(more.iter().map(|name| ((*name).to_owned(), own.clone())))
+        .collect();
+    Adapter::from_files(
+        config("plain").to_string().into_bytes(),
+        safetensors::serialize(views, None).unwrap(),
+    )
 }
 
 const Q_PROJ: &str = "base_model.model.model.layers.0.self_attn.q_proj";
@@ -305,18 +498,39 @@ fn a_weight_is_read_or_the_adapter_is_refused_with_its_name() {
         "base_model.model.model.layers.+1.self_attn.q_proj.lora_A.weight".to_owned(),
     ];
     for name in more {
-        let error = rewritten(kept, Dtype::F32, &[&name]).err().unwrap().to_string();
+        let error = rewritten(kept, Dtype::F32, &[&name])
+            .err()
+            .unwrap()
+            .to_string();
         assert!(error.contains(&format!("`{name}`")), "{error}");
     }
     let twice = format!("{Q_PROJ}.lora_A.default.weight");
-    let error = rewritten(kept, Dtype::F32, &[&twice]).err().unwrap().to_string();
-    assert!(error.contains(Q_PROJ) && error.contains("second time"), "{error}");
+    let error = rewritten(kept, Dtype::F32, &[&twice])
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        error.contains(Q_PROJ) && error.contains("second time"),
+        "{error}"
+    );
     let half = |name: &str| (name != format!("{Q_PROJ}.lora_B.weight")).then(|| name.to_owned());
-    assert!(rewritten(half, Dtype::F32, &[]).err().unwrap().to_string().contains("layer 0 q_proj has only one of A and B"));
+    assert!(
+        rewritten(half, Dtype::F32, &[])
+            .err()
+            .unwrap()
+            .to_string()
+            .contains("layer 0 q_proj has only one of A and B")
+    );
     let without_layer = |name: &str| (!name.contains("layers.1.")).then(|| name.to_owned());
     let lacking = rewritten(without_layer, Dtype::F32, &[]).unwrap();
-    let error = Applied::new(&fixture("tiny-llama").model, &lacking).err().unwrap().to_string();
-    assert!(error.contains("2 pairs of weights, the model needs 4"), "{error}");
+    let error = Applied::new(&fixture("tiny-llama").model, &lacking)
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        error.contains("2 pairs of weights, the model needs 4"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -324,27 +538,53 @@ fn a_type_that_is_not_read_is_named_and_nothing_is_called_damaged() {
     let name = format!("{Q_PROJ}.lora_A.weight");
     for dtype in [Dtype::F64, Dtype::F8_E4M3, Dtype::I64, Dtype::U8] {
         let others = |other: &str| (other != name).then(|| other.to_owned());
-        let error = rewritten(others, dtype, &[&name]).err().unwrap().to_string();
+        let error = rewritten(others, dtype, &[&name])
+            .err()
+            .unwrap()
+            .to_string();
         let wanted = format!("weight `{name}` has the type {dtype}, which is not supported");
-        assert!(error.contains(&wanted) && !error.contains("damaged"), "{error}");
+        assert!(
+            error.contains(&wanted) && !error.contains("damaged"),
+            "{error}"
+        );
     }
     // One that the format's library has no name for.
     let file = weights("plain");
-    let at = file.windows(5).position(|bytes| bytes == b"\"F32\"").unwrap();
+    let at = file
+        .windows(5)
+        .position(|bytes| bytes == b"\"F32\"")
+        .unwrap();
     let file = [&file[..at], b"\"X32\"", &file[at + 5..]].concat();
-    let error = Adapter::from_files(config("plain").to_string().into_bytes(), file).err().unwrap().to_string();
-    assert!(error.contains("X32") && error.contains("not supported") && !error.contains("damaged"), "{error}");
+    let error = Adapter::from_files(config("plain").to_string().into_bytes(), file)
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        error.contains("X32") && error.contains("not supported") && !error.contains("damaged"),
+        "{error}"
+    );
 }
 
 #[test]
 fn weights_in_pythons_own_format_are_refused_with_the_fix() {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::copy(folder("plain").join("adapter_config.json"), dir.path().join("adapter_config.json")).unwrap();
+    std::fs::copy(
+        folder("plain").join("adapter_config.json"),
+        dir.path().join("adapter_config.json"),
+    )
+    .unwrap();
     std::fs::write(dir.path().join("adapter_model.bin"), b"PK").unwrap();
     let error = Adapter::open(dir.path()).err().unwrap().to_string();
-    assert!(error.contains("adapter_model.bin") && error.contains("save it again"), "{error}");
+    assert!(
+        error.contains("adapter_model.bin") && error.contains("save it again"),
+        "{error}"
+    );
     // Beside the other it does not matter, as for peft.
-    std::fs::write(dir.path().join("adapter_model.safetensors"), weights("plain")).unwrap();
+    std::fs::write(
+        dir.path().join("adapter_model.safetensors"),
+        weights("plain"),
+    )
+    .unwrap();
     assert!(Adapter::open(dir.path()).is_ok());
 }
 
@@ -353,21 +593,35 @@ fn the_configuration_names_the_base_where_peft_can_load_it() {
     let fixture = fixture("tiny-llama");
     let adapter = |source: Option<&str>| {
         let spec = Adapter::open(&folder("plain")).unwrap().spec().clone();
-        let trainer = Trainer::new(&fixture.model, spec, Settings::default(), Start::Fresh { seed: 1 }).unwrap();
+        let trainer = Trainer::new(
+            &fixture.model,
+            spec,
+            Settings::default(),
+            Start::Fresh { seed: 1 },
+        )
+        .unwrap();
         match source {
             Some(source) => trainer.on_base(source).adapter(),
             None => trainer.adapter(),
         }
     };
-    let name = |adapter: &Adapter| serde_json::from_slice::<Value>(adapter.config_file()).unwrap()["base_model_name_or_path"].clone();
+    let name = |adapter: &Adapter| {
+        serde_json::from_slice::<Value>(adapter.config_file()).unwrap()["base_model_name_or_path"]
+            .clone()
+    };
     for source in ["organisation/name", "models/tiny", "/models/tiny"] {
         let named = adapter(Some(source));
         assert_eq!(name(&named), source);
         assert_eq!(named.id(), adapter(Some(source)).id());
-        let read = Adapter::from_files(named.config_file().to_vec(), named.weights_file().to_vec()).unwrap();
+        let read = Adapter::from_files(named.config_file().to_vec(), named.weights_file().to_vec())
+            .unwrap();
         assert!(read.id() == named.id() && Applied::new(&fixture.model, &read).is_ok());
     }
     assert_eq!(name(&adapter(Some("/models/tiny.gguf"))), Value::Null);
     assert_eq!(name(&adapter(None)), Value::Null);
-    assert_ne!(adapter(Some("organisation/name")).id(), adapter(None).id(), "its bytes belong to the id");
+    assert_ne!(
+        adapter(Some("organisation/name")).id(),
+        adapter(None).id(),
+        "its bytes belong to the id"
+    );
 }

@@ -14,9 +14,18 @@ fn a_gguf_of_every_architecture_is_the_same_model() {
     for name in models() {
         let fixture = fixture(&name);
         let path = write_gguf(&fixture.folder, Vec::new());
-        let model = Model::open(path.to_str().unwrap(), Path::new("/nonexistent"), Placement::CPU).unwrap();
+        let model = Model::open(
+            path.to_str().unwrap(),
+            Path::new("/nonexistent"),
+            Placement::CPU,
+        )
+        .unwrap();
         let rows = fixture.rows();
-        assert_eq!(last_logits(&model, None, &rows).unwrap(), last_logits(&fixture.model, None, &rows).unwrap(), "{name}");
+        assert_eq!(
+            last_logits(&model, None, &rows).unwrap(),
+            last_logits(&fixture.model, None, &rows).unwrap(),
+            "{name}"
+        );
     }
 }
 
@@ -24,11 +33,26 @@ fn a_gguf_of_every_architecture_is_the_same_model() {
 fn a_gguf_with_scaled_positions_or_a_window_is_refused_by_name() {
     let folder = fixture("tiny-qwen2").folder;
     for (key, value, named) in [
-        ("qwen2.rope.scaling.type", Meta::Text("yarn".into()), "rope scaling `yarn`"),
-        ("qwen2.attention.sliding_window", Meta::Integer(64), "sliding window `64`"),
+        (
+            "qwen2.rope.scaling.type",
+            Meta::Text("yarn".into()),
+            "rope scaling `yarn`",
+        ),
+        (
+            "qwen2.attention.sliding_window",
+            Meta::Integer(64),
+            "sliding window `64`",
+        ),
     ] {
         let path = write_gguf(&folder, vec![(key.to_owned(), value)]);
-        let error = Model::open(path.to_str().unwrap(), Path::new("/nonexistent"), Placement::CPU).err().unwrap().to_string();
+        let error = Model::open(
+            path.to_str().unwrap(),
+            Path::new("/nonexistent"),
+            Placement::CPU,
+        )
+        .err()
+        .unwrap()
+        .to_string();
         assert!(error.contains(named), "{error}");
     }
 }
@@ -37,29 +61,52 @@ fn a_gguf_with_scaled_positions_or_a_window_is_refused_by_name() {
 pub fn tiny(change: impl Fn(&Path, &mut Value, &mut Value)) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     testing::write_tiny_model(folder.path(), 1).unwrap();
-    let read = |name: &str| serde_json::from_slice::<Value>(&std::fs::read(folder.path().join(name)).unwrap()).unwrap();
+    let read = |name: &str| {
+        serde_json::from_slice::<Value>(&std::fs::read(folder.path().join(name)).unwrap()).unwrap()
+    };
     let (mut tokenizer, mut config) = (read("tokenizer.json"), read("tokenizer_config.json"));
     change(folder.path(), &mut tokenizer, &mut config);
     std::fs::write(folder.path().join("tokenizer.json"), tokenizer.to_string()).unwrap();
-    std::fs::write(folder.path().join("tokenizer_config.json"), config.to_string()).unwrap();
+    std::fs::write(
+        folder.path().join("tokenizer_config.json"),
+        config.to_string(),
+    )
+    .unwrap();
     folder
 }
 
 pub fn tokenizer(source: &Path) -> groklab_model::Result<ChatTokenizer> {
-    load(source.to_str().unwrap(), Path::new("/nonexistent"), Placement::CPU).map(|(_, tokenizer)| tokenizer)
+    load(
+        source.to_str().unwrap(),
+        Path::new("/nonexistent"),
+        Placement::CPU,
+    )
+    .map(|(_, tokenizer)| tokenizer)
 }
 
 pub fn user(content: &str) -> Vec<Message> {
-    vec![Message { role: "user".into(), content: content.into() }]
+    vec![Message {
+        role: "user".into(),
+        content: content.into(),
+    }]
 }
 
 #[test]
 fn a_gguf_has_the_tokenizer_of_its_folder_or_is_refused() {
     let folder = tiny(|_, _, _| ());
-    let json: Value = serde_json::from_slice(&std::fs::read(folder.path().join("tokenizer.json")).unwrap()).unwrap();
-    let config: Value = serde_json::from_slice(&std::fs::read(folder.path().join("tokenizer_config.json")).unwrap()).unwrap();
-    let mut tokens: Vec<(u64, String)> =
-        json["model"]["vocab"].as_object().unwrap().iter().map(|(text, id)| (id.as_u64().unwrap(), text.clone())).collect();
+    let json: Value =
+        serde_json::from_slice(&std::fs::read(folder.path().join("tokenizer.json")).unwrap())
+            .unwrap();
+    let config: Value = serde_json::from_slice(
+        &std::fs::read(folder.path().join("tokenizer_config.json")).unwrap(),
+    )
+    .unwrap();
+    let mut tokens: Vec<(u64, String)> = json["model"]["vocab"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(text, id)| (id.as_u64().unwrap(), text.clone()))
+        .collect();
     tokens.sort_unstable();
     let with_pre = |pre: &str| {
         let text = |key: &str, value: &str| (format!("tokenizer.{key}"), Meta::Text(value.into()));
@@ -67,8 +114,14 @@ fn a_gguf_has_the_tokenizer_of_its_folder_or_is_refused() {
             text("ggml.model", "gpt2"),
             text("ggml.pre", pre),
             text("chat_template", config["chat_template"].as_str().unwrap()),
-            ("tokenizer.ggml.tokens".to_owned(), Meta::Texts(tokens.iter().map(|(_, text)| text.clone()).collect())),
-            ("tokenizer.ggml.token_type".to_owned(), Meta::Integers((0..260).map(|id| if id < 4 { 3 } else { 1 }).collect())),
+            (
+                "tokenizer.ggml.tokens".to_owned(),
+                Meta::Texts(tokens.iter().map(|(_, text)| text.clone()).collect()),
+            ),
+            (
+                "tokenizer.ggml.token_type".to_owned(),
+                Meta::Integers((0..260).map(|id| if id < 4 { 3 } else { 1 }).collect()),
+            ),
             ("tokenizer.ggml.merges".to_owned(), Meta::Texts(Vec::new())),
             ("tokenizer.ggml.eos_token_id".to_owned(), Meta::Integer(2)),
         ]
@@ -76,7 +129,11 @@ fn a_gguf_has_the_tokenizer_of_its_folder_or_is_refused() {
     let path = write_gguf(folder.path(), with_pre("gpt-2"));
     let (ours, theirs) = (tokenizer(&path).unwrap(), tokenizer(folder.path()).unwrap());
     for text in ["hello", " <|im_end|> é\n", ""] {
-        assert_eq!(ours.encode_prompt(text).unwrap(), theirs.encode_prompt(text).unwrap(), "{text:?}");
+        assert_eq!(
+            ours.encode_prompt(text).unwrap(),
+            theirs.encode_prompt(text).unwrap(),
+            "{text:?}"
+        );
     }
     assert_eq!(ours.end_tokens(), theirs.end_tokens());
     let path = write_gguf(folder.path(), with_pre("martian"));
@@ -87,15 +144,26 @@ fn a_gguf_has_the_tokenizer_of_its_folder_or_is_refused() {
 #[test]
 fn end_tokens_are_a_set_from_all_files() {
     let folder = tiny(|folder, _, _| {
-        std::fs::write(folder.join("generation_config.json"), json!({"eos_token_id": [0, 7]}).to_string()).unwrap();
+        std::fs::write(
+            folder.join("generation_config.json"),
+            json!({"eos_token_id": [0, 7]}).to_string(),
+        )
+        .unwrap();
     });
     let tokenizer = tokenizer(folder.path()).unwrap();
-    assert_eq!(tokenizer.end_tokens().iter().copied().collect::<Vec<_>>(), [0, 2, 7]);
+    assert_eq!(
+        tokenizer.end_tokens().iter().copied().collect::<Vec<_>>(),
+        [0, 2, 7]
+    );
     // A completion that ends with any of them is closed.
     let mut completion = vec![70, 7];
     tokenizer.close(&mut completion);
     assert_eq!(completion, [70, 7]);
-    assert_eq!(tokenizer.end_token(), Some(2), "what ends a turn is what is taught");
+    assert_eq!(
+        tokenizer.end_token(),
+        Some(2),
+        "what ends a turn is what is taught"
+    );
 }
 
 #[test]
@@ -106,12 +174,25 @@ fn a_beginning_that_template_and_tokenizer_both_add_comes_once() {
         tokenizer["post_processor"] = json!({"type": "TemplateProcessing", "single": [begin, text("A")], "pair": [begin, text("A"), text("B")],
             "special_tokens": {"<|endoftext|>": {"id": "<|endoftext|>", "ids": [0], "tokens": ["<|endoftext|>"]}}});
         config["bos_token"] = json!("<|endoftext|>");
-        config["chat_template"] = json!(format!("{{{{ bos_token }}}}{}", config["chat_template"].as_str().unwrap()));
+        config["chat_template"] = json!(format!(
+            "{{{{ bos_token }}}}{}",
+            config["chat_template"].as_str().unwrap()
+        ));
     });
     let tokenizer = tokenizer(folder.path()).unwrap();
-    for ids in [tokenizer.encode_prompt("a").unwrap(), tokenizer.encode_messages(&user("a")).unwrap()] {
-        assert_eq!((ids[0], ids.iter().filter(|id| **id == 0).count()), (0, 1), "{ids:?}");
+    for ids in [
+        tokenizer.encode_prompt("a").unwrap(),
+        tokenizer.encode_messages(&user("a")).unwrap(),
+    ] {
+        assert_eq!(
+            (ids[0], ids.iter().filter(|id| **id == 0).count()),
+            (0, 1),
+            "{ids:?}"
+        );
     }
-    assert_eq!(tokenizer.encode_raw("a").unwrap(), [vec![0], tokenizer.encode_text("a").unwrap()].concat());
+    assert_eq!(
+        tokenizer.encode_raw("a").unwrap(),
+        [vec![0], tokenizer.encode_text("a").unwrap()].concat()
+    );
     assert_eq!(tokenizer.encode_text("a").unwrap(), [4 + i64::from(b'a')]);
 }

@@ -17,12 +17,36 @@ pub(super) const FAMILY: Family = Family {
     name: "arithmetic",
     description: "evaluate expressions such as \"2 + 3 * 4\"",
     rules: &[
-        &Arithmetic { about: STANDARD, operators: PLAIN, order: Order::Standard },
-        &Arithmetic { about: PARENTHESES, operators: PLAIN, order: Order::Parentheses },
-        &Arithmetic { about: LEFT, operators: PLAIN, order: Order::Left },
-        &Arithmetic { about: FLOOR, operators: &[Op::Add, Op::Subtract, Op::Multiply, Op::Divide], order: Order::Standard },
-        &Arithmetic { about: RIGHT, operators: PLAIN, order: Order::Right },
-        &Arithmetic { about: SUMS_FIRST, operators: PLAIN, order: Order::SumsFirst },
+        &Arithmetic {
+            about: STANDARD,
+            operators: PLAIN,
+            order: Order::Standard,
+        },
+        &Arithmetic {
+            about: PARENTHESES,
+            operators: PLAIN,
+            order: Order::Parentheses,
+        },
+        &Arithmetic {
+            about: LEFT,
+            operators: PLAIN,
+            order: Order::Left,
+        },
+        &Arithmetic {
+            about: FLOOR,
+            operators: &[Op::Add, Op::Subtract, Op::Multiply, Op::Divide],
+            order: Order::Standard,
+        },
+        &Arithmetic {
+            about: RIGHT,
+            operators: PLAIN,
+            order: Order::Right,
+        },
+        &Arithmetic {
+            about: SUMS_FIRST,
+            operators: PLAIN,
+            order: Order::SumsFirst,
+        },
     ],
 };
 
@@ -93,13 +117,19 @@ impl Arithmetic {
             Order::Standard => &[("left to right", Order::Left)],
             Order::Parentheses => &[("parentheses ignored", Order::Standard)],
             Order::Left => &[("usual precedence", Order::Standard)],
-            Order::Right | Order::SumsFirst => &[("left to right", Order::Left), ("usual precedence", Order::Standard)],
+            Order::Right | Order::SumsFirst => &[
+                ("left to right", Order::Left),
+                ("usual precedence", Order::Standard),
+            ],
         }
     }
 
     /// Whether all wrong solutions are wrong here.
     fn tells(&self, numbers: &[i128], ops: &[Op], value: i128, swapped: Option<i128>) -> bool {
-        let mistaken = self.mistaken().iter().all(|(_, order)| flat(numbers, ops, *order, false) != Some(value));
+        let mistaken = self
+            .mistaken()
+            .iter()
+            .all(|(_, order)| flat(numbers, ops, *order, false) != Some(value));
         let has_division = !self.operators.contains(&Op::Divide) || ops.contains(&Op::Divide);
         mistaken && has_division && swapped != Some(value) && numbers.iter().sum::<i128>() != value
     }
@@ -126,33 +156,61 @@ impl Rule for Arithmetic {
         if self.order == Order::Parentheses {
             let tree;
             (tree, numbers, ops) = expression::tree(difficulty, self.operators, index);
-            (text, value, swapped) = (infix(&tree, true), of_tree(&tree, false)?, of_tree(&tree, true));
+            (text, value, swapped) = (
+                infix(&tree, true),
+                of_tree(&tree, false)?,
+                of_tree(&tree, true),
+            );
         } else {
             (numbers, ops) = expression::flat(difficulty, self.operators, &mut index);
             text = in_a_row(&numbers, &ops);
-            (value, swapped) = (flat(&numbers, &ops, self.order, false)?, flat(&numbers, &ops, self.order, true));
+            (value, swapped) = (
+                flat(&numbers, &ops, self.order, false)?,
+                flat(&numbers, &ops, self.order, true),
+            );
         }
         let kept = coin(&text);
-        let fits = if class == TELLING { kept && self.tells(&numbers, &ops, value, swapped) } else { !kept };
-        fits.then(|| Drawn { args: vec![Value::Str(text)], expected: Value::int(value) })
+        let fits = if class == TELLING {
+            kept && self.tells(&numbers, &ops, value, swapped)
+        } else {
+            !kept
+        };
+        fits.then(|| Drawn {
+            args: vec![Value::Str(text)],
+            expected: Value::int(value),
+        })
     }
 
     fn solutions(&self) -> Solutions {
-        let reference =
-            |edit| if self.order == Order::Parentheses { python_nested(edit) } else { python_flat(self.operators, self.order, edit) };
-        let mut wrong: Vec<_> =
-            self.mistaken().iter().map(|(name, order)| (*name, python_ignoring_parentheses(self.operators, *order))).collect();
+        let reference = |edit| {
+            if self.order == Order::Parentheses {
+                python_nested(edit)
+            } else {
+                python_flat(self.operators, self.order, edit)
+            }
+        };
+        let mut wrong: Vec<_> = self
+            .mistaken()
+            .iter()
+            .map(|(name, order)| (*name, python_ignoring_parentheses(self.operators, *order)))
+            .collect();
         wrong.push(("operands swapped", reference(("a - b", "b - a"))));
         if self.operators.contains(&Op::Divide) {
             wrong.push(("true division", reference(("a // b", "a / b"))));
         }
         wrong.push(("operators ignored", SUM.to_owned()));
-        Solutions { reference: reference(("", "")), wrong }
+        Solutions {
+            reference: reference(("", "")),
+            wrong,
+        }
     }
 }
 
 fn in_a_row(numbers: &[i128], ops: &[Op]) -> String {
-    let rest = ops.iter().zip(&numbers[1..]).map(|(op, n)| format!(" {} {n}", op.token()));
+    let rest = ops
+        .iter()
+        .zip(&numbers[1..])
+        .map(|(op, n)| format!(" {} {n}", op.token()));
     numbers[0].to_string() + &rest.collect::<String>()
 }
 
@@ -160,7 +218,12 @@ fn infix(tree: &Tree, outermost: bool) -> String {
     match tree {
         Tree::Number(n) => n.to_string(),
         Tree::Node(op, left, right) => {
-            let text = format!("{} {} {}", infix(left, false), op.token(), infix(right, false));
+            let text = format!(
+                "{} {} {}",
+                infix(left, false),
+                op.token(),
+                infix(right, false)
+            );
             if outermost { text } else { format!("({text})") }
         }
     }
@@ -169,13 +232,22 @@ fn infix(tree: &Tree, outermost: bool) -> String {
 fn of_tree(tree: &Tree, swapped: bool) -> Option<i128> {
     match tree {
         Tree::Number(n) => Some(*n),
-        Tree::Node(op, left, right) => apply(*op, of_tree(left, swapped)?, of_tree(right, swapped)?, swapped),
+        Tree::Node(op, left, right) => apply(
+            *op,
+            of_tree(left, swapped)?,
+            of_tree(right, swapped)?,
+            swapped,
+        ),
     }
 }
 
 /// Subtraction with its operands in the wrong order, where `swapped`; every other operator as it is.
 fn apply(op: Op, a: i128, b: i128, swapped: bool) -> Option<i128> {
-    if swapped && op == Op::Subtract { op.apply(b, a) } else { op.apply(a, b) }
+    if swapped && op == Op::Subtract {
+        op.apply(b, a)
+    } else {
+        op.apply(a, b)
+    }
 }
 
 /// The value of `numbers` with `ops` between them, level of precedence by level.
@@ -183,7 +255,9 @@ fn flat(numbers: &[i128], ops: &[Op], order: Order, swapped: bool) -> Option<i12
     let (mut numbers, mut ops) = (numbers.to_vec(), ops.to_vec());
     if order == Order::Right {
         let (first, rest) = numbers.split_first()?;
-        let Some((op, later)) = ops.split_first() else { return Some(*first) };
+        let Some((op, later)) = ops.split_first() else {
+            return Some(*first);
+        };
         return apply(*op, *first, flat(rest, later, order, swapped)?, swapped);
     }
     let sums = [Op::Add, Op::Subtract];
@@ -231,7 +305,10 @@ fn python_flat(operators: &[Op], order: Order, edit: (&str, &str)) -> String {
 }
 
 fn python_ignoring_parentheses(operators: &[Op], order: Order) -> String {
-    python_flat(operators, order, ("", "")).replace("expression.split()", "expression.replace('(', '').replace(')', '').split()")
+    python_flat(operators, order, ("", "")).replace(
+        "expression.split()",
+        "expression.replace('(', '').replace(')', '').split()",
+    )
 }
 
 fn python_nested(edit: (&str, &str)) -> String {
@@ -248,7 +325,8 @@ mod tests {
     #[test]
     fn orders_differ() {
         let (numbers, ops) = ([2, 3, 4, 5], [Op::Add, Op::Multiply, Op::Subtract]);
-        let values = [Order::Standard, Order::Left, Order::Right, Order::SumsFirst].map(|order| flat(&numbers, &ops, order, false));
+        let values = [Order::Standard, Order::Left, Order::Right, Order::SumsFirst]
+            .map(|order| flat(&numbers, &ops, order, false));
         assert_eq!(values, [Some(9), Some(15), Some(-1), Some(-5)]);
     }
 }

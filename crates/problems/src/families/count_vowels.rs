@@ -13,7 +13,14 @@ pub(super) const FAMILY: Family = Family {
     name: "count_vowels",
     description: "count the vowels (or other letters) of a string",
     rules: &[
-        &CountVowels { about: VOWELS, alphabet: LOWER, some_vowels: false, value: vowels, reference: VOWELS_PYTHON, wrong: VOWELS_WRONG },
+        &CountVowels {
+            about: VOWELS,
+            alphabet: LOWER,
+            some_vowels: false,
+            value: vowels,
+            reference: VOWELS_PYTHON,
+            wrong: VOWELS_WRONG,
+        },
         &CountVowels {
             about: WITH_Y,
             alphabet: LOWER_AND_Y,
@@ -46,7 +53,14 @@ pub(super) const FAMILY: Family = Family {
             reference: DISTINCT_PYTHON,
             wrong: DISTINCT_WRONG,
         },
-        &CountVowels { about: GROUPS, alphabet: LOWER, some_vowels: false, value: groups, reference: GROUPS_PYTHON, wrong: GROUPS_WRONG },
+        &CountVowels {
+            about: GROUPS,
+            alphabet: LOWER,
+            some_vowels: false,
+            value: groups,
+            reference: GROUPS_PYTHON,
+            wrong: GROUPS_WRONG,
+        },
     ],
 };
 
@@ -80,19 +94,30 @@ impl Rule for CountVowels {
     }
 
     fn size(&self, difficulty: u8, _: Class) -> BigUint {
-        BigUint::from(self.alphabet.len()).pow(length(difficulty)) * if self.some_vowels { 31u32 } else { 1 }
+        BigUint::from(self.alphabet.len()).pow(length(difficulty))
+            * if self.some_vowels { 31u32 } else { 1 }
     }
 
     fn draw(&self, difficulty: u8, _: Class, mut index: Index) -> Option<Drawn> {
         let mut letters = self.alphabet.chars().collect::<Vec<_>>();
         if self.some_vowels {
             let chosen = 1 + index.take(31);
-            let vowels = "aeiou".chars().enumerate().filter(|(i, _)| chosen >> i & 1 == 1).map(|(_, vowel)| vowel);
+            let vowels = "aeiou"
+                .chars()
+                .enumerate()
+                .filter(|(i, _)| chosen >> i & 1 == 1)
+                .map(|(_, vowel)| vowel);
             letters.splice(..5, vowels);
         }
-        let s: String = (0..length(difficulty)).map(|_| *index.pick(&letters)).collect();
+        let s: String = (0..length(difficulty))
+            .map(|_| *index.pick(&letters))
+            .collect();
         // Every chosen vowel must appear, or two choices could give the same string.
-        let all_used = !self.some_vowels || letters.iter().filter(|letter| VOWEL.contains(**letter)).all(|vowel| s.contains(*vowel));
+        let all_used = !self.some_vowels
+            || letters
+                .iter()
+                .filter(|letter| VOWEL.contains(**letter))
+                .all(|vowel| s.contains(*vowel));
         if !all_used {
             return None;
         }
@@ -131,7 +156,11 @@ fn distinct(s: &str) -> Value {
 }
 
 fn groups(s: &str) -> Value {
-    Value::int(s.split(|c| !VOWEL.contains(c)).filter(|group| !group.is_empty()).count())
+    Value::int(
+        s.split(|c| !VOWEL.contains(c))
+            .filter(|group| !group.is_empty())
+            .count(),
+    )
 }
 
 fn others(s: &str) -> Value {
@@ -164,7 +193,11 @@ const VOWELS_WRONG: &[Wrong<str>] = &[
         python: "def count_vowels(s: str) -> int:\n    count = 0\n    for c in s:\n        if c in 'aeiou':\n            count += 1\n            return count\n    return count\n",
         value: |s| Value::int(u8::from(s.chars().any(|c| VOWEL.contains(c)))),
     },
-    Wrong { name: "length", python: "def count_vowels(s: str) -> int:\n    return len(s)\n", value: |s| Value::int(s.len()) },
+    Wrong {
+        name: "length",
+        python: "def count_vowels(s: str) -> int:\n    return len(s)\n",
+        value: |s| Value::int(s.len()),
+    },
 ];
 
 const WITH_Y: About = About {
@@ -229,7 +262,11 @@ const CONSONANTS_WRONG: &[Wrong<str>] = &[
         python: "def count_consonants(s: str) -> int:\n    return sum(1 for c in s if c not in 'aeiou')\n",
         value: others,
     },
-    Wrong { name: "vowels", python: "def count_consonants(s: str) -> int:\n    return sum(1 for c in s if c in 'aeiou')\n", value: vowels },
+    Wrong {
+        name: "vowels",
+        python: "def count_consonants(s: str) -> int:\n    return sum(1 for c in s if c in 'aeiou')\n",
+        value: vowels,
+    },
 ];
 
 const DISTINCT: About = About {

@@ -9,7 +9,11 @@ pub(super) fn words(pairs: u32) -> u64 {
 pub(super) fn word(pairs: u32, mut number: u64) -> Vec<bool> {
     let (mut opens, mut height, mut out) = (pairs, 0, Vec::new());
     while opens > 0 || height > 0 {
-        let opening = if opens > 0 { completions(opens - 1)[height + 1] } else { 0 };
+        let opening = if opens > 0 {
+            completions(opens - 1)[height + 1]
+        } else {
+            0
+        };
         let open = number < opening;
         if open {
             (opens, height) = (opens - 1, height + 1);
@@ -52,7 +56,11 @@ pub(super) fn pairs(word: &[bool]) -> Vec<Pair> {
         if *opening {
             let parent = open.last().copied();
             open.push(pairs.len());
-            pairs.push(Pair { open: place, close: place, parent });
+            pairs.push(Pair {
+                open: place,
+                close: place,
+                parent,
+            });
         } else {
             pairs[open.pop().expect("a balanced word closes what it opened")].close = place;
         }
@@ -90,8 +98,15 @@ mod tests {
     #[test]
     fn pairs_know_what_is_around_them() {
         let word = [true, true, false, false, true, false];
-        let pair = |open, close, parent| Pair { open, close, parent };
-        assert_eq!(pairs(&word), [pair(0, 3, None), pair(1, 2, Some(0)), pair(4, 5, None)]);
+        let pair = |open, close, parent| Pair {
+            open,
+            close,
+            parent,
+        };
+        assert_eq!(
+            pairs(&word),
+            [pair(0, 3, None), pair(1, 2, Some(0)), pair(4, 5, None)]
+        );
     }
 
     #[test]
@@ -100,7 +115,12 @@ mod tests {
         assert_eq!(dips.iter().collect::<HashSet<_>>().len(), dips.len());
         assert!(dips.len() > 500, "{}", dips.len());
         for dip in dips {
-            assert!(dip.len() == 16 && dip[0] && !dip[15] && dip.iter().filter(|open| **open).count() == 8);
+            assert!(
+                dip.len() == 16
+                    && dip[0]
+                    && !dip[15]
+                    && dip.iter().filter(|open| **open).count() == 8
+            );
             let heights = dip.iter().scan(0, |height, open| {
                 *height += if *open { 1 } else { -1 };
                 Some(*height)
@@ -111,9 +131,15 @@ mod tests {
 
     #[test]
     fn words_are_counted_and_distinct() {
-        assert_eq!([0, 1, 2, 3, 4, 10, 18].map(words), [1, 1, 2, 5, 14, 16_796, 477_638_700]);
+        assert_eq!(
+            [0, 1, 2, 3, 4, 10, 18].map(words),
+            [1, 1, 2, 5, 14, 16_796, 477_638_700]
+        );
         let all: HashSet<_> = (0..words(7)).map(|n| word(7, n)).collect();
         assert_eq!(all.len(), 429);
-        assert!(all.iter().all(|w| w.len() == 14 && w.iter().filter(|open| **open).count() == 7));
+        assert!(
+            all.iter()
+                .all(|w| w.len() == 14 && w.iter().filter(|open| **open).count() == 7)
+        );
     }
 }

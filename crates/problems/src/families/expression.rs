@@ -64,8 +64,15 @@ pub(super) fn python_apply(operators: &[Op], indent: usize, edit: (&str, &str)) 
     let pad = " ".repeat(indent);
     let branch = |(i, op): (usize, &Op)| {
         let word = if i == 0 { "if" } else { "elif" };
-        let formula = if op.python() == edit.0 { edit.1 } else { op.python() };
-        format!("{pad}{word} op == '{}':\n{pad}    value = {formula}\n", op.token())
+        let formula = if op.python() == edit.0 {
+            edit.1
+        } else {
+            op.python()
+        };
+        format!(
+            "{pad}{word} op == '{}':\n{pad}    value = {formula}\n",
+            op.token()
+        )
     };
     operators.iter().enumerate().map(branch).collect()
 }
@@ -92,7 +99,9 @@ pub(super) fn flat_size(difficulty: u8, operators: &[Op]) -> BigUint {
 pub(super) fn flat(difficulty: u8, operators: &[Op], index: &mut Index) -> (Vec<i128>, Vec<Op>) {
     let count = operator_count(difficulty);
     let ops = (0..count).map(|_| *index.pick(operators)).collect();
-    let numbers = (0..=count).map(|_| i128::from(index.take(LARGEST)) + 1).collect();
+    let numbers = (0..=count)
+        .map(|_| i128::from(index.take(LARGEST)) + 1)
+        .collect();
     (numbers, ops)
 }
 
@@ -102,23 +111,41 @@ pub(super) fn tree_size(difficulty: u8, operators: &[Op]) -> BigUint {
 }
 
 /// The tree with this index; its operators and numbers read from left to right are returned too.
-pub(super) fn tree(difficulty: u8, operators: &[Op], mut index: Index) -> (Tree, Vec<i128>, Vec<Op>) {
+pub(super) fn tree(
+    difficulty: u8,
+    operators: &[Op],
+    mut index: Index,
+) -> (Tree, Vec<i128>, Vec<Op>) {
     let count = operator_count(difficulty);
     let shape = dyck::word(count, index.take(dyck::words(count)));
     let (numbers, ops) = flat(difficulty, operators, &mut index);
-    let tree = grow(&mut shape.into_iter(), &mut numbers.iter().copied(), &mut ops.iter().copied());
+    let tree = grow(
+        &mut shape.into_iter(),
+        &mut numbers.iter().copied(),
+        &mut ops.iter().copied(),
+    );
     (tree, numbers, ops)
 }
 
 /// A balanced word `( left ) right` is a node; the empty word is a number. Numbers and operators are used up in reading order.
-fn grow(shape: &mut impl Iterator<Item = bool>, numbers: &mut impl Iterator<Item = i128>, ops: &mut impl Iterator<Item = Op>) -> Tree {
+fn grow(
+    shape: &mut impl Iterator<Item = bool>,
+    numbers: &mut impl Iterator<Item = i128>,
+    ops: &mut impl Iterator<Item = Op>,
+) -> Tree {
     if shape.next() == Some(true) {
         let left = grow(shape, numbers, ops);
-        let op = ops.next().expect("a shape has as many nodes as there are operators");
+        let op = ops
+            .next()
+            .expect("a shape has as many nodes as there are operators");
         let right = grow(shape, numbers, ops);
         Tree::Node(op, Box::new(left), Box::new(right))
     } else {
-        Tree::Number(numbers.next().expect("a shape has one more number than operators"))
+        Tree::Number(
+            numbers
+                .next()
+                .expect("a shape has one more number than operators"),
+        )
     }
 }
 
@@ -128,7 +155,8 @@ mod tests {
 
     #[test]
     fn division_rounds_down() {
-        let quotients = [(7, 2), (-7, 2), (7, -2), (-7, -2), (6, -2)].map(|(a, b)| Op::Divide.apply(a, b));
+        let quotients =
+            [(7, 2), (-7, 2), (7, -2), (-7, -2), (6, -2)].map(|(a, b)| Op::Divide.apply(a, b));
         assert_eq!(quotients, [Some(3), Some(-4), Some(-4), Some(3), Some(-3)]);
         assert_eq!(Op::Divide.apply(1, 0), None);
     }

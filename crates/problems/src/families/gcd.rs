@@ -13,11 +13,31 @@ pub(super) const FAMILY: Family = Family {
     name: "gcd",
     description: "find the greatest common divisor (or least common multiple)",
     rules: &[
-        &Gcd { about: PAIR, multiple: false, shape: Shape::Pair },
-        &Gcd { about: MULTIPLE, multiple: true, shape: Shape::Pair },
-        &Gcd { about: TRIPLE, multiple: false, shape: Shape::Triple },
-        &Gcd { about: LIST, multiple: false, shape: Shape::List },
-        &Gcd { about: MULTIPLE_LIST, multiple: true, shape: Shape::List },
+        &Gcd {
+            about: PAIR,
+            multiple: false,
+            shape: Shape::Pair,
+        },
+        &Gcd {
+            about: MULTIPLE,
+            multiple: true,
+            shape: Shape::Pair,
+        },
+        &Gcd {
+            about: TRIPLE,
+            multiple: false,
+            shape: Shape::Triple,
+        },
+        &Gcd {
+            about: LIST,
+            multiple: false,
+            shape: Shape::List,
+        },
+        &Gcd {
+            about: MULTIPLE_LIST,
+            multiple: true,
+            shape: Shape::List,
+        },
     ],
 };
 
@@ -94,11 +114,19 @@ impl Gcd {
 
     /// Choices for each number but the smallest.
     fn others(difficulty: u8, class: Class) -> u64 {
-        if class == DIVIDES { LARGEST_FACTOR - 1 } else { 4 * smallest_range(difficulty).end }
+        if class == DIVIDES {
+            LARGEST_FACTOR - 1
+        } else {
+            4 * smallest_range(difficulty).end
+        }
     }
 
     fn value(&self, numbers: &[u64]) -> u128 {
-        if self.multiple { numbers.iter().fold(1, |acc, n| lcm(acc, u128::from(*n))) } else { common_divisor(numbers).into() }
+        if self.multiple {
+            numbers.iter().fold(1, |acc, n| lcm(acc, u128::from(*n)))
+        } else {
+            common_divisor(numbers).into()
+        }
     }
 
     /// Whether every usual wrong solution is wrong on numbers with a shared divisor.
@@ -109,7 +137,8 @@ impl Gcd {
         let largest = numbers.iter().max().copied().unwrap_or(1);
         let difference = u128::from(numbers[0].abs_diff(numbers[1]));
         let product: u128 = numbers.iter().map(|n| u128::from(*n)).product();
-        self.value(before_last) != value && ![smallest.into(), largest.into(), difference, product].contains(&value)
+        self.value(before_last) != value
+            && ![smallest.into(), largest.into(), difference, product].contains(&value)
     }
 }
 
@@ -129,7 +158,8 @@ impl Rule for Gcd {
     fn size(&self, difficulty: u8, class: Class) -> BigUint {
         let range = smallest_range(difficulty);
         let count = self.count(difficulty);
-        let others = BigUint::from(Self::others(difficulty, class)).pow(u32::try_from(count - 1).expect("at most four numbers"));
+        let others = BigUint::from(Self::others(difficulty, class))
+            .pow(u32::try_from(count - 1).expect("at most four numbers"));
         others * (range.end - range.start)
     }
 
@@ -138,8 +168,17 @@ impl Rule for Gcd {
         let count = self.count(difficulty);
         let smallest = range.start + index.take(range.end - range.start);
         let choices = Self::others(difficulty, class);
-        let other = |choice| if class == DIVIDES { smallest * (2 + choice) } else { smallest + 1 + choice };
-        let ascending: Vec<u64> = [smallest].into_iter().chain((1..count).map(|_| other(index.take(choices)))).collect();
+        let other = |choice| {
+            if class == DIVIDES {
+                smallest * (2 + choice)
+            } else {
+                smallest + 1 + choice
+            }
+        };
+        let ascending: Vec<u64> = [smallest]
+            .into_iter()
+            .chain((1..count).map(|_| other(index.take(choices))))
+            .collect();
         if !ascending.is_sorted() {
             return None;
         }
@@ -151,8 +190,15 @@ impl Rule for Gcd {
             _ => true,
         };
         let values: Vec<Value> = numbers.iter().map(|n| Value::int(*n)).collect();
-        let args = if self.shape == Shape::List { vec![Value::List(values)] } else { values };
-        fits.then(|| Drawn { args, expected: Value::int(self.value(&numbers)) })
+        let args = if self.shape == Shape::List {
+            vec![Value::List(values)]
+        } else {
+            values
+        };
+        fits.then(|| Drawn {
+            args,
+            expected: Value::int(self.value(&numbers)),
+        })
     }
 
     fn solutions(&self) -> Solutions {
@@ -162,24 +208,41 @@ impl Rule for Gcd {
             Shape::List => "numbers",
         };
         let python = |body: &str| {
-            let lines: String = body.replace("NUMBERS", numbers).lines().map(|line| format!("    {line}\n")).collect();
+            let lines: String = body
+                .replace("NUMBERS", numbers)
+                .lines()
+                .map(|line| format!("    {line}\n"))
+                .collect();
             format!("{}:\n{lines}", self.about.signature)
         };
-        let reference = if self.multiple { MULTIPLE_PYTHON } else { DIVISOR_PYTHON };
+        let reference = if self.multiple {
+            MULTIPLE_PYTHON
+        } else {
+            DIVISOR_PYTHON
+        };
         let mut wrong = vec![
             ("largest number", python("return max(NUMBERS)")),
             ("smallest number", python("return min(NUMBERS)")),
             ("difference", python("return abs(NUMBERS[0] - NUMBERS[1])")),
-            ("last number ignored", python(&reference.replace("NUMBERS", "NUMBERS[:-1]"))),
+            (
+                "last number ignored",
+                python(&reference.replace("NUMBERS", "NUMBERS[:-1]")),
+            ),
         ];
         if self.multiple {
-            wrong.push(("product", python("value = 1\nfor n in NUMBERS:\n    value *= n\nreturn value")));
+            wrong.push((
+                "product",
+                python("value = 1\nfor n in NUMBERS:\n    value *= n\nreturn value"),
+            ));
             wrong.push(("divisor for multiple", python(DIVISOR_PYTHON)));
         } else {
             wrong.push(("always 1", python("return 1")));
             wrong.push(("range ends too early", python(TOO_EARLY)));
         }
-        Solutions { reference: python(reference), wrong }
+        Solutions {
+            reference: python(reference),
+            wrong,
+        }
     }
 }
 
@@ -227,17 +290,34 @@ mod tests {
 
     #[test]
     fn no_two_indices_differ_in_order_alone() {
-        for (rule, difficulty, indices) in [(FAMILY.rules[0], 1, 3168), (FAMILY.rules[2], 1, 50_000), (FAMILY.rules[4], 8, 50_000)] {
+        for (rule, difficulty, indices) in [
+            (FAMILY.rules[0], 1, 3168),
+            (FAMILY.rules[2], 1, 50_000),
+            (FAMILY.rules[4], 8, 50_000),
+        ] {
             let mut seen = HashSet::new();
             let (mut cases, mut smallest_first) = (0, 0);
-            for drawn in (0u32..indices).filter_map(|i| rule.draw(difficulty, DIVIDES, Index::new(i))) {
+            for drawn in
+                (0u32..indices).filter_map(|i| rule.draw(difficulty, DIVIDES, Index::new(i)))
+            {
                 cases += 1;
                 assert!(seen.insert(canonical(rule, &drawn.args)), "{drawn:?}");
-                let numbers = if let [Value::List(items)] = &drawn.args[..] { items } else { &drawn.args };
+                let numbers = if let [Value::List(items)] = &drawn.args[..] {
+                    items
+                } else {
+                    &drawn.args
+                };
                 let first = numbers[0].python();
-                smallest_first += u32::from(numbers.iter().all(|n| (first.len(), &first) <= (n.python().len(), &n.python())));
+                smallest_first += u32::from(
+                    numbers
+                        .iter()
+                        .all(|n| (first.len(), &first) <= (n.python().len(), &n.python())),
+                );
             }
-            assert!(cases > 1000 && (cases / 5..2 * cases / 3).contains(&smallest_first), "{smallest_first} of {cases}");
+            assert!(
+                cases > 1000 && (cases / 5..2 * cases / 3).contains(&smallest_first),
+                "{smallest_first} of {cases}"
+            );
         }
     }
 
@@ -246,6 +326,9 @@ mod tests {
         let case = |a: u64, b: u64| [Value::int(a), Value::int(b)];
         assert_eq!(canonical(FAMILY.rules[0], &case(84, 36)), "36, 84");
         assert_eq!(canonical(FAMILY.rules[1], &case(9, 100)), "9, 100");
-        assert_eq!(canonical(FAMILY.rules[3], &[Value::List(case(84, 36).to_vec())]), "[36, 84]");
+        assert_eq!(
+            canonical(FAMILY.rules[3], &[Value::List(case(84, 36).to_vec())]),
+            "[36, 84]"
+        );
     }
 }

@@ -13,11 +13,36 @@ pub(super) const FAMILY: Family = Family {
     name: "parentheses",
     description: "tell whether brackets such as \"({[]})\" are balanced",
     rules: &[
-        &Parentheses { about: THREE, kinds: &["()", "[]", "{}"], text: false, limit: None },
-        &Parentheses { about: ONE, kinds: &["()"], text: false, limit: None },
-        &Parentheses { about: TEXT, kinds: &["()", "[]"], text: true, limit: None },
-        &Parentheses { about: FOUR, kinds: &["()", "[]", "{}", "<>"], text: false, limit: None },
-        &Parentheses { about: SHALLOW, kinds: &["()", "[]", "{}"], text: false, limit: Some(3) },
+        &Parentheses {
+            about: THREE,
+            kinds: &["()", "[]", "{}"],
+            text: false,
+            limit: None,
+        },
+        &Parentheses {
+            about: ONE,
+            kinds: &["()"],
+            text: false,
+            limit: None,
+        },
+        &Parentheses {
+            about: TEXT,
+            kinds: &["()", "[]"],
+            text: true,
+            limit: None,
+        },
+        &Parentheses {
+            about: FOUR,
+            kinds: &["()", "[]", "{}", "<>"],
+            text: false,
+            limit: None,
+        },
+        &Parentheses {
+            about: SHALLOW,
+            kinds: &["()", "[]", "{}"],
+            text: false,
+            limit: Some(3),
+        },
     ],
 };
 
@@ -95,7 +120,12 @@ impl Parentheses {
         let pairs = dyck::pairs(shape);
         let kinds: Vec<&str> = pairs.iter().map(|_| *index.pick(self.kinds)).collect();
         if class == TANGLED && self.kinds.len() == 1 {
-            return Some(dyck::dip(shape)?.iter().map(|opening| kinds[0][usize::from(!opening)..][..1].to_owned()).collect());
+            return Some(
+                dyck::dip(shape)?
+                    .iter()
+                    .map(|opening| kinds[0][usize::from(!opening)..][..1].to_owned())
+                    .collect(),
+            );
         }
         let mut out = vec![String::new(); shape.len()];
         for (pair, kind) in pairs.iter().zip(&kinds) {
@@ -117,7 +147,11 @@ impl Parentheses {
 
     fn add_text(&self, brackets: &mut [String], index: &mut Index) {
         for (i, bracket) in brackets.iter_mut().enumerate() {
-            *bracket += if i == 0 { *index.pick(&FILLERS[..4]) } else { *index.pick(&FILLERS) };
+            *bracket += if i == 0 {
+                *index.pick(&FILLERS[..4])
+            } else {
+                *index.pick(&FILLERS)
+            };
         }
     }
 }
@@ -129,15 +163,23 @@ impl Rule for Parentheses {
 
     fn classes(&self) -> &'static [Class] {
         // The limit leaves no room for tangled cases among four: deep ones refute the same solutions, which know no depth.
-        if self.limit.is_some() { &[BALANCED, DEEP, STRAY, UNFINISHED] } else { &[BALANCED, TANGLED, STRAY, UNFINISHED] }
+        if self.limit.is_some() {
+            &[BALANCED, DEEP, STRAY, UNFINISHED]
+        } else {
+            &[BALANCED, TANGLED, STRAY, UNFINISHED]
+        }
     }
 
     /// With two visible and six hidden cases half of all are balanced (with a limit, three of eight).
     fn further(&self) -> Option<&'static [Class]> {
         Some(if self.limit.is_some() {
-            &[TANGLED, BALANCED, BALANCED, DEEP, BALANCED, STRAY, BALANCED, UNFINISHED]
+            &[
+                TANGLED, BALANCED, BALANCED, DEEP, BALANCED, STRAY, BALANCED, UNFINISHED,
+            ]
         } else {
-            &[BALANCED, BALANCED, TANGLED, BALANCED, STRAY, BALANCED, UNFINISHED]
+            &[
+                BALANCED, BALANCED, TANGLED, BALANCED, STRAY, BALANCED, UNFINISHED,
+            ]
         })
     }
 
@@ -149,7 +191,8 @@ impl Rule for Parentheses {
             size *= pairs;
         }
         if self.text {
-            let brackets = 2 * self.pairs(difficulty) - u32::from(class == STRAY || class == UNFINISHED);
+            let brackets =
+                2 * self.pairs(difficulty) - u32::from(class == STRAY || class == UNFINISHED);
             size *= BigUint::from(FILLERS.len()).pow(brackets - 1) * (FILLERS.len() as u64 - 1);
         }
         size
@@ -166,20 +209,37 @@ impl Rule for Parentheses {
         if self.text {
             self.add_text(&mut brackets, &mut index);
         }
-        Some(Drawn { args: vec![Value::Str(brackets.concat())], expected: Value::Bool(class == BALANCED) })
+        Some(Drawn {
+            args: vec![Value::Str(brackets.concat())],
+            expected: Value::Bool(class == BALANCED),
+        })
     }
 
     fn solutions(&self) -> Solutions {
-        let limited = REFERENCE.replace("DEPTH", &self.limit.map_or("len(s)".to_owned(), |limit| limit.to_string()));
+        let limited = REFERENCE.replace(
+            "DEPTH",
+            &self
+                .limit
+                .map_or("len(s)".to_owned(), |limit| limit.to_string()),
+        );
         let unlimited = REFERENCE.replace("DEPTH", "len(s)");
         let mut wrong = vec![
             ("always True", self.python("return True")),
             ("always False", self.python("return False")),
             ("counts only", self.python(COUNTS)),
             ("counts and ends", self.python(COUNTS_AND_ENDS)),
-            ("stray closings ignored", self.python(&limited.replace(CLOSE, CLOSE_IF_IT_FITS))),
-            ("pops an empty stack", self.python(&limited.replace("not stack or ", ""))),
-            ("never looks what is left open", self.python(&limited.replace("return not stack", "return True"))),
+            (
+                "stray closings ignored",
+                self.python(&limited.replace(CLOSE, CLOSE_IF_IT_FITS)),
+            ),
+            (
+                "pops an empty stack",
+                self.python(&limited.replace("not stack or ", "")),
+            ),
+            (
+                "never looks what is left open",
+                self.python(&limited.replace("return not stack", "return True")),
+            ),
         ];
         if self.kinds.len() > 1 {
             wrong.push(("kinds ignored", self.python(KINDS_IGNORED)));
@@ -189,17 +249,31 @@ impl Rule for Parentheses {
             wrong.push(("depth ignored", self.python(&unlimited)));
         }
         if self.text {
-            wrong.push(("other characters refused", self.python(&unlimited.replace("elif c in kinds.values()", "else"))));
+            wrong.push((
+                "other characters refused",
+                self.python(&unlimited.replace("elif c in kinds.values()", "else")),
+            ));
         }
-        Solutions { reference: self.python(&limited), wrong }
+        Solutions {
+            reference: self.python(&limited),
+            wrong,
+        }
     }
 }
 
 impl Parentheses {
     fn python(&self, body: &str) -> String {
-        let kinds = self.kinds.iter().map(|kind| format!("'{}': '{}'", &kind[..1], &kind[1..])).collect::<Vec<_>>().join(", ");
+        let kinds = self
+            .kinds
+            .iter()
+            .map(|kind| format!("'{}': '{}'", &kind[..1], &kind[1..]))
+            .collect::<Vec<_>>()
+            .join(", ");
         let indented: String = body.lines().map(|line| format!("    {line}\n")).collect();
-        format!("{}:\n    kinds = {{{kinds}}}\n{indented}", self.about.signature)
+        format!(
+            "{}:\n    kinds = {{{kinds}}}\n{indented}",
+            self.about.signature
+        )
     }
 }
 
@@ -261,19 +335,43 @@ mod tests {
     /// All cases of a rule's class at difficulty 1, as text.
     fn all(rule: &dyn Rule, class: Class) -> Vec<String> {
         let size = u32::try_from(rule.size(1, class)).expect("a small space");
-        (0..size).filter_map(|i| rule.draw(1, class, Index::new(i))).map(|drawn| drawn.args[0].python().replace('\'', "")).collect()
+        (0..size)
+            .filter_map(|i| rule.draw(1, class, Index::new(i)))
+            .map(|drawn| drawn.args[0].python().replace('\'', ""))
+            .collect()
     }
 
     #[test]
     fn words_are_distinct_and_cross_anywhere() {
         for rule in [FAMILY.rules[0], FAMILY.rules[1], FAMILY.rules[4]] {
-            let classes: HashSet<_> = rule.classes().iter().chain(rule.further().unwrap()).collect();
+            let classes: HashSet<_> = rule
+                .classes()
+                .iter()
+                .chain(rule.further().unwrap())
+                .collect();
             let words: Vec<_> = classes.iter().flat_map(|class| all(rule, class)).collect();
-            assert_eq!(words.iter().collect::<HashSet<_>>().len(), words.len(), "{}", rule.about().id);
+            assert_eq!(
+                words.iter().collect::<HashSet<_>>().len(),
+                words.len(),
+                "{}",
+                rule.about().id
+            );
         }
         let crossed = all(FAMILY.rules[0], TANGLED);
-        assert!(["([)]()[]{}", "()[]{}([)]", "(()[)]{}[]", "{([])[}]()"].iter().all(|word| crossed.iter().any(|known| known == word)));
-        assert!(all(FAMILY.rules[1], STRAY).iter().any(|word| word.starts_with(')')));
-        assert!(all(FAMILY.rules[1], STRAY).iter().any(|word| word.starts_with("(())())")));
+        assert!(
+            ["([)]()[]{}", "()[]{}([)]", "(()[)]{}[]", "{([])[}]()"]
+                .iter()
+                .all(|word| crossed.iter().any(|known| known == word))
+        );
+        assert!(
+            all(FAMILY.rules[1], STRAY)
+                .iter()
+                .any(|word| word.starts_with(')'))
+        );
+        assert!(
+            all(FAMILY.rules[1], STRAY)
+                .iter()
+                .any(|word| word.starts_with("(())())"))
+        );
     }
 }

@@ -1,6 +1,8 @@
 //! Families and rules by their names.
 
-use super::{arithmetic, count_vowels, gcd, parentheses, reverse_words, rpn, sum_digits, to_binary};
+use super::{
+    arithmetic, count_vowels, gcd, parentheses, reverse_words, rpn, sum_digits, to_binary,
+};
 use crate::{
     error::{Error, near},
     family::{Family, Rule, Solutions},
@@ -25,11 +27,14 @@ pub fn families() -> &'static [Family] {
 /// The family of this name; the error lists the known names and the nearest.
 pub fn by_name(name: &str) -> Result<&'static Family, Error> {
     let names = || FAMILIES.iter().map(|family| family.name);
-    FAMILIES.iter().find(|family| family.name == name).ok_or_else(|| Error::UnknownFamily {
-        name: name.to_owned(),
-        near: near(name, names()),
-        known: names().collect::<Vec<_>>().join(", "),
-    })
+    FAMILIES
+        .iter()
+        .find(|family| family.name == name)
+        .ok_or_else(|| Error::UnknownFamily {
+            name: name.to_owned(),
+            near: near(name, names()),
+            known: names().collect::<Vec<_>>().join(", "),
+        })
 }
 
 /// The rule with this id; the error lists the family's rules and the nearest.

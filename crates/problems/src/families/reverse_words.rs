@@ -13,10 +13,34 @@ pub(super) const FAMILY: Family = Family {
     name: "reverse_words",
     description: "reverse the words of a sentence (or the letters of its words)",
     rules: &[
-        &ReverseWords { about: WORDS, separator: " ", value: words, reference: WORDS_PYTHON, wrong: WORDS_WRONG },
-        &ReverseWords { about: LETTERS, separator: " ", value: letters, reference: LETTERS_PYTHON, wrong: LETTERS_WRONG },
-        &ReverseWords { about: DASHES, separator: "-", value: dashes, reference: DASHES_PYTHON, wrong: DASHES_WRONG },
-        &ReverseWords { about: FIRST_KEPT, separator: " ", value: first_kept, reference: FIRST_KEPT_PYTHON, wrong: FIRST_KEPT_WRONG },
+        &ReverseWords {
+            about: WORDS,
+            separator: " ",
+            value: words,
+            reference: WORDS_PYTHON,
+            wrong: WORDS_WRONG,
+        },
+        &ReverseWords {
+            about: LETTERS,
+            separator: " ",
+            value: letters,
+            reference: LETTERS_PYTHON,
+            wrong: LETTERS_WRONG,
+        },
+        &ReverseWords {
+            about: DASHES,
+            separator: "-",
+            value: dashes,
+            reference: DASHES_PYTHON,
+            wrong: DASHES_WRONG,
+        },
+        &ReverseWords {
+            about: FIRST_KEPT,
+            separator: " ",
+            value: first_kept,
+            reference: FIRST_KEPT_PYTHON,
+            wrong: FIRST_KEPT_WRONG,
+        },
         &ReverseWords {
             about: EVERY_SECOND,
             separator: " ",
@@ -28,10 +52,11 @@ pub(super) const FAMILY: Family = Family {
 };
 
 const VOCABULARY: [&str; 48] = [
-    "apple", "bird", "blue", "boat", "book", "bread", "bridge", "brown", "cat", "chair", "cloud", "cold", "dark", "door", "dream", "earth",
-    "fire", "fish", "flower", "garden", "glass", "green", "hand", "house", "lamp", "leaf", "light", "moon", "mountain", "music", "night",
-    "old", "paper", "quiet", "rain", "red", "river", "road", "salt", "sea", "small", "snow", "stone", "sun", "table", "tree", "water",
-    "wind",
+    "apple", "bird", "blue", "boat", "book", "bread", "bridge", "brown", "cat", "chair", "cloud",
+    "cold", "dark", "door", "dream", "earth", "fire", "fish", "flower", "garden", "glass", "green",
+    "hand", "house", "lamp", "leaf", "light", "moon", "mountain", "music", "night", "old", "paper",
+    "quiet", "rain", "red", "river", "road", "salt", "sea", "small", "snow", "stone", "sun",
+    "table", "tree", "water", "wind",
 ];
 
 struct ReverseWords {
@@ -61,7 +86,9 @@ impl Rule for ReverseWords {
     }
 
     fn draw(&self, difficulty: u8, _: Class, mut index: Index) -> Option<Drawn> {
-        let sentence: Vec<&str> = (0..word_count(difficulty)).map(|_| *index.pick(&VOCABULARY)).collect();
+        let sentence: Vec<&str> = (0..word_count(difficulty))
+            .map(|_| *index.pick(&VOCABULARY))
+            .collect();
         let s = sentence.join(self.separator);
         telling(Value::str(&s), s.as_str(), (self.value)(&s), self.wrong)
     }
@@ -102,8 +129,20 @@ fn first_kept(s: &str) -> Value {
 }
 
 fn every_second(s: &str) -> Value {
-    let turn = |(i, word): (usize, &str)| if i % 2 == 1 { backwards(word) } else { word.to_owned() };
-    Value::Str(s.split(' ').enumerate().map(turn).collect::<Vec<_>>().join(" "))
+    let turn = |(i, word): (usize, &str)| {
+        if i % 2 == 1 {
+            backwards(word)
+        } else {
+            word.to_owned()
+        }
+    };
+    Value::Str(
+        s.split(' ')
+            .enumerate()
+            .map(turn)
+            .collect::<Vec<_>>()
+            .join(" "),
+    )
 }
 
 const WORDS: About = About {
@@ -117,19 +156,31 @@ def reverse_words(s: str) -> str:
     return ' '.join(reversed(s.split()))
 ";
 const WORDS_WRONG: &[Wrong<str>] = &[
-    Wrong { name: "letters reversed", python: "def reverse_words(s: str) -> str:\n    return s[::-1]\n", value: whole },
+    Wrong {
+        name: "letters reversed",
+        python: "def reverse_words(s: str) -> str:\n    return s[::-1]\n",
+        value: whole,
+    },
     Wrong {
         name: "letters of each word reversed",
         python: "def reverse_words(s: str) -> str:\n    return ' '.join(word[::-1] for word in s.split())\n",
         value: letters,
     },
-    Wrong { name: "list for a string", python: "def reverse_words(s: str) -> str:\n    return s.split()[::-1]\n", value: |_| Value::None },
+    Wrong {
+        name: "list for a string",
+        python: "def reverse_words(s: str) -> str:\n    return s.split()[::-1]\n",
+        value: |_| Value::None,
+    },
     Wrong {
         name: "spaces lost",
         python: "def reverse_words(s: str) -> str:\n    return ''.join(s.split()[::-1])\n",
         value: |s| Value::Str(s.rsplit(' ').collect()),
     },
-    Wrong { name: "unchanged", python: "def reverse_words(s: str) -> str:\n    return s\n", value: unchanged },
+    Wrong {
+        name: "unchanged",
+        python: "def reverse_words(s: str) -> str:\n    return s\n",
+        value: unchanged,
+    },
 ];
 
 const LETTERS: About = About {
@@ -143,8 +194,16 @@ def reverse_each_word(s: str) -> str:
     return ' '.join(word[::-1] for word in s.split())
 ";
 const LETTERS_WRONG: &[Wrong<str>] = &[
-    Wrong { name: "whole string reversed", python: "def reverse_each_word(s: str) -> str:\n    return s[::-1]\n", value: whole },
-    Wrong { name: "words reversed", python: "def reverse_each_word(s: str) -> str:\n    return ' '.join(s.split()[::-1])\n", value: words },
+    Wrong {
+        name: "whole string reversed",
+        python: "def reverse_each_word(s: str) -> str:\n    return s[::-1]\n",
+        value: whole,
+    },
+    Wrong {
+        name: "words reversed",
+        python: "def reverse_each_word(s: str) -> str:\n    return ' '.join(s.split()[::-1])\n",
+        value: words,
+    },
 ];
 
 const DASHES: About = About {
@@ -168,7 +227,11 @@ const DASHES_WRONG: &[Wrong<str>] = &[
         python: "def reverse_parts(s: str) -> str:\n    return ' '.join(s.split('-')[::-1])\n",
         value: |s| Value::Str(s.rsplit('-').collect::<Vec<_>>().join(" ")),
     },
-    Wrong { name: "letters reversed", python: "def reverse_parts(s: str) -> str:\n    return s[::-1]\n", value: whole },
+    Wrong {
+        name: "letters reversed",
+        python: "def reverse_parts(s: str) -> str:\n    return s[::-1]\n",
+        value: whole,
+    },
 ];
 
 const FIRST_KEPT: About = About {
@@ -183,8 +246,16 @@ def reverse_rest(s: str) -> str:
     return ' '.join(words[:1] + words[1:][::-1])
 ";
 const FIRST_KEPT_WRONG: &[Wrong<str>] = &[
-    Wrong { name: "all words reversed", python: "def reverse_rest(s: str) -> str:\n    return ' '.join(s.split()[::-1])\n", value: words },
-    Wrong { name: "unchanged", python: "def reverse_rest(s: str) -> str:\n    return s\n", value: unchanged },
+    Wrong {
+        name: "all words reversed",
+        python: "def reverse_rest(s: str) -> str:\n    return ' '.join(s.split()[::-1])\n",
+        value: words,
+    },
+    Wrong {
+        name: "unchanged",
+        python: "def reverse_rest(s: str) -> str:\n    return s\n",
+        value: unchanged,
+    },
 ];
 
 const EVERY_SECOND: About = About {
@@ -210,8 +281,20 @@ const EVERY_SECOND_WRONG: &[Wrong<str>] = &[
         name: "first word first",
         python: "def reverse_every_second_word(s: str) -> str:\n    words = s.split()\n    words[::2] = [word[::-1] for word in words[::2]]\n    return ' '.join(words)\n",
         value: |s| {
-            let turn = |(i, word): (usize, &str)| if i % 2 == 0 { backwards(word) } else { word.to_owned() };
-            Value::Str(s.split(' ').enumerate().map(turn).collect::<Vec<_>>().join(" "))
+            let turn = |(i, word): (usize, &str)| {
+                if i % 2 == 0 {
+                    backwards(word)
+                } else {
+                    word.to_owned()
+                }
+            };
+            Value::Str(
+                s.split(' ')
+                    .enumerate()
+                    .map(turn)
+                    .collect::<Vec<_>>()
+                    .join(" "),
+            )
         },
     },
 ];

@@ -17,11 +17,37 @@ pub(super) const FAMILY: Family = Family {
     name: "rpn",
     description: "evaluate expressions in Reverse Polish Notation such as \"3 4 + 2 *\"",
     rules: &[
-        &Rpn { about: POSTFIX, operators: PLAIN, way: Way::RULE },
-        &Rpn { about: FLOOR, operators: &[Op::Add, Op::Subtract, Op::Multiply, Op::Divide], way: Way::RULE },
-        &Rpn { about: SWAPPED, operators: PLAIN, way: Way { swapped: true, ..Way::RULE } },
-        &Rpn { about: PREFIX, operators: PLAIN, way: Way { prefix: true, ..Way::RULE } },
-        &Rpn { about: EXTREMES, operators: &[Op::Add, Op::Subtract, Op::Larger, Op::Smaller], way: Way::RULE },
+        &Rpn {
+            about: POSTFIX,
+            operators: PLAIN,
+            way: Way::RULE,
+        },
+        &Rpn {
+            about: FLOOR,
+            operators: &[Op::Add, Op::Subtract, Op::Multiply, Op::Divide],
+            way: Way::RULE,
+        },
+        &Rpn {
+            about: SWAPPED,
+            operators: PLAIN,
+            way: Way {
+                swapped: true,
+                ..Way::RULE
+            },
+        },
+        &Rpn {
+            about: PREFIX,
+            operators: PLAIN,
+            way: Way {
+                prefix: true,
+                ..Way::RULE
+            },
+        },
+        &Rpn {
+            about: EXTREMES,
+            operators: &[Op::Add, Op::Subtract, Op::Larger, Op::Smaller],
+            way: Way::RULE,
+        },
     ],
 };
 
@@ -76,7 +102,13 @@ struct Way {
 }
 
 impl Way {
-    const RULE: Self = Self { prefix: false, swapped: false, queue: false, truncating: false, extremes_mixed: false };
+    const RULE: Self = Self {
+        prefix: false,
+        swapped: false,
+        queue: false,
+        truncating: false,
+        extremes_mixed: false,
+    };
 }
 
 struct Rpn {
@@ -88,29 +120,73 @@ struct Rpn {
 impl Rpn {
     fn wrong(&self) -> Vec<(&'static str, Way)> {
         let mut ways = vec![
-            ("operands swapped", Way { swapped: !self.way.swapped, ..self.way }),
-            ("queue for a stack", Way { queue: true, ..self.way }),
+            (
+                "operands swapped",
+                Way {
+                    swapped: !self.way.swapped,
+                    ..self.way
+                },
+            ),
+            (
+                "queue for a stack",
+                Way {
+                    queue: true,
+                    ..self.way
+                },
+            ),
         ];
         if self.operators.contains(&Op::Divide) {
-            ways.push(("division towards zero", Way { truncating: true, ..self.way }));
+            ways.push((
+                "division towards zero",
+                Way {
+                    truncating: true,
+                    ..self.way
+                },
+            ));
         }
         if self.operators.contains(&Op::Larger) {
-            ways.push(("max and min mixed up", Way { extremes_mixed: true, ..self.way }));
+            ways.push((
+                "max and min mixed up",
+                Way {
+                    extremes_mixed: true,
+                    ..self.way
+                },
+            ));
         }
         ways
     }
 
     fn python(&self, way: Way) -> String {
-        let edit = if way.truncating { ("a // b", "int(a / b)") } else { ("", "") };
+        let edit = if way.truncating {
+            ("a // b", "int(a / b)")
+        } else {
+            ("", "")
+        };
         let mut body = python_apply(self.operators, 12, edit);
         if way.extremes_mixed {
-            body = body.replace("max(", "most(").replace("min(", "max(").replace("most(", "min(");
+            body = body
+                .replace("max(", "most(")
+                .replace("min(", "max(")
+                .replace("most(", "min(");
         }
-        let tokens = if way.prefix { "reversed(expression.split())" } else { "expression.split()" };
+        let tokens = if way.prefix {
+            "reversed(expression.split())"
+        } else {
+            "expression.split()"
+        };
         let pop = if way.queue { "pop(0)" } else { "pop()" };
         // The operand on top is the second one; read backwards or from the front, it is the first.
-        let (first, second) = if way.prefix ^ way.swapped ^ way.queue { ("a", "b") } else { ("b", "a") };
-        let known = self.operators.iter().map(|op| format!("'{}'", op.token())).collect::<Vec<_>>().join(", ");
+        let (first, second) = if way.prefix ^ way.swapped ^ way.queue {
+            ("a", "b")
+        } else {
+            ("b", "a")
+        };
+        let known = self
+            .operators
+            .iter()
+            .map(|op| format!("'{}'", op.token()))
+            .collect::<Vec<_>>()
+            .join(", ");
         format!(
             "{}:\n    stack = []\n    for op in {tokens}:\n        if op in ({known}):\n            {first} = stack.{pop}\n            {second} = stack.{pop}\n{body}            stack.append(value)\n        else:\n            stack.append(int(op))\n    return stack[0]\n",
             self.about.signature
@@ -138,14 +214,32 @@ impl Rule for Rpn {
         let value = evaluate(&tokens, self.way)?;
         let text = tokens.iter().map(Token::text).collect::<Vec<_>>().join(" ");
         let kept = coin(&text);
-        let tells = || self.wrong().iter().all(|(_, way)| evaluate(&tokens, *way) != Some(value));
-        let fits = if class == TELLING { kept && tells() } else { !kept };
-        fits.then(|| Drawn { args: vec![Value::Str(text)], expected: Value::int(value) })
+        let tells = || {
+            self.wrong()
+                .iter()
+                .all(|(_, way)| evaluate(&tokens, *way) != Some(value))
+        };
+        let fits = if class == TELLING {
+            kept && tells()
+        } else {
+            !kept
+        };
+        fits.then(|| Drawn {
+            args: vec![Value::Str(text)],
+            expected: Value::int(value),
+        })
     }
 
     fn solutions(&self) -> Solutions {
-        let wrong = self.wrong().into_iter().map(|(name, way)| (name, self.python(way))).collect();
-        Solutions { reference: self.python(self.way), wrong }
+        let wrong = self
+            .wrong()
+            .into_iter()
+            .map(|(name, way)| (name, self.python(way)))
+            .collect();
+        Solutions {
+            reference: self.python(self.way),
+            wrong,
+        }
     }
 }
 
@@ -202,9 +296,19 @@ fn operate(op: Op, stack: &mut Vec<i128>, way: Way) -> Option<i128> {
     if stack.len() < 2 {
         return None;
     }
-    let mut take = || if way.queue { stack.remove(0) } else { stack.remove(stack.len() - 1) };
+    let mut take = || {
+        if way.queue {
+            stack.remove(0)
+        } else {
+            stack.remove(stack.len() - 1)
+        }
+    };
     let (first, second) = (take(), take());
-    let (a, b) = if way.prefix ^ way.swapped ^ way.queue { (first, second) } else { (second, first) };
+    let (a, b) = if way.prefix ^ way.swapped ^ way.queue {
+        (first, second)
+    } else {
+        (second, first)
+    };
     match op {
         Op::Divide if way.truncating => a.checked_div(b),
         Op::Larger if way.extremes_mixed => Some(a.min(b)),

@@ -13,12 +13,42 @@ pub(super) const FAMILY: Family = Family {
     name: "sum_digits",
     description: "add up the decimal digits of a number",
     rules: &[
-        &SumDigits { about: ALL, value: all, reference: ALL_PYTHON, wrong: ALL_WRONG },
-        &SumDigits { about: EVEN, value: even, reference: EVEN_PYTHON, wrong: EVEN_WRONG },
-        &SumDigits { about: ODD, value: odd, reference: ODD_PYTHON, wrong: ODD_WRONG },
-        &SumDigits { about: SQUARES, value: squares, reference: SQUARES_PYTHON, wrong: SQUARES_WRONG },
-        &SumDigits { about: ALTERNATING, value: alternating, reference: ALTERNATING_PYTHON, wrong: ALTERNATING_WRONG },
-        &SumDigits { about: REPEATED, value: repeated, reference: REPEATED_PYTHON, wrong: REPEATED_WRONG },
+        &SumDigits {
+            about: ALL,
+            value: all,
+            reference: ALL_PYTHON,
+            wrong: ALL_WRONG,
+        },
+        &SumDigits {
+            about: EVEN,
+            value: even,
+            reference: EVEN_PYTHON,
+            wrong: EVEN_WRONG,
+        },
+        &SumDigits {
+            about: ODD,
+            value: odd,
+            reference: ODD_PYTHON,
+            wrong: ODD_WRONG,
+        },
+        &SumDigits {
+            about: SQUARES,
+            value: squares,
+            reference: SQUARES_PYTHON,
+            wrong: SQUARES_WRONG,
+        },
+        &SumDigits {
+            about: ALTERNATING,
+            value: alternating,
+            reference: ALTERNATING_PYTHON,
+            wrong: ALTERNATING_WRONG,
+        },
+        &SumDigits {
+            about: REPEATED,
+            value: repeated,
+            reference: REPEATED_PYTHON,
+            wrong: REPEATED_WRONG,
+        },
     ],
 };
 
@@ -56,7 +86,10 @@ impl Rule for SumDigits {
 
 /// Decimal digits, the first one first.
 fn digits(n: u64) -> Vec<i64> {
-    n.to_string().bytes().map(|digit| i64::from(digit - b'0')).collect()
+    n.to_string()
+        .bytes()
+        .map(|digit| i64::from(digit - b'0'))
+        .collect()
 }
 
 fn sum(n: u64, keep: fn(i64) -> bool) -> i64 {
@@ -80,7 +113,13 @@ fn squares(n: &u64) -> Value {
 }
 
 fn alternating(n: &u64) -> Value {
-    Value::int(digits(*n).iter().enumerate().map(|(i, digit)| if i % 2 == 0 { *digit } else { -digit }).sum::<i64>())
+    Value::int(
+        digits(*n)
+            .iter()
+            .enumerate()
+            .map(|(i, digit)| if i % 2 == 0 { *digit } else { -digit })
+            .sum::<i64>(),
+    )
 }
 
 fn repeated(n: &u64) -> Value {
@@ -98,7 +137,11 @@ def sum_digits(n: int) -> int:
     return sum(int(digit) for digit in str(n))
 ";
 const ALL_WRONG: &[Wrong<u64>] = &[
-    Wrong { name: "last digit", python: "def sum_digits(n: int) -> int:\n    return n % 10\n", value: |n| Value::int(n % 10) },
+    Wrong {
+        name: "last digit",
+        python: "def sum_digits(n: int) -> int:\n    return n % 10\n",
+        value: |n| Value::int(n % 10),
+    },
     Wrong {
         name: "number of digits",
         python: "def sum_digits(n: int) -> int:\n    return len(str(n))\n",
@@ -109,7 +152,11 @@ const ALL_WRONG: &[Wrong<u64>] = &[
         python: "def sum_digits(n: int) -> int:\n    total = 0\n    while n > 9:\n        total += n % 10\n        n //= 10\n    return total\n",
         value: |n| Value::int(digits(*n)[1..].iter().sum::<i64>()),
     },
-    Wrong { name: "the number itself", python: "def sum_digits(n: int) -> int:\n    return n\n", value: |n| Value::int(*n) },
+    Wrong {
+        name: "the number itself",
+        python: "def sum_digits(n: int) -> int:\n    return n\n",
+        value: |n| Value::int(*n),
+    },
 ];
 
 const EVEN: About = About {
@@ -213,7 +260,15 @@ const ALTERNATING_WRONG: &[Wrong<u64>] = &[
     Wrong {
         name: "minus first",
         python: "def alternating_digit_sum(n: int) -> int:\n    digits = [int(digit) for digit in str(n)]\n    return sum(digits[1::2]) - sum(digits[::2])\n",
-        value: |n| Value::int(digits(*n).iter().enumerate().map(|(i, digit)| if i % 2 == 1 { *digit } else { -digit }).sum::<i64>()),
+        value: |n| {
+            Value::int(
+                digits(*n)
+                    .iter()
+                    .enumerate()
+                    .map(|(i, digit)| if i % 2 == 1 { *digit } else { -digit })
+                    .sum::<i64>(),
+            )
+        },
     },
 ];
 
@@ -230,6 +285,14 @@ def digital_root(n: int) -> int:
     return n
 ";
 const REPEATED_WRONG: &[Wrong<u64>] = &[
-    Wrong { name: "added once", python: "def digital_root(n: int) -> int:\n    return sum(int(digit) for digit in str(n))\n", value: all },
-    Wrong { name: "last digit", python: "def digital_root(n: int) -> int:\n    return n % 10\n", value: |n| Value::int(n % 10) },
+    Wrong {
+        name: "added once",
+        python: "def digital_root(n: int) -> int:\n    return sum(int(digit) for digit in str(n))\n",
+        value: all,
+    },
+    Wrong {
+        name: "last digit",
+        python: "def digital_root(n: int) -> int:\n    return n % 10\n",
+        value: |n| Value::int(n % 10),
+    },
 ];

@@ -13,11 +13,36 @@ pub(super) const FAMILY: Family = Family {
     name: "to_binary",
     description: "write a number in binary or another base",
     rules: &[
-        &ToBinary { about: BINARY, base: 2, least_first: false, wrong: BINARY_WRONG },
-        &ToBinary { about: OCTAL, base: 8, least_first: false, wrong: OCTAL_WRONG },
-        &ToBinary { about: TERNARY, base: 3, least_first: false, wrong: TERNARY_WRONG },
-        &ToBinary { about: HEXADECIMAL, base: 16, least_first: false, wrong: HEXADECIMAL_WRONG },
-        &ToBinary { about: LEAST_FIRST, base: 2, least_first: true, wrong: LEAST_FIRST_WRONG },
+        &ToBinary {
+            about: BINARY,
+            base: 2,
+            least_first: false,
+            wrong: BINARY_WRONG,
+        },
+        &ToBinary {
+            about: OCTAL,
+            base: 8,
+            least_first: false,
+            wrong: OCTAL_WRONG,
+        },
+        &ToBinary {
+            about: TERNARY,
+            base: 3,
+            least_first: false,
+            wrong: TERNARY_WRONG,
+        },
+        &ToBinary {
+            about: HEXADECIMAL,
+            base: 16,
+            least_first: false,
+            wrong: HEXADECIMAL_WRONG,
+        },
+        &ToBinary {
+            about: LEAST_FIRST,
+            base: 2,
+            least_first: true,
+            wrong: LEAST_FIRST_WRONG,
+        },
     ],
 };
 
@@ -45,7 +70,11 @@ impl Rule for ToBinary {
     fn draw(&self, difficulty: u8, _: Class, mut index: Index) -> Option<Drawn> {
         let range = number_range(difficulty);
         let n = range.start + index.take(range.end - range.start);
-        let text = if self.least_first { reversed(n, self.base) } else { digits(n, self.base) };
+        let text = if self.least_first {
+            reversed(n, self.base)
+        } else {
+            digits(n, self.base)
+        };
         telling(Value::int(n), &n, Value::Str(text), self.wrong)
     }
 
@@ -86,13 +115,21 @@ const BINARY: About = About {
     task: "Return the binary digits of n as a string, without a prefix.",
 };
 const BINARY_WRONG: &[Wrong<u64>] = &[
-    Wrong { name: "prefix kept", python: "def to_binary(n: int) -> str:\n    return bin(n)\n", value: |n| Value::Str(format!("{n:#b}")) },
+    Wrong {
+        name: "prefix kept",
+        python: "def to_binary(n: int) -> str:\n    return bin(n)\n",
+        value: |n| Value::Str(format!("{n:#b}")),
+    },
     Wrong {
         name: "digits reversed",
         python: "def to_binary(n: int) -> str:\n    digits = ''\n    while n > 0:\n        digits += str(n % 2)\n        n //= 2\n    return digits\n",
         value: |n| Value::Str(reversed(*n, 2)),
     },
-    Wrong { name: "number for a string", python: "def to_binary(n: int) -> str:\n    return int(bin(n)[2:])\n", value: |_| Value::None },
+    Wrong {
+        name: "number for a string",
+        python: "def to_binary(n: int) -> str:\n    return int(bin(n)[2:])\n",
+        value: |_| Value::None,
+    },
     Wrong {
         name: "first digit dropped",
         python: "def to_binary(n: int) -> str:\n    digits = ''\n    while n > 1:\n        digits = str(n % 2) + digits\n        n //= 2\n    return digits\n",
@@ -107,8 +144,16 @@ const OCTAL: About = About {
     task: "Return the digits of n in base 8 as a string, without a prefix.",
 };
 const OCTAL_WRONG: &[Wrong<u64>] = &[
-    Wrong { name: "prefix kept", python: "def to_octal(n: int) -> str:\n    return oct(n)\n", value: |n| Value::Str(format!("{n:#o}")) },
-    Wrong { name: "binary", python: "def to_octal(n: int) -> str:\n    return bin(n)[2:]\n", value: |n| Value::Str(digits(*n, 2)) },
+    Wrong {
+        name: "prefix kept",
+        python: "def to_octal(n: int) -> str:\n    return oct(n)\n",
+        value: |n| Value::Str(format!("{n:#o}")),
+    },
+    Wrong {
+        name: "binary",
+        python: "def to_octal(n: int) -> str:\n    return bin(n)[2:]\n",
+        value: |n| Value::Str(digits(*n, 2)),
+    },
     Wrong {
         name: "digits reversed",
         python: "def to_octal(n: int) -> str:\n    return oct(n)[2:][::-1]\n",
@@ -123,7 +168,11 @@ const TERNARY: About = About {
     task: "Return the digits of n in base 3 as a string.",
 };
 const TERNARY_WRONG: &[Wrong<u64>] = &[
-    Wrong { name: "binary", python: "def to_ternary(n: int) -> str:\n    return bin(n)[2:]\n", value: |n| Value::Str(digits(*n, 2)) },
+    Wrong {
+        name: "binary",
+        python: "def to_ternary(n: int) -> str:\n    return bin(n)[2:]\n",
+        value: |n| Value::Str(digits(*n, 2)),
+    },
     Wrong {
         name: "digits reversed",
         python: "def to_ternary(n: int) -> str:\n    digits = ''\n    while n > 0:\n        digits += str(n % 3)\n        n //= 3\n    return digits\n",
@@ -151,7 +200,15 @@ const HEXADECIMAL_WRONG: &[Wrong<u64>] = &[
     Wrong {
         name: "decimal digits",
         python: "def to_hexadecimal(n: int) -> str:\n    digits = ''\n    while n > 0:\n        digits = str(n % 16) + digits\n        n //= 16\n    return digits\n",
-        value: |n| Value::Str(digits(*n, 16).chars().filter_map(|c| c.to_digit(16)).map(|digit| digit.to_string()).collect()),
+        value: |n| {
+            Value::Str(
+                digits(*n, 16)
+                    .chars()
+                    .filter_map(|c| c.to_digit(16))
+                    .map(|digit| digit.to_string())
+                    .collect(),
+            )
+        },
     },
 ];
 

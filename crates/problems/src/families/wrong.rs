@@ -19,18 +19,36 @@ pub(super) struct Wrong<A: ?Sized> {
 }
 
 /// The case, if every wrong solution gets it wrong.
-pub(super) fn telling<A: ?Sized>(arg: Value, input: &A, expected: Value, wrong: &[Wrong<A>]) -> Option<Drawn> {
+pub(super) fn telling<A: ?Sized>(
+    arg: Value,
+    input: &A,
+    expected: Value,
+    wrong: &[Wrong<A>],
+) -> Option<Drawn> {
     let told = wrong.iter().all(|wrong| (wrong.value)(input) != expected);
-    told.then(|| Drawn { args: vec![arg], expected })
+    told.then(|| Drawn {
+        args: vec![arg],
+        expected,
+    })
 }
 
 pub(super) fn solutions<A: ?Sized>(reference: &str, wrong: &[Wrong<A>]) -> Solutions {
-    Solutions { reference: reference.to_owned(), wrong: wrong.iter().map(|wrong| (wrong.name, wrong.python.to_owned())).collect() }
+    Solutions {
+        reference: reference.to_owned(),
+        wrong: wrong
+            .iter()
+            .map(|wrong| (wrong.name, wrong.python.to_owned()))
+            .collect(),
+    }
 }
 
 /// The numbers that difficulty `d` asks about in number families: from `1000 · 4^(d−1)` (10 for the lowest) up to `1000 · 4^d`.
 pub(super) fn number_range(difficulty: u8) -> std::ops::Range<u64> {
     let bound = |d: u8| 1000 << (2 * u32::from(d));
-    let low = if difficulty <= 1 { 10 } else { bound(difficulty - 1) };
+    let low = if difficulty <= 1 {
+        10
+    } else {
+        bound(difficulty - 1)
+    };
     low..bound(difficulty)
 }

@@ -17,9 +17,17 @@ impl Seen {
     pub fn only_new(&mut self, mut update: WatchUpdate) -> WatchUpdate {
         let before = self.event;
         update.events.retain(|event| event.event_id > before);
-        self.event = update.events.iter().map(|event| event.event_id).fold(before, i64::max);
-        update.metrics_json.retain(|line| self.metrics.insert(line.clone()));
-        update.iterations_json.retain(|line| self.iterations.insert(line.clone()));
+        self.event = update
+            .events
+            .iter()
+            .map(|event| event.event_id)
+            .fold(before, i64::max);
+        update
+            .metrics_json
+            .retain(|line| self.metrics.insert(line.clone()));
+        update
+            .iterations_json
+            .retain(|line| self.iterations.insert(line.clone()));
         update
     }
 }
@@ -32,7 +40,10 @@ mod tests {
 
     #[test]
     fn shows_everything_once() {
-        let event = |id| Event { event_id: id, ..Event::default() };
+        let event = |id| Event {
+            event_id: id,
+            ..Event::default()
+        };
         let update = |ids: &[i64], line: &str| WatchUpdate {
             events: ids.iter().copied().map(event).collect(),
             metrics_json: vec![line.into()],

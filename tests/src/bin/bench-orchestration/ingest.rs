@@ -13,12 +13,30 @@ const WORKERS: usize = 8;
 
 pub async fn run(bench: &mut Bench, rollouts: u64) {
     let per_iteration = u64::from(PROBLEMS) * u64::from(SAMPLES + 1);
-    let iterations = u32::try_from(rollouts.div_ceil(per_iteration)).unwrap().saturating_sub(1);
+    let iterations = u32::try_from(rollouts.div_ceil(per_iteration))
+        .unwrap()
+        .saturating_sub(1);
     bench.submit("ingest", PROBLEMS, SAMPLES, iterations).await;
-    println!("\ningest of {rollouts} rollouts with their verdicts, {SAMPLES} to a job, {WORKERS} workers");
+    println!(
+        "\ningest of {rollouts} rollouts with their verdicts, {SAMPLES} to a job, {WORKERS} workers"
+    );
     let record = simulated::Record::new();
-    let kind = |i: usize| if i.is_multiple_of(2) { "generate" } else { "verify" };
-    let tasks: Vec<_> = (0..WORKERS).map(|i| tokio::spawn(simulated::work(bench.stack.address.clone(), kind(i), record.clone()))).collect();
+    let kind = |i: usize| {
+        if i.is_multiple_of(2) {
+            "generate"
+        } else {
+            "verify"
+        }
+    };
+    let tasks: Vec<_> = (0..WORKERS)
+        .map(|i| {
+            tokio::spawn(simulated::work(
+                bench.stack.address.clone(),
+                kind(i),
+                record.clone(),
+            ))
+        })
+        .collect();
     let began = Instant::now();
     let tenth = (rollouts / 10).max(1);
     let (mut reported, mut since) = (0, Instant::now());
@@ -34,8 +52,14 @@ pub async fn run(bench: &mut Bench, rollouts: u64) {
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    let (done, took) = (record.rollouts.load(Ordering::Relaxed), began.elapsed().as_secs_f64());
-    println!("{done:>10} rollouts  {:>8.0}/s in all     {took:>7.1} s", done as f64 / took);
+    let (done, took) = (
+        record.rollouts.load(Ordering::Relaxed),
+        began.elapsed().as_secs_f64(),
+    );
+    println!(
+        "{done:>10} rollouts  {:>8.0}/s in all     {took:>7.1} s",
+        done as f64 / took
+    );
     record.stop.store(true, Ordering::Relaxed);
     for task in tasks {
         task.await.unwrap();

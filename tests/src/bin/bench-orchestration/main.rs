@@ -2,7 +2,10 @@
 //! without a model or a sandbox. Everything runs on this machine, so the simulated workers take their share of its cores too.
 //! `make bench-orchestration`.
 
-#![expect(clippy::unwrap_used, reason = "a benchmark: a failure is a panic with its place")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a benchmark: a failure is a panic with its place"
+)]
 
 mod claim;
 mod cpu;
@@ -23,15 +26,31 @@ pub struct Bench {
 
 impl Bench {
     /// Submits an evaluation of `problems` problems, `samples` samples each beside the greedy one, `iterations` + 1 times.
-    pub async fn submit(&mut self, name: &str, problems: u32, samples: u32, iterations: u32) -> String {
+    pub async fn submit(
+        &mut self,
+        name: &str,
+        problems: u32,
+        samples: u32,
+        iterations: u32,
+    ) -> String {
         let file = format!(
             "name = \"{name}\"\niterations = {iterations}\n[model]\nsource = \"simulated.gguf\"\n[problems]\nfamilies = [\"sum_digits\", \"gcd\"]\n\
              difficulty = [6, 10]\ntrain = 12\nval = 2\ntest = {problems}\n[generate]\nmax_new_tokens = 64\nrollouts_per_job = {samples}\n\
              [evaluate]\nsamples = {samples}\n[train]\nmethod = \"none\"\n"
         );
         let config = groklab_domain::experiment::parse(&file).unwrap();
-        let request = SubmitRequest { idempotency_key: name.to_owned(), config_json: serde_json::to_string(&config).unwrap() };
-        self.experiments.submit(request).await.unwrap().into_inner().experiment.unwrap().experiment_id
+        let request = SubmitRequest {
+            idempotency_key: name.to_owned(),
+            config_json: serde_json::to_string(&config).unwrap(),
+        };
+        self.experiments
+            .submit(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .experiment
+            .unwrap()
+            .experiment_id
     }
 }
 
@@ -53,7 +72,9 @@ struct Args {
 async fn main() {
     let args = Args::parse();
     let stack = Stack::coordinator(&["--lease-seconds", "600"]);
-    let experiments = ExperimentsClient::connect(stack.address.clone()).await.unwrap();
+    let experiments = ExperimentsClient::connect(stack.address.clone())
+        .await
+        .unwrap();
     let mut bench = Bench { stack, experiments };
     throughput::run(&mut bench, &args.workers, args.seconds).await;
     ingest::run(&mut bench, args.rollouts).await;

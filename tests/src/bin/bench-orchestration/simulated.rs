@@ -43,24 +43,47 @@ impl Record {
 
     fn note(&self, histogram: &Mutex<Histogram<u64>>, took: Duration) {
         if self.measuring.load(Ordering::Relaxed) {
-            histogram.lock().unwrap().saturating_record(took.as_micros() as u64);
+            histogram
+                .lock()
+                .unwrap()
+                .saturating_record(took.as_micros() as u64);
         }
     }
 }
 
 /// Works until told to stop; each worker has a connection of its own.
 pub async fn work(address: String, kind: &'static str, record: Arc<Record>) {
-    let channel = Channel::from_shared(address).unwrap().tcp_nodelay(true).connect().await.unwrap();
-    let mut workers = WorkersClient::new(channel).max_decoding_message_size(16 << 20).max_encoding_message_size(16 << 20);
+    let channel = Channel::from_shared(address)
+        .unwrap()
+        .tcp_nodelay(true)
+        .connect()
+        .await
+        .unwrap();
+    let mut workers = WorkersClient::new(channel)
+        .max_decoding_message_size(16 << 20)
+        .max_encoding_message_size(16 << 20);
     let worker_id = WorkerId::new().to_string();
-    let register =
-        v1::RegisterRequest { worker_id: worker_id.clone(), kind: kind.to_owned(), host: "simulated".to_owned(), ..Default::default() };
+    let register = v1::RegisterRequest {
+        worker_id: worker_id.clone(),
+        kind: kind.to_owned(),
+        host: "simulated".to_owned(),
+        ..Default::default()
+    };
     workers.register(register).await.unwrap();
     while !record.stop.load(Ordering::Relaxed) {
-        let request = v1::LeaseRequest { worker_id: worker_id.clone(), kind: kind.to_owned(), capacity: 1, held: Vec::new() };
+        let request = v1::LeaseRequest {
+            worker_id: worker_id.clone(),
+            kind: kind.to_owned(),
+            capacity: 1,
+            held: Vec::new(),
+        };
         let asked = Instant::now();
         // One that found no work at once waited for it: that is not the coordinator's time.
-        let Ok(Ok(answer)) = tokio::time::timeout(Duration::from_secs(5), workers.lease(request)).await else { continue };
+        let Ok(Ok(answer)) =
+            tokio::time::timeout(Duration::from_secs(5), workers.lease(request)).await
+        else {
+            continue;
+        };
         for job in answer.into_inner().jobs {
             record.note(&record.leases, asked.elapsed());
             let result = result(job.work.unwrap());
@@ -76,7 +99,14 @@ pub async fn work(address: String, kind: &'static str, record: Arc<Record>) {
                 result: Some(result),
             };
             let sent = Instant::now();
-            assert!(workers.complete(request).await.unwrap().into_inner().accepted);
+            assert!(
+                workers
+                    .complete(request)
+                    .await
+                    .unwrap()
+                    .into_inner()
+                    .accepted
+            );
             record.note(&record.completions, sent.elapsed());
             record.rollouts.fetch_add(count as u64, Ordering::Relaxed);
         }
@@ -91,14 +121,33 @@ fn result(work: Work) -> Outcome {
             rollouts: job
                 .prompts
                 .iter()
-                .flat_map(|prompt| prompt.samples.iter().map(|sample| rollout(prompt.problem, sample.sample)))
+                .flat_map(|prompt| {
+                    prompt
+                        .samples
+                        .iter()
+                        .map(|sample| rollout(prompt.problem, sample.sample))
+                })
                 .collect(),
         }),
         Work::Verify(job) => {
-            let cases: Vec<(u32, bool)> = job.problems.iter().flat_map(|p| p.cases.iter().map(|case| (p.problem, case.visible))).collect();
-            let count = |problem: u32, visible: bool| cases.iter().filter(|case| **case == (problem, visible)).count() as u32;
-            let verdicts = job.candidates.iter().map(|c| verdict(c, count(c.problem, true), count(c.problem, false)));
-            Outcome::Verify(v1::VerifyResult { verdicts: verdicts.collect() })
+            let cases: Vec<(u32, bool)> = job
+                .problems
+                .iter()
+                .flat_map(|p| p.cases.iter().map(|case| (p.problem, case.visible)))
+                .collect();
+            let count = |problem: u32, visible: bool| {
+                cases
+                    .iter()
+                    .filter(|case| **case == (problem, visible))
+                    .count() as u32
+            };
+            let verdicts = job
+                .candidates
+                .iter()
+                .map(|c| verdict(c, count(c.problem, true), count(c.problem, false)));
+            Outcome::Verify(v1::VerifyResult {
+                verdicts: verdicts.collect(),
+            })
         }
         Work::Train(_) => unreachable!("nothing is trained here"),
     }
@@ -109,7 +158,12 @@ fn rollout(problem: u32, sample: u32) -> v1::Rollout {
     let text = format!(
         "```python\ndef solve(n):\n    # {problem} {sample}\n    total = 0\n    for digit in str(n):\n        total += int(digit)\n    return total\n```"
     );
-    let candidate = Candidate { start: 10, end: text.len() - 3, indent: 0, reason: Reason::DefinesEntry };
+    let candidate = Candidate {
+        start: 10,
+        end: text.len() - 3,
+        indent: 0,
+        reason: Reason::DefinesEntry,
+    };
     v1::Rollout {
         problem,
         sample,

@@ -13,31 +13,65 @@ const PROBLEMS: u32 = 2000;
 const SAMPLES: u32 = 4;
 
 pub async fn run(bench: &mut Bench, workers: &[usize], seconds: u64) {
-    println!("jobs of {SAMPLES} rollouts; half of the workers generate and half verify; each has a connection of its own");
+    println!(
+        "jobs of {SAMPLES} rollouts; half of the workers generate and half verify; each has a connection of its own"
+    );
     println!(
         "{:>8} {:>10} {:>14} {:>8} {:>11} {:>11} {:>14} {:>14}   cores: coordinator, Postgres, workers",
-        "workers", "leases/s", "completions/s", "ratio", "lease p50", "lease p99", "complete p50", "complete p99"
+        "workers",
+        "leases/s",
+        "completions/s",
+        "ratio",
+        "lease p50",
+        "lease p99",
+        "complete p50",
+        "complete p99"
     );
     let mut baseline = None;
     for &workers in workers {
         // Enough jobs for the whole measurement.
         let mut experiments = Vec::new();
         for i in 0..4 {
-            experiments.push(bench.submit(&format!("throughput-{workers}-{i}"), PROBLEMS, SAMPLES, 9).await);
+            experiments.push(
+                bench
+                    .submit(&format!("throughput-{workers}-{i}"), PROBLEMS, SAMPLES, 9)
+                    .await,
+            );
         }
         measure(bench, workers, seconds, &mut baseline).await;
         for experiment in experiments {
-            bench.experiments.cancel(ExperimentRef { experiment }).await.unwrap();
+            bench
+                .experiments
+                .cancel(ExperimentRef { experiment })
+                .await
+                .unwrap();
         }
     }
 }
 
 async fn measure(bench: &Bench, workers: usize, seconds: u64, baseline: &mut Option<f64>) {
     let record = simulated::Record::new();
-    let kind = |i: usize| if i.is_multiple_of(2) { "generate" } else { "verify" };
-    let tasks: Vec<_> = (0..workers).map(|i| tokio::spawn(simulated::work(bench.stack.address.clone(), kind(i), record.clone()))).collect();
+    let kind = |i: usize| {
+        if i.is_multiple_of(2) {
+            "generate"
+        } else {
+            "verify"
+        }
+    };
+    let tasks: Vec<_> = (0..workers)
+        .map(|i| {
+            tokio::spawn(simulated::work(
+                bench.stack.address.clone(),
+                kind(i),
+                record.clone(),
+            ))
+        })
+        .collect();
     tokio::time::sleep(Duration::from_secs(3)).await;
-    let ids = (bench.stack.coordinator.id(), bench.stack.postgres().unwrap().as_raw().cast_unsigned());
+    let ids = (
+        bench.stack.coordinator.id(),
+        bench.stack.postgres().unwrap().as_raw().cast_unsigned(),
+    );
     let (before, began) = (Used::now(ids.0, ids.1), Instant::now());
     record.measuring.store(true, Ordering::Relaxed);
     tokio::time::sleep(Duration::from_secs(seconds)).await;
@@ -48,10 +82,17 @@ async fn measure(bench: &Bench, workers: usize, seconds: u64, baseline: &mut Opt
     for task in tasks {
         task.await.unwrap();
     }
-    let (leases, completions) = (record.leases.lock().unwrap(), record.completions.lock().unwrap());
+    let (leases, completions) = (
+        record.leases.lock().unwrap(),
+        record.completions.lock().unwrap(),
+    );
     let rate = completions.len() as f64 / took;
-    let ms =
-        |histogram: &hdrhistogram::Histogram<u64>, quantile| format!("{:.1} ms", histogram.value_at_quantile(quantile) as f64 / 1000.0);
+    let ms = |histogram: &hdrhistogram::Histogram<u64>, quantile| {
+        format!(
+            "{:.1} ms",
+            histogram.value_at_quantile(quantile) as f64 / 1000.0
+        )
+    };
     println!(
         "{workers:>8} {:>10.0} {rate:>14.0} {:>8} {:>11} {:>11} {:>14} {:>14}   {:.2}, {:.2}, {:.2}",
         leases.len() as f64 / took,

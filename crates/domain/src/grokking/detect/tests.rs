@@ -6,7 +6,10 @@ use crate::stats::Draws;
 
 /// A series of rates, every 5 iterations, on `problems` in each split.
 fn series(rates: &[(f64, f64)], problems: u32) -> Vec<Evaluation> {
-    let score = |rate: f64| Score { correct: (rate * f64::from(problems)).round() as u32, total: problems };
+    let score = |rate: f64| Score {
+        correct: (rate * f64::from(problems)).round() as u32,
+        total: problems,
+    };
     let at = |(i, &(train, val)): (usize, &(f64, f64))| Evaluation {
         iteration: 5 * i as u32,
         train: score(train),
@@ -30,7 +33,10 @@ fn judge(series: &[Evaluation]) -> Report {
 
 fn noisy(rates: &[(f64, f64)], problems: u32, seed: u64) -> Vec<Evaluation> {
     let mut draws = Draws::new(seed);
-    let mut score = |rate: f64| Score { correct: (0..problems).filter(|_| draws.unit() < rate).count() as u32, total: problems };
+    let mut score = |rate: f64| Score {
+        correct: (0..problems).filter(|_| draws.unit() < rate).count() as u32,
+        total: problems,
+    };
     let at = |(i, &(train, val)): (usize, &(f64, f64))| Evaluation {
         iteration: 5 * i as u32,
         train: score(train),
@@ -45,10 +51,17 @@ fn the_least_series_that_can_show_it_does() {
     let shortest = series(&grokking_rates(7, 0.0, 1.0, 3), 30);
     assert_eq!(shortest.len(), Parameters::default().least_evaluations());
     let report = judge(&shortest);
-    assert_eq!((report.phase, report.onset, report.memorised), (Phase::Grokked, Some(40), Some(5)), "{report:?}");
+    assert_eq!(
+        (report.phase, report.onset, report.memorised),
+        (Phase::Grokked, Some(40), Some(5)),
+        "{report:?}"
+    );
     assert_eq!((report.delay, report.ratio), (Some(35), Some(8.0)));
     assert_eq!(judge(&shortest[..10]).phase, Phase::Plateau);
-    assert_eq!(judge(&series(&grokking_rates(7, 0.0, 1.0, 3), 29)).phase, Phase::Plateau);
+    assert_eq!(
+        judge(&series(&grokking_rates(7, 0.0, 1.0, 3), 29)).phase,
+        Phase::Plateau
+    );
 }
 
 #[test]
@@ -72,16 +85,28 @@ fn gradual_or_partial_or_private_rises_are_not_grokking() {
     assert!(report.reason.contains("gradually"), "{}", report.reason);
 
     let partial = judge(&series(&grokking_rates(8, 0.1, 0.7, 5), 100));
-    assert!(partial.phase == Phase::Plateau && partial.reason.contains("90.0 %"), "{partial:?}");
+    assert!(
+        partial.phase == Phase::Plateau && partial.reason.contains("90.0 %"),
+        "{partial:?}"
+    );
 
     let mut private = series(&grokking_rates(8, 0.1, 0.95, 5), 100);
     private.iter_mut().for_each(|e| e.test.correct = 10);
     let report = judge(&private);
-    assert!(report.phase == Phase::Plateau && report.reason.contains("test did not"), "{report:?}");
+    assert!(
+        report.phase == Phase::Plateau && report.reason.contains("test did not"),
+        "{report:?}"
+    );
 
-    let along: Vec<_> = (0..15).map(|i| (f64::from(i) / 4.0, f64::from(i) / 4.0)).map(|(a, b)| (a.min(1.0), b.min(0.98))).collect();
+    let along: Vec<_> = (0..15)
+        .map(|i| (f64::from(i) / 4.0, f64::from(i) / 4.0))
+        .map(|(a, b)| (a.min(1.0), b.min(0.98)))
+        .collect();
     let report = judge(&series(&along, 60));
-    assert!(report.phase == Phase::Memorised && report.reason.contains("no plateau"), "{report:?}");
+    assert!(
+        report.phase == Phase::Memorised && report.reason.contains("no plateau"),
+        "{report:?}"
+    );
 }
 
 #[test]
@@ -99,10 +124,17 @@ fn emergence_is_a_joint_rise_out_of_a_low_plateau() {
     let mut rates = vec![(0.05, 0.05); 7];
     rates.extend([(0.9, 0.85); 4]);
     let report = judge(&series(&rates, 60));
-    assert_eq!((report.phase, report.onset, report.delay), (Phase::Emerged, Some(35), None), "{report:?}");
+    assert_eq!(
+        (report.phase, report.onset, report.delay),
+        (Phase::Emerged, Some(35), None),
+        "{report:?}"
+    );
     let train_only: Vec<_> = rates.iter().map(|&(train, _)| (train, 0.05)).collect();
     assert_eq!(judge(&series(&train_only, 60)).phase, Phase::None);
-    let from_higher: Vec<_> = rates.iter().map(|&(t, v)| (t.max(0.3), v.max(0.3))).collect();
+    let from_higher: Vec<_> = rates
+        .iter()
+        .map(|&(t, v)| (t.max(0.3), v.max(0.3)))
+        .collect();
     assert_eq!(judge(&series(&from_higher, 60)).phase, Phase::None);
     assert_eq!(judge(&series(&rates, 29)).phase, Phase::None);
 }
@@ -110,21 +142,36 @@ fn emergence_is_a_joint_rise_out_of_a_low_plateau() {
 #[test]
 fn nothing_and_little_are_no_trouble() {
     assert_eq!(judge(&[]).phase, Phase::None);
-    let none = Evaluation { iteration: 0, train: Score::default(), val: Score::default(), test: Score::default() };
+    let none = Evaluation {
+        iteration: 0,
+        train: Score::default(),
+        val: Score::default(),
+        test: Score::default(),
+    };
     let report = judge(&[none; 20]);
     assert_eq!(report.phase, Phase::None);
     let mut without_val = series(&grokking_rates(9, 0.1, 0.95, 5), 60);
-    without_val.iter_mut().for_each(|e| (e.val, e.test) = (Score::default(), Score::default()));
+    without_val
+        .iter_mut()
+        .for_each(|e| (e.val, e.test) = (Score::default(), Score::default()));
     assert_ne!(judge(&without_val).phase, Phase::Grokked);
 }
 
 /// Fixed rates, every problem drawn afresh at every evaluation: more noise than greedy decoding of fixed problems has.
 #[test]
 fn noise_alone_does_not_grok() {
-    for (train, val, problems) in [(0.99, 0.1, 30), (0.99, 0.5, 30), (0.99, 0.65, 30), (0.1, 0.1, 30), (0.15, 0.18, 60)] {
+    for (train, val, problems) in [
+        (0.99, 0.1, 30),
+        (0.99, 0.5, 30),
+        (0.99, 0.65, 30),
+        (0.1, 0.1, 30),
+        (0.15, 0.18, 60),
+    ] {
         let mut rates = vec![(0.1, 0.1); 2];
         rates.extend([(train, val); 28]);
-        let found = (0..500).filter(|&seed| judge(&noisy(&rates, problems, seed)).onset.is_some()).count();
+        let found = (0..500)
+            .filter(|&seed| judge(&noisy(&rates, problems, seed)).onset.is_some())
+            .count();
         assert_eq!(found, 0, "train {train}, val {val}: {found} of 500");
     }
 }
@@ -133,11 +180,23 @@ fn noise_alone_does_not_grok() {
 #[test]
 fn a_step_under_noise_is_found_where_it_is() {
     let rates = grokking_rates(14, 0.08, 0.97, 8);
-    let reports: Vec<Report> = (0..200).map(|seed| judge(&noisy(&rates, 60, seed))).collect();
+    let reports: Vec<Report> = (0..200)
+        .map(|seed| judge(&noisy(&rates, 60, seed)))
+        .collect();
     let found = reports.iter().filter(|r| r.phase == Phase::Grokked).count();
     assert!(found >= 180, "{found} of 200");
-    assert!(reports.iter().filter_map(|r| r.onset).all(|onset| onset == 75));
-    assert!(reports.iter().filter_map(|r| r.rise).all(|rise| rise.lower < 0.89 && 0.89 < rise.upper));
+    assert!(
+        reports
+            .iter()
+            .filter_map(|r| r.onset)
+            .all(|onset| onset == 75)
+    );
+    assert!(
+        reports
+            .iter()
+            .filter_map(|r| r.rise)
+            .all(|rise| rise.lower < 0.89 && 0.89 < rise.upper)
+    );
 }
 
 proptest! {

@@ -3,8 +3,9 @@
 //! their order, whatever else is computed: a row's numbers depend neither on its batch nor on how its sequence is cut into segments.
 
 use std::arch::x86_64::{
-    __m256, __m512, _mm_load_ss, _mm256_broadcastss_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_setzero_ps, _mm256_storeu_ps,
-    _mm512_broadcastss_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_setzero_ps, _mm512_storeu_ps,
+    __m256, __m512, _mm_load_ss, _mm256_broadcastss_ps, _mm256_fmadd_ps, _mm256_loadu_ps,
+    _mm256_setzero_ps, _mm256_storeu_ps, _mm512_broadcastss_ps, _mm512_fmadd_ps, _mm512_loadu_ps,
+    _mm512_setzero_ps, _mm512_storeu_ps,
 };
 
 use super::kernel::{GROUP, Simd};
@@ -14,14 +15,30 @@ use super::kernel::{GROUP, Simd};
 ///
 /// # Panics
 /// The slices don't have these sizes.
-pub(super) fn score_keys(simd: Simd, queries: &[f32], head_dim: usize, keys: &[f32], scores: &mut [f32], stride: usize) {
+pub(super) fn score_keys(
+    simd: Simd,
+    queries: &[f32],
+    head_dim: usize,
+    keys: &[f32],
+    scores: &mut [f32],
+    stride: usize,
+) {
     let (count, blocks) = (queries.len() / head_dim, keys.len() / (head_dim * GROUP));
-    assert!(count * head_dim == queries.len() && blocks * head_dim * GROUP == keys.len(), "sizes of queries and keys");
-    assert!(count > 0 && (count - 1) * stride + blocks * GROUP <= scores.len(), "room for scores");
+    assert!(
+        count * head_dim == queries.len() && blocks * head_dim * GROUP == keys.len(),
+        "sizes of queries and keys"
+    );
+    assert!(
+        count > 0 && (count - 1) * stride + blocks * GROUP <= scores.len(),
+        "room for scores"
+    );
     let (queries, keys, scores) = (queries.as_ptr(), keys.as_ptr(), scores.as_mut_ptr());
     let mut done = 0;
     while done < count {
-        let (q, s) = (queries.wrapping_add(done * head_dim), scores.wrapping_add(done * stride));
+        let (q, s) = (
+            queries.wrapping_add(done * head_dim),
+            scores.wrapping_add(done * stride),
+        );
         // SAFETY: the machine has the instructions (`Simd` says so), and the sizes were checked above.
         unsafe {
             match (simd, count - done) {
@@ -44,14 +61,30 @@ pub(super) fn score_keys(simd: Simd, queries: &[f32], head_dim: usize, keys: &[f
 ///
 /// # Panics
 /// The slices don't have these sizes.
-pub(super) fn add_values(simd: Simd, shares: &[f32], stride: usize, values: &[f32], head_dim: usize, out: &mut [f32]) {
+pub(super) fn add_values(
+    simd: Simd,
+    shares: &[f32],
+    stride: usize,
+    values: &[f32],
+    head_dim: usize,
+    out: &mut [f32],
+) {
     let (count, keys) = (out.len() / head_dim, values.len() / head_dim);
-    assert!(count * head_dim == out.len() && keys * head_dim == values.len(), "sizes of outputs and values");
-    assert!(count > 0 && (count - 1) * stride + keys <= shares.len(), "a share for every key");
+    assert!(
+        count * head_dim == out.len() && keys * head_dim == values.len(),
+        "sizes of outputs and values"
+    );
+    assert!(
+        count > 0 && (count - 1) * stride + keys <= shares.len(),
+        "a share for every key"
+    );
     let (shares, values, out) = (shares.as_ptr(), values.as_ptr(), out.as_mut_ptr());
     let mut done = 0;
     while done < count {
-        let (s, o) = (shares.wrapping_add(done * stride), out.wrapping_add(done * head_dim));
+        let (s, o) = (
+            shares.wrapping_add(done * stride),
+            out.wrapping_add(done * head_dim),
+        );
         // SAFETY: the machine has the instructions (`Simd` says so), and the sizes were checked above.
         unsafe {
             match (simd, count - done) {
@@ -95,14 +128,20 @@ macro_rules! kernels {
                 let mut columns = [[$zero(); $per_block]; B];
                 for b in 0..B {
                     for v in 0..$per_block {
-                        let place = b.wrapping_mul(head_dim).wrapping_add(at).wrapping_mul(GROUP).wrapping_add($lanes * v);
+                        let place = b
+                            .wrapping_mul(head_dim)
+                            .wrapping_add(at)
+                            .wrapping_mul(GROUP)
+                            .wrapping_add($lanes * v);
                         // SAFETY: block b has a row of 16 for every feature.
                         columns[b][v] = unsafe { $load(keys.wrapping_add(place)) };
                     }
                 }
                 for q in 0..Q {
                     // SAFETY: the query has `head_dim` features.
-                    let feature = $spread(unsafe { _mm_load_ss(queries.wrapping_add(q.wrapping_mul(head_dim).wrapping_add(at))) });
+                    let feature = $spread(unsafe {
+                        _mm_load_ss(queries.wrapping_add(q.wrapping_mul(head_dim).wrapping_add(at)))
+                    });
                     for b in 0..B {
                         for v in 0..$per_block {
                             sums[q][b][v] = $fma(feature, columns[b][v], sums[q][b][v]);
@@ -133,7 +172,12 @@ macro_rules! kernels {
             stride: usize,
         ) {
             let whole = blocks / $blocks * $blocks;
-            let block = |at: usize| (keys.wrapping_add(at * head_dim * GROUP), scores.wrapping_add(at * GROUP));
+            let block = |at: usize| {
+                (
+                    keys.wrapping_add(at * head_dim * GROUP),
+                    scores.wrapping_add(at * GROUP),
+                )
+            };
             for at in (0..whole).step_by($blocks) {
                 let (keys, scores) = block(at);
                 // SAFETY: these blocks lie within the checked sizes.
@@ -162,18 +206,27 @@ macro_rules! kernels {
             for q in 0..Q {
                 for c in 0..C {
                     // SAFETY: out has Q rows with C vectors.
-                    sums[q][c] = unsafe { $load(out.wrapping_add(q.wrapping_mul(head_dim).wrapping_add($lanes * c))) };
+                    sums[q][c] = unsafe {
+                        $load(out.wrapping_add(q.wrapping_mul(head_dim).wrapping_add($lanes * c)))
+                    };
                 }
             }
             for key in 0..keys {
                 let mut columns = [$zero(); C];
                 for c in 0..C {
                     // SAFETY: row `key` has C vectors.
-                    columns[c] = unsafe { $load(values.wrapping_add(key.wrapping_mul(head_dim).wrapping_add($lanes * c))) };
+                    columns[c] = unsafe {
+                        $load(
+                            values
+                                .wrapping_add(key.wrapping_mul(head_dim).wrapping_add($lanes * c)),
+                        )
+                    };
                 }
                 for q in 0..Q {
                     // SAFETY: there is a share for every key.
-                    let share = $spread(unsafe { _mm_load_ss(shares.wrapping_add(q.wrapping_mul(stride).wrapping_add(key))) });
+                    let share = $spread(unsafe {
+                        _mm_load_ss(shares.wrapping_add(q.wrapping_mul(stride).wrapping_add(key)))
+                    });
                     for c in 0..C {
                         sums[q][c] = $fma(share, columns[c], sums[q][c]);
                     }
@@ -182,7 +235,12 @@ macro_rules! kernels {
             for q in 0..Q {
                 for c in 0..C {
                     // SAFETY: as above.
-                    unsafe { $store(out.wrapping_add(q.wrapping_mul(head_dim).wrapping_add($lanes * c)), sums[q][c]) };
+                    unsafe {
+                        $store(
+                            out.wrapping_add(q.wrapping_mul(head_dim).wrapping_add($lanes * c)),
+                            sums[q][c],
+                        )
+                    };
                 }
             }
         }
@@ -202,13 +260,29 @@ macro_rules! kernels {
             while head_dim - at >= $blocks * GROUP {
                 // SAFETY: these features lie within the checked sizes.
                 unsafe {
-                    $value_tile::<Q, { $blocks * $per_block }>(shares, stride, values.add(at), keys, head_dim, out.add(at));
+                    $value_tile::<Q, { $blocks * $per_block }>(
+                        shares,
+                        stride,
+                        values.add(at),
+                        keys,
+                        head_dim,
+                        out.add(at),
+                    );
                 }
                 at += $blocks * GROUP;
             }
             while head_dim - at >= GROUP {
                 // SAFETY: as above.
-                unsafe { $value_tile::<Q, $per_block>(shares, stride, values.add(at), keys, head_dim, out.add(at)) };
+                unsafe {
+                    $value_tile::<Q, $per_block>(
+                        shares,
+                        stride,
+                        values.add(at),
+                        keys,
+                        head_dim,
+                        out.add(at),
+                    )
+                };
                 at += GROUP;
             }
             for q in 0..Q {
@@ -216,8 +290,10 @@ macro_rules! kernels {
                     // SAFETY: as above.
                     unsafe {
                         let place = out.add(q * head_dim + feature);
-                        *place = (0..keys)
-                            .fold(*place, |sum, key| (*shares.add(q * stride + key)).mul_add(*values.add(key * head_dim + feature), sum));
+                        *place = (0..keys).fold(*place, |sum, key| {
+                            (*shares.add(q * stride + key))
+                                .mul_add(*values.add(key * head_dim + feature), sum)
+                        });
                     }
                 }
             }
@@ -279,18 +355,34 @@ mod tests {
     #[test]
     fn a_score_is_the_chain_over_the_features() {
         for simd in sets() {
-            for (count, head_dim, blocks) in [(1, 64, 1), (3, 64, 9), (4, 24, 4), (5, 12, 6), (9, 128, 5)] {
-                let (queries, keys) = (numbers(count * head_dim, 1), numbers(blocks * head_dim * GROUP, 2));
+            for (count, head_dim, blocks) in
+                [(1, 64, 1), (3, 64, 9), (4, 24, 4), (5, 12, 6), (9, 128, 5)]
+            {
+                let (queries, keys) = (
+                    numbers(count * head_dim, 1),
+                    numbers(blocks * head_dim * GROUP, 2),
+                );
                 let stride = blocks * GROUP + 3;
                 let mut scores = vec![9.0; count * stride];
                 score_keys(simd, &queries, head_dim, &keys, &mut scores, stride);
                 for query in 0..count {
                     for key in 0..blocks * GROUP {
-                        let of = |at: usize| keys[(key / GROUP * head_dim + at) * GROUP + key % GROUP];
-                        let want = (0..head_dim).fold(0.0_f32, |sum, at| queries[query * head_dim + at].mul_add(of(at), sum));
-                        assert_eq!(scores[query * stride + key], want, "{simd:?} {count} {head_dim} {blocks}");
+                        let of =
+                            |at: usize| keys[(key / GROUP * head_dim + at) * GROUP + key % GROUP];
+                        let want = (0..head_dim).fold(0.0_f32, |sum, at| {
+                            queries[query * head_dim + at].mul_add(of(at), sum)
+                        });
+                        assert_eq!(
+                            scores[query * stride + key],
+                            want,
+                            "{simd:?} {count} {head_dim} {blocks}"
+                        );
                     }
-                    assert_eq!(scores[query * stride + blocks * GROUP..(query + 1) * stride], [9.0; 3], "nothing is written behind");
+                    assert_eq!(
+                        scores[query * stride + blocks * GROUP..(query + 1) * stride],
+                        [9.0; 3],
+                        "nothing is written behind"
+                    );
                 }
             }
         }
@@ -299,18 +391,35 @@ mod tests {
     #[test]
     fn an_output_is_the_chain_over_the_keys_however_they_are_cut() {
         for simd in sets() {
-            for (count, head_dim, keys) in [(1, 64, 1), (3, 64, 37), (4, 24, 20), (5, 12, 7), (9, 130, 16)] {
+            for (count, head_dim, keys) in [
+                (1, 64, 1),
+                (3, 64, 37),
+                (4, 24, 20),
+                (5, 12, 7),
+                (9, 130, 16),
+            ] {
                 let (shares, values) = (numbers(count * keys, 1), numbers(keys * head_dim, 2));
                 let mut out = vec![0.0; count * head_dim];
                 add_values(simd, &shares, keys, &values, head_dim, &mut out);
                 let chain = |query: usize, feature: usize| {
-                    (0..keys).fold(0.0_f32, |sum, key| shares[query * keys + key].mul_add(values[key * head_dim + feature], sum))
+                    (0..keys).fold(0.0_f32, |sum, key| {
+                        shares[query * keys + key].mul_add(values[key * head_dim + feature], sum)
+                    })
                 };
-                let want: Vec<f32> = (0..count * head_dim).map(|at| chain(at / head_dim, at % head_dim)).collect();
+                let want: Vec<f32> = (0..count * head_dim)
+                    .map(|at| chain(at / head_dim, at % head_dim))
+                    .collect();
                 assert_eq!(out, want, "{simd:?} {count} {head_dim} {keys}");
                 let mut cut = vec![0.0; count * head_dim];
                 for (from, to) in [(0, keys / 3), (keys / 3, keys)] {
-                    add_values(simd, &shares[from..], keys, &values[from * head_dim..to * head_dim], head_dim, &mut cut);
+                    add_values(
+                        simd,
+                        &shares[from..],
+                        keys,
+                        &values[from * head_dim..to * head_dim],
+                        head_dim,
+                        &mut cut,
+                    );
                 }
                 assert_eq!(cut, want, "{simd:?} {count} {head_dim} {keys}");
             }

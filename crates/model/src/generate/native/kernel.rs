@@ -2,9 +2,9 @@
 //! multiply-adds over the inputs in their order, whatever stands in the other columns: that is why a row's numbers never depend on its batch.
 
 use std::arch::x86_64::{
-    __m256, __m512, _MM_HINT_T0, _mm_load_ss, _mm_prefetch, _mm256_add_ps, _mm256_broadcastss_ps, _mm256_fmadd_ps, _mm256_loadu_ps,
-    _mm256_setzero_ps, _mm256_storeu_ps, _mm512_add_ps, _mm512_broadcastss_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_setzero_ps,
-    _mm512_storeu_ps,
+    __m256, __m512, _MM_HINT_T0, _mm_load_ss, _mm_prefetch, _mm256_add_ps, _mm256_broadcastss_ps,
+    _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_setzero_ps, _mm256_storeu_ps, _mm512_add_ps,
+    _mm512_broadcastss_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_setzero_ps, _mm512_storeu_ps,
 };
 
 /// Columns come in groups of this many.
@@ -42,10 +42,23 @@ pub(super) enum Into {
 ///
 /// # Panics
 /// The slices don't have these sizes, or the width is not 16, 32, 48 or 64.
-pub(super) fn product(simd: Simd, weights: &[f32], x: &[f32], y: &mut [f32], width: usize, into: Into) {
+pub(super) fn product(
+    simd: Simd,
+    weights: &[f32],
+    x: &[f32],
+    y: &mut [f32],
+    width: usize,
+    into: Into,
+) {
     let (input, out) = (x.len() / width, y.len() / width);
-    assert!(width.is_multiple_of(GROUP) && (GROUP..=WIDEST).contains(&width), "{width} columns");
-    assert!(input * width == x.len() && out * width == y.len() && weights.len() == input * out, "sizes of a product");
+    assert!(
+        width.is_multiple_of(GROUP) && (GROUP..=WIDEST).contains(&width),
+        "{width} columns"
+    );
+    assert!(
+        input * width == x.len() && out * width == y.len() && weights.len() == input * out,
+        "sizes of a product"
+    );
     let (w, x, y) = (weights.as_ptr(), x.as_ptr(), y.as_mut_ptr());
     let add = into == Into::Add;
     // SAFETY: the machine has the instructions (`Simd` says so), and the sizes were checked above.
@@ -69,22 +82,36 @@ macro_rules! tile {
         /// are used.
         #[inline]
         #[target_feature(enable = $features)]
-        unsafe fn $name<const A: usize, const V: usize>(w: *const f32, x: *const f32, y: *mut f32, input: usize, width: usize, add: bool) {
+        unsafe fn $name<const A: usize, const V: usize>(
+            w: *const f32,
+            x: *const f32,
+            y: *mut f32,
+            input: usize,
+            width: usize,
+            add: bool,
+        ) {
             let mut sums: [[$vector; V]; A] = [[$zero(); V]; A];
             for at in 0..input {
                 let mut columns = [$zero(); V];
                 for j in 0..V {
                     // SAFETY: row `at` of x has V vectors.
-                    columns[j] = unsafe { $load(x.wrapping_add(at.wrapping_mul(width).wrapping_add($lanes * j))) };
+                    columns[j] = unsafe {
+                        $load(x.wrapping_add(at.wrapping_mul(width).wrapping_add($lanes * j)))
+                    };
                 }
                 if at % 16 == 0 {
                     for row in A..2 * A {
-                        _mm_prefetch::<_MM_HINT_T0>(w.wrapping_add(row.wrapping_mul(input).wrapping_add(at)).cast());
+                        _mm_prefetch::<_MM_HINT_T0>(
+                            w.wrapping_add(row.wrapping_mul(input).wrapping_add(at))
+                                .cast(),
+                        );
                     }
                 }
                 for row in 0..A {
                     // SAFETY: w has A rows of `input`.
-                    let weight = unsafe { _mm_load_ss(w.wrapping_add(row.wrapping_mul(input).wrapping_add(at))) };
+                    let weight = unsafe {
+                        _mm_load_ss(w.wrapping_add(row.wrapping_mul(input).wrapping_add(at)))
+                    };
                     let weight = $spread(weight);
                     for j in 0..V {
                         sums[row][j] = $fma(weight, columns[j], sums[row][j]);
@@ -95,7 +122,16 @@ macro_rules! tile {
                 for j in 0..V {
                     let place = y.wrapping_add(row.wrapping_mul(width).wrapping_add($lanes * j));
                     // SAFETY: y has A rows of `width`, of which V vectors are written.
-                    unsafe { $store(place, if add { $add($load(place), sums[row][j]) } else { sums[row][j] }) };
+                    unsafe {
+                        $store(
+                            place,
+                            if add {
+                                $add($load(place), sums[row][j])
+                            } else {
+                                sums[row][j]
+                            },
+                        )
+                    };
                 }
             }
         }
@@ -130,7 +166,14 @@ tile!(
 /// # Safety
 /// As for [`product`], with `V` groups of columns.
 #[target_feature(enable = "avx512f,avx2,fma")]
-unsafe fn wide<const A: usize, const V: usize>(w: *const f32, x: *const f32, y: *mut f32, input: usize, out: usize, add: bool) {
+unsafe fn wide<const A: usize, const V: usize>(
+    w: *const f32,
+    x: *const f32,
+    y: *mut f32,
+    input: usize,
+    out: usize,
+    add: bool,
+) {
     let width = V * GROUP;
     let whole = out / A * A;
     // SAFETY: every tile lies within the checked sizes.
@@ -147,7 +190,15 @@ unsafe fn wide<const A: usize, const V: usize>(w: *const f32, x: *const f32, y: 
 /// # Safety
 /// As for [`product`], with `groups` groups of columns.
 #[target_feature(enable = "avx2,fma")]
-unsafe fn narrow(w: *const f32, x: *const f32, y: *mut f32, input: usize, out: usize, add: bool, groups: usize) {
+unsafe fn narrow(
+    w: *const f32,
+    x: *const f32,
+    y: *mut f32,
+    input: usize,
+    out: usize,
+    add: bool,
+    groups: usize,
+) {
     const A: usize = 6;
     let width = groups * GROUP;
     let whole = out / A * A;
@@ -155,12 +206,26 @@ unsafe fn narrow(w: *const f32, x: *const f32, y: *mut f32, input: usize, out: u
     unsafe {
         for row in (0..whole).step_by(A) {
             for first in (0..width).step_by(GROUP) {
-                tile256::<A, 2>(w.add(row * input), x.add(first), y.add(row * width + first), input, width, add);
+                tile256::<A, 2>(
+                    w.add(row * input),
+                    x.add(first),
+                    y.add(row * width + first),
+                    input,
+                    width,
+                    add,
+                );
             }
         }
         for row in whole..out {
             for first in (0..width).step_by(GROUP) {
-                tile256::<1, 2>(w.add(row * input), x.add(first), y.add(row * width + first), input, width, add);
+                tile256::<1, 2>(
+                    w.add(row * input),
+                    x.add(first),
+                    y.add(row * width + first),
+                    input,
+                    width,
+                    add,
+                );
             }
         }
     }
@@ -181,7 +246,14 @@ mod tests {
 
     fn run(simd: Simd, weights: &[f32], x: &[f32], width: usize, start: f32) -> Vec<f32> {
         let mut y = vec![start; weights.len() / (x.len() / width) * width];
-        product(simd, weights, x, &mut y, width, if start == 0.0 { Into::Set } else { Into::Add });
+        product(
+            simd,
+            weights,
+            x,
+            &mut y,
+            width,
+            if start == 0.0 { Into::Set } else { Into::Add },
+        );
         y
     }
 
@@ -194,11 +266,24 @@ mod tests {
                 let x = numbers(input * width, 2);
                 for start in [0.0, 0.5] {
                     let chain = |row: usize, column: usize| {
-                        start + (0..input).fold(0.0_f32, |sum, at| weights[row * input + at].mul_add(x[at * width + column], sum))
+                        start
+                            + (0..input).fold(0.0_f32, |sum, at| {
+                                weights[row * input + at].mul_add(x[at * width + column], sum)
+                            })
                     };
-                    let want: Vec<f32> = (0..out * width).map(|place| chain(place / width, place % width)).collect();
-                    assert_eq!(run(best, &weights, &x, width, start), want, "{out} {input} {width}");
-                    assert_eq!(run(Simd::Avx2, &weights, &x, width, start), want, "{out} {input} {width}");
+                    let want: Vec<f32> = (0..out * width)
+                        .map(|place| chain(place / width, place % width))
+                        .collect();
+                    assert_eq!(
+                        run(best, &weights, &x, width, start),
+                        want,
+                        "{out} {input} {width}"
+                    );
+                    assert_eq!(
+                        run(Simd::Avx2, &weights, &x, width, start),
+                        want,
+                        "{out} {input} {width}"
+                    );
                 }
             }
         }

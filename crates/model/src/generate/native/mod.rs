@@ -24,7 +24,9 @@ use pass::{Net, Token, Workspace};
 use prompts::{Admitted, Prompts};
 use segment::Segment;
 
-use super::{Completion, Finish, Progress, Request, cache::fitting_rows, sampling, writing::Writing};
+use super::{
+    Completion, Finish, Progress, Request, cache::fitting_rows, sampling, writing::Writing,
+};
 use crate::{
     error::{Error, Result},
     forward::weights::Weights,
@@ -62,10 +64,21 @@ pub(super) fn run(
 ) -> Option<Result<Vec<Completion>>> {
     let net = Net::new(Simd::detect()?, weights)?;
     let rows = request.rows.len();
-    let longest = request.rows.iter().map(|row| row.prompt_ids.len()).max().unwrap_or(0);
+    let longest = request
+        .rows
+        .iter()
+        .map(|row| row.prompt_ids.len())
+        .max()
+        .unwrap_or(0);
     let lanes = lanes::threads().min(rows).max(1);
-    let in_memory = fitting_rows(weights.model, longest + request.sampling.max_new_tokens, lanes * WIDEST);
-    let width = (in_memory / lanes).clamp(1, WIDEST).min(rows.div_ceil(lanes).max(1));
+    let in_memory = fitting_rows(
+        weights.model,
+        longest + request.sampling.max_new_tokens,
+        lanes * WIDEST,
+    );
+    let width = (in_memory / lanes)
+        .clamp(1, WIDEST)
+        .min(rows.div_ceil(lanes).max(1));
     let call = Call {
         net,
         request,
@@ -74,7 +87,10 @@ pub(super) fn run(
         finished_rows: AtomicUsize::new(0),
         new_tokens: AtomicU64::new(0),
         busy_lanes: AtomicUsize::new(lanes),
-        done: Mutex::new(Done { completions: request.rows.iter().map(|_| None).collect(), failure: None }),
+        done: Mutex::new(Done {
+            completions: request.rows.iter().map(|_| None).collect(),
+            failure: None,
+        }),
     };
     lanes::run(
         lanes,
@@ -99,8 +115,14 @@ impl Call<'_> {
     /// One lane's work; its failure, also a panic, ends the others.
     fn lane(&self, alive: &mut dyn FnMut() -> ControlFlow<()>) {
         let leaving = Leaving(self);
-        let outcome =
-            Lane { call: self, work: Workspace::default(), slots: Vec::new(), logits: Vec::new(), scratch: Vec::new() }.run(alive);
+        let outcome = Lane {
+            call: self,
+            work: Workspace::default(),
+            slots: Vec::new(),
+            logits: Vec::new(),
+            scratch: Vec::new(),
+        }
+        .run(alive);
         if let Err(error) = outcome {
             // A lane that another one stopped has nothing to add.
             if !self.prompts.is_stopped() {
@@ -122,13 +144,23 @@ impl Call<'_> {
         }
     }
 
-    fn finish(self, progress: &mut dyn FnMut(Progress) -> ControlFlow<()>) -> Result<Vec<Completion>> {
+    fn finish(
+        self,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Vec<Completion>> {
         let last = progress(self.progress());
-        let done = self.done.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let done = self
+            .done
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
         match done.failure {
             Some(error) => Err(error),
             None if last.is_break() => Err(Error::Cancelled),
-            None => Ok(done.completions.into_iter().map(|completion| completion.expect("every row was taken and has left")).collect()),
+            None => Ok(done
+                .completions
+                .into_iter()
+                .map(|completion| completion.expect("every row was taken and has left"))
+                .collect()),
         }
     }
 
@@ -185,9 +217,24 @@ impl Lane<'_> {
     }
 
     fn enter(&mut self, free: usize) -> Result<()> {
-        for Admitted { row, prompt, logits } in self.call.prompts.take(&self.call.net, &mut self.work, free)? {
-            let segment = Segment::new(self.call.net.config, Some(prompt), GROWTH.min(self.call.request.sampling.max_new_tokens));
-            let mut slot = Slot { writing: Writing::new(self.call.request, row), segment };
+        for Admitted {
+            row,
+            prompt,
+            logits,
+        } in self
+            .call
+            .prompts
+            .take(&self.call.net, &mut self.work, free)?
+        {
+            let segment = Segment::new(
+                self.call.net.config,
+                Some(prompt),
+                GROWTH.min(self.call.request.sampling.max_new_tokens),
+            );
+            let mut slot = Slot {
+                writing: Writing::new(self.call.request, row),
+                segment,
+            };
             match self.draw(&mut slot, &logits)? {
                 Some(finish) => self.leave(slot, finish),
                 None => self.slots.push(slot),
@@ -198,13 +245,32 @@ impl Lane<'_> {
 
     /// One token for every row in work.
     fn step(&mut self) -> Result<()> {
-        let tokens: Vec<Token> =
-            self.slots.iter().enumerate().map(|(sequence, slot)| Token { id: slot.writing.last_id(), sequence }).collect();
+        let tokens: Vec<Token> = self
+            .slots
+            .iter()
+            .enumerate()
+            .map(|(sequence, slot)| Token {
+                id: slot.writing.last_id(),
+                sequence,
+            })
+            .collect();
         let wanted: Vec<usize> = (0..tokens.len()).collect();
-        self.slots.iter_mut().for_each(|slot| slot.make_room(&self.call.net));
-        let mut sequences: Vec<&mut Segment> = self.slots.iter_mut().map(|slot| &mut slot.segment).collect();
+        self.slots
+            .iter_mut()
+            .for_each(|slot| slot.make_room(&self.call.net));
+        let mut sequences: Vec<&mut Segment> = self
+            .slots
+            .iter_mut()
+            .map(|slot| &mut slot.segment)
+            .collect();
         let mut logits = std::mem::take(&mut self.logits);
-        self.call.net.run(&mut self.work, &tokens, &mut sequences, &wanted, &mut logits);
+        self.call.net.run(
+            &mut self.work,
+            &tokens,
+            &mut sequences,
+            &wanted,
+            &mut logits,
+        );
         let vocab = self.call.net.config.vocab_size as usize;
         let mut slots = std::mem::take(&mut self.slots).into_iter();
         for (row, mut slot) in logits.chunks_exact(vocab).zip(slots.by_ref()) {
@@ -220,7 +286,13 @@ impl Lane<'_> {
     fn draw(&mut self, slot: &mut Slot, logits: &[f32]) -> Result<Option<Finish>> {
         self.call.new_tokens.fetch_add(1, Ordering::Relaxed);
         let request = self.call.request;
-        let drawn = sampling::draw_row(self.call.net.simd, logits, request.sampling, &mut slot.writing.stream, &mut self.scratch);
+        let drawn = sampling::draw_row(
+            self.call.net.simd,
+            logits,
+            request.sampling,
+            &mut slot.writing.stream,
+            &mut self.scratch,
+        );
         slot.writing.append(drawn, request)
     }
 

@@ -70,12 +70,24 @@ fn norm_body(x: &[f32], weight: &[f32], eps: f64, width: usize, out: &mut [f32])
     let mut squares = [0.0_f32; super::kernel::WIDEST];
     let squares = &mut squares[..width];
     for row in x.chunks_exact(width) {
-        squares.iter_mut().zip(row).for_each(|(sum, &v)| *sum = v.mul_add(v, *sum));
+        squares
+            .iter_mut()
+            .zip(row)
+            .for_each(|(sum, &v)| *sum = v.mul_add(v, *sum));
     }
     let (count, eps) = (weight.len() as f32, eps as f32);
-    squares.iter_mut().for_each(|sum| *sum = 1.0 / (*sum / count + eps).sqrt());
-    for ((row, out), &weight) in x.chunks_exact(width).zip(out.chunks_exact_mut(width)).zip(weight) {
-        out.iter_mut().zip(row).zip(squares.iter()).for_each(|((out, &v), &scale)| *out = v * scale * weight);
+    squares
+        .iter_mut()
+        .for_each(|sum| *sum = 1.0 / (*sum / count + eps).sqrt());
+    for ((row, out), &weight) in x
+        .chunks_exact(width)
+        .zip(out.chunks_exact_mut(width))
+        .zip(weight)
+    {
+        out.iter_mut()
+            .zip(row)
+            .zip(squares.iter())
+            .for_each(|((out, &v), &scale)| *out = v * scale * weight);
     }
 }
 
@@ -90,12 +102,16 @@ fn rotate_body(head: &mut [f32], cos: &[f32], sin: &[f32]) {
 #[inline(always)]
 fn gated_body(gate_up: &mut [f32]) {
     let (gate, up) = gate_up.split_at_mut(gate_up.len() / 2);
-    gate.iter_mut().zip(up).for_each(|(gate, up)| *gate = *gate / (1.0 + exp(-*gate)) * *up);
+    gate.iter_mut()
+        .zip(up)
+        .for_each(|(gate, up)| *gate = *gate / (1.0 + exp(-*gate)) * *up);
 }
 
 #[inline(always)]
 fn shares_body(x: &[f32], most: f32, temperature: f32, out: &mut [f32]) {
-    out.iter_mut().zip(x).for_each(|(out, &x)| *out = exp((x - most) / temperature));
+    out.iter_mut()
+        .zip(x)
+        .for_each(|(out, &x)| *out = exp((x - most) / temperature));
 }
 
 #[inline(always)]
@@ -113,9 +129,15 @@ fn most_body(x: &[f32]) -> f32 {
     let larger = |a: f32, b: f32| if b > a { b } else { a };
     let mut lanes = [f32::NEG_INFINITY; LANES];
     let chunks = x.chunks_exact(LANES);
-    let rest = chunks.remainder().iter().fold(f32::NEG_INFINITY, |most, &v| larger(most, v));
+    let rest = chunks
+        .remainder()
+        .iter()
+        .fold(f32::NEG_INFINITY, |most, &v| larger(most, v));
     for chunk in chunks {
-        lanes.iter_mut().zip(chunk).for_each(|(most, &v)| *most = larger(*most, v));
+        lanes
+            .iter_mut()
+            .zip(chunk)
+            .for_each(|(most, &v)| *most = larger(*most, v));
     }
     lanes.iter().fold(rest, |most, &v| larger(most, v))
 }
@@ -126,7 +148,9 @@ fn lanes(x: &[f32], f: impl Fn(f32) -> f32) -> f64 {
     let chunks = x.chunks_exact(LANES);
     let rest: f64 = chunks.remainder().iter().map(|&v| f64::from(f(v))).sum();
     for chunk in chunks {
-        sums.iter_mut().zip(chunk).for_each(|(sum, &v)| *sum += f(v));
+        sums.iter_mut()
+            .zip(chunk)
+            .for_each(|(sum, &v)| *sum += f(v));
     }
     sums.iter().map(|&sum| f64::from(sum)).sum::<f64>() + rest
 }
@@ -142,10 +166,22 @@ fn exp(x: f32) -> f32 {
     let whole = shifted - ROUND;
     let r = whole.mul_add(2.121_944_4e-4, whole.mul_add(-0.693_359_4, clamped));
     let mut p = 1.987_569_1e-4_f32;
-    for factor in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
+    for factor in [
+        1.398_199_9e-3,
+        8.333_452e-3,
+        4.166_579_6e-2,
+        1.666_666_5e-1,
+        0.5,
+    ] {
         p = p.mul_add(r, factor);
     }
-    let power = f32::from_bits((shifted.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127)) << 23);
+    let power = f32::from_bits(
+        (shifted
+            .to_bits()
+            .wrapping_sub(ROUND.to_bits())
+            .wrapping_add(127))
+            << 23,
+    );
     let value = (p * r).mul_add(r, r + 1.0) * power;
     let value = if x < -87.0 { 0.0 } else { value };
     if x > 88.0 { f32::INFINITY } else { value }
@@ -159,9 +195,21 @@ mod tests {
     fn exp_is_exp() {
         for x in (-8700..8800).map(|n| n as f32 / 100.0) {
             let want = f64::from(x).exp();
-            assert!((f64::from(exp(x)) - want).abs() <= 3e-7 * want, "{x}: {} for {want}", exp(x));
+            assert!(
+                (f64::from(exp(x)) - want).abs() <= 3e-7 * want,
+                "{x}: {} for {want}",
+                exp(x)
+            );
         }
-        assert_eq!((exp(0.0), exp(-200.0), exp(f32::NEG_INFINITY), exp(f32::INFINITY)), (1.0, 0.0, 0.0, f32::INFINITY));
+        assert_eq!(
+            (
+                exp(0.0),
+                exp(-200.0),
+                exp(f32::NEG_INFINITY),
+                exp(f32::INFINITY)
+            ),
+            (1.0, 0.0, 0.0, f32::INFINITY)
+        );
         assert!(exp(f32::NAN).is_nan());
     }
 
@@ -171,11 +219,21 @@ mod tests {
         let column: Vec<f32> = (0..20).map(|n| (n as f32 * 0.37).sin()).collect();
         let weight = vec![0.9; 20];
         let of = |width: usize, at: usize| {
-            let x: Vec<f32> = (0..20 * width).map(|n| if n % width == at { column[n / width] } else { n as f32 }).collect();
+            let x: Vec<f32> = (0..20 * width)
+                .map(|n| {
+                    if n % width == at {
+                        column[n / width]
+                    } else {
+                        n as f32
+                    }
+                })
+                .collect();
             let mut out = vec![0.0; x.len()];
             norm(simd, &x, &weight, 1e-6, width, &mut out);
             gated(simd, &mut out);
-            (0..10).map(|row| out[row * width + at]).collect::<Vec<f32>>()
+            (0..10)
+                .map(|row| out[row * width + at])
+                .collect::<Vec<f32>>()
         };
         assert_eq!(of(16, 0), of(16, 13));
         assert_eq!(of(16, 0), of(64, 37));

@@ -99,7 +99,12 @@ impl<'a> Net<'a> {
             final_norm: slice(&model.final_norm)?,
             cos: slice(&model.cos)?,
             sin: slice(&model.sin)?,
-            layers: model.layers.iter().enumerate().map(view).collect::<Option<_>>()?,
+            layers: model
+                .layers
+                .iter()
+                .enumerate()
+                .map(view)
+                .collect::<Option<_>>()?,
         })
     }
 
@@ -113,7 +118,11 @@ impl<'a> Net<'a> {
         wanted: &[usize],
         logits: &mut Vec<f32>,
     ) {
-        assert!(tokens.len() <= WIDEST && !tokens.is_empty(), "{} tokens in a pass", tokens.len());
+        assert!(
+            tokens.len() <= WIDEST && !tokens.is_empty(),
+            "{} tokens in a pass",
+            tokens.len()
+        );
         let width = tokens.len().next_multiple_of(GROUP);
         let places: Vec<usize> = tokens
             .iter()
@@ -133,14 +142,32 @@ impl<'a> Net<'a> {
 
     /// Embeddings and rotations of the tokens as columns.
     fn begin(&self, work: &mut Workspace, tokens: &[Token], places: &[usize], width: usize) {
-        let (hidden, half) = (self.config.hidden_size as usize, self.config.head_dim as usize / 2);
+        let (hidden, half) = (
+            self.config.hidden_size as usize,
+            self.config.head_dim as usize / 2,
+        );
         clear(&mut work.x, hidden * width);
         clear(&mut work.cos, half * width);
         clear(&mut work.sin, half * width);
         for (column, (token, &place)) in tokens.iter().zip(places).enumerate() {
-            put_column(&mut work.x, width, column, &self.embedding[token.id as usize * hidden..][..hidden]);
-            put_column(&mut work.cos, width, column, &self.cos[place * half..][..half]);
-            put_column(&mut work.sin, width, column, &self.sin[place * half..][..half]);
+            put_column(
+                &mut work.x,
+                width,
+                column,
+                &self.embedding[token.id as usize * hidden..][..hidden],
+            );
+            put_column(
+                &mut work.cos,
+                width,
+                column,
+                &self.cos[place * half..][..half],
+            );
+            put_column(
+                &mut work.sin,
+                width,
+                column,
+                &self.sin[place * half..][..half],
+            );
         }
     }
 
@@ -155,45 +182,111 @@ impl<'a> Net<'a> {
     ) {
         let (config, layer) = (self.config, &self.layers[index]);
         clear(&mut work.normed, work.x.len());
-        ops::norm(self.simd, &work.x, layer.attention_norm, config.norm_eps, width, &mut work.normed);
-        clear(&mut work.qkv, (config.q_size() + 2 * config.kv_size()) as usize * width);
-        product(self.simd, layer.qkv, &work.normed, &mut work.qkv, width, Into::Set);
+        ops::norm(
+            self.simd,
+            &work.x,
+            layer.attention_norm,
+            config.norm_eps,
+            width,
+            &mut work.normed,
+        );
+        clear(
+            &mut work.qkv,
+            (config.q_size() + 2 * config.kv_size()) as usize * width,
+        );
+        product(
+            self.simd,
+            layer.qkv,
+            &work.normed,
+            &mut work.qkv,
+            width,
+            Into::Set,
+        );
         if let Some(bias) = layer.qkv_bias {
-            work.qkv.chunks_exact_mut(width).zip(bias).for_each(|(row, bias)| row.iter_mut().for_each(|v| *v += bias));
+            work.qkv
+                .chunks_exact_mut(width)
+                .zip(bias)
+                .for_each(|(row, bias)| row.iter_mut().for_each(|v| *v += bias));
         }
         self.turn(work, layer, width);
         for (column, (token, &place)) in tokens.iter().zip(places).enumerate() {
-            self.store(work, index, sequences[token.sequence], (column, place), width);
+            self.store(
+                work,
+                index,
+                sequences[token.sequence],
+                (column, place),
+                width,
+            );
         }
         clear(&mut work.attended, config.q_size() as usize * width);
         // Head by head, so that its keys and values stay in the cache for the tokens that share them.
         for head in 0..config.kv_heads as usize {
             for (column, (token, &place)) in tokens.iter().zip(places).enumerate() {
-                self.attend(work, (index, head), sequences[token.sequence], (column, place), width);
+                self.attend(
+                    work,
+                    (index, head),
+                    sequences[token.sequence],
+                    (column, place),
+                    width,
+                );
             }
         }
-        product(self.simd, layer.out, &work.attended, &mut work.x, width, Into::Add);
+        product(
+            self.simd,
+            layer.out,
+            &work.attended,
+            &mut work.x,
+            width,
+            Into::Add,
+        );
     }
 
     /// Norms of heads (qwen3) and rotation of queries and keys.
     fn turn(&self, work: &mut Workspace, layer: &LayerView<'_>, width: usize) {
-        let (heads, size) = (self.config.heads as usize, self.config.head_dim as usize * width);
+        let (heads, size) = (
+            self.config.heads as usize,
+            self.config.head_dim as usize * width,
+        );
         let turned = heads + self.config.kv_heads as usize;
         for (index, head) in work.qkv.chunks_exact_mut(size).take(turned).enumerate() {
             if let Some((q_norm, k_norm)) = layer.head_norms {
                 work.head.clear();
                 work.head.extend_from_slice(head);
-                ops::norm(self.simd, &work.head, if index < heads { q_norm } else { k_norm }, self.config.norm_eps, width, head);
+                ops::norm(
+                    self.simd,
+                    &work.head,
+                    if index < heads { q_norm } else { k_norm },
+                    self.config.norm_eps,
+                    width,
+                    head,
+                );
             }
             ops::rotate(self.simd, head, &work.cos, &work.sin);
         }
     }
 
     /// Keys and values of one token into its sequence.
-    fn store(&self, work: &Workspace, index: usize, segment: &mut Segment, (column, place): (usize, usize), width: usize) {
-        let (q, kv, dim) = (self.config.q_size() as usize, self.config.kv_size() as usize, self.config.head_dim as usize);
+    fn store(
+        &self,
+        work: &Workspace,
+        index: usize,
+        segment: &mut Segment,
+        (column, place): (usize, usize),
+        width: usize,
+    ) {
+        let (q, kv, dim) = (
+            self.config.q_size() as usize,
+            self.config.kv_size() as usize,
+            self.config.head_dim as usize,
+        );
         for head in 0..self.config.kv_heads as usize {
-            let of = |start: usize| work.qkv[(start + head * dim) * width + column..].iter().step_by(width).take(dim).copied();
+            let of = |start: usize| {
+                work.qkv[(start + head * dim) * width + column..]
+                    .iter()
+                    .step_by(width)
+                    .take(dim)
+                    .copied()
+            };
             segment.put(index, head, place, of(q), of(q + kv));
         }
     }
@@ -212,7 +305,10 @@ impl<'a> Net<'a> {
         let (scale, seen, stride) = ((dim as f32).powf(-0.5), place + 1, place + 1 + GROUP);
         let rows = head * group * dim..(head + 1) * group * dim;
         work.query.clear();
-        work.query.extend(rows.clone().map(|row| work.qkv[row * width + column] * scale));
+        work.query.extend(
+            rows.clone()
+                .map(|row| work.qkv[row * width + column] * scale),
+        );
         let mut chain = Vec::new();
         segment.chain(seen, &mut chain);
         room(&mut work.scores, group * stride);
@@ -221,10 +317,22 @@ impl<'a> Net<'a> {
         for &(segment, tokens) in &chain {
             let (keys, _) = segment.visible(index, head, tokens);
             // A block's places behind `tokens` are written again by the next segment, or lie behind the end.
-            attention::score_keys(self.simd, &work.query, dim, keys, &mut work.scores[at..group * stride], stride);
+            attention::score_keys(
+                self.simd,
+                &work.query,
+                dim,
+                keys,
+                &mut work.scores[at..group * stride],
+                stride,
+            );
             at += tokens;
         }
-        for (scores, shares) in work.scores.chunks_exact(stride).zip(work.shares.chunks_exact_mut(stride)).take(group) {
+        for (scores, shares) in work
+            .scores
+            .chunks_exact(stride)
+            .zip(work.shares.chunks_exact_mut(stride))
+            .take(group)
+        {
             let most = ops::most(self.simd, &scores[..seen]);
             ops::shares(self.simd, &scores[..seen], most, 1.0, &mut shares[..seen]);
         }
@@ -232,28 +340,66 @@ impl<'a> Net<'a> {
         let mut at = 0;
         for &(segment, tokens) in &chain {
             let (_, values) = segment.visible(index, head, tokens);
-            attention::add_values(self.simd, &work.shares[at..group * stride], stride, values, dim, &mut work.mixed);
+            attention::add_values(
+                self.simd,
+                &work.shares[at..group * stride],
+                stride,
+                values,
+                dim,
+                &mut work.mixed,
+            );
             at += tokens;
         }
-        for ((row, mixed), shares) in rows.step_by(dim).zip(work.mixed.chunks_exact(dim)).zip(work.shares.chunks_exact(stride)) {
+        for ((row, mixed), shares) in rows
+            .step_by(dim)
+            .zip(work.mixed.chunks_exact(dim))
+            .zip(work.shares.chunks_exact(stride))
+        {
             let total = ops::sum(self.simd, &shares[..seen]) as f32;
-            mixed.iter().enumerate().for_each(|(at, v)| work.attended[(row + at) * width + column] = v / total);
+            mixed
+                .iter()
+                .enumerate()
+                .for_each(|(at, v)| work.attended[(row + at) * width + column] = v / total);
         }
     }
 
     fn mlp(&self, work: &mut Workspace, index: usize, width: usize) {
         let (config, layer) = (self.config, &self.layers[index]);
-        ops::norm(self.simd, &work.x, layer.mlp_norm, config.norm_eps, width, &mut work.normed);
+        ops::norm(
+            self.simd,
+            &work.x,
+            layer.mlp_norm,
+            config.norm_eps,
+            width,
+            &mut work.normed,
+        );
         let inner = config.intermediate_size as usize * width;
         clear(&mut work.gate_up, 2 * inner);
-        product(self.simd, layer.gate_up, &work.normed, &mut work.gate_up, width, Into::Set);
+        product(
+            self.simd,
+            layer.gate_up,
+            &work.normed,
+            &mut work.gate_up,
+            width,
+            Into::Set,
+        );
         ops::gated(self.simd, &mut work.gate_up);
-        product(self.simd, layer.down, &work.gate_up[..inner], &mut work.x, width, Into::Add);
+        product(
+            self.simd,
+            layer.down,
+            &work.gate_up[..inner],
+            &mut work.x,
+            width,
+            Into::Add,
+        );
     }
 
     /// Logits behind the columns in `wanted`.
     fn logits(&self, work: &mut Workspace, wanted: &[usize], width: usize, logits: &mut Vec<f32>) {
-        let (hidden, vocab) = (self.config.hidden_size as usize, self.config.vocab_size as usize);
+        let (hidden, vocab) = (
+            self.config.hidden_size as usize,
+            self.config.vocab_size as usize,
+        );
         logits.clear();
         if wanted.is_empty() {
             return;
@@ -261,17 +407,40 @@ impl<'a> Net<'a> {
         logits.resize(wanted.len() * vocab, 0.0);
         let narrow = wanted.len().next_multiple_of(GROUP);
         let mut last = vec![0.0; hidden * narrow];
-        for (row, last) in work.x.chunks_exact(width).zip(last.chunks_exact_mut(narrow)) {
-            last.iter_mut().zip(wanted).for_each(|(place, &column)| *place = row[column]);
+        for (row, last) in work
+            .x
+            .chunks_exact(width)
+            .zip(last.chunks_exact_mut(narrow))
+        {
+            last.iter_mut()
+                .zip(wanted)
+                .for_each(|(place, &column)| *place = row[column]);
         }
         clear(&mut work.normed, last.len());
-        ops::norm(self.simd, &last, self.final_norm, self.config.norm_eps, narrow, &mut work.normed);
+        ops::norm(
+            self.simd,
+            &last,
+            self.final_norm,
+            self.config.norm_eps,
+            narrow,
+            &mut work.normed,
+        );
         for first in (0..vocab).step_by(VOCAB_BLOCK) {
             let count = VOCAB_BLOCK.min(vocab - first);
             clear(&mut work.gate_up, count * narrow);
-            product(self.simd, &self.head[first * hidden..(first + count) * hidden], &work.normed, &mut work.gate_up, narrow, Into::Set);
+            product(
+                self.simd,
+                &self.head[first * hidden..(first + count) * hidden],
+                &work.normed,
+                &mut work.gate_up,
+                narrow,
+                Into::Set,
+            );
             for (column, row) in logits.chunks_exact_mut(vocab).enumerate() {
-                row[first..first + count].iter_mut().enumerate().for_each(|(at, v)| *v = work.gate_up[at * narrow + column]);
+                row[first..first + count]
+                    .iter_mut()
+                    .enumerate()
+                    .for_each(|(at, v)| *v = work.gate_up[at * narrow + column]);
             }
         }
     }
@@ -279,9 +448,13 @@ impl<'a> Net<'a> {
 
 /// The values of a float32 tensor on the CPU, where they lie.
 fn slice(tensor: &Tensor) -> Option<&[f32]> {
-    let plain = tensor.kind() == tch::Kind::Float && tensor.device() == tch::Device::Cpu && tensor.is_contiguous();
+    let plain = tensor.kind() == tch::Kind::Float
+        && tensor.device() == tch::Device::Cpu
+        && tensor.is_contiguous();
     // SAFETY: a contiguous float32 tensor on the CPU holds `numel` values there for as long as it lives, and nobody writes to weights.
-    plain.then(|| unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast::<f32>(), tensor.numel()) })
+    plain.then(|| unsafe {
+        std::slice::from_raw_parts(tensor.data_ptr().cast::<f32>(), tensor.numel())
+    })
 }
 
 /// At least `count` places, whatever stands there.
@@ -298,5 +471,9 @@ fn clear(buffer: &mut Vec<f32>, count: usize) {
 }
 
 fn put_column(columns: &mut [f32], width: usize, column: usize, values: &[f32]) {
-    columns[column..].iter_mut().step_by(width).zip(values).for_each(|(place, &value)| *place = value);
+    columns[column..]
+        .iter_mut()
+        .step_by(width)
+        .zip(values)
+        .for_each(|(place, &value)| *place = value);
 }

@@ -69,14 +69,37 @@ impl<'a> Prompts<'a> {
                 distinct.len() - 1
             }));
         }
-        let nodes = if share_prefixes { prefixes::plan(&distinct) } else { prefixes::apart(&distinct) };
+        let nodes = if share_prefixes {
+            prefixes::plan(&distinct)
+        } else {
+            prefixes::apart(&distinct)
+        };
         let mut leaf = vec![0; distinct.len()];
-        nodes.iter().enumerate().filter(|(_, node)| node.ends).for_each(|(at, node)| leaf[node.prompt] = at);
+        nodes
+            .iter()
+            .enumerate()
+            .filter(|(_, node)| node.ends)
+            .for_each(|(at, node)| leaf[node.prompt] = at);
         let mut waiting = vec![0; nodes.len()];
-        of_row.iter().flat_map(|&prompt| path(&nodes, leaf[prompt])).for_each(|node| waiting[node] += 1);
+        of_row
+            .iter()
+            .flat_map(|&prompt| path(&nodes, leaf[prompt]))
+            .for_each(|node| waiting[node] += 1);
         let computed = nodes.iter().map(|_| Computed::Missing).collect();
-        let state = Mutex::new(State { next_row: 0, computed, waiting });
-        Self { distinct, of_row, nodes, leaf, state, changed: Condvar::new(), stopped: AtomicBool::new(false) }
+        let state = Mutex::new(State {
+            next_row: 0,
+            computed,
+            waiting,
+        });
+        Self {
+            distinct,
+            of_row,
+            nodes,
+            leaf,
+            state,
+            changed: Condvar::new(),
+            stopped: AtomicBool::new(false),
+        }
     }
 
     /// Ends the waiting of all lanes.
@@ -95,15 +118,41 @@ impl<'a> Prompts<'a> {
     }
 
     /// The next rows, at most `most`; computes what is missing of their prompts, or waits for the lane that does.
-    pub(super) fn take(&self, net: &Net<'_>, work: &mut Workspace, most: usize) -> Result<Vec<Admitted>> {
+    pub(super) fn take(
+        &self,
+        net: &Net<'_>,
+        work: &mut Workspace,
+        most: usize,
+    ) -> Result<Vec<Admitted>> {
         let (rows, mine) = self.claim(most);
-        let deepest = mine.iter().map(|&node| self.nodes[node].level).max().unwrap_or(0);
+        let deepest = mine
+            .iter()
+            .map(|&node| self.nodes[node].level)
+            .max()
+            .unwrap_or(0);
         for level in 0..=deepest {
-            let members: Vec<usize> = mine.iter().copied().filter(|&node| self.nodes[node].level == level).collect();
+            let members: Vec<usize> = mine
+                .iter()
+                .copied()
+                .filter(|&node| self.nodes[node].level == level)
+                .collect();
             // A lane waits only for nodes of lower levels, which their lanes compute before they wait themselves: no circle.
-            let parents = members.iter().map(|&node| self.nodes[node].parent.map(|parent| self.ready(parent)).transpose());
+            let parents = members.iter().map(|&node| {
+                self.nodes[node]
+                    .parent
+                    .map(|parent| self.ready(parent))
+                    .transpose()
+            });
             let parents = parents.collect::<Result<Vec<_>>>()?;
-            let computed = self.compute(net, work, &members, parents.into_iter().map(|ready| ready.map(|(segment, _)| segment)).collect());
+            let computed = self.compute(
+                net,
+                work,
+                &members,
+                parents
+                    .into_iter()
+                    .map(|ready| ready.map(|(segment, _)| segment))
+                    .collect(),
+            );
             let mut state = self.lock();
             for (&node, (segment, logits)) in members.iter().zip(computed) {
                 state.computed[node] = Computed::Ready((Arc::new(segment), logits.map(Arc::new)));
@@ -118,9 +167,16 @@ impl<'a> Prompts<'a> {
         let mut state = self.lock();
         let rows = state.next_row..self.of_row.len().min(state.next_row + most);
         state.next_row = rows.end;
-        let needed: BTreeSet<usize> = rows.clone().flat_map(|row| path(&self.nodes, self.leaf[self.of_row[row]])).collect();
-        let mine: BTreeSet<usize> = needed.into_iter().filter(|&node| matches!(state.computed[node], Computed::Missing)).collect();
-        mine.iter().for_each(|&node| state.computed[node] = Computed::ByALane);
+        let needed: BTreeSet<usize> = rows
+            .clone()
+            .flat_map(|row| path(&self.nodes, self.leaf[self.of_row[row]]))
+            .collect();
+        let mine: BTreeSet<usize> = needed
+            .into_iter()
+            .filter(|&node| matches!(state.computed[node], Computed::Missing))
+            .collect();
+        mine.iter()
+            .for_each(|&node| state.computed[node] = Computed::ByALane);
         (rows, mine)
     }
 
@@ -133,23 +189,40 @@ impl<'a> Prompts<'a> {
         parents: Vec<Option<Arc<Segment>>>,
     ) -> Vec<(Segment, Option<Vec<f32>>)> {
         let length = |node: usize| self.nodes[node].end - self.nodes[node].start;
-        let segments = members.iter().zip(parents).map(|(&node, parent)| Segment::new(net.config, parent, length(node)));
-        let mut done: Vec<(Segment, Option<Vec<f32>>)> = segments.map(|segment| (segment, None)).collect();
+        let segments = members
+            .iter()
+            .zip(parents)
+            .map(|(&node, parent)| Segment::new(net.config, parent, length(node)));
+        let mut done: Vec<(Segment, Option<Vec<f32>>)> =
+            segments.map(|segment| (segment, None)).collect();
         // The tokens of all members behind each other, cut into passes; the last of each member that ends a prompt wants logits.
         let places: Vec<(usize, usize)> = members
             .iter()
             .enumerate()
-            .flat_map(|(at, &node)| (self.nodes[node].start..self.nodes[node].end).map(move |place| (at, place)))
+            .flat_map(|(at, &node)| {
+                (self.nodes[node].start..self.nodes[node].end).map(move |place| (at, place))
+            })
             .collect();
         let mut logits = Vec::new();
         for pass in places.chunks(WIDEST) {
-            let of = |&(at, place): &(usize, usize)| Token { id: self.distinct[self.nodes[members[at]].prompt][place], sequence: at };
+            let of = |&(at, place): &(usize, usize)| Token {
+                id: self.distinct[self.nodes[members[at]].prompt][place],
+                sequence: at,
+            };
             let tokens: Vec<Token> = pass.iter().map(of).collect();
-            let last = |&(at, place): &(usize, usize)| self.nodes[members[at]].ends && place + 1 == self.nodes[members[at]].end;
-            let wanted: Vec<usize> = (0..pass.len()).filter(|&column| last(&pass[column])).collect();
-            let mut sequences: Vec<&mut Segment> = done.iter_mut().map(|(segment, _)| segment).collect();
+            let last = |&(at, place): &(usize, usize)| {
+                self.nodes[members[at]].ends && place + 1 == self.nodes[members[at]].end
+            };
+            let wanted: Vec<usize> = (0..pass.len())
+                .filter(|&column| last(&pass[column]))
+                .collect();
+            let mut sequences: Vec<&mut Segment> =
+                done.iter_mut().map(|(segment, _)| segment).collect();
             net.run(work, &tokens, &mut sequences, &wanted, &mut logits);
-            for (row, &column) in logits.chunks_exact(net.config.vocab_size as usize).zip(&wanted) {
+            for (row, &column) in logits
+                .chunks_exact(net.config.vocab_size as usize)
+                .zip(&wanted)
+            {
                 done[pass[column].0].1 = Some(row.to_vec());
             }
         }
@@ -181,7 +254,11 @@ impl<'a> Prompts<'a> {
                 state.computed[node] = Computed::Dropped;
             }
         }
-        Ok(Admitted { row, prompt, logits: logits.expect("a prompt's last node has its logits") })
+        Ok(Admitted {
+            row,
+            prompt,
+            logits: logits.expect("a prompt's last node has its logits"),
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

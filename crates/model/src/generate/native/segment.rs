@@ -26,10 +26,19 @@ struct Shape {
 impl Segment {
     /// An empty one for up to `capacity` tokens behind `parent`.
     pub(super) fn new(config: &Config, parent: Option<Arc<Segment>>, capacity: usize) -> Self {
-        let shape =
-            Shape { heads: config.kv_heads as usize, head_dim: config.head_dim as usize, capacity: capacity.next_multiple_of(GROUP) };
+        let shape = Shape {
+            heads: config.kv_heads as usize,
+            head_dim: config.head_dim as usize,
+            capacity: capacity.next_multiple_of(GROUP),
+        };
         let start = parent.as_ref().map_or(0, |parent| parent.end());
-        Self { parent, start, length: 0, shape, data: vec![0.0; config.layers * shape.heads * shape.of_head()] }
+        Self {
+            parent,
+            start,
+            length: 0,
+            shape,
+            data: vec![0.0; config.layers * shape.heads * shape.of_head()],
+        }
     }
 
     /// Tokens of the whole sequence up to here.
@@ -57,13 +66,22 @@ impl Segment {
         key: impl Iterator<Item = f32>,
         value: impl Iterator<Item = f32>,
     ) {
-        let Shape { head_dim, capacity, .. } = self.shape;
+        let Shape {
+            head_dim, capacity, ..
+        } = self.shape;
         let at = position - self.start;
         let place = self.place(layer, head);
         let (keys, values) = self.data[place].split_at_mut(capacity * head_dim);
         let first = at / GROUP * GROUP * head_dim + at % GROUP;
-        keys[first..].iter_mut().step_by(GROUP).zip(key).for_each(|(place, key)| *place = key);
-        values[at * head_dim..].iter_mut().zip(value).for_each(|(place, value)| *place = value);
+        keys[first..]
+            .iter_mut()
+            .step_by(GROUP)
+            .zip(key)
+            .for_each(|(place, key)| *place = key);
+        values[at * head_dim..]
+            .iter_mut()
+            .zip(value)
+            .for_each(|(place, value)| *place = value);
     }
 
     /// The segments of the sequence that hold tokens before `end`, from its beginning on, each with the number of such tokens.
@@ -78,9 +96,14 @@ impl Segment {
 
     /// Keys in blocks and values of the first `tokens` tokens; the last block of keys may hold more.
     pub(super) fn visible(&self, layer: usize, head: usize, tokens: usize) -> (&[f32], &[f32]) {
-        let Shape { head_dim, capacity, .. } = self.shape;
+        let Shape {
+            head_dim, capacity, ..
+        } = self.shape;
         let (keys, values) = self.data[self.place(layer, head)].split_at(capacity * head_dim);
-        (&keys[..tokens.next_multiple_of(GROUP) * head_dim], &values[..tokens * head_dim])
+        (
+            &keys[..tokens.next_multiple_of(GROUP) * head_dim],
+            &values[..tokens * head_dim],
+        )
     }
 
     fn place(&self, layer: usize, head: usize) -> std::ops::Range<usize> {

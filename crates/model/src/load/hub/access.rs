@@ -49,39 +49,59 @@ impl Access {
 
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
         let set = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
-        let on = |name: &str| set(name).is_some_and(|value| ["1", "ON", "YES", "TRUE"].contains(&value.to_uppercase().as_str()));
+        let on = |name: &str| {
+            set(name).is_some_and(|value| {
+                ["1", "ON", "YES", "TRUE"].contains(&value.to_uppercase().as_str())
+            })
+        };
         let endpoint = set("HF_ENDPOINT").unwrap_or_else(|| HUB.to_owned());
         Ok(Self {
             endpoint: endpoint.trim().trim_end_matches('/').to_owned(),
             offline: on("HF_HUB_OFFLINE") || on("TRANSFORMERS_OFFLINE"),
-            token: if on("HF_HUB_DISABLE_IMPLICIT_TOKEN") { None } else { token(set)? },
+            token: if on("HF_HUB_DISABLE_IMPLICIT_TOKEN") {
+                None
+            } else {
+                token(set)?
+            },
         })
     }
 
     /// The hub's client, which keeps what it fetches in `cache`.
     pub fn client(&self, cache: &Path) -> ApiBuilder {
         let token = self.token.as_ref().map(|token| token.text.clone());
-        let client = ApiBuilder::from_cache(Cache::new(cache.into())).with_endpoint(self.endpoint.clone());
+        let client =
+            ApiBuilder::from_cache(Cache::new(cache.into())).with_endpoint(self.endpoint.clone());
         client.with_token(token).with_progress(false)
     }
 
     /// What `error` means for the model `id`, and what to do about it.
     pub fn explain(&self, id: &str, error: &ApiError) -> String {
-        let ApiError::RequestError(request) = error else { return error.to_string() };
-        let (endpoint, place) = (&self.endpoint, self.token.as_ref().map(|token| &token.place));
+        let ApiError::RequestError(request) = error else {
+            return error.to_string();
+        };
+        let (endpoint, place) = (
+            &self.endpoint,
+            self.token.as_ref().map(|token| &token.place),
+        );
         let model = format!("{endpoint}/{id}");
         let advice = format!(
             "accept its licence at {model} if it has one, and set HF_TOKEN to a token that may read it ({endpoint}/settings/tokens)"
         );
         match (&**request, place) {
             (ureq::Error::StatusCode(code @ (401 | 403)), None) => {
-                format!("the hub tells only those who may read it (status {code}), and there is no token: {advice}")
+                format!(
+                    "the hub tells only those who may read it (status {code}), and there is no token: {advice}"
+                )
             }
             (ureq::Error::StatusCode(code @ (401 | 403)), Some(place)) => {
-                format!("the token in {place} may not read it (status {code}), or there is no such model: {advice}")
+                format!(
+                    "the token in {place} may not read it (status {code}), or there is no such model: {advice}"
+                )
             }
             (ureq::Error::StatusCode(404), None) => format!("there is no {model}"),
-            (ureq::Error::StatusCode(404), Some(place)) => format!("there is no {model}, or the token in {place} may not see it"),
+            (ureq::Error::StatusCode(404), Some(place)) => {
+                format!("there is no {model}, or the token in {place} may not see it")
+            }
             _ => error.to_string(),
         }
     }
@@ -89,15 +109,31 @@ impl Access {
 
 /// The token of the environment, else of the file that `hf auth login` writes.
 fn token(set: impl Fn(&str) -> Option<String>) -> Result<Option<Token>, String> {
-    if let Some((name, text)) = TOKENS.into_iter().find_map(|name| set(name).map(|text| (name, text))) {
+    if let Some((name, text)) = TOKENS
+        .into_iter()
+        .find_map(|name| set(name).map(|text| (name, text)))
+    {
         return Token::new(&text, name.to_owned());
     }
-    let home = || set("HF_HOME").or_else(|| set("XDG_CACHE_HOME").map(|cache| format!("{cache}/huggingface"))).map(PathBuf::from);
-    let file = set("HF_TOKEN_PATH").map(PathBuf::from).or_else(|| home().map(|home| home.join("token")));
+    let home = || {
+        set("HF_HOME")
+            .or_else(|| set("XDG_CACHE_HOME").map(|cache| format!("{cache}/huggingface")))
+            .map(PathBuf::from)
+    };
+    let file = set("HF_TOKEN_PATH")
+        .map(PathBuf::from)
+        .or_else(|| home().map(|home| home.join("token")));
     let file = file.unwrap_or_else(|| Cache::default().token_path());
     match fs::read_to_string(&file) {
         Ok(text) => Token::new(&text, format!("`{}`", file.display())),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(None)
+        }
         Err(error) => Err(format!("read the token file `{}`: {error}", file.display())),
     }
 }
@@ -107,7 +143,9 @@ impl Token {
     fn new(text: &str, place: String) -> Result<Option<Self>, String> {
         let text = text.replace(['\r', '\n'], "").trim().to_owned();
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(format!("the token in {place} holds blanks or characters that are not ASCII: copy it again"));
+            return Err(format!(
+                "the token in {place} holds blanks or characters that are not ASCII: copy it again"
+            ));
         }
         Ok((!text.is_empty()).then_some(Self { text, place }))
     }
@@ -118,7 +156,12 @@ mod tests {
     use super::*;
 
     fn read(variables: &[(&str, &str)]) -> Result<Access, String> {
-        Access::read(|name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
+        Access::read(|name| {
+            variables
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, value)| (*value).to_owned())
+        })
     }
 
     #[test]
@@ -128,14 +171,29 @@ mod tests {
         fs::create_dir(folder.path().join("huggingface")).unwrap();
         let elsewhere = folder.path().join("elsewhere");
         let elsewhere = elsewhere.to_str().unwrap();
-        for (name, text) in [("token", "hf_home\n"), ("elsewhere", " hf_path\r\n"), ("huggingface/token", "hf_xdg")] {
+        for (name, text) in [
+            ("token", "hf_home\n"),
+            ("elsewhere", " hf_path\r\n"),
+            ("huggingface/token", "hf_xdg"),
+        ] {
             fs::write(folder.path().join(name), text).unwrap();
         }
-        let sent = |variables: &[(&str, &str)]| read(variables).unwrap().token.map(|token| token.text);
-        let (env, old) = (("HF_TOKEN", "hf_env\n"), ("HUGGING_FACE_HUB_TOKEN", "hf_old"));
-        let (path, home, xdg) = (("HF_TOKEN_PATH", elsewhere), ("HF_HOME", home), ("XDG_CACHE_HOME", home));
+        let sent =
+            |variables: &[(&str, &str)]| read(variables).unwrap().token.map(|token| token.text);
+        let (env, old) = (
+            ("HF_TOKEN", "hf_env\n"),
+            ("HUGGING_FACE_HUB_TOKEN", "hf_old"),
+        );
+        let (path, home, xdg) = (
+            ("HF_TOKEN_PATH", elsewhere),
+            ("HF_HOME", home),
+            ("XDG_CACHE_HOME", home),
+        );
         assert_eq!(sent(&[env, old, path, home, xdg]).unwrap(), "hf_env");
-        assert_eq!(sent(&[("HF_TOKEN", " "), old, path, home]).unwrap(), "hf_old");
+        assert_eq!(
+            sent(&[("HF_TOKEN", " "), old, path, home]).unwrap(),
+            "hf_old"
+        );
         assert_eq!(sent(&[path, home]).unwrap(), "hf_path");
         assert_eq!(sent(&[home, xdg]).unwrap(), "hf_home");
         assert_eq!(sent(&[xdg]).unwrap(), "hf_xdg");
@@ -146,21 +204,42 @@ mod tests {
     #[test]
     fn a_token_that_cannot_be_sent_is_named_by_its_place_alone() {
         let message = read(&[("HF_TOKEN", "hf_secret hf_other")]).unwrap_err();
-        assert!(message.contains("HF_TOKEN") && !message.contains("hf_secret"), "{message}");
+        assert!(
+            message.contains("HF_TOKEN") && !message.contains("hf_secret"),
+            "{message}"
+        );
         let folder = tempfile::tempdir().unwrap();
         let message = read(&[("HF_TOKEN_PATH", folder.path().to_str().unwrap())]).unwrap_err();
         assert!(message.contains("read the token file"), "{message}");
         let shown = format!("{:?}", read(&[("HF_TOKEN", "hf_secret")]).unwrap());
-        assert!(shown.contains("redacted") && !shown.contains("hf_secret"), "{shown}");
+        assert!(
+            shown.contains("redacted") && !shown.contains("hf_secret"),
+            "{shown}"
+        );
     }
 
     #[test]
     fn the_endpoint_and_being_offline_are_what_the_environment_says() {
         let nowhere = ("HF_HOME", "/nowhere");
         assert_eq!(read(&[nowhere]).unwrap().endpoint, "https://huggingface.co");
-        assert_eq!(read(&[nowhere, ("HF_ENDPOINT", "https://mirror.example/hub/")]).unwrap().endpoint, "https://mirror.example/hub");
-        for (value, offline) in [("1", true), ("true", true), ("Yes", true), ("0", false), ("", false)] {
-            assert_eq!(read(&[nowhere, ("HF_HUB_OFFLINE", value)]).unwrap().offline, offline, "{value}");
+        assert_eq!(
+            read(&[nowhere, ("HF_ENDPOINT", "https://mirror.example/hub/")])
+                .unwrap()
+                .endpoint,
+            "https://mirror.example/hub"
+        );
+        for (value, offline) in [
+            ("1", true),
+            ("true", true),
+            ("Yes", true),
+            ("0", false),
+            ("", false),
+        ] {
+            assert_eq!(
+                read(&[nowhere, ("HF_HUB_OFFLINE", value)]).unwrap().offline,
+                offline,
+                "{value}"
+            );
         }
     }
 }
