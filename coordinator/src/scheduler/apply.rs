@@ -5,6 +5,7 @@ use groklab_domain::{
     ExperimentState, JobKind, Purpose,
     experiment::Method,
     metrics::{IterationLine, IterationSeconds, RolloutCounts, Training},
+    records::Event,
 };
 use groklab_runtime::trace;
 use sqlx::PgConnection;
@@ -14,7 +15,7 @@ use crate::{
     error::{Error, Result},
     store::{
         adapter::{self, Adapter},
-        event::{self, Level},
+        event,
         experiment::{self, Experiment},
         iteration,
         job::{self, Batch, New, Spec},
@@ -26,7 +27,7 @@ const JOBS_PER_STATEMENT: usize = 1000;
 
 pub async fn start(db: &mut PgConnection, experiment: &Experiment) -> Result<()> {
     experiment::set_state(db, experiment, ExperimentState::Running, "").await?;
-    event::insert(db, experiment.id, Level::Info, "started").await
+    event::insert(db, experiment.id, &Event::Started).await
 }
 
 /// Makes the current iteration's generate jobs.
@@ -52,13 +53,7 @@ pub async fn plan(db: &mut PgConnection, experiment: &Experiment) -> Result<()> 
     for page in jobs.chunks(JOBS_PER_STATEMENT) {
         job::insert(db, page).await?;
     }
-    event::insert(
-        db,
-        experiment.id,
-        Level::Info,
-        &format!("iteration {i} began"),
-    )
-    .await
+    event::insert(db, experiment.id, &Event::IterationBegan { iteration: i }).await
 }
 
 /// Makes the current iteration's training job.
@@ -102,11 +97,13 @@ pub async fn close(db: &mut PgConnection, experiment: &Experiment) -> Result<()>
     let text = serde_json::to_string(&line)
         .map_err(|error| Error::internal("write an iteration's line", error))?;
     iteration::set_line(db, id, i, &text).await?;
-    let summary = format!(
-        "iteration {i}: {} of {} rollouts correct, {} trained on",
-        line.rollouts.correct, line.rollouts.total, line.training.examples
-    );
-    event::insert(db, id, Level::Info, &summary).await?;
+    let ended = Event::IterationEnded {
+        iteration: i,
+        rollouts: line.rollouts.total,
+        correct: line.rollouts.correct,
+        examples: line.training.examples,
+    };
+    event::insert(db, id, &ended).await?;
     experiment::set_iteration(db, id, i + 1).await?;
     stop_when_idle(db, experiment).await
 }
@@ -174,10 +171,6 @@ pub async fn complete(db: &mut PgConnection, experiment: &Experiment) -> Result<
     let reason = stop.unwrap_or_else(|| experiment.reason.clone());
     job::cancel(db, experiment.id, None).await?;
     experiment::set_state(db, experiment, ExperimentState::Completed, &reason).await?;
-    let message = if reason.is_empty() {
-        "completed".to_owned()
-    } else {
-        format!("completed: {reason}")
-    };
-    event::insert(db, experiment.id, Level::Info, &message).await
+    let stopped_early = (!reason.is_empty()).then_some(reason);
+    event::insert(db, experiment.id, &Event::Completed { stopped_early }).await
 }

@@ -5,19 +5,16 @@ use groklab_domain::{
     experiment::{Experiment as Config, Method},
     grokking::{self, Parameters, Phase},
     metrics::{
-        self, EvaluationSeconds, Grokking, MetricsLine, ProblemRef, RolloutOutcome, Sampling,
+        self, BySplit, EvaluationSeconds, Grokking, MetricsLine, ProblemRef, RolloutOutcome,
+        Sampling,
     },
+    records::Event,
 };
 use sqlx::PgConnection;
 
 use crate::{
     error::{Error, Result},
-    store::{
-        adapter,
-        event::{self, Level},
-        experiment::Experiment,
-        iteration, job, metric, problem, verdict,
-    },
+    store::{adapter, event, experiment::Experiment, iteration, job, metric, problem, verdict},
 };
 
 /// Computes and stores the current iteration's line, and decides whether to stop.
@@ -28,7 +25,7 @@ pub async fn measure(db: &mut PgConnection, experiment: &Experiment) -> Result<(
     let text = serde_json::to_string(&line)
         .map_err(|error| Error::internal("write a line of metrics", error))?;
     metric::insert(db, id, i, &text).await?;
-    event::insert(db, id, Level::Info, &summary(&line)).await?;
+    event::insert(db, id, &evaluated(&line)).await?;
     lines.push(line);
     let stop = if i >= experiment.last_iteration {
         None
@@ -116,16 +113,16 @@ fn sampling(config: &Config) -> Sampling {
     }
 }
 
-fn summary(line: &MetricsLine) -> String {
-    let splits = line
-        .splits
-        .iter()
-        .map(|(split, m)| format!("{split} {}/{}", m.correct, m.total));
-    format!(
-        "iteration {} evaluated, greedy: {}",
-        line.iteration,
-        splits.collect::<Vec<_>>().join(", ")
-    )
+fn evaluated(line: &MetricsLine) -> Event {
+    let mut greedy = BySplit::new();
+    for (&split, metrics) in &line.splits {
+        let (total, correct) = (metrics.total, metrics.correct);
+        greedy.insert(split, metrics::Count { total, correct });
+    }
+    Event::Evaluated {
+        iteration: line.iteration,
+        greedy,
+    }
 }
 
 /// Why to stop after the last of these evaluations.

@@ -11,7 +11,7 @@ mod select;
 
 use std::time::Duration;
 
-use groklab_domain::{ExperimentId, ExperimentState, Fault, JobKind, Purpose};
+use groklab_domain::{ExperimentId, ExperimentState, Fault, JobKind, Purpose, records::Event};
 use sqlx::{PgConnection, postgres::PgListener};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -21,11 +21,7 @@ use crate::{
     blobs::Blobs,
     error::{Error, Result, chain},
     nudge::Nudge,
-    store::{
-        self, Store,
-        event::{self, Level},
-        experiment, iteration, job, lease, metric,
-    },
+    store::{self, Store, event, experiment, iteration, job, lease, metric},
 };
 use decide::{Phase, Snapshot, Step, decide};
 
@@ -179,14 +175,13 @@ impl Scheduler {
         ) {
             return Ok(());
         }
-        let reason = format!(
-            "iteration {} cannot go on: {}",
-            experiment.iteration,
-            chain(error)
-        )
-        .replace('\0', "\\0");
+        let paused = Event::PausedByStep {
+            iteration: experiment.iteration,
+            reason: chain(error).replace('\0', "\\0"),
+        };
+        let reason = paused.reason();
         experiment::set_state(&mut tx, &experiment, ExperimentState::Paused, &reason).await?;
-        event::insert(&mut tx, id, Level::Error, &format!("paused: {reason}")).await?;
+        event::insert(&mut tx, id, &paused).await?;
         store::notify(&mut tx).await?;
         tx.commit().await?;
         self.nudge.all();

@@ -1,16 +1,15 @@
 //! What follows when a job comes back undone: it waits and is tried again, is split, or pauses its experiment with the reason.
 //! Nothing is ever left out quietly.
 
-use groklab_domain::{ExperimentState, JobKind};
+use groklab_domain::{
+    ExperimentState, JobKind,
+    records::{Event, JobLabel},
+};
 use sqlx::PgConnection;
 
 use crate::{
     error::Result,
-    store::{
-        event::{self, Level},
-        experiment, job,
-        lease::Returned,
-    },
+    store::{event, experiment, job, lease::Returned},
 };
 
 /// After so many losses a verify job is split, so that one poisonous candidate cannot take others along.
@@ -28,21 +27,29 @@ pub async fn after_return(
         losses,
         failures,
     } = returned;
-    let what = format!(
-        "{} job of iteration {} ({}, chunk {})",
-        job.spec.kind, job.spec.iteration, job.spec.purpose, job.spec.chunk
-    );
+    let label = JobLabel {
+        job: job.spec.kind,
+        iteration: job.spec.iteration,
+        purpose: job.spec.purpose,
+        chunk: job.spec.chunk,
+    };
     tracing::warn!(experiment.id = %job.experiment, job.id = %job.id, lease.fence = job.fence.0, losses, failures, reason, "job came back undone");
     if job.spec.kind == JobKind::Verify
         && *losses >= LOSSES_BEFORE_SPLIT
         && job.spec.batch.len() > 1
     {
         job::split(db, job).await?;
-        let message = format!("{what} was lost {losses} times: split into single rollouts");
-        return event::insert(db, job.experiment, Level::Warn, &message).await;
+        let split = Event::JobSplit {
+            job: label,
+            losses: *losses,
+        };
+        return event::insert(db, job.experiment, &split).await;
     }
-    let message = format!("{what} came back undone: {reason}");
-    event::insert(db, job.experiment, Level::Warn, &message).await?;
+    let returned = Event::JobReturned {
+        job: label,
+        reason: reason.to_owned(),
+    };
+    event::insert(db, job.experiment, &returned).await?;
     if losses + failures < attempts {
         return Ok(());
     }
@@ -50,16 +57,11 @@ pub async fn after_return(
     if experiment.state != ExperimentState::Running {
         return Ok(());
     }
-    let reason = format!(
-        "{what} failed {} times; the last time: {reason}",
-        losses + failures
-    );
-    experiment::set_state(db, &experiment, ExperimentState::Paused, &reason).await?;
-    event::insert(
-        db,
-        job.experiment,
-        Level::Error,
-        &format!("paused: {reason}"),
-    )
-    .await
+    let paused = Event::PausedByJob {
+        job: label,
+        failures: losses + failures,
+        reason: reason.to_owned(),
+    };
+    experiment::set_state(db, &experiment, ExperimentState::Paused, &paused.reason()).await?;
+    event::insert(db, job.experiment, &paused).await
 }

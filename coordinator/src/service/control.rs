@@ -1,16 +1,12 @@
 //! Cancel, pause, resume. Each is safe to repeat: what is so already is not an error.
 
-use groklab_domain::{ExperimentId, ExperimentState};
+use groklab_domain::{ExperimentId, ExperimentState, records::Event};
 use groklab_proto::v1;
 
 use super::{Service, view};
 use crate::{
     error::Result,
-    store::{
-        self,
-        event::{self, Level},
-        experiment, job,
-    },
+    store::{self, event, experiment, job},
 };
 
 /// What a client may do to an experiment.
@@ -33,11 +29,11 @@ impl Control {
         }
     }
 
-    fn done(self) -> &'static str {
+    fn event(self) -> Event {
         match self {
-            Self::Cancel => "cancelled",
-            Self::Pause => "paused",
-            Self::Resume => "resumed",
+            Self::Cancel => Event::Cancelled,
+            Self::Pause => Event::Paused,
+            Self::Resume => Event::Resumed,
         }
     }
 }
@@ -51,18 +47,14 @@ impl Service {
         let waits_already =
             control == Control::Resume && experiment.state == ExperimentState::Queued;
         if experiment.state != next && !waits_already {
-            let reason = if control == Control::Resume {
-                ""
-            } else {
-                "on request"
-            };
-            experiment::set_state(&mut tx, &experiment, next, reason).await?;
+            let event = control.event();
+            experiment::set_state(&mut tx, &experiment, next, &event.reason()).await?;
             match control {
                 Control::Cancel => _ = job::cancel(&mut tx, id, None).await?,
                 Control::Resume => job::forgive(&mut tx, id).await?,
                 Control::Pause => {}
             }
-            event::insert(&mut tx, id, Level::Info, control.done()).await?;
+            event::insert(&mut tx, id, &event).await?;
             store::notify(&mut tx).await?;
         }
         tx.commit().await?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use groklab_domain::{ExperimentState, Fault, JobId, WorkerId};
+use groklab_domain::{ExperimentState, Fault, JobId, WorkerId, records::Event};
 use groklab_proto::{convert::Claim, limits::LEASE_POLL_SECONDS, v1};
 use tokio::time::{Instant, timeout_at};
 
@@ -11,8 +11,7 @@ use crate::{
     error::{Error, Result},
     scheduler::retry,
     store::{
-        event::{self, Level},
-        experiment, job,
+        event, experiment, job,
         lease::{self, Held},
         worker::{self, Registration},
     },
@@ -103,13 +102,10 @@ impl Service {
                     experiment::set_state(&mut tx, &experiment, ExperimentState::Failed, reason)
                         .await?;
                     job::cancel(&mut tx, experiment.id, None).await?;
-                    event::insert(
-                        &mut tx,
-                        experiment.id,
-                        Level::Error,
-                        &format!("failed: {reason}"),
-                    )
-                    .await?;
+                    let failed = Event::Failed {
+                        reason: reason.to_owned(),
+                    };
+                    event::insert(&mut tx, experiment.id, &failed).await?;
                 }
             }
         }

@@ -4,6 +4,7 @@ use groklab_domain::{
     ExperimentId,
     experiment::{Experiment, advise, is_template},
     grokking::{Parameters, can_show},
+    records::Event,
 };
 use groklab_proto::convert::shortened;
 
@@ -12,8 +13,7 @@ use crate::{
     error::{Error, Result},
     problems,
     store::{
-        event::{self, Level},
-        experiment,
+        event, experiment,
         problem::{self, Case, Problem},
     },
 };
@@ -71,13 +71,8 @@ impl Service {
             problem::insert(&mut tx, id, &problems).await?;
             problem::insert_cases(&mut tx, id, &cases.concat()).await?;
         }
-        event::insert(
-            &mut tx,
-            id,
-            Level::Info,
-            &format!("submitted with {} problems", made.len()),
-        )
-        .await?;
+        let problems = made.len() as u64;
+        event::insert(&mut tx, id, &Event::Submitted { problems }).await?;
         tx.commit().await?;
         tracing::info!(experiment.id = %id, name = config.name, problems = made.len(), "experiment submitted");
         Ok(id)

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::{Stream, TryStreamExt as _, stream};
-use groklab_domain::{ExperimentId, ExperimentState};
+use groklab_domain::{ExperimentId, ExperimentState, records::EventLine};
 use groklab_proto::v1;
 use tokio::sync::watch;
 
@@ -103,7 +103,7 @@ impl Watcher {
         if !changed && events.is_empty() && metrics.is_empty() && iterations.is_empty() {
             return Ok(None);
         }
-        self.event = events.last().map_or(self.event, |event| event.id);
+        self.event = events.last().map_or(self.event, |event| event.event_id);
         self.metric = metrics.last().map_or(self.metric, |(i, _)| i + 1);
         self.iteration = iterations.last().map_or(self.iteration, |(i, _)| i + 1);
         self.last = Some(experiment.clone());
@@ -130,7 +130,7 @@ pub fn timeline(
         let next = events
             .last()
             .filter(|_| events.len() == MOST as usize)
-            .map(|event| event.id);
+            .map(|event| event.event_id);
         Ok::<_, Error>(Some((
             stream::iter(events.into_iter().map(|event| Ok(wire(event)))),
             (service, next),
@@ -139,11 +139,13 @@ pub fn timeline(
     pages.try_flatten()
 }
 
-fn wire(event: event::Event) -> v1::Event {
+fn wire(event: EventLine) -> v1::Event {
     v1::Event {
-        event_id: event.id,
+        event_id: event.event_id,
         unix_ms: event.unix_ms,
-        level: event.level,
+        level: event.level.to_string(),
         message: event.message,
+        kind: event.kind,
+        fields_json: event.fields.to_string(),
     }
 }

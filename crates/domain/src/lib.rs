@@ -6,6 +6,7 @@ pub mod experiment;
 pub mod grokking;
 pub mod ids;
 pub mod metrics;
+pub mod records;
 pub mod seed;
 pub mod selection;
 pub mod states;
