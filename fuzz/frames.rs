@@ -2,10 +2,8 @@
 //! the bytes suggest, and gives back what was written. `cargo test` runs it on random bytes; `make fuzz` lets coverage guide it.
 
 use groklab_domain::Value;
-use groklab_worker_verify::{
-    frame::{Flaw, Frame, Frames, Nonce},
-    seen::Seen,
-};
+use groklab_worker_verify::wire::frame::{Flaw, Frame, Frames, Nonce};
+use groklab_worker_verify::wire::seen::Seen;
 
 const NONCE: Nonce = *b"fuzzing!";
 

@@ -3,7 +3,10 @@
 use std::{env, num::NonZero, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
-use groklab_worker_verify::{Config, isolation::Path, locate, pool};
+use groklab_worker_verify::Config;
+use groklab_worker_verify::jail::isolation::Path;
+use groklab_worker_verify::judge::pool;
+use groklab_worker_verify::locate;
 
 const CHECK_HELP: &str = r#"Example:
   {"id": 1, "code": "def f(a, b): return a + b", "entry": "f", "cases": [{"args": [1, 2], "expected": 3}]}

@@ -5,11 +5,9 @@ use std::{collections::HashMap, sync::atomic::Ordering, time::Duration};
 
 use groklab_domain::Value;
 
-use crate::{
-    frame::Nonce,
-    sandbox::{Ended, InfrastructureError, Raw, Request, Sandbox},
-    seen::{length, write_value},
-};
+use crate::sandbox::{Ended, InfrastructureError, Raw, Request, Sandbox};
+use crate::wire::frame::Nonce;
+use crate::wire::seen::{length, write_value};
 
 const NONCE: Nonce = *b"fake-run";
 

@@ -11,16 +11,16 @@ use std::{
 
 use anyhow::Context as _;
 use groklab_runtime::{alone, output, process};
-use groklab_worker_verify::{
-    Isolation, Nsjail, Warm,
-    bench::{
-        repeat::repeat,
-        soak::soak,
-        speed::{Effort, bench},
-    },
-    check::check,
-    doctor::{Level, examine},
+use groklab_worker_verify::Isolation;
+use groklab_worker_verify::Nsjail;
+use groklab_worker_verify::Warm;
+use groklab_worker_verify::commands::bench::{
+    repeat::repeat,
+    soak::soak,
+    speed::{Effort, bench},
 };
+use groklab_worker_verify::commands::check::check;
+use groklab_worker_verify::commands::doctor::{Level, examine};
 
 use crate::config::{Cli, Command, Programs};
 

@@ -9,7 +9,7 @@ use std::{
 
 use groklab_domain::Verdict;
 
-use crate::verify::Outcome;
+use crate::judge::verify::Outcome;
 
 /// Upper ends of the histogram's buckets, milliseconds; the last bucket has none.
 const BOUNDS: [u64; 12] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 1024, 4096, 16384];

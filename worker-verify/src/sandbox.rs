@@ -5,10 +5,8 @@ use std::{path::PathBuf, sync::atomic::AtomicBool, time::Duration};
 
 use groklab_domain::Value;
 
-use crate::{
-    frame::Nonce,
-    seen::{length, write_sequence},
-};
+use crate::wire::frame::Nonce;
+use crate::wire::seen::{length, write_sequence};
 
 /// What one candidate may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,10 +9,8 @@ use std::{
 
 use crate::common::{NSJAIL, paths, submission};
 use groklab_domain::Verdict;
-use groklab_worker_verify::{
-    Submission,
-    pool::{Cancelled, verify_all},
-};
+use groklab_worker_verify::Submission;
+use groklab_worker_verify::judge::pool::{Cancelled, verify_all};
 use serde_json::{Value as Json, json};
 
 const TWO: NonZero<usize> = NonZero::new(2).unwrap();

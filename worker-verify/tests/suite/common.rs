@@ -10,9 +10,16 @@ use std::{
 };
 
 use groklab_domain::{Value, Verdict};
-use groklab_worker_verify::{
-    Case, Config, Limits, Nsjail, Outcome, Sandbox, Submission, Warm, locate, verify,
-};
+use groklab_worker_verify::Case;
+use groklab_worker_verify::Config;
+use groklab_worker_verify::Limits;
+use groklab_worker_verify::Nsjail;
+use groklab_worker_verify::Outcome;
+use groklab_worker_verify::Sandbox;
+use groklab_worker_verify::Submission;
+use groklab_worker_verify::Warm;
+use groklab_worker_verify::locate;
+use groklab_worker_verify::verify;
 
 pub fn config() -> Config {
     let nsjail = std::env::var_os("GROKLAB_NSJAIL").map(PathBuf::from);

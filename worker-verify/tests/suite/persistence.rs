@@ -11,9 +11,14 @@ use crate::common::{
     LIMITS, NSJAIL, expect, nullary, paths, patient, run_in, running_candidate, submission,
 };
 use groklab_domain::{Value, Verdict};
-use groklab_worker_verify::{
-    Case, Limits, Sandbox, Submission, Warm, cgroup, pool::verify_all, verify,
-};
+use groklab_worker_verify::Case;
+use groklab_worker_verify::Limits;
+use groklab_worker_verify::Sandbox;
+use groklab_worker_verify::Submission;
+use groklab_worker_verify::Warm;
+use groklab_worker_verify::jail::cgroup;
+use groklab_worker_verify::judge::pool::verify_all;
+use groklab_worker_verify::verify;
 
 /// Runs `leave`, then `look`, on one sandbox; `look` must return what it returns when nothing was left.
 #[track_caller]

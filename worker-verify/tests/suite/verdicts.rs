@@ -5,7 +5,8 @@ use groklab_domain::{
     Tally, Value, Verdict,
     candidate::{self, Candidate},
 };
-use groklab_worker_verify::{Limits, Submission};
+use groklab_worker_verify::Limits;
+use groklab_worker_verify::Submission;
 
 fn text(text: &[u8]) -> Verdict {
     run_both(&Submission {

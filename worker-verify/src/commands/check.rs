@@ -17,12 +17,10 @@ use groklab_runtime::process::USAGE;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::{
-    line::{self, MAX_LINE},
-    pool::verify_all,
-    sandbox::Sandbox,
-    verify::Outcome,
-};
+use crate::commands::line::{self, MAX_LINE};
+use crate::judge::pool::verify_all;
+use crate::judge::verify::Outcome;
+use crate::sandbox::Sandbox;
 
 /// Most lines verified at a time, and most read ahead.
 const BATCH: usize = 256;

@@ -7,17 +7,15 @@ use std::{
     time::Duration,
 };
 
-use crate::{
-    bench::{
-        drive::{Driven, drive, keep_to, keep_to_one_core, quantile},
-        load::{LIMITS, Sample, looping, mixed, passing},
-        plain::Plain,
-    },
-    nsjail::Nsjail,
-    pool::all_cores,
-    sandbox::Sandbox,
-    warm::Warm,
+use crate::commands::bench::{
+    drive::{Driven, drive, keep_to, keep_to_one_core, quantile},
+    load::{LIMITS, Sample, looping, mixed, passing},
+    plain::Plain,
 };
+use crate::jail::nsjail::Nsjail;
+use crate::jail::warm::Warm;
+use crate::judge::pool::all_cores;
+use crate::sandbox::Sandbox;
 
 /// How much to measure.
 #[derive(Debug, Clone, Copy)]

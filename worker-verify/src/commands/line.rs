@@ -7,12 +7,10 @@ use groklab_domain::{Value, candidate::Candidate};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::{
-    sandbox::Limits,
-    seen::{shorten, write_value},
-    verify::{Case, Submission},
-    watch::RESULT_BYTES,
-};
+use crate::jail::watch::RESULT_BYTES;
+use crate::judge::verify::{Case, Submission};
+use crate::sandbox::Limits;
+use crate::wire::seen::{shorten, write_value};
 
 /// Longest line that is read, bytes.
 pub const MAX_LINE: usize = 256 << 20;

@@ -7,18 +7,16 @@ use std::{
 
 use groklab_domain::Verdict;
 
-use crate::{
-    bench::{
-        drive::drive,
-        load::{SHARED_FOLDERS, Sample, soaking},
-    },
-    cgroup,
-    metrics::METRICS,
-    process,
-    sandbox::Sandbox,
-    verify::verify,
-    warm::Warm,
+use crate::commands::bench::{
+    drive::drive,
+    load::{SHARED_FOLDERS, Sample, soaking},
 };
+use crate::jail::cgroup;
+use crate::jail::process;
+use crate::jail::warm::Warm;
+use crate::judge::verify::verify;
+use crate::metrics::METRICS;
+use crate::sandbox::Sandbox;
 
 /// What a soak found.
 #[derive(Debug, Clone, PartialEq, Eq)]

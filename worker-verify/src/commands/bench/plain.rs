@@ -8,11 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{
-    nsjail::{COLD, new_nonce},
-    process,
-    sandbox::{Ended, InfrastructureError, Raw, Request, Sandbox},
-};
+use crate::jail::nsjail::{COLD, new_nonce};
+use crate::jail::process;
+use crate::sandbox::{Ended, InfrastructureError, Raw, Request, Sandbox};
 
 /// Isolates nothing and watches nothing: never give it code that is not known.
 pub struct Plain {

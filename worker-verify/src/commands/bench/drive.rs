@@ -15,10 +15,8 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::{
-    sandbox::Sandbox,
-    verify::{Outcome, Submission, verify},
-};
+use crate::judge::verify::{Outcome, Submission, verify};
+use crate::sandbox::Sandbox;
 
 /// Everything that was measured of one drive.
 pub struct Driven {

@@ -9,12 +9,10 @@ use groklab_runtime::tasks::{Group, OnFailure};
 use groklab_worker::{Context, Executor, Failure, Outcome as JobResult, Work};
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    metrics::METRICS,
-    pool::verify_all,
-    sandbox::{Limits, Sandbox},
-    verify::{Case, Outcome, Submission},
-};
+use crate::judge::pool::verify_all;
+use crate::judge::verify::{Case, Outcome, Submission};
+use crate::metrics::METRICS;
+use crate::sandbox::{Limits, Sandbox};
 
 /// How often the counts are logged.
 const REPORT_EVERY: Duration = Duration::from_secs(60);

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use crate::seen::Seen;
+use crate::wire::seen::Seen;
 
 /// Drawn anew for every run and repeated in every frame, so that a frame from elsewhere is noticed.
 pub type Nonce = [u8; 8];

@@ -4,7 +4,9 @@ use std::{ffi::OsString, os::unix::ffi::OsStrExt as _, path::Path};
 
 use nix::unistd::{getegid, geteuid};
 
-use crate::{policy, python::Interpreter, sandbox::Limits};
+use crate::jail::policy;
+use crate::jail::python::Interpreter;
+use crate::sandbox::Limits;
 
 /// Nobody, inside and, where we may choose, outside.
 const NOBODY: u32 = 65534;

@@ -35,12 +35,10 @@ use groklab_domain::{
     candidate::{self, Candidate},
 };
 
-use crate::{
-    frame::{Fault, Flaw, Frame, Frames},
-    metrics::METRICS,
-    sandbox::{Ended, InfrastructureError, Limits, Raw, Request, Sandbox},
-    seen::shorten,
-};
+use crate::metrics::METRICS;
+use crate::sandbox::{Ended, InfrastructureError, Limits, Raw, Request, Sandbox};
+use crate::wire::frame::{Fault, Flaw, Frame, Frames};
+use crate::wire::seen::shorten;
 
 /// Characters of a value or an error that are kept.
 const SHOWN: usize = 200;

@@ -5,11 +5,9 @@ use std::{fmt, sync::atomic::AtomicBool, time::Duration};
 
 use groklab_domain::{Value, Verdict};
 
-use crate::{
-    pool::{all_cores, verify_all},
-    sandbox::{Limits, Sandbox},
-    verify::{Case, Outcome, Submission},
-};
+use crate::judge::pool::{all_cores, verify_all};
+use crate::judge::verify::{Case, Outcome, Submission};
+use crate::sandbox::{Limits, Sandbox};
 
 /// One attempt: code that defines `solve()`, and what must come of it. Code that must pass returns `"stopped"`.
 struct Probe {

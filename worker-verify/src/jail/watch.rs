@@ -11,11 +11,9 @@ use std::{
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::{
-    frame::{self, Nonce},
-    process,
-    sandbox::{Ended, Request},
-};
+use crate::jail::process;
+use crate::sandbox::{Ended, Request};
+use crate::wire::frame::{self, Nonce};
 
 /// How long a run may take until the runner is up, however busy the machine is.
 pub const START_LIMIT: Duration = Duration::from_secs(30);

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::nsjail::Config;
+use crate::jail::nsjail::Config;
 
 /// Debian's interpreter: readable by every user, unlike one in somebody's home.
 const PYTHON: &str = "/usr/bin/python3";

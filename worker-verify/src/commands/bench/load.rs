@@ -5,10 +5,8 @@ use std::time::Duration;
 
 use groklab_domain::{Value, Verdict};
 
-use crate::{
-    sandbox::Limits,
-    verify::{Case, Submission},
-};
+use crate::judge::verify::{Case, Submission};
+use crate::sandbox::Limits;
 
 /// A candidate and the verdicts that are right for it.
 pub struct Sample {

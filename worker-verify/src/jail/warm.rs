@@ -10,13 +10,11 @@ use std::{
     thread,
 };
 
-use crate::{
-    cgroup::{self, Cgroups},
-    metrics::METRICS,
-    nsjail::Nsjail,
-    sandbox::{InfrastructureError, Raw, Request, Sandbox},
-    zygote::Zygote,
-};
+use crate::jail::cgroup::{self, Cgroups};
+use crate::jail::nsjail::Nsjail;
+use crate::jail::zygote::Zygote;
+use crate::metrics::METRICS;
+use crate::sandbox::{InfrastructureError, Raw, Request, Sandbox};
 
 /// Candidates a zygote runs before it is replaced.
 const RUNS: u32 = 2000;

@@ -1,11 +1,9 @@
 //! How candidates are isolated, as configured: warm, with a share of the winners run once more on the cold path, or cold.
 
-use crate::{
-    nsjail::{Config, Nsjail},
-    sandbox::{InfrastructureError, Raw, Request, Sandbox},
-    selftest::{Failed, selftest},
-    warm::Warm,
-};
+use crate::commands::selftest::{Failed, selftest};
+use crate::jail::nsjail::{Config, Nsjail};
+use crate::jail::warm::Warm;
+use crate::sandbox::{InfrastructureError, Raw, Request, Sandbox};
 
 /// Which path candidates take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

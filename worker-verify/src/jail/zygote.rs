@@ -27,21 +27,20 @@ use nix::{
     },
 };
 
-use crate::{
-    arguments::{self, Descriptors},
-    cgroup::{Cgroups, Group},
-    nsjail::{self, Nsjail},
-    policy, process,
-    sandbox::{Ended, InfrastructureError, Limits, Raw, Request},
-    watch::{Clock, KEPT_OUTPUT, START_LIMIT, Watch},
-};
+use crate::jail::arguments::{self, Descriptors};
+use crate::jail::cgroup::{Cgroups, Group};
+use crate::jail::nsjail::{self, Nsjail};
+use crate::jail::policy;
+use crate::jail::process;
+use crate::jail::watch::{Clock, KEPT_OUTPUT, START_LIMIT, Watch};
+use crate::sandbox::{Ended, InfrastructureError, Limits, Raw, Request};
 
 const PROGRAM: &str = concat!(
-    include_str!("runner.py"),
+    include_str!("inside/runner.py"),
     "\n",
-    include_str!("prepare.py"),
+    include_str!("inside/prepare.py"),
     "\n",
-    include_str!("zygote.py")
+    include_str!("inside/zygote.py")
 );
 /// The control socket's number in the jail: always the same, as everything must be that a zygote's heap could depend on. So high
 /// that nothing else has it.

@@ -24,18 +24,20 @@ use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
 };
 
-use crate::{
-    arguments::{Descriptors, arguments},
-    cgroup::{self, Cgroups, Group},
-    frame::Nonce,
-    process::{self, Usage},
-    python::Interpreter,
-    sandbox::{Ended, InfrastructureError, Raw, Request, Sandbox},
-    watch::{Clock, KEPT_OUTPUT, START_LIMIT, Watch},
-};
+use crate::jail::arguments::{Descriptors, arguments};
+use crate::jail::cgroup::{self, Cgroups, Group};
+use crate::jail::process::{self, Usage};
+use crate::jail::python::Interpreter;
+use crate::jail::watch::{Clock, KEPT_OUTPUT, START_LIMIT, Watch};
+use crate::sandbox::{Ended, InfrastructureError, Raw, Request, Sandbox};
+use crate::wire::frame::Nonce;
 
 /// The program for one candidate in an interpreter of its own.
-pub(crate) const COLD: &str = concat!(include_str!("runner.py"), "\n", include_str!("cold.py"));
+pub(crate) const COLD: &str = concat!(
+    include_str!("inside/runner.py"),
+    "\n",
+    include_str!("inside/cold.py")
+);
 /// How long nsjail gets to end its jail in order before it is killed.
 const GRACE: Duration = Duration::from_secs(2);
 /// Memory in a candidate's control group that is not its own: nsjail's, the interpreter's and the scratch folder's, bytes.

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use groklab_domain::{Value, value::answer_each_other};
 use num_bigint::BigInt;
 
-use crate::frame::{Flaw, Reader};
+use crate::wire::frame::{Flaw, Reader};
 
 /// Deepest nesting accepted; the runner stops at 64.
 const MAX_DEPTH: usize = 70;

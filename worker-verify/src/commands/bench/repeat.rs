@@ -8,12 +8,10 @@ use std::{
     thread,
 };
 
-use crate::{
-    bench::{drive::drive, load::delicate},
-    pool::all_cores,
-    sandbox::Sandbox,
-    verify::Outcome,
-};
+use crate::commands::bench::{drive::drive, load::delicate};
+use crate::judge::pool::all_cores;
+use crate::judge::verify::Outcome;
+use crate::sandbox::Sandbox;
 
 /// Runs `count` candidates quietly and again under load; returns how many differed, and prints the first few.
 ///

@@ -4,13 +4,12 @@ use std::{fs, path::Path};
 
 use nix::unistd::{getegid, geteuid, getgroups};
 
-use crate::{
-    cgroup, isolation,
-    nsjail::{Config, Nsjail},
-    sandbox::Sandbox,
-    selftest::selftest,
-    warm::Warm,
-};
+use crate::commands::selftest::selftest;
+use crate::jail::cgroup;
+use crate::jail::isolation;
+use crate::jail::nsjail::{Config, Nsjail};
+use crate::jail::warm::Warm;
+use crate::sandbox::Sandbox;
 
 /// How a finding counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,11 +13,9 @@ use std::{
 
 use groklab_domain::Verdict;
 
-use crate::{
-    metrics::METRICS,
-    sandbox::Sandbox,
-    verify::{Outcome, Submission, verify},
-};
+use crate::judge::verify::{Outcome, Submission, verify};
+use crate::metrics::METRICS;
+use crate::sandbox::Sandbox;
 
 /// The caller broke it off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

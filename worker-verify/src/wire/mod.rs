@@ -1,0 +1,5 @@
+//! The bytes between the worker and the runner in the jail: frames out of it, requests into it.
+//! Knows how values are written and read, and nothing of jails or verdicts.
+
+pub mod frame;
+pub mod seen;
