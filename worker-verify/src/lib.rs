@@ -1,6 +1,6 @@
-//! Verification: takes candidates out of rollouts, runs them in a sandbox, and makes verdicts outside
-//! it. Distrusts every byte that comes from a candidate, and refuses to work when its sandbox does not
-//! hold.
+//! Verification: takes candidates out of rollouts, runs them in a sandbox, and makes verdicts
+//! outside it. Distrusts every byte that comes from a candidate, and refuses to work when its
+//! sandbox does not hold.
 
 pub mod commands;
 pub mod fake;
@@ -10,13 +10,7 @@ pub mod metrics;
 pub mod sandbox;
 pub mod wire;
 
-pub use commands::work::work;
-pub use jail::{
-    isolation::Isolation,
-    locate::locate,
-    nsjail::{Config, Nsjail},
-    process::return_large_blocks,
-    warm::Warm,
-};
-pub use judge::verify::{Case, Failure, Outcome, Submission, verify};
+pub use commands::work;
+pub use jail::{Config, Isolation, Nsjail, Warm, locate, return_large_blocks};
+pub use judge::{Case, Failure, Outcome, Submission, verify};
 pub use sandbox::{InfrastructureError, Limits, Sandbox};

@@ -1,9 +1,9 @@
-//! `worker-verify check`: candidates in, verdicts out, one JSON object a line, in input order. A malformed line gets an answer
-//! with its number, and the rest goes on. What has arrived is answered without waiting for more.
+//! `worker-verify check`: candidates in, verdicts out, one JSON object a line, in input order. A
+//! malformed line gets an answer with its number, and the rest goes on. What has arrived is
+//! answered without waiting for more.
 
 use std::{
     io::{self, BufRead, Read as _, Write},
-    num::NonZero,
     sync::{
         atomic::AtomicBool,
         mpsc::{Receiver, sync_channel},
@@ -17,15 +17,15 @@ use groklab_runtime::process::USAGE;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::commands::line::{self, MAX_LINE};
-use crate::judge::pool::verify_all;
-use crate::judge::verify::Outcome;
-use crate::sandbox::Sandbox;
+use crate::{
+    commands::line::{self, MAX_LINE_BYTES},
+    judge::{Failure, Outcome, pool::Pool},
+};
 
 /// Most lines verified at a time, and most read ahead.
-const BATCH: usize = 256;
+const MAX_BATCH_LINES: usize = 256;
 /// A batch takes no further line once it has so many bytes.
-const BATCH_BYTES: usize = 64 << 20;
+const MAX_BATCH_BYTES: usize = 64 << 20;
 
 #[derive(Serialize)]
 struct Answer<'a> {
@@ -47,6 +47,16 @@ struct AnswerFailure<'a> {
     expected: &'a str,
 }
 
+impl<'a> AnswerFailure<'a> {
+    fn of(failure: &'a Failure) -> Self {
+        Self {
+            case: failure.case,
+            got: failure.got.as_deref(),
+            expected: &failure.expected,
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct Refusal<'a> {
     line: usize,
@@ -66,8 +76,9 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// The exit code that `--help` documents. What has no verdict for reasons of ours comes first: the same lines may get one on
-    /// another try, and until then the answers are not to be relied on as a whole.
+    /// The exit code that `--help` documents. What has no verdict for reasons of ours comes first:
+    /// the same lines may get one on another try, and until then the answers are not to be relied
+    /// on as a whole.
     pub fn exit_code(&self) -> u8 {
         match (self.infrastructure_errors, self.malformed) {
             (0, 0) => 0,
@@ -78,20 +89,19 @@ impl Summary {
 
     /// What was not done, if anything, for people.
     pub fn complaint(&self) -> Option<String> {
-        let judged = |count| format!("candidates that the sandbox could not judge: {count}");
-        let read = |line| {
-            format!(
-                "malformed lines: {}, the first is line {line}",
-                self.malformed
-            )
-        };
-        let broken = Some(self.infrastructure_errors)
-            .filter(|count| *count > 0)
-            .map(judged);
-        let complaints: Vec<String> = broken
-            .into_iter()
-            .chain(self.first_malformed.map(read))
-            .collect();
+        let mut complaints = Vec::new();
+        if self.infrastructure_errors > 0 {
+            let count = self.infrastructure_errors;
+            complaints.push(format!(
+                "candidates that the sandbox could not judge: {count}"
+            ));
+        }
+        if let Some(line) = self.first_malformed {
+            let count = self.malformed;
+            complaints.push(format!(
+                "malformed lines: {count}, the first is line {line}"
+            ));
+        }
         if complaints.is_empty() {
             None
         } else {
@@ -111,13 +121,13 @@ pub enum Error {
     Write(#[source] io::Error),
 }
 
-/// Answers every line of `input` on `output`: JSON with `json`, else `id verdict passed/total error`.
+/// Answers every line of `input` on `output`: JSON with `json`, else `id verdict passed/total
+/// error`.
 ///
 /// # Errors
 /// Reading or writing: nobody gets the answers that are missing.
 pub fn check(
-    sandbox: &dyn Sandbox,
-    threads: NonZero<usize>,
+    pool: Pool<'_>,
     input: impl BufRead + Send + 'static,
     output: impl Write,
     json: bool,
@@ -131,13 +141,15 @@ pub fn check(
     while let Ok(first) = lines.recv() {
         // Only what is there already: whoever writes a line and waits for its answer gets it.
         let mut batch = vec![first.map_err(Error::Read)?];
-        while batch.len() < BATCH
-            && batch.iter().map(|(_, line)| line.len()).sum::<usize>() < BATCH_BYTES
-        {
+        let mut bytes = batch[0].1.len();
+        while batch.len() < MAX_BATCH_LINES && bytes < MAX_BATCH_BYTES {
+            // Whoever is still writing gets the next batch.
             let Ok(line) = lines.try_recv() else { break };
-            batch.push(line.map_err(Error::Read)?);
+            let line = line.map_err(Error::Read)?;
+            bytes += line.1.len();
+            batch.push(line);
         }
-        check_batch(sandbox, threads, &batch, &mut printer).map_err(Error::Write)?;
+        check_batch(pool, &batch, &mut printer).map_err(Error::Write)?;
     }
     Ok(printer.summary)
 }
@@ -145,12 +157,12 @@ pub fn check(
 /// A line's number, from 1, and its bytes.
 type NumberedLine = (usize, Vec<u8>);
 
-/// Reads lines on a thread of its own, at most a batch ahead. The thread ends with the input, or after one more line once
-/// nobody listens; it is not waited for, as a read can't be broken off.
+/// Reads lines on a thread of its own, at most a batch ahead. The thread ends with the input, or
+/// after one more line once nobody listens; it is not waited for, as a read can't be broken off.
 fn read_ahead(
     mut input: impl BufRead + Send + 'static,
 ) -> io::Result<Receiver<io::Result<NumberedLine>>> {
-    let (sender, receiver) = sync_channel(BATCH);
+    let (sender, receiver) = sync_channel(MAX_BATCH_LINES);
     let read = move || {
         for number in 1.. {
             let line = read_line(&mut input).transpose();
@@ -167,59 +179,56 @@ fn read_ahead(
     Ok(receiver)
 }
 
-/// The next line without its end; of one that is too long only one byte more than is allowed. Nothing at the end of the input.
+/// The next line without its end; of one that is too long only one byte more than is allowed.
+/// Nothing at the end of the input.
 fn read_line(input: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
     let mut line = Vec::new();
-    if input
-        .by_ref()
-        .take(MAX_LINE as u64 + 1)
-        .read_until(b'\n', &mut line)?
-        == 0
-    {
+    let mut limited = input.by_ref().take(MAX_LINE_BYTES as u64 + 1);
+    if limited.read_until(b'\n', &mut line)? == 0 {
         return Ok(None);
     }
     if line.last() == Some(&b'\n') {
         line.pop();
-    } else if line.len() > MAX_LINE {
+    } else if line.len() > MAX_LINE_BYTES {
+        // The rest would otherwise be read as a line of its own.
         input.skip_until(b'\n')?;
     }
     Ok(Some(line))
 }
 
 fn check_batch<W: Write>(
-    sandbox: &dyn Sandbox,
-    threads: NonZero<usize>,
+    pool: Pool<'_>,
     batch: &[NumberedLine],
     printer: &mut Printer<W>,
 ) -> io::Result<()> {
     let mut submissions = Vec::new();
     let mut lines = Vec::new();
-    for (number, line) in batch
-        .iter()
-        .filter(|(_, line)| !line.trim_ascii().is_empty())
-    {
-        lines.push(
-            line::parse(line)
-                .map(|(id, submission)| {
-                    submissions.push(submission);
-                    id
-                })
-                .map_err(|error| (*number, error)),
-        );
+    for (number, line) in batch {
+        // A blank line is no candidate, and no mistake either.
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        match line::parse(line) {
+            Ok((id, submission)) => {
+                submissions.push(submission);
+                lines.push(Ok(id));
+            }
+            Err(error) => lines.push(Err((*number, error))),
+        }
     }
     let never = AtomicBool::new(false);
-    let outcomes =
-        verify_all(sandbox, &submissions, threads, &never, &|_| ()).expect("nobody cancels");
-    let mut outcomes = outcomes.iter();
+    let outcomes = pool.verify_all(&submissions, &never, &|_| ());
+    let mut outcomes = outcomes.expect("nobody cancels").into_iter();
     for line in &lines {
         match line {
-            Ok(id) => printer.answer(
-                id,
-                outcomes.next().expect("every submission has an outcome"),
-            )?,
+            Ok(id) => {
+                let outcome = outcomes.next().expect("every submission has an outcome");
+                printer.answer(id, &outcome)?;
+            }
             Err((number, error)) => printer.refuse(*number, error)?,
         }
     }
+    // Whoever waits for an answer before writing the next line would wait for ever.
     printer.output.flush()
 }
 
@@ -233,20 +242,17 @@ impl<W: Write> Printer<W> {
     fn answer(&mut self, id: &RawValue, outcome: &Outcome) -> io::Result<()> {
         match outcome.verdict {
             Verdict::Passed => self.summary.passed += 1,
+            // This is no statement about the candidate, so it has neither passed nor failed.
             Verdict::InfrastructureError => self.summary.infrastructure_errors += 1,
             _ => self.summary.failed += 1,
         }
-        let failure = outcome.first_failure.as_ref();
+        let first_failure = outcome.first_failure.as_ref();
         let answer = Answer {
             id,
             verdict: outcome.verdict,
             passed: outcome.visible.passed + outcome.hidden.passed,
             total: outcome.visible.total + outcome.hidden.total,
-            first_failure: failure.map(|f| AnswerFailure {
-                case: f.case,
-                got: f.got.as_deref(),
-                expected: &f.expected,
-            }),
+            first_failure: first_failure.map(AnswerFailure::of),
             error: outcome.error.as_deref(),
             cpu_ms: milliseconds(outcome.cpu),
             wall_ms: milliseconds(outcome.wall),
@@ -283,9 +289,10 @@ impl<W: Write> Printer<W> {
 
 /// An id for people: a text without its quotes, unless it would break the line.
 fn shown(id: &RawValue) -> String {
-    let text = serde_json::from_str::<String>(id.get()).ok();
-    text.filter(|text| !text.chars().any(char::is_control))
-        .unwrap_or_else(|| id.get().to_owned())
+    match serde_json::from_str::<String>(id.get()) {
+        Ok(text) if !text.chars().any(char::is_control) => text,
+        _ => id.get().to_owned(),
+    }
 }
 
 fn milliseconds(time: Duration) -> f64 {
@@ -295,9 +302,25 @@ fn milliseconds(time: Duration) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fake::{Fake, Step};
+    use crate::{
+        fake::{Fake, Step},
+        metrics::Metrics,
+    };
     use groklab_domain::Value;
-    use std::{io::BufReader, os::unix::net::UnixStream};
+    use std::{io::BufReader, num::NonZero, os::unix::net::UnixStream};
+
+    fn check_one_by_one(
+        sandbox: &Fake,
+        input: impl BufRead + Send + 'static,
+        output: impl Write,
+    ) -> Summary {
+        let pool = Pool {
+            sandbox,
+            threads: NonZero::<usize>::MIN,
+            metrics: &Metrics::default(),
+        };
+        check(pool, input, output, false).unwrap()
+    }
 
     #[test]
     fn a_line_is_answered_while_the_input_stays_open() {
@@ -306,17 +329,17 @@ mod tests {
             .unwrap();
         let checking = thread::spawn(move || {
             let sandbox = Fake::default().with("one", "solve", |_| Step::Return(Value::int(1)));
-            check(
-                &sandbox,
-                NonZero::<usize>::MIN,
-                BufReader::new(theirs.try_clone().unwrap()),
-                theirs,
-                false,
-            )
+            let input = BufReader::new(theirs.try_clone().unwrap());
+            check_one_by_one(&sandbox, input, theirs)
         });
         let mut answers = BufReader::new(ours.try_clone().unwrap()).lines();
         for id in ["a", "b"] {
-            writeln!(ours, r#"{{"id": "{id}", "code": "one", "entry": "solve", "cases": [{{"args": [], "expected": 1}}]}}"#).unwrap();
+            let case = r#"{"args": [], "expected": 1}"#;
+            writeln!(
+                ours,
+                r#"{{"id": "{id}", "code": "one", "entry": "solve", "cases": [{case}]}}"#
+            )
+            .unwrap();
             assert_eq!(
                 answers.next().unwrap().unwrap(),
                 format!("{id}\tpassed\t1/1\t")
@@ -324,7 +347,7 @@ mod tests {
         }
         ours.shutdown(std::net::Shutdown::Write).unwrap();
         assert_eq!(
-            checking.join().unwrap().unwrap(),
+            checking.join().unwrap(),
             Summary {
                 passed: 2,
                 ..Summary::default()
@@ -357,12 +380,13 @@ mod tests {
                 &mixed,
                 1,
                 Some(
-                    "candidates that the sandbox could not judge: 1; malformed lines: 2, the first is line 2",
+                    "candidates that the sandbox could not judge: 1; \
+                     malformed lines: 2, the first is line 2",
                 ),
             ),
         ] {
             let input = io::Cursor::new(input.clone());
-            let summary = check(&sandbox, NonZero::<usize>::MIN, input, io::sink(), false).unwrap();
+            let summary = check_one_by_one(&sandbox, input, io::sink());
             assert_eq!(
                 (summary.exit_code(), summary.complaint().as_deref()),
                 (code, complaint)

@@ -1,15 +1,15 @@
-//! `worker-verify doctor`: what isolates on this machine, what is missing, and the fix. Changes nothing.
+//! `worker-verify doctor`: what isolates on this machine, what is missing, and the fix. Changes
+//! nothing.
 
 use std::{fs, path::Path};
 
 use nix::unistd::{getegid, geteuid, getgroups};
 
-use crate::commands::selftest::selftest;
-use crate::jail::cgroup;
-use crate::jail::isolation;
-use crate::jail::nsjail::{Config, Nsjail};
-use crate::jail::warm::Warm;
-use crate::sandbox::Sandbox;
+use crate::{
+    commands::selftest::selftest,
+    jail::{Config, Nsjail, Warm, cgroup, isolation},
+    sandbox::Sandbox,
+};
 
 /// How a finding counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +41,8 @@ impl Finding {
     }
 }
 
-/// Looks at everything the worker needs, ending with the self-test on the cold path and, unless it is not to be used, the warm.
+/// Looks at everything the worker needs, ending with the self-test on the cold path and, unless it
+/// is not to be used, the warm.
 pub fn examine(config: &Config, path: isolation::Path) -> Vec<Finding> {
     let mut findings = vec![
         user(),
@@ -53,6 +54,7 @@ pub fn examine(config: &Config, path: isolation::Path) -> Vec<Finding> {
     let cold = match Nsjail::new(config) {
         Ok(cold) => cold,
         Err(error) => {
+            // Without the programs there is nothing to test.
             findings.push(finding(Level::Missing, "programs", error.to_string()));
             return findings;
         }
@@ -97,56 +99,64 @@ fn user() -> Finding {
     let details = if user.is_root() {
         "root; candidates run as nobody (65534) inside and outside".to_owned()
     } else {
-        let listed = getgroups().unwrap_or_default();
-        let others: Vec<String> = listed
-            .iter()
-            .filter(|group| **group != getegid())
-            .map(ToString::to_string)
-            .collect();
-        let groups = if others.is_empty() {
-            String::new()
-        } else {
-            format!(", in its groups {}", others.join(" "))
-        };
+        // An unprivileged user can't give up its groups, so candidates keep them outside.
+        let mut groups = String::new();
+        for group in getgroups().unwrap_or_default() {
+            if group != getegid() {
+                groups.push_str(if groups.is_empty() {
+                    ", in its groups "
+                } else {
+                    " "
+                });
+                groups.push_str(&group.to_string());
+            }
+        }
         format!("user {user}; candidates run as nobody inside and as user {user}{groups} outside")
     };
     finding(Level::Good, "user mapping", details)
 }
 
 fn user_namespaces() -> Finding {
-    let number = |path: &str| {
-        fs::read_to_string(path)
-            .ok()
-            .and_then(|text| text.trim().parse::<u64>().ok())
-    };
     let privileged = geteuid().is_root();
-    if number("/proc/sys/user/max_user_namespaces") == Some(0) {
+    if setting("user/max_user_namespaces") == Some(0) {
         return finding(
             Level::Missing,
             "user namespaces",
             "switched off; run `sysctl user.max_user_namespaces=10000`",
         );
     }
-    if !privileged && number("/proc/sys/kernel/unprivileged_userns_clone") == Some(0) {
+    // Only some distributions' kernels have this setting, Debian's among them.
+    if !privileged && setting("kernel/unprivileged_userns_clone") == Some(0) {
         return finding(
             Level::Missing,
             "user namespaces",
             "only for root; run `sysctl kernel.unprivileged_userns_clone=1`",
         );
     }
-    if !privileged && number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == Some(1) {
-        let fix = "restricted by AppArmor; run `sysctl kernel.apparmor_restrict_unprivileged_userns=0` or give nsjail a profile";
+    // Ubuntu's, from 23.10.
+    if !privileged && setting("kernel/apparmor_restrict_unprivileged_userns") == Some(1) {
+        let fix = "restricted by AppArmor; \
+                   run `sysctl kernel.apparmor_restrict_unprivileged_userns=0` \
+                   or give nsjail a profile";
         return finding(Level::Missing, "user namespaces", fix);
     }
     finding(Level::Good, "user namespaces", "available")
 }
 
+/// A number below `/proc/sys`, where this kernel has it.
+fn setting(name: &str) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/sys/{name}")).ok()?;
+    text.trim().parse().ok()
+}
+
 fn namespaces() -> Finding {
     const KINDS: [&str; 7] = ["user", "pid", "mnt", "net", "ipc", "uts", "cgroup"];
-    let missing: Vec<_> = KINDS
-        .into_iter()
-        .filter(|kind| !Path::new("/proc/self/ns").join(kind).exists())
-        .collect();
+    let mut missing = Vec::new();
+    for kind in KINDS {
+        if !Path::new("/proc/self/ns").join(kind).exists() {
+            missing.push(kind);
+        }
+    }
     if missing.is_empty() {
         finding(Level::Good, "namespaces", KINDS.join(" "))
     } else {
@@ -160,6 +170,7 @@ fn namespaces() -> Finding {
 
 fn seccomp() -> Finding {
     let actions = fs::read_to_string("/proc/sys/kernel/seccomp/actions_avail").unwrap_or_default();
+    // A forbidden call must end all threads, which older kernels can't do.
     if actions.contains("kill_process") {
         finding(
             Level::Good,
@@ -184,8 +195,10 @@ fn cgroups() -> Finding {
             format!("{}; one per zygote", found.describe()),
         );
     }
-    let weaker = "memory is limited per process, not per candidate, and peak memory is that of its largest process";
-    let fix = "run as root with a memory controller, or have the worker's cgroup delegated to its user (systemd: Delegate=yes)";
+    let weaker = "memory is limited per process, not per candidate, \
+                  and peak memory is that of its largest process";
+    let fix = "run as root with a memory controller, \
+               or have the worker's cgroup delegated to its user (systemd: Delegate=yes)";
     finding(
         Level::Weak,
         "cgroups",

@@ -5,4 +5,6 @@ pub mod check;
 pub mod doctor;
 mod line;
 pub mod selftest;
-pub(crate) mod work;
+mod work;
+
+pub use work::work;

@@ -1,27 +1,48 @@
-//! Proves the sandbox before it is trusted: an honest candidate must pass and each attack must be stopped, here, now, as this
-//! user. Whatever gets through, or can't be tried, is a reason not to start.
+//! Proves the sandbox before it is trusted: an honest candidate must pass and each attack must be
+//! stopped, here, now, as this user. Whatever gets through, or can't be tried, is a reason not to
+//! start.
 
 use std::{fmt, sync::atomic::AtomicBool, time::Duration};
 
 use groklab_domain::{Value, Verdict};
 
-use crate::judge::pool::{all_cores, verify_all};
-use crate::judge::verify::{Case, Outcome, Submission};
-use crate::sandbox::{Limits, Sandbox};
+use crate::{
+    jail::Isolation,
+    judge::{
+        Case, Outcome, Submission,
+        pool::{Pool, all_cores},
+    },
+    metrics::Metrics,
+    sandbox::{Limits, Sandbox},
+};
 
-/// One attempt: code that defines `solve()`, and what must come of it. Code that must pass returns `"stopped"`.
+/// CPU time of a probe whose time runs out for certain: short, so that the whole stays quick.
+const ENDLESS_PROBE_CPU: Duration = Duration::from_millis(250);
+/// CPU time of the others: enough for a machine that is busy with other work.
+const PROBE_CPU: Duration = Duration::from_secs(2);
+
+/// One attempt: code that defines `solve()`, and what must come of it. Code that must pass returns
+/// `"stopped"`.
 struct Probe {
     name: &'static str,
     code: &'static str,
     must: &'static [Verdict],
 }
 
-/// Attempts that end by being told no: the code itself reports it.
+/// For attempts that the sandbox answers with an error: the code itself reports it.
 const STOPPED: &[Verdict] = &[Verdict::Passed];
 
 const PROBES: &[Probe] = &[
-    Probe { name: "an honest candidate passes", code: "def solve(): return 'stopped'", must: &[Verdict::Passed] },
-    Probe { name: "a wrong answer fails", code: "def solve(): return 'wrong'", must: &[Verdict::WrongAnswer] },
+    Probe {
+        name: "an honest candidate passes",
+        code: "def solve(): return 'stopped'",
+        must: &[Verdict::Passed],
+    },
+    Probe {
+        name: "a wrong answer fails",
+        code: "def solve(): return 'wrong'",
+        must: &[Verdict::WrongAnswer],
+    },
     Probe {
         name: "network: sockets are refused",
         code: "
@@ -39,7 +60,8 @@ def solve():
         code: "
 import os
 def solve():
-    for folder in ('/', '/usr', '/usr/lib', '/lib', '/lib64', '/dev/shm', '/proc', '/sys', os.path.dirname(os.__file__)):
+    folders = ['/', '/usr', '/usr/lib', '/lib', '/lib64', '/dev/shm', '/proc', '/sys']
+    for folder in folders + [os.path.dirname(os.__file__)]:
         try: open(folder + '/groklab-probe', 'w')
         except OSError: continue
         return folder
@@ -52,7 +74,8 @@ def solve():
         code: "
 import os
 def solve():
-    for path in ('/etc/passwd', '/proc/self/environ', '/proc/1/maps', '/sys/kernel', '/root', '/home', '/dev', '/bin', '/var'):
+    for path in ('/etc/passwd', '/proc/self/environ', '/proc/1/maps', '/sys/kernel', '/root',
+                 '/home', '/dev', '/bin', '/var'):
         if os.path.exists(path): return path
     return 'stopped' if dict(os.environ) == {'PYTHONHASHSEED': '0'} else 'environment'",
         must: STOPPED,
@@ -75,8 +98,9 @@ def solve():
     # An unprivileged user can't give up its groups: each shows as nobody's.
     identity = (os.getpid(), {os.getuid(), os.getgid(), *os.getgroups()})
     if identity != (1, {65534}): return identity
-    for call in (lambda: os.setuid(0), lambda: os.setgid(0), lambda: os.mknod('/tmp/d', 0o20600, 0x103)):
-        try: call()
+    for call, arguments in ((os.setuid, (0,)), (os.setgid, (0,)),
+                            (os.mknod, ('/tmp/d', 0o20600, 0x103))):
+        try: call(*arguments)
         except OSError: continue
         return 'privilege'
     return 'stopped'",
@@ -95,16 +119,36 @@ def solve():
             os._exit(0)",
         must: STOPPED,
     },
-    Probe { name: "memory: a large allocation fails", code: "def solve(): return len(bytearray(8 << 30))", must: &[Verdict::OutOfMemory] },
-    Probe { name: "time: an endless loop is ended", code: "def solve():\n    while True: pass", must: &[Verdict::Timeout] },
-    Probe { name: "time: a sleep is ended", code: "import time\ndef solve(): time.sleep(60)", must: &[Verdict::Timeout] },
+    Probe {
+        name: "memory: a large allocation fails",
+        code: "def solve(): return len(bytearray(8 << 30))",
+        must: &[Verdict::OutOfMemory],
+    },
+    Probe {
+        name: "time: an endless loop is ended",
+        code: "def solve():\n    while True: pass",
+        must: &[Verdict::Timeout],
+    },
+    Probe {
+        name: "time: a sleep is ended",
+        code: "import time\ndef solve(): time.sleep(60)",
+        must: &[Verdict::Timeout],
+    },
     Probe {
         name: "output: an endless print is ended",
         code: "def solve():\n    while True: print('x' * 10000)",
         must: &[Verdict::OutputLimit],
     },
-    Probe { name: "verdict: leaving with status 0 is no pass", code: "import os\nos._exit(0)", must: &[Verdict::RuntimeError] },
-    Probe { name: "verdict: an exit status is not taken for a signal", code: "import os\nos._exit(159)", must: &[Verdict::RuntimeError] },
+    Probe {
+        name: "verdict: leaving with status 0 is no pass",
+        code: "import os\nos._exit(0)",
+        must: &[Verdict::RuntimeError],
+    },
+    Probe {
+        name: "verdict: an exit status is not taken for a signal",
+        code: "import os\nos._exit(159)",
+        must: &[Verdict::RuntimeError],
+    },
     Probe {
         name: "verdict: no limit that ends it as if from outside",
         code: "
@@ -137,7 +181,9 @@ def solve(): return Yes('stopped')",
     },
     Probe {
         name: "system calls: clone into a namespace is forbidden",
-        code: "import ctypes\ndef solve(): return ctypes.CDLL(None).syscall(56, 0x10000011, 0, 0, 0, 0)",
+        code: "
+import ctypes
+def solve(): return ctypes.CDLL(None).syscall(56, 0x10000011, 0, 0, 0, 0)",
         must: &[Verdict::Forbidden],
     },
     Probe {
@@ -147,7 +193,8 @@ import ctypes, errno
 def solve():
     libc = ctypes.CDLL(None, use_errno=True)
     for number in (435, 447, 461, 0x40000000 + 39):
-        if libc.syscall(number, 0, 0, 0) != -1 or ctypes.get_errno() != errno.ENOSYS: return number
+        if libc.syscall(number, 0, 0, 0) != -1: return number
+        if ctypes.get_errno() != errno.ENOSYS: return number
     return 'stopped'",
         must: STOPPED,
     },
@@ -167,48 +214,66 @@ pub struct Failed(pub Vec<Breach>);
 impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the sandbox failed its self-test")?;
-        self.0
-            .iter()
-            .try_for_each(|breach| write!(f, "; {}: {}", breach.probe, breach.seen))
+        for breach in &self.0 {
+            write!(f, "; {}: {}", breach.probe, breach.seen)?;
+        }
+        Ok(())
     }
+}
+
+/// Runs the self-test on every path that will be used, and returns how many probes held.
+///
+/// # Errors
+/// What did not hold, on the first path that fails.
+pub fn prove(isolation: &Isolation) -> Result<usize, Failed> {
+    let mut held = 0;
+    for path in isolation.paths() {
+        held += selftest(path)?.len();
+    }
+    Ok(held)
 }
 
 /// Runs every probe. Returns their names if all were as they must be.
 ///
 /// # Errors
-/// Everything that was not.
+/// Every probe that did not hold, with what was seen.
 pub fn selftest(sandbox: &dyn Sandbox) -> Result<Vec<&'static str>, Failed> {
     let submissions: Vec<Submission> = PROBES.iter().map(submission).collect();
-    let never = AtomicBool::new(false);
-    let outcomes =
-        verify_all(sandbox, &submissions, all_cores(), &never, &|_| ()).expect("nobody cancels");
-    let breaches: Vec<Breach> = PROBES
-        .iter()
-        .zip(&outcomes)
-        .filter(|(probe, outcome)| !probe.must.contains(&outcome.verdict))
-        .map(breach)
-        .collect();
-    if outcomes
-        .first()
-        .is_some_and(|honest| honest.verdict == Verdict::InfrastructureError)
-    {
-        // Nothing runs at all: one reason says it.
-        return Err(Failed(breaches.into_iter().take(1).collect()));
+    let pool = Pool {
+        sandbox,
+        threads: all_cores(),
+        // Probes are not to be counted among the candidates.
+        metrics: &Metrics::default(),
+    };
+    let outcomes = pool.verify_all(&submissions, &AtomicBool::new(false), &|_| ());
+    let outcomes = outcomes.expect("nobody cancels");
+    let (mut held, mut breaches) = (Vec::new(), Vec::new());
+    for (probe, outcome) in PROBES.iter().zip(&outcomes) {
+        // Some attacks may end in more than one way.
+        if probe.must.contains(&outcome.verdict) {
+            held.push(probe.name);
+        } else {
+            breaches.push(breach(probe, outcome));
+        }
+    }
+    // The first probe is the honest one.
+    if outcomes[0].verdict == Verdict::InfrastructureError {
+        // If nothing runs at all, every probe fails for the same reason: once is enough.
+        breaches.truncate(1);
     }
     if breaches.is_empty() {
-        Ok(PROBES.iter().map(|probe| probe.name).collect())
+        Ok(held)
     } else {
         Err(Failed(breaches))
     }
 }
 
-/// Short where the time runs out for certain, so that the whole stays quick; elsewhere enough for a machine busy with other work.
 fn submission(probe: &Probe) -> Submission {
-    let cpu = Duration::from_millis(if probe.must == [Verdict::Timeout] {
-        250
+    let cpu = if probe.must == [Verdict::Timeout] {
+        ENDLESS_PROBE_CPU
     } else {
-        2000
-    });
+        PROBE_CPU
+    };
     Submission {
         text: probe.code.as_bytes().to_vec(),
         candidate: None,
@@ -225,18 +290,14 @@ fn submission(probe: &Probe) -> Submission {
     }
 }
 
-fn breach((probe, outcome): (&Probe, &Outcome)) -> Breach {
-    let got = outcome
-        .first_failure
-        .as_ref()
-        .and_then(|failure| failure.got.clone());
-    let details = [got, outcome.error.clone()]
-        .into_iter()
-        .flatten()
-        .collect::<Vec<_>>()
-        .join("; ");
+fn breach(probe: &Probe, outcome: &Outcome) -> Breach {
+    let mut details = Vec::new();
+    if let Some(failure) = &outcome.first_failure {
+        details.extend(failure.got.as_deref());
+    }
+    details.extend(outcome.error.as_deref());
     Breach {
         probe: probe.name,
-        seen: format!("{} {details}", outcome.verdict),
+        seen: format!("{} {}", outcome.verdict, details.join("; ")),
     }
 }

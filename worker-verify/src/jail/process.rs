@@ -1,5 +1,5 @@
-//! The few system calls that the standard library has no words for: sealed memory files, pidfds, reaping with usage, CPU
-//! time of a process tree. Knows nothing of jails.
+//! The few system calls that the standard library has no words for: sealed memory files, pidfds,
+//! reaping with usage, CPU time of a process tree. Knows nothing of jails.
 
 use std::{
     fs::{self, File},
@@ -18,7 +18,9 @@ use nix::{
 };
 
 /// Signals that may wait for all jails of a user together; Python code queues none.
-const WAITING_SIGNALS: libc::rlim_t = 256;
+const MAX_WAITING_SIGNALS: libc::rlim_t = 256;
+/// The unit in which /proc counts CPU time, the same on every Linux.
+const TICKS_PER_SECOND: f64 = 100.0;
 
 /// An anonymous file with this content, at its beginning, that nobody can change.
 pub fn sealed_file(content: &[u8]) -> io::Result<File> {
@@ -61,6 +63,7 @@ pub fn drain(pipe: &mut File, mut take: impl FnMut(&[u8]) -> bool) -> io::Result
         match pipe.read(&mut chunk) {
             Ok(0) => return Ok(false),
             Ok(count) => {
+                // A writer that is faster than we are would otherwise keep us here for ever.
                 if !take(&chunk[..count]) {
                     return Ok(true);
                 }
@@ -76,6 +79,7 @@ pub fn drain(pipe: &mut File, mut take: impl FnMut(&[u8]) -> bool) -> io::Result
 pub fn pidfd(pid: i32) -> io::Result<OwnedFd> {
     // SAFETY: pidfd_open takes two integers and touches no memory of ours.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    // The kernel returns a long; a descriptor fits into an int.
     let fd = i32::try_from(fd).map_err(io::Error::other)?;
     if fd < 0 {
         return Err(io::Error::last_os_error());
@@ -88,7 +92,8 @@ pub fn pidfd(pid: i32) -> io::Result<OwnedFd> {
 #[derive(Debug, Clone, Copy)]
 pub struct Usage {
     pub cpu: Duration,
-    /// `ru_maxrss`: of the largest single process, and no less than what the forking process had resident.
+    /// `ru_maxrss`: of the largest single process, and no less than what the forking process had
+    /// resident.
     pub peak_memory_bytes: u64,
 }
 
@@ -118,8 +123,9 @@ pub fn reap(pid: i32) -> io::Result<(i32, Usage)> {
 }
 
 fn from_timeval(time: libc::timeval) -> Duration {
-    let part = |n: i64| u64::try_from(n).unwrap_or(0);
-    Duration::from_secs(part(time.tv_sec)) + Duration::from_micros(part(time.tv_usec))
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let micros = u64::try_from(time.tv_usec).unwrap_or(0);
+    Duration::from_secs(seconds) + Duration::from_micros(micros)
 }
 
 /// CPU time that process `pid` alone has used, by the kernel's precise clock.
@@ -128,23 +134,24 @@ pub fn cpu_clock(pid: i32) -> Option<Duration> {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    // The kernel's encoding of "the CPU clock of process pid": the complement, shifted, with CPUCLOCK_SCHED (2).
+    // The kernel's encoding of "the CPU clock of process pid": the complement, shifted, with
+    // CPUCLOCK_SCHED (2).
     let clock = (!pid << 3) | 2;
     // SAFETY: the pointer is to a live local.
-    let done = unsafe { libc::clock_gettime(clock, &raw mut time) } == 0;
-    done.then(|| {
-        Duration::new(
-            u64::try_from(time.tv_sec).unwrap_or(0),
-            u32::try_from(time.tv_nsec).unwrap_or(0),
-        )
-    })
+    if unsafe { libc::clock_gettime(clock, &raw mut time) } != 0 {
+        return None;
+    }
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let nanos = u32::try_from(time.tv_nsec).unwrap_or(0);
+    Some(Duration::new(seconds, nanos))
 }
 
-/// CPU time of `pid`, its living descendants and those they have reaped, in steps of a clock tick. What can't be read counts
-/// as nothing: the limits inside the jail still hold then.
+/// CPU time of `pid`, its living descendants and those they have reaped, in steps of a clock tick.
+/// What can't be read counts as nothing: the limits inside the jail still hold then.
 pub fn tree_cpu(pid: i32) -> Duration {
     let mut total = own_and_reaped(pid).unwrap_or_default();
     for child in children(pid) {
+        // A child that ends meanwhile is counted with the process that reaps it.
         total += tree_cpu(child);
     }
     total
@@ -152,43 +159,35 @@ pub fn tree_cpu(pid: i32) -> Duration {
 
 /// The children of `pid`, whichever of its threads made them.
 pub fn children(pid: i32) -> Vec<i32> {
-    let threads = fs::read_dir(format!("/proc/{pid}/task"))
-        .into_iter()
-        .flatten()
-        .flatten();
-    let listed = threads
-        .map(|thread| fs::read_to_string(thread.path().join("children")).unwrap_or_default());
-    listed
-        .flat_map(|listed| {
-            listed
-                .split_whitespace()
-                .filter_map(|child| child.parse().ok())
-                .collect::<Vec<_>>()
-        })
-        .collect()
+    let mut children = Vec::new();
+    let threads = fs::read_dir(format!("/proc/{pid}/task"));
+    for thread in threads.into_iter().flatten().flatten() {
+        let listed = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+        children.extend(listed.split_whitespace().flat_map(str::parse::<i32>));
+    }
+    children
 }
 
 /// Resident size of `pid`, KiB.
 pub fn resident_kib(pid: i32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    status.lines().find_map(|line| {
-        line.strip_prefix("VmRSS:")?
-            .trim()
-            .strip_suffix(" kB")?
-            .parse()
-            .ok()
-    })
+    let mut lines = status.lines();
+    let size = lines.find_map(|line| line.strip_prefix("VmRSS:"))?;
+    size.trim().strip_suffix(" kB")?.parse().ok()
 }
 
 fn own_and_reaped(pid: i32) -> Option<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // Fields after the name in parentheses: the 12th to 15th are user and system time, own and of reaped children.
-    let fields = stat.rsplit_once(") ")?.1.split(' ').skip(11).take(4);
-    let ticks: u64 = fields.filter_map(|field| field.parse::<u64>().ok()).sum();
-    Some(Duration::from_secs_f64(ticks as f64 / 100.0))
+    // Fields after the name in parentheses: the 12th to 15th are user and system time, own and of
+    // reaped children.
+    let (_, fields) = stat.rsplit_once(") ")?;
+    let fields = fields.split(' ').skip(11).take(4);
+    let ticks: u64 = fields.flat_map(str::parse::<u64>).sum();
+    Some(Duration::from_secs_f64(ticks as f64 / TICKS_PER_SECOND))
 }
 
-/// Lets the next program that this process executes inherit `fd`. For use between fork and exec: makes one system call.
+/// Lets the next program that this process executes inherit `fd`. For use between fork and exec:
+/// makes one system call.
 pub fn inherit(fd: i32) -> io::Result<()> {
     // SAFETY: F_SETFD takes an integer and touches no memory of ours.
     if unsafe { libc::fcntl(fd, libc::F_SETFD, 0) } < 0 {
@@ -198,8 +197,9 @@ pub fn inherit(fd: i32) -> io::Result<()> {
     }
 }
 
-/// Lets the next program that this process executes inherit `fd` under the number `number`, which must not be in use by anything
-/// that it inherits. For use between fork and exec: makes one system call.
+/// Lets the next program that this process executes inherit `fd` under the number `number`, which
+/// must not be in use by anything that it inherits. For use between fork and exec: makes one system
+/// call.
 pub fn inherit_as(fd: i32, number: i32) -> io::Result<()> {
     if fd == number {
         return inherit(fd);
@@ -212,7 +212,8 @@ pub fn inherit_as(fd: i32, number: i32) -> io::Result<()> {
     }
 }
 
-/// Moves this process into the control group whose `cgroup.procs` is `fd`. For use between fork and exec: makes one system call.
+/// Moves this process into the control group whose `cgroup.procs` is `fd`. For use between fork and
+/// exec: makes one system call.
 pub fn enter(fd: i32) -> io::Result<()> {
     // SAFETY: the buffer is a constant of one byte.
     if unsafe { libc::write(fd, c"0".as_ptr().cast(), 1) } < 0 {
@@ -222,9 +223,10 @@ pub fn enter(fd: i32) -> io::Result<()> {
     }
 }
 
-/// Keeps this process and its children from leaving core files. One byte, not none: with a limit of none the kernel would still
-/// start the machine's crash handler, where there is one. If even that is too much to ask for, the limit is none already.
-/// For use between fork and exec: makes one system call.
+/// Keeps this process and its children from leaving core files. One byte, not none: with a limit of
+/// none the kernel would still start the machine's crash handler, where there is one. If even that
+/// is too much to ask for, the limit is none already. For use between fork and exec: makes one
+/// system call.
 pub fn forbid_core_files() {
     let limit = libc::rlimit {
         rlim_cur: 1,
@@ -234,19 +236,19 @@ pub fn forbid_core_files() {
     unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const limit) };
 }
 
-/// Bounds the signals that may wait for this process and what it starts: they count for the user who runs the worker as well. For use
-/// between fork and exec: makes one system call.
+/// Bounds the signals that may wait for this process and what it starts: they count for the user
+/// who runs the worker as well. For use between fork and exec: makes one system call.
 pub fn limit_waiting_signals() {
     let limit = libc::rlimit {
-        rlim_cur: WAITING_SIGNALS,
-        rlim_max: WAITING_SIGNALS,
+        rlim_cur: MAX_WAITING_SIGNALS,
+        rlim_max: MAX_WAITING_SIGNALS,
     };
     // SAFETY: the pointer is to a live local.
     unsafe { libc::setrlimit(libc::RLIMIT_SIGPENDING, &raw const limit) };
 }
 
-/// Lets the kernel choose this process, and what it starts, first when memory runs out. For use between fork and exec: makes three
-/// system calls.
+/// Lets the kernel choose this process, and what it starts, first when memory runs out. For use
+/// between fork and exec: makes three system calls.
 pub fn go_first() {
     // SAFETY: the path and the buffer are constants; the descriptor is our own.
     unsafe {
@@ -261,7 +263,8 @@ pub fn prefer_for_killing(pid: i32) {
     let _ = fs::write(format!("/proc/{pid}/oom_score_adj"), "1000");
 }
 
-/// Asks the kernel to send `signal` to this process when the thread that started it ends. For use between fork and exec.
+/// Asks the kernel to send `signal` to this process when the thread that started it ends. For use
+/// between fork and exec.
 pub fn die_with_parent(signal: i32) -> io::Result<()> {
     // SAFETY: PR_SET_PDEATHSIG takes an integer and touches no memory of ours.
     if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal) } < 0 {
@@ -271,8 +274,9 @@ pub fn die_with_parent(signal: i32) -> io::Result<()> {
     }
 }
 
-/// Has the allocator return large blocks to the kernel as soon as they are freed. Left alone it keeps blocks as large as the largest
-/// ever freed, for each thread: 8 MiB of a hostile candidate's results would stay.
+/// Has the allocator return large blocks to the kernel as soon as they are freed. Left alone it
+/// keeps blocks as large as the largest ever freed, for each thread: 8 MiB of a hostile candidate's
+/// results would stay.
 pub fn return_large_blocks() {
     // SAFETY: mallopt takes two integers; called before there are other threads.
     unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 20) };

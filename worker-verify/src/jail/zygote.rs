@@ -1,52 +1,48 @@
-//! One zygote: a warm interpreter in a jail of its own that forks a child per candidate. `zygote.py` is its other end.
-//! Starts it, has it run one candidate at a time, and ends it; says afterwards whether it may be used again.
+//! One zygote: a warm interpreter in a jail of its own that forks a child per candidate.
+//! `zygote.py` is its other end. Starts it, has it run one candidate at a time, and ends it; says
+//! afterwards whether it may be used again.
 //!
-//! On the control socket, a message each way a packet: the zygote says `H` when it is up; an order is three limits (u64) and the
-//! scratch folder's options (64 bytes) with four descriptors (the request file, the child's private socket, result pipe, output
-//! pipe); the answer to it comes when the child has ended: its wait status (i32), user and system time in microseconds and largest
-//! resident size in KiB (u64 each). On its private socket the child says `P` once its limits hold and nothing but these four
-//! descriptors is open; only then is the request written, and the answer `G` lets the child read it.
+//! On the control socket, a message each way a packet: the zygote says `H` when it is up; an order
+//! is three limits (u64) and the scratch folder's options (64 bytes) with four descriptors (the
+//! request file, the child's private socket, result pipe, output pipe); the answer to it comes when
+//! the child has ended: its wait status (i32), user and system time in microseconds and largest
+//! resident size in KiB (u64 each). On its private socket the child says `P` once its limits hold
+//! and nothing but these four descriptors is open; only then is the request written, and the answer
+//! `G` lets the child read it.
 
 use std::{
     fs::File,
-    io::{self, IoSlice},
-    os::{
-        fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd, RawFd},
-        unix::process::CommandExt as _,
-    },
-    process::{Command, Stdio},
+    io,
+    os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
     sync::atomic::AtomicBool,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use nix::{
     libc,
     poll::{PollFd, PollFlags, PollTimeout, poll},
-    sys::socket::{
-        AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, sendmsg, socketpair,
-    },
 };
 
-use crate::jail::arguments::{self, Descriptors};
-use crate::jail::cgroup::{Cgroups, Group};
-use crate::jail::nsjail::{self, Nsjail};
-use crate::jail::policy;
-use crate::jail::process;
-use crate::jail::watch::{Clock, KEPT_OUTPUT, START_LIMIT, Watch};
-use crate::sandbox::{Ended, InfrastructureError, Limits, Raw, Request};
+use crate::{
+    jail::{
+        arguments,
+        cgroup::{Cgroups, Group},
+        nsjail::Nsjail,
+        nsjail_log,
+        packets::{pair, receive, send, wait_for},
+        process,
+        watch::{Began, Clock, MAX_KEPT_OUTPUT_BYTES, START_LIMIT, Watch},
+        zygote_jail::{Jail, JailPipes},
+    },
+    sandbox::{Ended, InfrastructureError, Limits, Raw, Request},
+    wire::frame::new_nonce,
+};
 
-const PROGRAM: &str = concat!(
-    include_str!("inside/runner.py"),
-    "\n",
-    include_str!("inside/prepare.py"),
-    "\n",
-    include_str!("inside/zygote.py")
-);
-/// The control socket's number in the jail: always the same, as everything must be that a zygote's heap could depend on. So high
-/// that nothing else has it.
-const CONTROL: RawFd = 999;
-/// How long a killed child may take to be gone, or the zygote to answer, before the whole jail is ended.
-const GRACE: Duration = Duration::from_secs(10);
+/// How long a killed child may take to be gone, or the zygote to answer, before the whole jail is
+/// ended.
+const ANSWER_GRACE: Duration = Duration::from_secs(10);
+/// The scratch folder's options in an order, padded with zeroes.
+const SCRATCH_OPTIONS_BYTES: usize = 64;
 
 /// A started zygote. Dropping it ends and reaps its jail and removes its control group.
 pub struct Zygote {
@@ -62,29 +58,31 @@ pub struct Zygote {
     pub sound: bool,
 }
 
-/// Ends and reaps nsjail, which takes everything in the jail along.
-struct Jail {
-    pid: i32,
-    pidfd: OwnedFd,
-}
-
 /// Why a run gave no answer.
-pub struct Failed {
+pub struct FailedRun {
     pub error: InfrastructureError,
     /// Whether the candidate had not been let in yet, so that another zygote may try.
-    pub before: bool,
+    pub before_entry: bool,
 }
 
 impl Zygote {
-    /// Starts a jail with a zygote in it. The calling thread must outlive it: nsjail is killed when that thread ends.
-    pub fn start(sandbox: &Nsjail, cgroups: &dyn Cgroups) -> Result<Self, InfrastructureError> {
-        let system =
-            |what: &'static str| move |error: io::Error| InfrastructureError::System(what, error);
-        let log = process::scratch_file().map_err(system("make the log file"))?;
-        let (output, writer) = process::pipe().map_err(system("make the output pipe"))?;
-        let (control, theirs) = packets().map_err(system("make the control socket"))?;
-        let group = cgroups.create().map_err(system("make a control group"))?;
-        let jail = Jail::start(sandbox, &theirs, writer, &log, &group)?;
+    /// Starts one and tries it out.
+    pub fn start(programs: &Nsjail, cgroups: &dyn Cgroups) -> Result<Self, InfrastructureError> {
+        let log =
+            process::scratch_file().map_err(InfrastructureError::during("make the log file"))?;
+        let (output, writer) =
+            process::pipe().map_err(InfrastructureError::during("make the output pipe"))?;
+        let (control, theirs) =
+            pair().map_err(InfrastructureError::during("make the control socket"))?;
+        let group = cgroups.create();
+        let group = group.map_err(InfrastructureError::during("make a control group"))?;
+        let pipes = JailPipes {
+            control: &theirs,
+            output: writer,
+            log: &log,
+        };
+        let jail = Jail::start(programs, pipes, &group)?;
+        // Only the jail's copy is left: once that is closed, reading from ours says so.
         drop(theirs);
         let mut zygote = Self {
             control,
@@ -101,18 +99,19 @@ impl Zygote {
         Ok(zygote)
     }
 
+    /// Waits for the zygote to be up, and finds its process id.
     fn greet(&mut self) -> Result<(), InfrastructureError> {
-        match (
-            self.answer(START_LIMIT),
-            &process::children(self.jail.pid)[..],
-        ) {
+        // nsjail's only child is the zygote, once it has greeted.
+        let greeting = self.answer(START_LIMIT);
+        match (greeting, &process::children(self.jail.pid)[..]) {
             (Ok(message), [pid]) if message == b"H" => self.pid = *pid,
             _ => return Err(InfrastructureError::Zygote(self.explanation())),
         }
         Ok(())
     }
 
-    /// A run of nothing: it shows that children can be made here, and leaves the zygote's heap as every later run finds it.
+    /// A run of nothing: it shows that children can be made here, and leaves the zygote's heap as
+    /// every later run finds it.
     fn rehearse(&mut self) -> Result<(), InfrastructureError> {
         let never = AtomicBool::new(false);
         let nothing = Request {
@@ -122,64 +121,73 @@ impl Zygote {
             limits: Limits::default(),
             cancelled: &never,
         };
-        match self.run(&nothing).map_err(|failed| failed.error)?.ended {
-            Ended::Exited(0) => Ok(()),
-            ended => Err(InfrastructureError::Setup {
-                ended,
+        match self.run(&nothing) {
+            Err(failed) => Err(failed.error),
+            Ok(raw) if raw.ended == Ended::Exited(0) => Ok(()),
+            Ok(raw) => Err(InfrastructureError::Setup {
+                ended: raw.ended,
                 log: self.explanation(),
             }),
         }
     }
 
     /// Runs one candidate.
-    pub fn run(&mut self, request: &Request<'_>) -> Result<Raw, Failed> {
+    pub fn run(&mut self, request: &Request<'_>) -> Result<Raw, FailedRun> {
         self.runs += 1;
-        // Until the run has gone well to its end, it has not.
+        // Stays false unless the run goes well to its end.
         self.sound = false;
-        let mut run = self.begin(request).map_err(|error| Failed {
-            error,
-            before: true,
-        })?;
-        let raw = self.finish(&mut run, request);
-        raw.map_err(|error| Failed {
-            error,
-            before: false,
-        })
+        let mut run = match self.begin(request) {
+            Ok(run) => run,
+            Err(error) => {
+                return Err(FailedRun {
+                    error,
+                    before_entry: true,
+                });
+            }
+        };
+        match self.finish(&mut run, request) {
+            Ok(raw) => Ok(raw),
+            Err(error) => Err(FailedRun {
+                error,
+                before_entry: false,
+            }),
+        }
     }
 
     /// Has a child made, and lets the candidate into it.
     fn begin(&mut self, request: &Request<'_>) -> Result<Run, InfrastructureError> {
-        let system =
-            |what: &'static str| move |error: io::Error| InfrastructureError::System(what, error);
         self.group
             .begin(request.limits.memory_bytes)
-            .map_err(system("limit the control group"))?;
-        let nonce = nsjail::new_nonce();
-        let file = process::empty_file().map_err(system("make the request file"))?;
-        let (mut watch, writers) = Watch::new(nonce).map_err(system("make the pipes"))?;
-        let (private, theirs) = packets().map_err(system("make the private socket"))?;
+            .map_err(InfrastructureError::during("limit the control group"))?;
+        // Drawn before the child is there: only the request, written later, carries it.
+        let nonce = new_nonce().map_err(InfrastructureError::during("draw the nonce"))?;
+        let file = process::empty_file();
+        let file = file.map_err(InfrastructureError::during("make the request file"))?;
+        let (mut watch, writers) =
+            Watch::new(nonce).map_err(InfrastructureError::during("make the pipes"))?;
+        let (private, theirs) =
+            pair().map_err(InfrastructureError::during("make the private socket"))?;
         let fds = [
             file.as_raw_fd(),
             theirs.as_raw_fd(),
             writers.results.as_raw_fd(),
             writers.output.as_raw_fd(),
         ];
-        send(&self.control, &order(request), &fds)
-            .map_err(|_| InfrastructureError::Zygote(self.explanation()))?;
+        if send(&self.control, &order(request), &fds).is_err() {
+            return Err(InfrastructureError::Zygote(self.explanation()));
+        }
+        // The child has its own copies; a pipe reports its end only once ours are closed.
         drop((theirs, writers));
         if !self.is_ready(&private) {
-            let _ = watch.read_output(KEPT_OUTPUT as u64);
-            let log = format!(
-                "{} {}",
-                String::from_utf8_lossy(&watch.kept_output),
-                self.explanation()
-            );
-            return Err(InfrastructureError::Zygote(log));
+            return Err(self.not_ready(&mut watch));
         }
-        let (pid, child) = self.child().map_err(system("find the child"))?;
+        let (pid, child) = self
+            .child()
+            .map_err(InfrastructureError::during("find the child"))?;
         // A candidate that eats all memory must go first, not the zygote or the worker.
         process::prefer_for_killing(pid);
-        process::seal(&file, &request.encode(&nonce)).map_err(system("write the request file"))?;
+        process::seal(&file, &request.encode(&nonce))
+            .map_err(InfrastructureError::during("write the request file"))?;
         // A child that has failed by now is seen as ended before it began.
         let _ = nix::unistd::write(&private, b"G");
         Ok(Run { watch, child, pid })
@@ -187,8 +195,8 @@ impl Zygote {
 
     /// Waits until the child is ready, or there is none.
     fn is_ready(&self, private: &OwnedFd) -> bool {
-        let [of_child, of_zygote] =
-            wait([private.as_fd(), self.control.as_fd()], START_LIMIT).unwrap_or_default();
+        let sources = [private.as_fd(), self.control.as_fd()];
+        let [of_child, of_zygote] = wait_for(sources, START_LIMIT).unwrap_or_default();
         let mut message = [0];
         // The zygote has nothing to say before the child has ended.
         of_child
@@ -197,57 +205,59 @@ impl Zygote {
             && message == *b"P"
     }
 
+    fn not_ready(&mut self, watch: &mut Watch) -> InfrastructureError {
+        // A child that can't isolate itself prints why.
+        let _ = watch.read_output(MAX_KEPT_OUTPUT_BYTES as u64);
+        let printed = String::from_utf8_lossy(&watch.kept_output);
+        let log = format!("{printed} {}", self.explanation());
+        InfrastructureError::Zygote(log)
+    }
+
     /// The child, of which there is one at a time: its process id and a pidfd.
     fn child(&self) -> io::Result<(i32, OwnedFd)> {
-        let only = || match process::children(self.pid)[..] {
-            [pid] => Ok(pid),
-            _ => Err(io::Error::other("the zygote does not have one child")),
-        };
-        let pid = only()?;
+        let pid = self.only_child()?;
         let pidfd = process::pidfd(pid)?;
-        // It was still the child when the pidfd was there, so the number had not gone to another process before.
-        if only()? == pid {
+        // Process ids are used again: only if it still is the child now, the pidfd is the child's.
+        if self.only_child()? == pid {
             Ok((pid, pidfd))
         } else {
             Err(io::Error::other("the zygote has another child"))
         }
     }
 
+    fn only_child(&self) -> io::Result<i32> {
+        match process::children(self.pid)[..] {
+            [pid] => Ok(pid),
+            _ => Err(io::Error::other("the zygote does not have one child")),
+        }
+    }
+
+    /// Watches the candidate to its end, or ends it at its limit.
     fn finish(&mut self, run: &mut Run, request: &Request<'_>) -> Result<Raw, InfrastructureError> {
         let clock = ChildClock {
             pid: run.pid,
             group: &self.group,
         };
         let stopped = run.watch.until_end(self.control.as_fd(), request, &clock);
-        let stopped =
-            stopped.map_err(|error| InfrastructureError::System("watch the child", error))?;
+        let stopped = stopped.map_err(InfrastructureError::during("watch the child"))?;
         if stopped.is_some() {
+            // The child is the first process of its pid namespace, so everything it started ends
+            // too.
             process::signal(&run.child, libc::SIGKILL);
         }
-        let end = self
-            .answer(GRACE)
-            .ok()
-            .and_then(|message| End::read(&message));
-        let end = end.ok_or_else(|| InfrastructureError::Zygote(self.explanation()))?;
-        let Some(began) = run.watch.began else {
-            let ended = if self.group.killed() {
-                Ended::MemoryLimit
-            } else {
-                end.ended
-            };
-            return self.never_began(run, stopped.unwrap_or(ended));
+        let answer = self.answer(ANSWER_GRACE).unwrap_or_default();
+        // Only the zygote can reap its child, so nobody else knows how it ended.
+        let Some(end) = ChildEnd::read(&answer) else {
+            return Err(InfrastructureError::Zygote(self.explanation()));
         };
+        let Some(began) = run.watch.began else {
+            return self.never_began(run, stopped, &end);
+        };
+        // What the runner used until the first step is not the candidate's.
         let cpu = end.cpu.saturating_sub(began.runner);
         let ended = match stopped {
             Some(limit) => limit,
-            None if cpu > request.limits.cpu => Ended::CpuLimit,
-            None if began.at.elapsed() > request.limits.wall() => Ended::WallLimit,
-            // Whichever of its processes it was.
-            None if self.group.killed() => Ended::MemoryLimit,
-            None if end.ended == Ended::Signalled(libc::SIGKILL) => {
-                return Err(InfrastructureError::CandidateKilled(libc::SIGKILL));
-            }
-            None => end.ended,
+            None => self.end_of_its_own(request, &end, began, cpu)?,
         };
         self.sound = true;
         Ok(Raw {
@@ -260,19 +270,48 @@ impl Zygote {
         })
     }
 
-    fn never_began(&mut self, run: &Run, ended: Ended) -> Result<Raw, InfrastructureError> {
-        let log = nsjail::explanation(&self.log, &run.watch.kept_output);
+    /// How a run ended that was not stopped from here, which may have run over its limits unseen.
+    fn end_of_its_own(
+        &self,
+        request: &Request<'_>,
+        end: &ChildEnd,
+        began: Began,
+        cpu: Duration,
+    ) -> Result<Ended, InfrastructureError> {
+        if cpu > request.limits.cpu {
+            return Ok(Ended::CpuLimit);
+        }
+        if began.at.elapsed() > request.limits.wall() {
+            return Ok(Ended::WallLimit);
+        }
+        // Whichever of its processes the kernel killed.
+        if self.group.killed() {
+            return Ok(Ended::MemoryLimit);
+        }
+        if end.ended == Ended::Signalled(libc::SIGKILL) {
+            return Err(InfrastructureError::CandidateKilled(libc::SIGKILL));
+        }
+        Ok(end.ended)
+    }
+
+    /// What is said of a run in which the candidate never took its first step.
+    fn never_began(
+        &mut self,
+        run: &Run,
+        stopped: Option<Ended>,
+        end: &ChildEnd,
+    ) -> Result<Raw, InfrastructureError> {
+        let log = nsjail_log::explanation(&self.log, &run.watch.kept_output);
+        let ended = match stopped {
+            Some(limit) => limit,
+            None if self.group.killed() => Ended::MemoryLimit,
+            None => end.ended,
+        };
         match ended {
+            // Nothing went wrong: the zygote may be used again.
             Ended::Cancelled => {
                 self.sound = true;
-                Ok(Raw {
-                    ended,
-                    nonce: run.watch.nonce,
-                    results: Vec::new(),
-                    cpu: Duration::ZERO,
-                    wall: run.watch.launched.elapsed(),
-                    peak_memory_bytes: 0,
-                })
+                Ok(run.watch.cancelled(0))
             }
             Ended::WallLimit => Err(InfrastructureError::Slow(START_LIMIT, log)),
             Ended::Signalled(libc::SIGKILL) => {
@@ -284,7 +323,7 @@ impl Zygote {
 
     /// The zygote's next message; an empty one if it is gone.
     fn answer(&self, limit: Duration) -> io::Result<Vec<u8>> {
-        match wait([self.control.as_fd()], limit)? {
+        match wait_for([self.control.as_fd()], limit)? {
             [true] => receive(&self.control),
             [false] => Err(io::ErrorKind::TimedOut.into()),
         }
@@ -295,9 +334,9 @@ impl Zygote {
         let mut printed = Vec::new();
         let _ = process::drain(&mut self.output, |chunk| {
             printed.extend(chunk);
-            printed.len() < KEPT_OUTPUT
+            printed.len() < MAX_KEPT_OUTPUT_BYTES
         });
-        nsjail::explanation(&self.log, &printed)
+        nsjail_log::explanation(&self.log, &printed)
     }
 
     /// Whether nsjail is still there.
@@ -309,83 +348,6 @@ impl Zygote {
     /// nsjail's process id, and the zygote's.
     pub fn pids(&self) -> (i32, i32) {
         (self.jail.pid, self.pid)
-    }
-}
-
-impl Jail {
-    fn start(
-        sandbox: &Nsjail,
-        control: &OwnedFd,
-        output: OwnedFd,
-        log: &File,
-        group: &Group,
-    ) -> Result<Self, InfrastructureError> {
-        let system =
-            |what: &'static str| move |error: io::Error| InfrastructureError::System(what, error);
-        let [first, second] = policy::programs();
-        let length = u32::try_from(first.len())
-            .expect("a program is short")
-            .to_le_bytes();
-        let filters = process::sealed_file(&[&length, &*first, &*second].concat())
-            .map_err(system("make the file of the filters"))?;
-        let errors = output.try_clone().map_err(system("make the output pipe"))?;
-        let (control, fds) = (
-            control.as_raw_fd(),
-            Descriptors {
-                passed: CONTROL,
-                log: log.as_raw_fd(),
-            },
-        );
-        let entrances: Vec<RawFd> = group
-            .entrances
-            .iter()
-            .map(|file| file.as_raw_fd())
-            .collect();
-        if fds.log == CONTROL || entrances.contains(&CONTROL) {
-            return Err(InfrastructureError::Zygote(format!(
-                "descriptor {CONTROL} is in use: there are too many"
-            )));
-        }
-        let mut command = Command::new(sandbox.path());
-        command
-            .args(arguments::zygote_arguments(&sandbox.python, PROGRAM, fds))
-            .env_clear()
-            .process_group(0);
-        command
-            .stdin(Stdio::from(filters))
-            .stdout(Stdio::from(output))
-            .stderr(Stdio::from(errors));
-        let prepare = move || {
-            process::inherit_as(control, CONTROL)?;
-            process::inherit(fds.log)?;
-            process::forbid_core_files();
-            process::limit_waiting_signals();
-            process::die_with_parent(libc::SIGKILL)?;
-            entrances
-                .iter()
-                .try_for_each(|entrance| process::enter(*entrance))
-        };
-        // SAFETY: between fork and exec the closure makes system calls on integers and a constant and allocates nothing.
-        unsafe { command.pre_exec(prepare) };
-        let child = command
-            .spawn()
-            .map_err(|source| InfrastructureError::Start {
-                path: sandbox.path().to_owned(),
-                source,
-            })?;
-        let pid = i32::try_from(child.id()).expect("process ids are positive 32-bit numbers");
-        Ok(Self {
-            pid,
-            pidfd: process::pidfd(pid).map_err(system("open the jail's pidfd"))?,
-        })
-    }
-}
-
-impl Drop for Jail {
-    fn drop(&mut self) {
-        // nsjail's end is the end of its child, the first process of the jail, and so of everything in it.
-        process::signal(&self.pidfd, libc::SIGKILL);
-        let _ = process::reap(self.pid);
     }
 }
 
@@ -403,12 +365,13 @@ struct ChildClock<'a> {
 
 impl Clock for ChildClock<'_> {
     fn used(&self) -> Duration {
-        let own = || {
-            process::cpu_clock(self.pid)
+        match self.group.cpu() {
+            Some(used) => used,
+            // The clock is precise but of one process; the tree has all, in steps of a tick.
+            None => process::cpu_clock(self.pid)
                 .unwrap_or_default()
-                .max(process::tree_cpu(self.pid))
-        };
-        self.group.cpu().unwrap_or_else(own)
+                .max(process::tree_cpu(self.pid)),
+        }
     }
 
     fn at_first_step(&self, runner: Duration) -> Duration {
@@ -417,81 +380,35 @@ impl Clock for ChildClock<'_> {
 }
 
 /// How a child ended, as the zygote tells.
-struct End {
+struct ChildEnd {
     ended: Ended,
     cpu: Duration,
     peak_memory_bytes: u64,
 }
 
-impl End {
+impl ChildEnd {
     fn read(message: &[u8]) -> Option<Self> {
         let (status, numbers) = message.split_first_chunk::<4>()?;
-        let numbers: Vec<u64> = numbers
-            .chunks_exact(8)
-            .filter_map(|chunk| chunk.try_into().ok().map(u64::from_le_bytes))
-            .collect();
-        let [user, system, kib] = numbers[..] else {
-            return None;
-        };
-        let cpu = Duration::from_micros(user + system);
+        let (user, numbers) = numbers.split_first_chunk::<8>()?;
+        let (system, numbers) = numbers.split_first_chunk::<8>()?;
+        let kib: [u8; 8] = numbers.try_into().ok()?;
+        // The order of the numbers is the zygote's `answer.pack`.
+        let [user, system, kib] = [*user, *system, kib].map(u64::from_le_bytes);
         Some(Self {
-            ended: nsjail::ended(i32::from_le_bytes(*status)),
-            cpu,
+            ended: nsjail_log::ended(i32::from_le_bytes(*status)),
+            cpu: Duration::from_micros(user + system),
             peak_memory_bytes: kib * 1024,
         })
     }
 }
 
 fn order(request: &Request<'_>) -> Vec<u8> {
-    let mut order: Vec<u8> = arguments::child_limits(&request.limits)
-        .iter()
-        .flat_map(|limit| limit.to_le_bytes())
-        .collect();
-    let mut scratch = arguments::scratch().into_bytes();
-    scratch.resize(64, 0);
+    let mut order = Vec::new();
+    for limit in arguments::child_limits(&request.limits) {
+        order.extend(limit.to_le_bytes());
+    }
+    let mut scratch = arguments::scratch_options().into_bytes();
+    scratch.resize(SCRATCH_OPTIONS_BYTES, 0);
     order.extend(scratch);
     order
-}
-
-/// Two ends of a socket that keeps messages apart.
-fn packets() -> io::Result<(OwnedFd, OwnedFd)> {
-    Ok(socketpair(
-        AddressFamily::Unix,
-        SockType::SeqPacket,
-        None,
-        SockFlag::SOCK_CLOEXEC,
-    )?)
-}
-
-fn send(socket: &OwnedFd, message: &[u8], fds: &[RawFd]) -> io::Result<()> {
-    let rights = [ControlMessage::ScmRights(fds)];
-    sendmsg::<()>(
-        socket.as_raw_fd(),
-        &[IoSlice::new(message)],
-        &rights,
-        MsgFlags::MSG_NOSIGNAL,
-        None,
-    )?;
-    Ok(())
-}
-
-fn receive(socket: &OwnedFd) -> io::Result<Vec<u8>> {
-    let mut bytes = [0; 64];
-    let length = nix::unistd::read(socket, &mut bytes)?;
-    Ok(bytes[..length].to_vec())
-}
-
-/// Waits at most `limit` until at least one of the descriptors is readable, and says which are.
-fn wait<const N: usize>(sources: [BorrowedFd<'_>; N], limit: Duration) -> io::Result<[bool; N]> {
-    let since = Instant::now();
-    loop {
-        let left = PollTimeout::try_from(limit.saturating_sub(since.elapsed()))
-            .expect("limits are below a minute");
-        let mut fds = sources.map(|fd| PollFd::new(fd, PollFlags::POLLIN));
-        match poll(&mut fds, left) {
-            Ok(_) => return Ok(fds.map(|fd| fd.any().unwrap_or(false))),
-            Err(nix::errno::Errno::EINTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
 }

@@ -1,19 +1,36 @@
-//! Frames: what the runner inside the jail writes to its private pipe, decoded from bytes that may be hostile.
-//! Decoding never panics, never allocates more than the bytes it was given suggest, and evaluates nothing.
+//! Frames: what the runner inside the jail writes to its private pipe, decoded from bytes that may
+//! be hostile. Decoding never panics, never allocates more than the bytes it was given suggest, and
+//! evaluates nothing.
 //!
-//! A frame is `nonce (8) | length (u32) | body`, all numbers little-endian. A body is a kind and its fields:
-//! `R` cpu nanoseconds (u64) · `S` fault · `X` fault · `A` · `V` case (u32) value · `E` case fault · `B` case · `Z`.
-//! A fault is `m` (memory) or `r`, then class and message, each `length (u32) | utf-8`.
+//! A frame is `nonce (8) | length (u32) | body`, all numbers little-endian. A body is a kind and
+//! its fields: `R` cpu nanoseconds (u64) · `S` fault · `X` fault · `A` · `V` case (u32) value · `E`
+//! case fault · `B` case · `Z`. A fault is `m` (memory) or `r`, then class and message, each
+//! `length (u32) | utf-8`.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
-use crate::wire::seen::Seen;
+use crate::wire::{
+    reader::{Flaw, Reader},
+    seen::Seen,
+};
 
 /// Drawn anew for every run and repeated in every frame, so that a frame from elsewhere is noticed.
 pub type Nonce = [u8; 8];
 
-/// Longest body accepted, bytes; the runner stops at 1 MiB.
-const MAX_BODY: usize = (1 << 20) + (1 << 17);
+/// Most bytes of frames accepted from one run.
+pub const MAX_RESULT_BYTES: usize = 8 << 20;
+/// Longest body accepted; the runner stops at 1 MiB.
+const MAX_BODY_BYTES: usize = (1 << 20) + (1 << 17);
+
+/// A nonce that no candidate can guess.
+///
+/// # Errors
+/// If the kernel gives no randomness.
+pub fn new_nonce() -> io::Result<Nonce> {
+    let mut nonce = Nonce::default();
+    getrandom::fill(&mut nonce)?;
+    Ok(nonce)
+}
 
 /// What was raised inside the jail.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,21 +80,8 @@ pub enum Frame {
     End,
 }
 
-/// Why bytes are not a frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Flaw {
-    #[error("a frame is cut off")]
-    CutOff,
-    #[error("a frame is not of this run")]
-    Foreign,
-    #[error("a frame is too long")]
-    TooLong,
-    #[error("a frame's content is malformed")]
-    Malformed,
-}
-
-/// Decodes everything that one run wrote, a frame at a time: 8 MiB of hostile frames hold values that would take hundreds. Ends with
-/// the first flaw.
+/// Decodes everything that one run wrote and ends with the first flaw. One frame at a time, since
+/// 8 MiB of hostile frames can hold values that take hundreds of MiB once decoded.
 pub struct Frames<'a> {
     nonce: &'a Nonce,
     reader: Reader<'a>,
@@ -99,31 +103,34 @@ impl Iterator for Frames<'_> {
         if self.reader.is_empty() {
             return None;
         }
-        let frame = next_frame(self.nonce, &mut self.reader);
+        let frame = read_frame(self.nonce, &mut self.reader);
         if frame.is_err() {
+            // Behind a flaw nothing can be told apart, so the rest counts as read.
             self.reader = Reader::new(&[]);
         }
         Some(frame)
     }
 }
 
-/// The first frame, once it is complete and is `Ready`: the CPU time the runner had used before the candidate's first step.
-pub fn ready(nonce: &Nonce, bytes: &[u8]) -> Option<Duration> {
-    match next_frame(nonce, &mut Reader::new(bytes)) {
+/// The CPU time that the runner had used before the candidate's first step, once its first frame is
+/// complete and says so.
+pub fn runner_cpu(nonce: &Nonce, bytes: &[u8]) -> Option<Duration> {
+    match read_frame(nonce, &mut Reader::new(bytes)) {
         Ok(Frame::Ready { cpu }) => Some(cpu),
         _ => None,
     }
 }
 
-fn next_frame(nonce: &Nonce, reader: &mut Reader<'_>) -> Result<Frame, Flaw> {
+fn read_frame(nonce: &Nonce, reader: &mut Reader<'_>) -> Result<Frame, Flaw> {
     if reader.take(nonce.len())? != nonce {
         return Err(Flaw::Foreign);
     }
     let length = reader.u32()? as usize;
-    if length > MAX_BODY {
+    if length > MAX_BODY_BYTES {
         return Err(Flaw::TooLong);
     }
     let mut body = Reader::new(reader.take(length)?);
+    // A body that is too short is malformed, while a frame that is cut off may yet be completed.
     let frame = read_body(&mut body).map_err(|_| Flaw::Malformed)?;
     if body.is_empty() {
         Ok(frame)
@@ -165,64 +172,6 @@ fn read_fault(body: &mut Reader<'_>) -> Result<Fault, Flaw> {
         class: body.text()?,
         message: body.text()?,
     })
-}
-
-/// Takes numbers and byte strings off the front of a slice.
-pub(crate) struct Reader<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Reader<'a> {
-    pub(crate) fn new(rest: &'a [u8]) -> Self {
-        Self { rest }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.rest.is_empty()
-    }
-
-    pub(crate) fn remaining(&self) -> usize {
-        self.rest.len()
-    }
-
-    pub(crate) fn take(&mut self, count: usize) -> Result<&'a [u8], Flaw> {
-        let (front, rest) = self.rest.split_at_checked(count).ok_or(Flaw::CutOff)?;
-        self.rest = rest;
-        Ok(front)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Flaw> {
-        let (front, rest) = self.rest.split_first_chunk().ok_or(Flaw::CutOff)?;
-        self.rest = rest;
-        Ok(*front)
-    }
-
-    pub(crate) fn u8(&mut self) -> Result<u8, Flaw> {
-        self.array::<1>().map(|[byte]| byte)
-    }
-
-    pub(crate) fn u32(&mut self) -> Result<u32, Flaw> {
-        self.array().map(u32::from_le_bytes)
-    }
-
-    pub(crate) fn u64(&mut self) -> Result<u64, Flaw> {
-        self.array().map(u64::from_le_bytes)
-    }
-
-    pub(crate) fn f64(&mut self) -> Result<f64, Flaw> {
-        self.array().map(f64::from_le_bytes)
-    }
-
-    /// `length (u32) | bytes`
-    pub(crate) fn blob(&mut self) -> Result<&'a [u8], Flaw> {
-        let length = self.u32()? as usize;
-        self.take(length)
-    }
-
-    pub(crate) fn text(&mut self) -> Result<String, Flaw> {
-        self.blob()
-            .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
-    }
 }
 
 #[cfg(test)]
@@ -273,6 +222,11 @@ mod tests {
     }
 
     #[test]
+    fn nonces_differ() {
+        assert_ne!(new_nonce().unwrap(), new_nonce().unwrap());
+    }
+
+    #[test]
     fn names_the_flaw() {
         assert_eq!(decode(&NONCE, &framed(b"Z")[..9]).1, Some(Flaw::CutOff));
         assert_eq!(decode(b"87654321", &framed(b"Z")).1, Some(Flaw::Foreign));
@@ -290,16 +244,32 @@ mod tests {
         }
 
         #[test]
-        fn hostile_bodies_never_panic(kind in prop::sample::select(b"RSXAVEBZ".to_vec()), rest in prop::collection::vec(
-            prop_oneof![any::<u8>(), prop::sample::select(b"NTFIDUGLPMO\0\x01".to_vec())], 0..200)) {
+        fn hostile_bodies_never_panic(
+            kind in prop::sample::select(b"RSXAVEBZ".to_vec()),
+            rest in prop::collection::vec(
+                prop_oneof![
+                    any::<u8>(),
+                    prop::sample::select(b"NTFIDUGLPMO\0\x01".to_vec()),
+                ],
+                0..200,
+            ),
+        ) {
             let body = [&[kind], rest.as_slice()].concat();
             decode(&NONCE, &framed(&body));
         }
 
-        /// A stream that is cut off or has a byte changed gives the frames before that place and never more than there were.
+        /// A stream that is cut off or has a byte changed gives the frames before that place and
+        /// never more than there were.
         #[test]
-        fn damaged_streams_give_their_undamaged_beginning(count in 1..6u32, place in any::<prop::sample::Index>(), cut: bool, flip in 1..=255u8) {
-            let mut bytes: Vec<u8> = (0..count).flat_map(|case| framed(&[b"B".as_slice(), &case.to_le_bytes()].concat())).collect();
+        fn damaged_streams_give_their_undamaged_beginning(
+            count in 1..6u32,
+            place in any::<prop::sample::Index>(),
+            cut: bool,
+            flip in 1..=255u8,
+        ) {
+            let mut bytes: Vec<u8> = (0..count)
+                .flat_map(|case| framed(&[b"B".as_slice(), &case.to_le_bytes()].concat()))
+                .collect();
             let whole = decode(&NONCE, &bytes);
             let place = place.index(bytes.len());
             let before = place / framed(b"B\0\0\0\0").len();

@@ -13,13 +13,11 @@ use crate::common::{
     NSJAIL, children, config, open_folder, patient, run_in, running_candidate, submission,
 };
 use groklab_domain::Verdict;
-use groklab_worker_verify::Config;
-use groklab_worker_verify::Nsjail;
-use groklab_worker_verify::Outcome;
-use groklab_worker_verify::Warm;
-use groklab_worker_verify::commands::doctor;
-use groklab_worker_verify::commands::selftest::selftest;
-use groklab_worker_verify::jail::isolation;
+use groklab_worker_verify::{
+    Config, Nsjail, Outcome, Warm,
+    commands::{doctor, selftest::selftest},
+    jail::isolation,
+};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    num::NonZero,
     os::unix::fs::PermissionsExt as _,
     path::PathBuf,
     sync::{LazyLock, atomic::AtomicBool},
@@ -10,16 +11,10 @@ use std::{
 };
 
 use groklab_domain::{Value, Verdict};
-use groklab_worker_verify::Case;
-use groklab_worker_verify::Config;
-use groklab_worker_verify::Limits;
-use groklab_worker_verify::Nsjail;
-use groklab_worker_verify::Outcome;
-use groklab_worker_verify::Sandbox;
-use groklab_worker_verify::Submission;
-use groklab_worker_verify::Warm;
-use groklab_worker_verify::locate;
-use groklab_worker_verify::verify;
+use groklab_worker_verify::{
+    Case, Config, Limits, Nsjail, Outcome, Sandbox, Submission, Warm, judge::pool::Pool, locate,
+    metrics::Metrics, verify,
+};
 
 pub fn config() -> Config {
     let nsjail = std::env::var_os("GROKLAB_NSJAIL").map(PathBuf::from);
@@ -34,6 +29,17 @@ pub static WARM: LazyLock<Warm> = LazyLock::new(|| Warm::new(NSJAIL.clone()));
 /// Both paths, by name: what holds on one must hold on the other.
 pub fn paths() -> [(&'static str, &'static dyn Sandbox); 2] {
     [("warm", &*WARM), ("cold", &*NSJAIL)]
+}
+
+static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::default);
+
+/// A pool of two threads.
+pub fn two_at_once(sandbox: &dyn Sandbox) -> Pool<'_> {
+    Pool {
+        sandbox,
+        threads: NonZero::new(2).expect("two is not zero"),
+        metrics: &METRICS,
+    }
 }
 
 pub const LIMITS: Limits = Limits {

@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use crate::common::{LIMITS, increments, run_in, submission};
 use groklab_domain::{Tally, Value, Verdict};
-use groklab_worker_verify::Case;
-use groklab_worker_verify::Sandbox;
-use groklab_worker_verify::Submission;
-use groklab_worker_verify::fake::{Fake, Step};
-use groklab_worker_verify::sandbox::{Ended, Request};
-use groklab_worker_verify::verify;
+use groklab_worker_verify::{
+    Case, Sandbox, Submission,
+    fake::{Fake, Step},
+    sandbox::{Ended, Request},
+    verify,
+};
 
 const RIGHT: &str = "def solve(x): return x + 1";
 const RAISES: &str = "def solve(x): raise ValueError('no')";

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use crate::common::{LIMITS, paths, run_both, run_in, submission};
 use groklab_domain::{Value, Verdict};
-use groklab_worker_verify::Case;
-use groklab_worker_verify::Limits;
-use groklab_worker_verify::Submission;
+use groklab_worker_verify::{Case, Limits, Submission};
 
 attacks! {
     a_gigabyte_of_text: "def solve(x): return 'x' * (1 << 30)" => OutOfMemory;

@@ -5,8 +5,7 @@ use groklab_domain::{
     Tally, Value, Verdict,
     candidate::{self, Candidate},
 };
-use groklab_worker_verify::Limits;
-use groklab_worker_verify::Submission;
+use groklab_worker_verify::{Limits, Submission};
 
 fn text(text: &[u8]) -> Verdict {
     run_both(&Submission {

@@ -15,8 +15,10 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::judge::verify::{Outcome, Submission, verify};
-use crate::sandbox::Sandbox;
+use crate::{
+    judge::{Outcome, Submission, verify},
+    sandbox::Sandbox,
+};
 
 /// Everything that was measured of one drive.
 pub struct Driven {
@@ -35,41 +37,49 @@ pub fn drive(
 ) -> Driven {
     let (next, never) = (AtomicUsize::new(0), AtomicBool::new(false));
     let done = Mutex::new(Vec::with_capacity(submissions.len()));
-    let since = Instant::now();
-    let work = || {
-        while let Some((index, submission)) =
-            Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| Some((i, submissions.get(i)?)))
-        {
-            let began = Instant::now();
-            let outcome = verify(sandbox, submission, &never);
-            done.lock().unwrap_or_else(PoisonError::into_inner).push((
-                index,
-                outcome,
-                began.elapsed(),
-            ));
-        }
+    let work = || loop {
+        let place = next.fetch_add(1, Ordering::Relaxed);
+        let Some(submission) = submissions.get(place) else {
+            break;
+        };
+        let since = Instant::now();
+        let outcome = verify(sandbox, submission, &never);
+        let took = since.elapsed();
+        let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+        done.push((place, outcome, took));
     };
-    thread::scope(|scope| (0..threads.get()).for_each(|_| drop(scope.spawn(work))));
+    let since = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..threads.get() {
+            scope.spawn(work);
+        }
+    });
     let elapsed = since.elapsed();
     let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.sort_by_key(|(index, ..)| *index);
-    let (outcomes, latencies) = done
-        .into_iter()
-        .map(|(_, outcome, took)| (outcome, took))
-        .unzip();
-    Driven {
-        outcomes,
-        latencies,
+    // Threads finish in any order.
+    done.sort_by_key(|(place, ..)| *place);
+    let mut driven = Driven {
+        outcomes: Vec::with_capacity(done.len()),
+        latencies: Vec::with_capacity(done.len()),
         elapsed,
+    };
+    for (_, outcome, took) in done {
+        driven.outcomes.push(outcome);
+        driven.latencies.push(took);
     }
+    driven
 }
 
-/// Keeps this thread, and every thread and process it starts from now on, on one core; the answer is what it had before.
+/// Keeps this thread, and every thread and process it starts from now on, on one core. Returns
+/// those it had before.
 pub fn keep_to_one_core() -> nix::Result<CpuSet> {
     let before = sched_getaffinity(Pid::from_raw(0))?;
     let mut one = CpuSet::new();
-    if let Some(core) = (0..CpuSet::count()).find(|core| before.is_set(*core).unwrap_or(false)) {
-        one.set(core)?;
+    for core in 0..CpuSet::count() {
+        if before.is_set(core)? {
+            one.set(core)?;
+            break;
+        }
     }
     sched_setaffinity(Pid::from_raw(0), &one)?;
     Ok(before)

@@ -1,50 +1,56 @@
-//! The baseline: plain `python3 -I -S` without any isolation, with the same runner. For measuring alone.
+//! The baseline: plain `python3 -I -S` without any isolation, with the same runner. For measuring
+//! alone.
 
 use std::{
-    io::Read as _,
-    os::fd::AsFd as _,
+    io::{self, Read as _},
     path::PathBuf,
-    process::{Command, Stdio},
+    process::{Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
-use crate::jail::nsjail::{COLD, new_nonce};
-use crate::jail::process;
-use crate::sandbox::{Ended, InfrastructureError, Raw, Request, Sandbox};
+use crate::{
+    jail::{process, scripts::COLD_PROGRAM},
+    sandbox::{Ended, InfrastructureError, Raw, Request, Sandbox},
+    wire::frame::{Nonce, new_nonce},
+};
 
 /// Isolates nothing and watches nothing: never give it code that is not known.
 pub struct Plain {
     pub python: PathBuf,
 }
 
-impl Sandbox for Plain {
-    fn run(&self, request: &Request<'_>) -> Result<Raw, InfrastructureError> {
-        let system = |error| InfrastructureError::System("run plain python", error);
-        let (nonce, since) = (new_nonce(), Instant::now());
-        let input = process::sealed_file(&request.encode(&nonce)).map_err(system)?;
-        let mut command = Command::new(&self.python);
-        command
-            .args(["-I", "-S", "-c", COLD, "1"])
+impl Plain {
+    /// The exit status, and what was written to standard output.
+    fn run_unwatched(
+        &self,
+        request: &Request<'_>,
+        nonce: &Nonce,
+    ) -> io::Result<(ExitStatus, Vec<u8>)> {
+        let input = process::sealed_file(&request.encode(nonce))?;
+        let mut child = Command::new(&self.python)
+            .args(["-I", "-S", "-c", &COLD_PROGRAM, "1"])
             .env_clear()
-            .stdin(Stdio::from(
-                input.as_fd().try_clone_to_owned().map_err(system)?,
-            ));
-        let mut child = command
+            .stdin(Stdio::from(input))
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            .spawn()
-            .map_err(system)?;
+            .spawn()?;
         let mut results = Vec::new();
-        child
-            .stdout
-            .take()
-            .expect("it was piped")
-            .read_to_end(&mut results)
-            .map_err(system)?;
-        let status = child.wait().map_err(system)?;
-        let ended = Ended::Exited(status.code().unwrap_or(-1));
+        let mut output = child.stdout.take().expect("it was piped");
+        // It ends when the process closes it: no candidate of a measurement forks.
+        output.read_to_end(&mut results)?;
+        Ok((child.wait()?, results))
+    }
+}
+
+impl Sandbox for Plain {
+    fn run(&self, request: &Request<'_>) -> Result<Raw, InfrastructureError> {
+        let nonce = new_nonce().map_err(InfrastructureError::during("draw the nonce"))?;
+        let since = Instant::now();
+        let (status, results) = self
+            .run_unwatched(request, &nonce)
+            .map_err(InfrastructureError::during("run plain python"))?;
         Ok(Raw {
-            ended,
+            ended: Ended::Exited(status.code().unwrap_or(-1)),
             nonce,
             results,
             cpu: Duration::ZERO,

@@ -1,19 +1,30 @@
-//! `worker-verify repeat`: the same delicate candidates twice, without and with other work on the machine. Verdicts and what
-//! was returned must be the same.
+//! `worker-verify repeat`: the same delicate candidates twice, without and with other work on the
+//! machine. Verdicts and what was returned must be the same.
 
 use std::{
+    hint::black_box,
     io::Write,
     num::NonZero,
     sync::atomic::{AtomicBool, Ordering},
     thread,
 };
 
-use crate::commands::bench::{drive::drive, load::delicate};
-use crate::judge::pool::all_cores;
-use crate::judge::verify::Outcome;
-use crate::sandbox::Sandbox;
+use groklab_domain::Verdict;
 
-/// Runs `count` candidates quietly and again under load; returns how many differed, and prints the first few.
+use crate::{
+    commands::bench::{
+        drive::{Driven, drive},
+        load::delicate,
+    },
+    judge::{Outcome, Submission, pool::all_cores},
+    sandbox::Sandbox,
+};
+
+/// Differences that are printed; all are counted.
+const MAX_PRINTED_DIFFERENCES: usize = 5;
+
+/// Runs `count` candidates quietly and again under load; returns how many differed, and prints the
+/// first few.
 ///
 /// # Errors
 /// Printing.
@@ -26,49 +37,61 @@ pub fn repeat(
     let candidates = delicate(count);
     let submissions: Vec<_> = candidates.iter().collect();
     let quiet = drive(sandbox, &submissions, threads);
-    let stop = AtomicBool::new(false);
-    let busy = || {
-        while !stop.load(Ordering::Relaxed) {
-            std::hint::black_box(
-                (0..10_000u64).fold(0, |sum: u64, n| sum.wrapping_mul(31).wrapping_add(n)),
-            );
-        }
-    };
-    let loaded = thread::scope(|scope| {
-        (0..2 * all_cores().get()).for_each(|_| drop(scope.spawn(busy)));
-        let loaded = drive(sandbox, &submissions, threads);
-        stop.store(true, Ordering::Relaxed);
-        loaded
-    });
+    let loaded = drive_under_load(sandbox, &submissions, threads);
     let mut different = 0;
-    for (index, (first, second)) in quiet.outcomes.iter().zip(&loaded.outcomes).enumerate() {
-        if seen(first) != seen(second) {
-            different += 1;
-            if different <= 5 {
-                let code = String::from_utf8_lossy(&candidates[index].text);
-                writeln!(
-                    out,
-                    "{code}\n  quiet: {:?}\n  under load: {:?}",
-                    seen(first),
-                    seen(second)
-                )?;
-            }
+    for (place, (first, second)) in quiet.outcomes.iter().zip(&loaded.outcomes).enumerate() {
+        let (first, second) = (seen(first), seen(second));
+        if first == second {
+            continue;
+        }
+        different += 1;
+        if different <= MAX_PRINTED_DIFFERENCES {
+            let code = String::from_utf8_lossy(&candidates[place].text);
+            writeln!(out, "{code}\n  quiet: {first:?}\n  under load: {second:?}")?;
         }
     }
-    let [quietly, under_load] = [quiet.elapsed, loaded.elapsed].map(|time| time.as_secs_f64());
+    let [quietly, under_load] = [quiet, loaded].map(|driven| driven.elapsed.as_secs_f64());
     writeln!(
         out,
-        "{count} candidates: {different} differ; {quietly:.1} s quietly, {under_load:.1} s under load"
+        "{count} candidates: {different} differ; \
+         {quietly:.1} s quietly, {under_load:.1} s under load"
     )?;
     Ok(different)
 }
 
-fn seen(outcome: &Outcome) -> (groklab_domain::Verdict, Option<&str>) {
+/// Runs the submissions while every core has two threads with something better to do.
+fn drive_under_load(
+    sandbox: &dyn Sandbox,
+    submissions: &[&Submission],
+    threads: NonZero<usize>,
+) -> Driven {
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..2 * all_cores().get() {
+            scope.spawn(|| keep_busy(&stop));
+        }
+        let driven = drive(sandbox, submissions, threads);
+        stop.store(true, Ordering::Relaxed);
+        driven
+    })
+}
+
+fn keep_busy(stop: &AtomicBool) {
+    let mut sum: u64 = 0;
+    while !stop.load(Ordering::Relaxed) {
+        for number in 0..10_000 {
+            sum = sum.wrapping_mul(31).wrapping_add(number);
+        }
+        // Without a use the compiler would leave the work out.
+        black_box(sum);
+    }
+}
+
+/// The verdict, and what was returned.
+fn seen(outcome: &Outcome) -> (Verdict, Option<&str>) {
+    let failure = outcome.first_failure.as_ref();
     (
         outcome.verdict,
-        outcome
-            .first_failure
-            .as_ref()
-            .and_then(|failure| failure.got.as_deref()),
+        failure.and_then(|failure| failure.got.as_deref()),
     )
 }

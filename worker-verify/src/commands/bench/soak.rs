@@ -1,5 +1,5 @@
-//! `worker-verify soak`: many candidates in a row, one in ten hostile; the memory in use as it goes, every verdict checked, and
-//! what is left over at the end.
+//! `worker-verify soak`: many candidates in a row, one in ten hostile; the memory in use as it
+//! goes, every verdict checked, and what is left over at the end.
 
 use std::{
     fs, io::Write, num::NonZero, process::id, sync::atomic::AtomicBool, thread, time::Duration,
@@ -7,184 +7,192 @@ use std::{
 
 use groklab_domain::Verdict;
 
-use crate::commands::bench::{
-    drive::drive,
-    load::{SHARED_FOLDERS, Sample, soaking},
+use crate::{
+    commands::bench::{
+        drive::drive,
+        load::{SHARED_FOLDERS, Sample, soaking},
+    },
+    jail::{Warm, cgroup, process},
+    judge::verify,
+    metrics::Metrics,
+    sandbox::Sandbox,
 };
-use crate::jail::cgroup;
-use crate::jail::process;
-use crate::jail::warm::Warm;
-use crate::judge::verify::verify;
-use crate::metrics::METRICS;
-use crate::sandbox::Sandbox;
+
+/// Wrong verdicts that are kept with their code; all are counted.
+const MAX_KEPT_WRONG: usize = 10;
+/// How often, and how far apart, what is left over is looked at: processes take a moment to be
+/// gone.
+const SETTLE_TRIES: u32 = 50;
+const SETTLE_EVERY: Duration = Duration::from_millis(100);
 
 /// What a soak found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Found {
     /// Candidates whose verdict was not right, with their code: the first few.
     pub wrong: Vec<String>,
     pub wrong_count: usize,
     /// Resident KiB of this process after each part, and of all zygotes' processes together.
     pub memory: Vec<(u64, u64)>,
-    /// What was there before and is not now, or the other way round: descriptors, processes, mounts, control groups, files.
+    /// What was there before and is not now, or the other way round: descriptors, processes,
+    /// mounts, control groups, files.
     pub left_over: Vec<String>,
 }
 
-/// Runs `count` candidates in `parts`, with a line for each part. Takes the sandbox: that it leaves nothing is part of the question.
+/// How much to soak.
+#[derive(Debug, Clone, Copy)]
+pub struct Extent {
+    /// Candidates in all.
+    pub count: usize,
+    /// Parts, of which each is reported on its own line.
+    pub parts: usize,
+    pub threads: NonZero<usize>,
+}
+
+/// Runs the candidates in parts, with a line for each part, in the sandbox that `make` makes: that
+/// it leaves nothing is part of the question.
 ///
 /// # Errors
 /// Printing.
 pub fn soak(
     make: impl FnOnce() -> Warm,
-    count: usize,
-    parts: usize,
-    threads: NonZero<usize>,
+    extent: Extent,
+    metrics: &Metrics,
     out: &mut dyn Write,
 ) -> anyhow::Result<Found> {
     let before = inventory();
     let warm = make();
-    let mut found = Found {
-        wrong: Vec::new(),
-        wrong_count: 0,
-        memory: Vec::new(),
-        left_over: Vec::new(),
-    };
-    for part in 0..parts {
-        let samples = soaking(
-            part * count / parts,
-            (part + 1) * count / parts - part * count / parts,
-            &litter(),
-        );
-        judge(&warm, &samples, threads, &mut found);
-        let zygotes = warm
-            .pids()
-            .into_iter()
-            .flat_map(|(jail, zygote)| [jail, zygote]);
-        let memory = (resident(id().cast_signed()), zygotes.map(resident).sum());
-        found.memory.push(memory);
-        let (own, theirs) = memory;
+    let mut found = Found::default();
+    let mut from = 0;
+    for part in 1..=extent.parts {
+        // Computed from the whole, so that the parts add up whatever the count is.
+        let to = part * extent.count / extent.parts;
+        let samples = soaking(from, to - from, &litter_prefix());
+        from = to;
+        judge(&warm, &samples, extent.threads, metrics, &mut found);
+        let own = resident_kib(id().cast_signed());
+        let mut theirs = 0;
+        for (jail, zygote) in warm.pids() {
+            theirs += resident_kib(jail) + resident_kib(zygote);
+        }
+        found.memory.push((own, theirs));
+        let wrong = found.wrong_count;
         writeln!(
             out,
-            "{:>7} candidates: worker {own} KiB, zygotes {theirs} KiB, {} wrong",
-            (part + 1) * count / parts,
-            found.wrong_count
+            "{to:>7} candidates: worker {own} KiB, zygotes {theirs} KiB, {wrong} wrong"
         )?;
     }
+    // This ends the zygotes, so that what they leave can be looked for.
     drop(warm);
-    found.left_over = difference(&before, &settled(&before));
-    writeln!(out, "{METRICS}")?;
+    found.left_over = difference(&before, &settled_inventory(&before));
+    writeln!(out, "{metrics}")?;
     Ok(found)
 }
 
-fn judge(warm: &dyn Sandbox, samples: &[Sample], threads: NonZero<usize>, found: &mut Found) {
+fn judge(
+    warm: &dyn Sandbox,
+    samples: &[Sample],
+    threads: NonZero<usize>,
+    metrics: &Metrics,
+    found: &mut Found,
+) {
     let submissions: Vec<_> = samples.iter().map(|sample| &sample.submission).collect();
     let driven = drive(warm, &submissions, threads);
-    for ((sample, mut outcome), took) in samples.iter().zip(driven.outcomes).zip(driven.latencies) {
+    for (sample, mut outcome) in samples.iter().zip(driven.outcomes) {
         // As for a worker, only a timeout of a run alone counts.
         if outcome.verdict == Verdict::Timeout && !sample.right.contains(&Verdict::Timeout) {
             outcome = verify(warm, &sample.submission, &AtomicBool::new(false));
         }
-        METRICS.judged(&outcome);
-        METRICS.took(took);
-        if !sample.right.contains(&outcome.verdict) {
-            found.wrong_count += 1;
-            if found.wrong.len() < 10 {
-                found.wrong.push(format!(
-                    "{} {:?}: {}",
-                    outcome.verdict,
-                    outcome.error,
-                    String::from_utf8_lossy(&sample.submission.text)
-                ));
-            }
+        metrics.count_verdict(outcome.verdict);
+        if sample.right.contains(&outcome.verdict) {
+            continue;
+        }
+        found.wrong_count += 1;
+        if found.wrong.len() < MAX_KEPT_WRONG {
+            let code = String::from_utf8_lossy(&sample.submission.text);
+            let (verdict, error) = (outcome.verdict, outcome.error);
+            found.wrong.push(format!("{verdict} {error:?}: {code}"));
         }
     }
 }
 
-/// How the files begin that candidates of this soak try to leave. Nobody else's do: whatever other programs make meanwhile, also as the
-/// same user, is theirs.
-fn litter() -> String {
+/// How the files begin that candidates of this soak try to leave. Nobody else's do: whatever other
+/// programs make meanwhile, also as the same user, is theirs.
+fn litter_prefix() -> String {
     format!("groklab-soak-{}-", id())
 }
 
 /// Everything that could be left over, one line each.
 fn inventory() -> Vec<String> {
-    let pid = id();
-    let names = |folder: &str| -> Vec<String> {
-        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-        entries
-            .map(|entry| entry.file_name().to_string_lossy().into_owned())
-            .collect()
-    };
+    let mut all = Vec::new();
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let mut all: Vec<String> = mounts
-        .lines()
-        .filter(|line| is_a_jails(line))
-        .map(|line| format!("mount {line}"))
-        .collect();
-    all.push(format!("{} descriptors", names("/proc/self/fd").len()));
-    all.extend(
-        SHARED_FOLDERS
-            .iter()
-            .flat_map(|folder| files(folder, &litter())),
-    );
-    all.extend(
-        cgroup::own_groups()
-            .iter()
-            .map(|folder| format!("control group {}", folder.display())),
-    );
-    let threads = names("/proc/self/task").into_iter();
-    let children = threads.filter_map(|thread| {
-        fs::read_to_string(format!("/proc/{pid}/task/{thread}/children")).ok()
-    });
-    all.extend(children.flat_map(|list| {
-        list.split_whitespace()
-            .map(|child| format!("process {child}"))
-            .collect::<Vec<_>>()
-    }));
+    for line in mounts.lines() {
+        if is_a_jails(line) {
+            all.push(format!("mount {line}"));
+        }
+    }
+    let descriptors = fs::read_dir("/proc/self/fd").into_iter().flatten().count();
+    // Reading the folder opens one more, in every inventory alike.
+    all.push(format!("{descriptors} descriptors"));
+    for folder in SHARED_FOLDERS {
+        all.extend(files(folder, &litter_prefix()));
+    }
+    for folder in cgroup::own_groups() {
+        all.push(format!("control group {}", folder.display()));
+    }
+    for child in process::children(id().cast_signed()) {
+        all.push(format!("process {child}"));
+    }
     all
 }
 
-/// Whether a jail could have made this line of `mountinfo`: nsjail mounts in folders of its name, a candidate's scratch folder is `/tmp`.
+/// Whether a jail could have made this line of `mountinfo`: nsjail mounts in folders of its name, a
+/// candidate's scratch folder is `/tmp`.
 fn is_a_jails(mount: &str) -> bool {
-    mount
-        .split(' ')
-        .nth(4)
-        .is_some_and(|place| place == "/tmp" || place.contains("/nsjail"))
+    let Some(place) = mount.split(' ').nth(4) else {
+        return false;
+    };
+    place == "/tmp" || place.contains("/nsjail")
 }
 
 /// The files in `folder` whose names begin so.
-fn files(folder: &str, beginning: &str) -> Vec<String> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let theirs = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(beginning));
-    theirs
-        .map(|entry| format!("file {}", entry.path().display()))
-        .collect()
+fn files(folder: &str, prefix: &str) -> Vec<String> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(prefix) {
+            files.push(format!("file {}", entry.path().display()));
+        }
+    }
+    files
 }
 
-/// The inventory, once it is as `before` or five seconds have passed.
-fn settled(before: &[String]) -> Vec<String> {
-    for _ in 0..50 {
+/// The inventory, once it is as `before` or it has been waited for that long enough.
+fn settled_inventory(before: &[String]) -> Vec<String> {
+    for _ in 0..SETTLE_TRIES {
         if difference(before, &inventory()).is_empty() {
             break;
         }
-        thread::sleep(Duration::from_millis(100));
+        thread::sleep(SETTLE_EVERY);
     }
     inventory()
 }
 
+/// What is gone, behind a minus, and what is new, behind a plus.
 fn difference(before: &[String], after: &[String]) -> Vec<String> {
-    let gone = before
-        .iter()
-        .filter(|line| !after.contains(line))
-        .map(|line| format!("- {line}"));
-    let new = after
-        .iter()
-        .filter(|line| !before.contains(line))
-        .map(|line| format!("+ {line}"));
-    gone.chain(new).collect()
+    let mut lines = Vec::new();
+    for line in before {
+        if !after.contains(line) {
+            lines.push(format!("- {line}"));
+        }
+    }
+    for line in after {
+        if !before.contains(line) {
+            lines.push(format!("+ {line}"));
+        }
+    }
+    lines
 }
 
-fn resident(pid: i32) -> u64 {
+fn resident_kib(pid: i32) -> u64 {
     process::resident_kib(pid).unwrap_or(0)
 }
 
@@ -197,11 +205,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().to_str().unwrap();
         fs::write(folder.path().join("PostgreSQL.1"), "").unwrap();
-        assert_eq!(files(path, &litter()), Vec::<String>::new());
-        let left = folder.path().join(format!("{}7", litter()));
+        assert_eq!(files(path, &litter_prefix()), Vec::<String>::new());
+        let left = folder.path().join(format!("{}7", litter_prefix()));
         fs::write(&left, "").unwrap();
-        assert_eq!(files(path, &litter()), [format!("file {}", left.display())]);
-        assert_eq!(difference(&[], &files(path, &litter())).len(), 1);
+        assert_eq!(
+            files(path, &litter_prefix()),
+            [format!("file {}", left.display())]
+        );
+        assert_eq!(difference(&[], &files(path, &litter_prefix())).len(), 1);
     }
 
     #[test]

@@ -1,51 +1,79 @@
-"""Runs one candidate inside the jail: takes a request's bytes, writes one frame per case to a descriptor. It never sees an
-expected value and judges nothing; `frame.rs` describes the frames, `Request::encode` the request. `cold.py` and `zygote.py`
-call it.
+"""Runs one candidate inside the jail: takes a request's bytes, writes one frame per case to a
+descriptor. It never sees an expected value and judges nothing; `frame.rs` describes the frames,
+`Request::encode` the request. `cold.py` and `zygote.py` call it.
 
-All names it needs later are bound before the candidate runs, since the candidate can replace any builtin or module."""
+All names that it needs later are bound before the candidate runs, since the candidate can replace
+any builtin or module: that is why the makers below copy so many names into variables of their
+own."""
 
-import builtins, io, os, struct, sys, time
+import builtins
+import os
+import struct
+import sys
+import time
 
-# The limit on digits protects servers that wait for ever; here the limit on CPU time does. A right answer is not wrong for its length.
+# The limit on digits protects servers that wait for ever; here the limit on CPU time does. A right
+# answer is not wrong for its length.
 if hasattr(sys, "set_int_max_str_digits"):
     sys.set_int_max_str_digits(0)
 
-MAX_FRAME, MAX_DEPTH, MAX_ITEMS, MAX_INT_BYTES, MAX_TEXT = 1 << 20, 64, 100_000, 1 << 16, 400
+MAX_FRAME_BYTES = 1 << 20
+MAX_DEPTH = 64
+MAX_ITEMS = 100_000
+MAX_INT_BYTES = 1 << 16
+MAX_TEXT_CHARS = 400
 
+# Exit statuses: memory ran out where nothing could be said; the runner itself was broken.
+OUT_OF_MEMORY = 77
+BROKEN = 78
 
-# The names of `typing`, but for `ChainMap`, `Counter` and `OrderedDict`: whoever writes these means `collections`.
-TYPING = frozenset("""AbstractSet Annotated Any AnyStr AsyncContextManager AsyncGenerator AsyncIterable AsyncIterator Awaitable
-    BinaryIO ByteString Callable ClassVar Collection Concatenate Container ContextManager Coroutine DefaultDict Deque Dict Final
-    ForwardRef FrozenSet Generator Generic Hashable IO ItemsView Iterable Iterator KeysView List Literal LiteralString Mapping
-    MappingView Match MutableMapping MutableSequence MutableSet NamedTuple Never NewType NoDefault NoReturn NotRequired Optional
-    ParamSpec ParamSpecArgs ParamSpecKwargs Pattern Protocol ReadOnly Required Reversible Self Sequence Set Sized SupportsAbs
-    SupportsBytes SupportsComplex SupportsFloat SupportsIndex SupportsInt SupportsRound TYPE_CHECKING Text TextIO Tuple Type
-    TypeAlias TypeAliasType TypeGuard TypeIs TypeVar TypeVarTuple TypedDict Union Unpack ValuesView assert_never assert_type cast
-    clear_overloads dataclass_transform final get_args get_origin get_overloads get_protocol_members get_type_hints is_protocol
-    is_typeddict no_type_check no_type_check_decorator overload override reveal_type runtime_checkable""".split())
+# The names of `typing`, but for `ChainMap`, `Counter` and `OrderedDict`: whoever writes these means
+# `collections`.
+TYPING_NAMES = frozenset("""
+    AbstractSet Annotated Any AnyStr AsyncContextManager AsyncGenerator AsyncIterable
+    AsyncIterator Awaitable BinaryIO ByteString Callable ClassVar Collection Concatenate Container
+    ContextManager Coroutine DefaultDict Deque Dict Final ForwardRef FrozenSet Generator Generic
+    Hashable IO ItemsView Iterable Iterator KeysView List Literal LiteralString Mapping
+    MappingView Match MutableMapping MutableSequence MutableSet NamedTuple Never NewType NoDefault
+    NoReturn NotRequired Optional ParamSpec ParamSpecArgs ParamSpecKwargs Pattern Protocol
+    ReadOnly Required Reversible Self Sequence Set Sized SupportsAbs SupportsBytes SupportsComplex
+    SupportsFloat SupportsIndex SupportsInt SupportsRound TYPE_CHECKING Text TextIO Tuple Type
+    TypeAlias TypeAliasType TypeGuard TypeIs TypeVar TypeVarTuple TypedDict Union Unpack
+    ValuesView assert_never assert_type cast clear_overloads dataclass_transform final get_args
+    get_origin get_overloads get_protocol_members get_type_hints is_protocol is_typeddict
+    no_type_check no_type_check_decorator overload override reveal_type runtime_checkable
+""".split())
 
 
 class TooLarge(Exception):
-    pass
+    """A value does not fit into a frame."""
 
 
 def lend_typing(program):
-    """Makes the names of `typing` that the code uses builtins: it finds them where it neither defines nor imports them itself, and
-    sees no other difference. Annotations say nothing about what a function does, and code written for graders that provide these
-    names leaves the import out. Other imports are the candidate's own affair."""
-    used, parts = set(), [program]
+    """Makes the names of `typing` that the code uses builtins: it finds them where it neither
+    defines nor imports them itself, and sees no other difference. Annotations say nothing about
+    what a function does, and code written for graders that provide these names leaves the import
+    out. Other imports are the candidate's own affair."""
+    used = set()
+    # The list grows while it is walked: code objects hold those of the functions within them.
+    parts = [program]
     for part in parts:
-        used.update(TYPING.intersection(part.co_names))
+        used.update(TYPING_NAMES.intersection(part.co_names))
         parts.extend(constant for constant in part.co_consts if type(constant) is type(program))
     if used:
         import typing
+
         for name in used.intersection(typing.__all__):
             setattr(builtins, name, getattr(typing, name))
 
 
 def make_decoder():
-    unpack_u32, unpack_f64 = struct.Struct("<I").unpack_from, struct.Struct("<d").unpack_from
-    from_bytes, bytes_, str_, tuple_, dict_, range_ = int.from_bytes, bytes, str, tuple, dict, range
+    """A function that reads one value from `data` at a place, and returns it and the place
+    behind."""
+    unpack_u32 = struct.Struct("<I").unpack_from
+    unpack_f64 = struct.Struct("<d").unpack_from
+    from_bytes = int.from_bytes
+    str_, tuple_, dict_, range_ = str, tuple, dict, range
     constants = {b"N"[0]: None, b"T"[0]: True, b"F"[0]: False}
     INT, FLOAT, STR, LIST, TUPLE, DICT = b"IDULPM"
 
@@ -74,15 +102,21 @@ def make_decoder():
 
 
 def make_encoder():
+    """Two functions: one appends a value to a buffer, one describes what was raised."""
     pack_u32, pack_f64 = struct.Struct("<I").pack, struct.Struct("<d").pack
-    type_, len_, tuple_, repr_, min_ = type, len, tuple, repr, min
-    int_, float_, str_, list_, dict_, bytes_ = int, float, str, list, dict, bytes
+    type_, len_, tuple_, repr_ = type, len, tuple, repr
+    int_, float_, str_, list_, dict_ = int, float, str, list, dict
     sized, plain = (set, frozenset, bytes, bytearray), (complex, range)
-    encode_str, bit_length, to_bytes, items_of, slice_of = str.encode, int.bit_length, int.to_bytes, dict.items, str.__getitem__
+    encode_str, slice_of = str.encode, str.__getitem__
+    bit_length, to_bytes = int.bit_length, int.to_bytes
+    items_of = dict.items
+    # A metaclass can redefine `__name__`; this finds the real one.
     type_name = type.__dict__["__name__"].__get__
     too_large, unicode_error, base_exception = TooLarge, UnicodeEncodeError, BaseException
-    head = slice(0, MAX_TEXT)
-    max_frame, max_depth, max_items, max_int_bytes = MAX_FRAME, MAX_DEPTH, MAX_ITEMS, MAX_INT_BYTES
+    memory_error = MemoryError
+    head = slice(0, MAX_TEXT_CHARS)
+    max_frame, max_depth = MAX_FRAME_BYTES, MAX_DEPTH
+    max_items, max_int_bytes = MAX_ITEMS, MAX_INT_BYTES
 
     def blob(data):
         return pack_u32(len_(data)) + data
@@ -124,7 +158,8 @@ def make_encoder():
             if len_(value) > max_items:
                 raise too_large
             items = tuple_(items_of(value)) if kind is dict_ else tuple_(value)
-            out += (b"M" if kind is dict_ else b"L" if kind is list_ else b"P") + pack_u32(len_(items))
+            out += b"M" if kind is dict_ else b"L" if kind is list_ else b"P"
+            out += pack_u32(len_(items))
             for item in items:
                 if kind is dict_:
                     put(out, item[0], depth + 1)
@@ -132,7 +167,8 @@ def make_encoder():
                 else:
                     put(out, item, depth + 1)
         else:
-            out += b"O" + text(type_name(kind)) + text("nested too deeply" if depth >= max_depth else describe(value, kind))
+            shown = "nested too deeply" if depth >= max_depth else describe(value, kind)
+            out += b"O" + text(type_name(kind)) + text(shown)
         if len_(out) > max_frame:
             raise too_large
 
@@ -145,11 +181,11 @@ def make_encoder():
             message = text("")
         return (b"m" if memory_error in kind.__mro__ else b"r") + text(type_name(kind)) + message
 
-    memory_error = MemoryError
     return put, fault
 
 
 def read_rest(source):
+    """All bytes from descriptor `source` up to its end."""
     parts = []
     while part := os.read(source, 1 << 20):
         parts.append(part)
@@ -157,13 +193,17 @@ def read_rest(source):
 
 
 def make_server():
+    """The function that serves one request and ends the process."""
     decode, (put, fault) = make_decoder(), make_encoder()
-    unpack_u32, pack_u32, pack_u64 = struct.Struct("<I").unpack_from, struct.Struct("<I").pack, struct.Struct("<Q").pack
-    write, leave, getpid, len_, bytearray_, range_ = os.write, os._exit, os.getpid, len, bytearray, range
-    too_large, base_exception, memory_error, import_error, system_error = TooLarge, BaseException, MemoryError, ImportError, SystemError
+    unpack_u32 = struct.Struct("<I").unpack_from
+    pack_u32, pack_u64 = struct.Struct("<I").pack, struct.Struct("<Q").pack
+    write, leave, getpid = os.write, os._exit, os.getpid
+    len_, bytearray_, range_, callable_ = len, bytearray, range, callable
+    too_large, base_exception, memory_error = TooLarge, BaseException, MemoryError
+    import_error, system_error = ImportError, SystemError
     forget_frames = BaseException.with_traceback
-    callable_, modules = callable, sys.modules
-
+    modules = sys.modules
+    out_of_memory, broken = OUT_OF_MEMORY, BROKEN
 
     def serve(fd, source):
         """Reads the request from `source`, writes frames to `fd`, never returns."""
@@ -177,11 +217,13 @@ def make_server():
                 blobs.append(data[at - size:at])
             entry, code, count, *cases = blobs
             assert len_(cases) == unpack_u32(count, 0)[0]
+            # What does not fit into memory shows here, before the candidate could be blamed for it.
             for case in cases:
                 decode(case, 0)
             return entry.decode(), code, cases
 
         def send(body):
+            # A process that the candidate has forked must not answer for it.
             if getpid() != me:
                 leave(0)
             frame = nonce + pack_u32(len_(body)) + body
@@ -206,12 +248,13 @@ def make_server():
             except too_large:
                 return b"B" + head
             except base_exception as error:
-                # What they hold may be all the memory there is.
+                # What the frames hold may be all the memory there is.
                 forget_frames(error, None)
                 return b"E" + head + fault(error)
 
         def seed_late(number):
-            """Seeds `random`, should it be there although the source does not name it. A candidate that broke it may not need it."""
+            """Seeds `random`, should it be there although the source does not name it. A candidate
+            that broke it may not need it."""
             try:
                 modules["random"].seed(number)
             except base_exception:
@@ -247,23 +290,25 @@ def make_server():
             entry, code, cases = load()
             if b"random" in code:
                 import random
+
                 seed = random.seed
             elif b"import" in code:
                 seed = seed_late
             loaded = True
         except (memory_error, import_error, system_error):
-            # Without memory, a library can't be mapped either, and the interpreter loses an exception now and then.
+            # Without memory, a library can't be mapped either, and the interpreter loses an
+            # exception now and then.
             pass
         if not loaded:
-            # Only now is what was read let go of.
+            # Only outside the handler is what was read let go of, which leaves memory for a frame.
             entry = code = cases = None
             ready()
-            leave(77)
+            leave(out_of_memory)
         try:
             run()
         except memory_error:
-            leave(77)
+            leave(out_of_memory)
         except base_exception:
-            leave(78)
+            leave(broken)
 
     return serve
