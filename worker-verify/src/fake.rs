@@ -7,7 +7,7 @@ use std::{collections::HashMap, sync::atomic::Ordering, time::Duration};
 use groklab_domain::Value;
 
 use crate::{
-    sandbox::{Ended, InfrastructureError, Raw, Request, Sandbox},
+    sandbox::{Ended, InfrastructureError, RawRun, Request, Sandbox},
     wire::{
         encode::{length_prefix, write_blob, write_value},
         frame::Nonce,
@@ -99,7 +99,7 @@ impl Fake {
 }
 
 impl Sandbox for Fake {
-    fn run(&self, request: &Request<'_>) -> Result<Raw, InfrastructureError> {
+    fn run(&self, request: &Request<'_>) -> Result<RawRun, InfrastructureError> {
         if self.broken {
             return Err(InfrastructureError::Setup {
                 ended: Ended::Exited(1),
@@ -119,7 +119,7 @@ impl Sandbox for Fake {
         } else {
             Duration::from_millis(1)
         };
-        Ok(Raw {
+        Ok(RawRun {
             ended,
             nonce: NONCE,
             results,

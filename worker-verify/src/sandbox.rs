@@ -129,7 +129,7 @@ pub enum Ended {
 
 /// What was seen of one run.
 #[derive(Debug, Clone)]
-pub struct Raw {
+pub struct RawRun {
     pub ended: Ended,
     pub nonce: Nonce,
     /// What came out of the result pipe; see `frame`.
@@ -198,7 +198,7 @@ pub trait Sandbox: Send + Sync {
     ///
     /// # Errors
     /// Whatever kept the candidate from beginning, or ended it from outside.
-    fn run(&self, request: &Request<'_>) -> Result<Raw, InfrastructureError>;
+    fn run(&self, request: &Request<'_>) -> Result<RawRun, InfrastructureError>;
 
     /// Another sandbox that is to run `code` too before it counts as passed; for most code none.
     /// Depends on nothing but `code`.

@@ -47,8 +47,8 @@ struct AnswerFailure<'a> {
     expected: &'a str,
 }
 
-impl<'a> AnswerFailure<'a> {
-    fn of(failure: &'a Failure) -> Self {
+impl<'a> From<&'a Failure> for AnswerFailure<'a> {
+    fn from(failure: &'a Failure) -> Self {
         Self {
             case: failure.case,
             got: failure.got.as_deref(),
@@ -252,7 +252,7 @@ impl<W: Write> Printer<W> {
             verdict: outcome.verdict,
             passed: outcome.visible.passed + outcome.hidden.passed,
             total: outcome.visible.total + outcome.hidden.total,
-            first_failure: first_failure.map(AnswerFailure::of),
+            first_failure: first_failure.map(AnswerFailure::from),
             error: outcome.error.as_deref(),
             cpu_ms: milliseconds(outcome.cpu),
             wall_ms: milliseconds(outcome.wall),

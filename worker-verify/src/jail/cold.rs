@@ -31,10 +31,10 @@ use crate::{
         nsjail_log,
         process::{self, Usage},
         scripts::COLD_PROGRAM,
-        watch::{Began, Clock, START_LIMIT, Watch, Writers},
+        watch::{Clock, FirstStep, START_LIMIT, Watch, Writers},
     },
     metrics::RunPath,
-    sandbox::{Ended, InfrastructureError, Raw, Request, Sandbox},
+    sandbox::{Ended, InfrastructureError, RawRun, Request, Sandbox},
     wire::frame::{Nonce, new_nonce},
 };
 
@@ -45,7 +45,7 @@ const STOP_GRACE: Duration = Duration::from_secs(2);
 const OWN_MEMORY_BYTES: u64 = 32 << 20;
 
 impl Sandbox for Nsjail {
-    fn run(&self, request: &Request<'_>) -> Result<Raw, InfrastructureError> {
+    fn run(&self, request: &Request<'_>) -> Result<RawRun, InfrastructureError> {
         let since = Instant::now();
         let raw = run(self, request);
         self.metrics.observe_run(RunPath::Cold, since.elapsed());
@@ -53,7 +53,7 @@ impl Sandbox for Nsjail {
     }
 }
 
-fn run(programs: &Nsjail, request: &Request<'_>) -> Result<Raw, InfrastructureError> {
+fn run(programs: &Nsjail, request: &Request<'_>) -> Result<RawRun, InfrastructureError> {
     let nonce = new_nonce().map_err(InfrastructureError::during("draw the nonce"))?;
     let mut jail = Jail::start(programs, request, nonce)?;
     let stopped = jail.watch(request);
@@ -159,7 +159,7 @@ impl Jail {
         mut self,
         request: &Request<'_>,
         stopped: Option<Ended>,
-    ) -> Result<Raw, InfrastructureError> {
+    ) -> Result<RawRun, InfrastructureError> {
         // Only a reaped process has a final count of what it used.
         let reaped = process::reap(self.pid);
         let (status, usage) = reaped.map_err(InfrastructureError::during("reap the jail"))?;
@@ -176,7 +176,7 @@ impl Jail {
             Some(limit) => limit,
             None => self.end_after_the_beginning(request, status, began, cpu)?,
         };
-        Ok(Raw {
+        Ok(RawRun {
             ended,
             nonce: self.watch.nonce,
             results: std::mem::take(&mut self.watch.received),
@@ -211,7 +211,7 @@ impl Jail {
         &self,
         request: &Request<'_>,
         status: i32,
-        began: Began,
+        began: FirstStep,
         cpu: Duration,
     ) -> Result<Ended, InfrastructureError> {
         if self.group.killed() {
@@ -233,7 +233,7 @@ impl Jail {
         }
     }
 
-    fn never_began(&self, ended: Ended, usage: Usage) -> Result<Raw, InfrastructureError> {
+    fn never_began(&self, ended: Ended, usage: Usage) -> Result<RawRun, InfrastructureError> {
         let log = self.explanation();
         match ended {
             Ended::Cancelled => Ok(self.watch.cancelled(usage.peak_memory_bytes)),

@@ -7,7 +7,7 @@ use crate::{
         warm::Warm,
     },
     metrics::{Metrics, SandboxLabels},
-    sandbox::{InfrastructureError, Raw, Request, Sandbox},
+    sandbox::{InfrastructureError, RawRun, Request, Sandbox},
 };
 
 /// Which path candidates take.
@@ -83,7 +83,7 @@ impl Isolation {
 }
 
 impl Sandbox for Isolation {
-    fn run(&self, request: &Request<'_>) -> Result<Raw, InfrastructureError> {
+    fn run(&self, request: &Request<'_>) -> Result<RawRun, InfrastructureError> {
         match self {
             Self::Warm { warm, .. } => warm.run(request),
             Self::Cold(cold) => cold.run(request),

@@ -18,7 +18,7 @@ use crate::{
         zygote::{FailedRun, Zygote},
     },
     metrics::{Metrics, RunPath},
-    sandbox::{InfrastructureError, Raw, Request, Sandbox},
+    sandbox::{InfrastructureError, RawRun, Request, Sandbox},
 };
 
 /// Candidates a zygote runs before it is replaced.
@@ -107,13 +107,13 @@ impl Warm {
         }
     }
 
-    fn run_in(&self, mut zygote: Zygote, request: &Request<'_>) -> Result<Raw, FailedRun> {
+    fn run_in(&self, mut zygote: Zygote, request: &Request<'_>) -> Result<RawRun, FailedRun> {
         let raw = zygote.run(request);
         self.put_back(zygote);
         raw
     }
 
-    fn run_again_if_kept_out(&self, request: &Request<'_>) -> Result<Raw, InfrastructureError> {
+    fn run_again_if_kept_out(&self, request: &Request<'_>) -> Result<RawRun, InfrastructureError> {
         let failed = match self.run_in(self.take()?, request) {
             Ok(raw) => return Ok(raw),
             Err(failed) => failed,
@@ -130,7 +130,7 @@ impl Warm {
 }
 
 impl Sandbox for Warm {
-    fn run(&self, request: &Request<'_>) -> Result<Raw, InfrastructureError> {
+    fn run(&self, request: &Request<'_>) -> Result<RawRun, InfrastructureError> {
         let since = Instant::now();
         let raw = self.run_again_if_kept_out(request);
         self.metrics.observe_run(RunPath::Warm, since.elapsed());

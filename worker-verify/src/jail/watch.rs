@@ -16,7 +16,7 @@ use nix::{
 
 use crate::{
     jail::process,
-    sandbox::{Ended, Raw, Request},
+    sandbox::{Ended, RawRun, Request},
     wire::frame::{self, MAX_RESULT_BYTES, Nonce},
 };
 
@@ -42,7 +42,7 @@ pub trait Clock {
 
 /// The moment of the candidate's first step.
 #[derive(Debug, Clone, Copy)]
-pub struct Began {
+pub struct FirstStep {
     pub at: Instant,
     /// CPU time that did not go to the candidate, by the [`Clock`].
     pub before: Duration,
@@ -54,7 +54,7 @@ pub struct Began {
 pub struct Watch {
     pub nonce: Nonce,
     pub launched: Instant,
-    pub began: Option<Began>,
+    pub began: Option<FirstStep>,
     /// What came out of the result pipe.
     pub received: Vec<u8>,
     pub kept_output: Vec<u8>,
@@ -216,7 +216,7 @@ impl Watch {
             // time too, so its first step was at least that long ago.
             let since = clock.used().saturating_sub(before);
             let at = now.checked_sub(since).unwrap_or(now);
-            self.began = Some(Began { at, before, runner });
+            self.began = Some(FirstStep { at, before, runner });
         }
         Ok(())
     }
@@ -238,8 +238,8 @@ impl Watch {
     }
 
     /// What is known of a run that was cancelled before the candidate began.
-    pub fn cancelled(&self, peak_memory_bytes: u64) -> Raw {
-        Raw {
+    pub fn cancelled(&self, peak_memory_bytes: u64) -> RawRun {
+        RawRun {
             ended: Ended::Cancelled,
             nonce: self.nonce,
             results: Vec::new(),

@@ -31,10 +31,10 @@ use crate::{
         nsjail_log,
         packets::{pair, receive, send, wait_for},
         process,
-        watch::{Began, Clock, MAX_KEPT_OUTPUT_BYTES, START_LIMIT, Watch},
+        watch::{Clock, FirstStep, MAX_KEPT_OUTPUT_BYTES, START_LIMIT, Watch},
         zygote_jail::{Jail, JailPipes},
     },
-    sandbox::{Ended, InfrastructureError, Limits, Raw, Request},
+    sandbox::{Ended, InfrastructureError, Limits, RawRun, Request},
     wire::frame::new_nonce,
 };
 
@@ -132,7 +132,7 @@ impl Zygote {
     }
 
     /// Runs one candidate.
-    pub fn run(&mut self, request: &Request<'_>) -> Result<Raw, FailedRun> {
+    pub fn run(&mut self, request: &Request<'_>) -> Result<RawRun, FailedRun> {
         self.runs += 1;
         // Stays false unless the run goes well to its end.
         self.sound = false;
@@ -233,7 +233,11 @@ impl Zygote {
     }
 
     /// Watches the candidate to its end, or ends it at its limit.
-    fn finish(&mut self, run: &mut Run, request: &Request<'_>) -> Result<Raw, InfrastructureError> {
+    fn finish(
+        &mut self,
+        run: &mut Run,
+        request: &Request<'_>,
+    ) -> Result<RawRun, InfrastructureError> {
         let clock = ChildClock {
             pid: run.pid,
             group: &self.group,
@@ -260,7 +264,7 @@ impl Zygote {
             None => self.end_of_its_own(request, &end, began, cpu)?,
         };
         self.sound = true;
-        Ok(Raw {
+        Ok(RawRun {
             ended,
             nonce: run.watch.nonce,
             results: std::mem::take(&mut run.watch.received),
@@ -275,7 +279,7 @@ impl Zygote {
         &self,
         request: &Request<'_>,
         end: &ChildEnd,
-        began: Began,
+        began: FirstStep,
         cpu: Duration,
     ) -> Result<Ended, InfrastructureError> {
         if cpu > request.limits.cpu {
@@ -300,7 +304,7 @@ impl Zygote {
         run: &Run,
         stopped: Option<Ended>,
         end: &ChildEnd,
-    ) -> Result<Raw, InfrastructureError> {
+    ) -> Result<RawRun, InfrastructureError> {
         let log = nsjail_log::explanation(&self.log, &run.watch.kept_output);
         let ended = match stopped {
             Some(limit) => limit,

@@ -36,7 +36,7 @@ pub struct Outcome {
     pub error: Option<String>,
     pub cpu: Duration,
     pub wall: Duration,
-    /// See [`crate::sandbox::Raw::peak_memory_bytes`]: an upper bound, good for comparing only
+    /// See [`crate::sandbox::RawRun::peak_memory_bytes`]: an upper bound, good for comparing only
     /// above the size of an interpreter.
     pub peak_memory_bytes: u64,
     /// If one was asked for.

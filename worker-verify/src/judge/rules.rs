@@ -30,7 +30,7 @@ use groklab_domain::Verdict;
 
 use crate::{
     judge::story::{FailedCase, Story, WrongAnswer},
-    sandbox::{Ended, Raw},
+    sandbox::{Ended, RawRun},
     wire::frame::{Fault, Frame},
 };
 
@@ -74,7 +74,7 @@ impl Ruling {
     }
 
     /// On a run that came to an end. `is_bare_text` if the code was a text without any block.
-    pub fn on_run(raw: &Raw, story: &Story, case_count: usize, is_bare_text: bool) -> Self {
+    pub fn on_run(raw: &RawRun, story: &Story, case_count: usize, is_bare_text: bool) -> Self {
         // The order is that of the table.
         on_end(raw.ended)
             .or_else(|| on_opening(story.opening.as_ref()?, is_bare_text))

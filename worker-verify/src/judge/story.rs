@@ -2,7 +2,7 @@
 
 use crate::{
     judge::{outcome::Failure, submission::Case},
-    sandbox::Raw,
+    sandbox::RawRun,
     wire::{
         frame::{Fault, Frame, Frames},
         reader::Flaw,
@@ -45,7 +45,7 @@ pub(crate) enum WrongAnswer {
 }
 
 impl Story {
-    pub fn read(raw: &Raw, cases: &[Case]) -> Self {
+    pub fn read(raw: &RawRun, cases: &[Case]) -> Self {
         let mut story = Self::default();
         let mut in_order = true;
         for frame in Frames::new(&raw.nonce, &raw.results) {

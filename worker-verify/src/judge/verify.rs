@@ -12,7 +12,7 @@ use crate::{
         story::{MAX_SHOWN_CHARS, Story},
         submission::{Case, Submission},
     },
-    sandbox::{InfrastructureError, Raw, Request, Sandbox},
+    sandbox::{InfrastructureError, RawRun, Request, Sandbox},
     wire::shorten::shorten,
 };
 
@@ -105,7 +105,7 @@ fn confirm(
     }
 }
 
-fn judge(raw: &Raw, cases: &[Case], is_bare_text: bool) -> Outcome {
+fn judge(raw: &RawRun, cases: &[Case], is_bare_text: bool) -> Outcome {
     let story = Story::read(raw, cases);
     let Ruling { verdict, reason } = Ruling::on_run(raw, &story, cases.len(), is_bare_text);
     let [visible, hidden] = tallies(cases, &story.passed);

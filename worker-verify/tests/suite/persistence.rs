@@ -458,7 +458,7 @@ fn nothing_is_left_when_the_sandbox_goes() {
 fn without_control_groups_the_same_holds() {
     let warm = Warm::with(
         NSJAIL.clone(),
-        Box::new(cgroup::Without {
+        Box::new(cgroup::NoCgroups {
             reason: "a test".to_owned(),
         }),
         100,
@@ -557,8 +557,10 @@ fn a_winner_that_the_cold_path_does_not_pass_has_not_passed() {
         fn run(
             &self,
             request: &groklab_worker_verify::sandbox::Request<'_>,
-        ) -> Result<groklab_worker_verify::sandbox::Raw, groklab_worker_verify::InfrastructureError>
-        {
+        ) -> Result<
+            groklab_worker_verify::sandbox::RawRun,
+            groklab_worker_verify::InfrastructureError,
+        > {
             crate::common::WARM.run(request)
         }
         fn second_opinion(&self, _code: &[u8]) -> Option<&dyn Sandbox> {

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Everything that was measured of one drive.
-pub struct Driven {
+pub struct Measurement {
     /// In the order of the submissions.
     pub outcomes: Vec<Outcome>,
     /// Elapsed time of each, from request to verdict.
@@ -34,7 +34,7 @@ pub fn drive(
     sandbox: &dyn Sandbox,
     submissions: &[&Submission],
     threads: NonZero<usize>,
-) -> Driven {
+) -> Measurement {
     let (next, never) = (AtomicUsize::new(0), AtomicBool::new(false));
     let done = Mutex::new(Vec::with_capacity(submissions.len()));
     let work = || loop {
@@ -58,7 +58,7 @@ pub fn drive(
     let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     // Threads finish in any order.
     done.sort_by_key(|(place, ..)| *place);
-    let mut driven = Driven {
+    let mut driven = Measurement {
         outcomes: Vec::with_capacity(done.len()),
         latencies: Vec::with_capacity(done.len()),
         elapsed,

@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     jail::{process, scripts::COLD_PROGRAM},
-    sandbox::{Ended, InfrastructureError, Raw, Request, Sandbox},
+    sandbox::{Ended, InfrastructureError, RawRun, Request, Sandbox},
     wire::frame::{Nonce, new_nonce},
 };
 
@@ -43,13 +43,13 @@ impl Plain {
 }
 
 impl Sandbox for Plain {
-    fn run(&self, request: &Request<'_>) -> Result<Raw, InfrastructureError> {
+    fn run(&self, request: &Request<'_>) -> Result<RawRun, InfrastructureError> {
         let nonce = new_nonce().map_err(InfrastructureError::during("draw the nonce"))?;
         let since = Instant::now();
         let (status, results) = self
             .run_unwatched(request, &nonce)
             .map_err(InfrastructureError::during("run plain python"))?;
-        Ok(Raw {
+        Ok(RawRun {
             ended: Ended::Exited(status.code().unwrap_or(-1)),
             nonce,
             results,

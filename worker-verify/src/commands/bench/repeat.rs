@@ -13,7 +13,7 @@ use groklab_domain::Verdict;
 
 use crate::{
     commands::bench::{
-        drive::{Driven, drive},
+        drive::{Measurement, drive},
         load::delicate,
     },
     judge::{Outcome, Submission, pool::all_cores},
@@ -64,7 +64,7 @@ fn drive_under_load(
     sandbox: &dyn Sandbox,
     submissions: &[&Submission],
     threads: NonZero<usize>,
-) -> Driven {
+) -> Measurement {
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         for _ in 0..2 * all_cores().get() {

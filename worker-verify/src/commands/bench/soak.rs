@@ -27,7 +27,7 @@ const SETTLE_EVERY: Duration = Duration::from_millis(100);
 
 /// What a soak found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Found {
+pub struct SoakReport {
     /// Candidates whose verdict was not right, with their code: the first few.
     pub wrong: Vec<String>,
     pub wrong_count: usize,
@@ -58,10 +58,10 @@ pub fn soak(
     extent: Extent,
     metrics: &Metrics,
     out: &mut dyn Write,
-) -> anyhow::Result<Found> {
+) -> anyhow::Result<SoakReport> {
     let before = inventory();
     let warm = make();
-    let mut found = Found::default();
+    let mut found = SoakReport::default();
     let mut from = 0;
     for part in 1..=extent.parts {
         // Computed from the whole, so that the parts add up whatever the count is.
@@ -93,7 +93,7 @@ fn judge(
     samples: &[Sample],
     threads: NonZero<usize>,
     metrics: &Metrics,
-    found: &mut Found,
+    found: &mut SoakReport,
 ) {
     let submissions: Vec<_> = samples.iter().map(|sample| &sample.submission).collect();
     let driven = drive(warm, &submissions, threads);

@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     commands::bench::{
-        drive::{Driven, drive, keep_to, keep_to_one_core, quantile},
+        drive::{Measurement, drive, keep_to, keep_to_one_core, quantile},
         load::{LIMITS, Sample, looping, mixed, passing},
         plain::Plain,
     },
@@ -42,7 +42,7 @@ struct Series {
 }
 
 impl Series {
-    fn add(&mut self, driven: Driven) {
+    fn add(&mut self, driven: Measurement) {
         self.rates
             .push(driven.latencies.len() as f64 / driven.elapsed.as_secs_f64());
         self.latencies.extend(driven.latencies);
@@ -109,7 +109,7 @@ fn run(
     sandbox: &dyn Sandbox,
     samples: &[Sample],
     threads: NonZero<usize>,
-) -> anyhow::Result<Driven> {
+) -> anyhow::Result<Measurement> {
     let submissions: Vec<_> = samples.iter().map(|sample| &sample.submission).collect();
     let driven = drive(sandbox, &submissions, threads);
     for (sample, outcome) in samples.iter().zip(&driven.outcomes) {

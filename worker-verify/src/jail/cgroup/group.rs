@@ -145,11 +145,11 @@ impl Group {
 impl Memory {
     pub fn open(files: &MemoryFiles<'_>) -> io::Result<Self> {
         Ok(Self {
-            limit: open(&files.folder.join(files.limit))?,
-            usage: open(&files.folder.join(files.usage))?,
-            peak: open(&files.folder.join(files.peak))?,
-            kills: open(&files.folder.join(files.kills))?,
-            hits: open(&files.folder.join(files.hits))?,
+            limit: open_counts(&files.folder.join(files.limit))?,
+            usage: open_counts(&files.folder.join(files.usage))?,
+            peak: open_counts(&files.folder.join(files.peak))?,
+            kills: open_counts(&files.folder.join(files.kills))?,
+            hits: open_counts(&files.folder.join(files.hits))?,
             hits_word: files.hits_word,
             limited_to: 0,
             before: Counts::default(),
@@ -184,7 +184,7 @@ impl Drop for Group {
 }
 
 /// For reading and writing; for reading alone where the kernel takes nothing.
-pub(super) fn open(path: &Path) -> io::Result<File> {
+pub(super) fn open_counts(path: &Path) -> io::Result<File> {
     // Counts that can be reset are written to, the others refuse it.
     match OpenOptions::new().read(true).write(true).open(path) {
         Ok(file) => Ok(file),

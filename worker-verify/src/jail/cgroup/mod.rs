@@ -10,4 +10,4 @@ mod versions;
 
 pub use group::Group;
 pub use leftovers::{own_groups, sweep};
-pub use versions::{Cgroups, Without, find};
+pub use versions::{Cgroups, NoCgroups, find};

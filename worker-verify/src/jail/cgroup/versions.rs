@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::jail::cgroup::{
-    group::{Cpu, Group, Memory, MemoryFiles, open},
+    group::{Cpu, Group, Memory, MemoryFiles, open_counts},
     leftovers::{NAME_PREFIX, new_name},
     mounts::Mounts,
 };
@@ -40,12 +40,12 @@ pub trait Cgroups: Send + Sync + std::fmt::Debug {
 
 /// No control groups: resource limits of single processes are all there is.
 #[derive(Debug)]
-pub struct Without {
+pub struct NoCgroups {
     /// Why there are none.
     pub reason: String,
 }
 
-impl Cgroups for Without {
+impl Cgroups for NoCgroups {
     fn create(&self) -> io::Result<Group> {
         Ok(Group::default())
     }
@@ -104,7 +104,7 @@ impl Cgroups for V1 {
         if let Some(folder) = &self.cpuacct {
             let folder = group.make_part(folder, &name)?;
             group.cpu = Some(Cpu {
-                file: open(&folder.join("cpuacct.usage"))?,
+                file: open_counts(&folder.join("cpuacct.usage"))?,
                 word: "",
                 unit: Duration::from_nanos,
             });
@@ -186,7 +186,7 @@ impl Cgroups for V2 {
             hits_word: "oom",
         })?);
         group.cpu = Some(Cpu {
-            file: open(&folder.join("cpu.stat"))?,
+            file: open_counts(&folder.join("cpu.stat"))?,
             word: "usage_usec",
             unit: Duration::from_micros,
         });
@@ -217,7 +217,7 @@ pub fn find() -> Box<dyn Cgroups> {
     let mounts = match Mounts::read() {
         Ok(mounts) => mounts,
         Err(error) => {
-            return Box::new(Without {
+            return Box::new(NoCgroups {
                 reason: format!("the mount table can't be read: {error}"),
             });
         }
@@ -228,7 +228,7 @@ pub fn find() -> Box<dyn Cgroups> {
     };
     match V2::find(&mounts).and_then(tried) {
         Ok(cgroups) => cgroups,
-        Err(v2_error) => Box::new(Without {
+        Err(v2_error) => Box::new(NoCgroups {
             reason: format!("v1: {v1_error}; v2: {v2_error}"),
         }),
     }

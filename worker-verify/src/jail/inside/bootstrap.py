@@ -1,6 +1,6 @@
 """The first lines that an interpreter inside the jail runs. No file of ours is there to import, so
 the worker hands over the sources of its modules in one text: this file, and behind it a call of
-`load`. """
+`load`."""
 
 import sys
 
