@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::error::Error;
 use super::lines::{
     BySplit, Count, EvaluationSeconds, Grokking, MetricsLine, RolloutCounts, Sampled, Share,
     SplitMetrics, scores,
@@ -39,21 +40,6 @@ pub struct Sampling {
     pub top_p: f64,
     /// The k of pass@k, each at most `n`.
     pub pass_at: Vec<u32>,
-}
-
-/// Why outcomes can't be counted.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
-    #[error("rollout of unknown problem {problem}")]
-    UnknownProblem { problem: u32 },
-    #[error("problem {problem} has {found} greedy rollouts, not 1")]
-    Greedy { problem: u32, found: usize },
-    #[error("problem {problem} has {found} different sampled rollouts, not {n}")]
-    Samples { problem: u32, found: usize, n: u32 },
-    #[error("infrastructure error counted as a verdict{}", problem.map(|p| format!(" on problem {p}")).unwrap_or_default())]
-    NotAVerdict { problem: Option<u32> },
-    #[error("pass@{k} is not defined for {n} samples")]
-    PassAt { k: u32, n: u32 },
 }
 
 /// The numbers of one evaluated iteration, before what only a series and a clock can add.

@@ -8,7 +8,7 @@ use crate::grokking::{Evaluation, Phase, Report, Score};
 use crate::stats::Interval;
 use crate::{Digest, Holdout, Split, Verdict, Verification};
 
-use super::evaluate::Error;
+use super::error::Error;
 
 /// Only the splits that have problems, in the order train, val, test, ood.
 pub type BySplit<T> = BTreeMap<Split, T>;

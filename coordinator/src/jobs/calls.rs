@@ -1,4 +1,5 @@
-//! Handing out work: registering workers, waiting for jobs without holding a connection, extending leases, taking jobs back.
+//! Handing out work: registering workers, waiting for jobs without holding a connection, extending leases, taking results, taking
+//! jobs back.
 
 use std::time::Duration;
 
@@ -6,7 +7,11 @@ use groklab_domain::{ExperimentState, Fault, JobId, WorkerId, job::Claim, record
 use groklab_proto::limits::LEASE_POLL_SECONDS;
 use tokio::time::{Instant, timeout_at};
 
-use super::{claims::LeaseRequest, retry};
+use super::{
+    claims::LeaseRequest,
+    completions::{Completion, Outcome},
+    retry,
+};
 use crate::{
     error::{Error, Result},
     kinds::Assignment,
@@ -85,6 +90,34 @@ impl Service {
             .remove(&worker)
             .ok_or_else(|| Error::missing("worker", worker))?;
         lease::extend(&mut db, worker, held, self.lease).await
+    }
+
+    /// Stores the results of a job; `message_bytes` is what they came in. False: the job has moved on and nothing was stored.
+    /// Results that are not the job's are refused, and count as a failed attempt.
+    pub async fn complete_job(&self, completion: Completion, message_bytes: usize) -> Result<bool> {
+        let Completion { claim, seconds, .. } = completion;
+        if !(seconds.is_finite() && seconds >= 0.0) {
+            return Err(Error::Caller(format!("field `seconds` = {seconds}")));
+        }
+        match self.completions.ask(completion, message_bytes).await? {
+            Outcome::Stored(experiment, kind) => {
+                tracing::info!(
+                    experiment.id = %experiment, job.id = %claim.job, lease.fence = claim.fence.0,
+                    worker.id = %claim.worker, %kind, seconds, "job done"
+                );
+                Ok(true)
+            }
+            Outcome::StoredBefore => Ok(true),
+            Outcome::Stale => Ok(false),
+            Outcome::Refused(refusal) => {
+                let reason = format!("results refused: {refusal}");
+                self.fail_job(claim, Fault::Infrastructure, &reason).await?;
+                Err(Error::Conflict(format!(
+                    "results of job {} refused: {refusal}",
+                    claim.job
+                )))
+            }
+        }
     }
 
     /// Takes a job back. A released one is ready at once, an infrastructure failure is tried again after a while, a caller's ends the
