@@ -1,4 +1,4 @@
-//! Why verdicts do not make metrics.
+//! Why an evaluation has no numbers.
 
 /// Why outcomes can't be counted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -9,8 +9,15 @@ pub enum Error {
     Greedy { problem: u32, found: usize },
     #[error("problem {problem} has {found} different sampled rollouts, not {n}")]
     Samples { problem: u32, found: usize, n: u32 },
-    #[error("infrastructure error counted as a verdict{}", problem.map(|p| format!(" on problem {p}")).unwrap_or_default())]
+    #[error("infrastructure error counted as a verdict{}", on_problem(*problem))]
     NotAVerdict { problem: Option<u32> },
     #[error("pass@{k} is not defined for {n} samples")]
     PassAt { k: u32, n: u32 },
+}
+
+fn on_problem(problem: Option<u32>) -> String {
+    match problem {
+        Some(problem) => format!(" on problem {problem}"),
+        None => String::new(),
+    }
 }

@@ -1,5 +1,6 @@
-//! The lines of `metrics.jsonl` and `iterations.jsonl`: their shapes, how verdicts become them, and how two iterations compare.
-//! It judges no code and measures no time; it refuses to count what is missing or says nothing about a candidate.
+//! The lines of `metrics.jsonl` and `iterations.jsonl`: their shapes, how verdicts become them, and
+//! how two iterations compare. It judges no code and measures no time; it refuses to count what is
+//! missing or says nothing about a candidate.
 
 mod compare;
 mod error;
