@@ -9,9 +9,11 @@ mod config;
 mod connections;
 mod database_url;
 mod error;
+mod grpc;
 mod nudge;
 pub mod postgres;
 mod problems;
+mod queries;
 mod scheduler;
 mod serve;
 mod service;
@@ -19,4 +21,6 @@ mod store;
 
 pub use access::Tokens;
 pub use config::{Command, Config, Tls};
+pub use error::Error;
+pub use queries::StoredExperiment;
 pub use serve::run;

@@ -37,7 +37,7 @@ use crate::{
     nudge::Nudge,
     postgres,
     scheduler::{self, Scheduler},
-    service::{Service, Shared},
+    service::Service,
     store::Store,
 };
 
@@ -235,7 +235,7 @@ async fn grpc(
     listener: TcpListener,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let experiments = ExperimentsServer::new(Shared(service.clone()));
+    let experiments = ExperimentsServer::new(crate::grpc::Experiments::new(service.clone()));
     let workers = WorkersServer::from_arc(service.clone());
     let artifacts = ArtifactsServer::from_arc(service);
     let experiments = experiments

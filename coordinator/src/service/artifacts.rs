@@ -2,20 +2,14 @@
 
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use groklab_domain::Digest;
 use groklab_proto::{
     convert::field,
-    limits::CHUNK_BYTES,
     v1::{ArtifactChunk, GetArtifactRequest, PutArtifactResponse, artifacts_server::Artifacts},
 };
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{Reply, Service};
-use crate::{
-    blobs::Blobs,
-    error::{Error, Result},
-    store::artifact,
-};
+use crate::{error::Error, store::artifact};
 
 #[tonic::async_trait]
 impl Artifacts for Service {
@@ -58,7 +52,7 @@ impl Artifacts for Service {
         request: Request<GetArtifactRequest>,
     ) -> Result<Response<Self::GetStream>, Status> {
         let digest = field("digest", &request.into_inner().digest)?;
-        let data = pieces(&self.blobs, digest).await?.map_err(Status::from);
+        let data = self.blobs.pieces(digest).await?.map_err(Status::from);
         let chunks = data.enumerate().map(move |(i, piece)| {
             let digest = if i == 0 {
                 digest.to_string()
@@ -72,20 +66,4 @@ impl Artifacts for Service {
         });
         Ok(Response::new(chunks.boxed()))
     }
-}
-
-/// A blob in pieces no larger than one chunk; an empty blob is one empty piece.
-pub async fn pieces(
-    blobs: &Blobs,
-    digest: Digest,
-) -> Result<stream::BoxStream<'static, Result<Bytes>>> {
-    let data = blobs.get(digest).await?;
-    let cut = data.map_ok(|bytes| {
-        let at = (0..bytes.len().max(1)).step_by(CHUNK_BYTES);
-        let pieces: Vec<_> = at
-            .map(|from| Ok(bytes.slice(from..bytes.len().min(from + CHUNK_BYTES))))
-            .collect();
-        stream::iter(pieces)
-    });
-    Ok(cut.try_flatten().boxed())
 }

@@ -1,9 +1,8 @@
 //! Cancel, pause, resume. Each is safe to repeat: what is so already is not an error.
 
 use groklab_domain::{ExperimentId, ExperimentState, records::Event};
-use groklab_proto::v1;
 
-use super::{Service, view};
+use super::Service;
 use crate::{
     error::Result,
     store::{self, event, experiment, job},
@@ -39,7 +38,8 @@ impl Control {
 }
 
 impl Service {
-    pub async fn control(&self, name: &str, control: Control) -> Result<v1::Experiment> {
+    /// Does it to the experiment that `name` means, and returns its id.
+    pub async fn control(&self, name: &str, control: Control) -> Result<ExperimentId> {
         let mut tx = self.store.begin().await?;
         let id = experiment::resolve(&mut tx, name).await?;
         let experiment = experiment::lock_wait(&mut tx, id).await?;
@@ -59,17 +59,6 @@ impl Service {
         }
         tx.commit().await?;
         self.nudge.all();
-        self.view(id).await
-    }
-
-    pub async fn view(&self, id: ExperimentId) -> Result<v1::Experiment> {
-        let mut db = self.store.connection().await?;
-        view::load(&mut db, id).await
-    }
-
-    /// The experiment that a client means.
-    pub async fn resolve(&self, name: &str) -> Result<ExperimentId> {
-        let mut db = self.store.connection().await?;
-        experiment::resolve(&mut db, name).await
+        Ok(id)
     }
 }

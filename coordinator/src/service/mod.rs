@@ -5,20 +5,15 @@ mod assemble;
 mod claims;
 mod complete;
 mod control;
-mod experiments;
-mod export;
 mod fit;
 mod group_commit;
 mod lease;
-mod records;
 mod results;
 mod submit;
 mod turns;
-mod view;
-mod watch;
 mod workers;
 
-pub use experiments::Shared;
+pub use control::Control;
 
 use std::{pin::Pin, time::Duration};
 
@@ -95,4 +90,4 @@ impl Service {
 }
 
 /// What a server-streaming method answers with.
-type Reply<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+pub type Reply<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;

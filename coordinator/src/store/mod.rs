@@ -13,6 +13,7 @@ pub mod lease;
 pub mod metric;
 pub mod problem;
 pub mod rollout;
+pub mod rollout_line;
 mod session;
 pub mod verdict;
 pub mod worker;

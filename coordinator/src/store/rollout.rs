@@ -1,6 +1,6 @@
 //! Rollouts: what the model wrote, stored once and never changed.
 
-use groklab_domain::{ExperimentId, Finish, Purpose, Split, candidate::Candidate};
+use groklab_domain::{ExperimentId, Finish, candidate::Candidate};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -242,102 +242,6 @@ pub async fn tokens(db: &mut PgConnection, ids: &[i64]) -> Result<Vec<(i64, Vec<
         .into_iter()
         .map(|row| (row.rollout_id, bytes_to_tokens(&row.tokens)))
         .collect())
-}
-
-/// Which rollouts somebody wants to read; None means any.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    pub iteration: Option<u32>,
-    pub purpose: Option<Purpose>,
-    pub split: Option<Split>,
-    pub family: Option<String>,
-    pub problem: Option<u32>,
-    pub verdict: Option<groklab_domain::Verdict>,
-}
-
-/// A place in the order of rollouts: (iteration, purpose, problem, sample).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cursor {
-    pub iteration: i32,
-    pub purpose: String,
-    pub problem: i32,
-    pub sample: i32,
-}
-
-/// A rollout with its problem's heading and its verdict, where it has one yet.
-#[derive(Debug)]
-pub struct Record {
-    pub iteration: i32,
-    pub purpose: String,
-    pub split: String,
-    pub family: String,
-    pub rule: String,
-    pub problem: i32,
-    pub sample: i32,
-    pub text: Vec<u8>,
-    pub tokens: i32,
-    pub prompt_tokens: i32,
-    pub finish: String,
-    pub mean_logprob: f64,
-    pub candidate_start: Option<i32>,
-    pub candidate_end: Option<i32>,
-    pub candidate_reason: Option<String>,
-    pub verdict: Option<String>,
-    pub visible_passed: Option<i32>,
-    pub visible_total: Option<i32>,
-    pub hidden_passed: Option<i32>,
-    pub hidden_total: Option<i32>,
-    pub correct: Option<bool>,
-    pub shortcut: Option<bool>,
-    pub failed_case: Option<i32>,
-    pub got: Option<String>,
-    pub expected: Option<String>,
-    pub error: Option<String>,
-    pub code: Option<Vec<u8>>,
-    pub cpu_ms: Option<f64>,
-    pub wall_ms: Option<f64>,
-    pub peak_memory_kb: Option<i64>,
-}
-
-impl Record {
-    pub fn cursor(&self) -> Cursor {
-        Cursor {
-            iteration: self.iteration,
-            purpose: self.purpose.clone(),
-            problem: self.problem,
-            sample: self.sample,
-        }
-    }
-}
-
-/// At most `limit` rollouts after `after`, in order.
-pub async fn page(
-    db: &mut PgConnection,
-    experiment: ExperimentId,
-    filter: &Filter,
-    after: Option<&Cursor>,
-    limit: u32,
-) -> Result<Vec<Record>> {
-    let records = sqlx::query_file_as!(
-        Record,
-        "src/store/sql/rollout/page.sql",
-        experiment.0,
-        filter.iteration.map(u32::cast_signed),
-        filter.purpose.map(Purpose::as_str),
-        filter.split.map(Split::as_str),
-        filter.family,
-        filter.verdict.map(groklab_domain::Verdict::as_str),
-        filter.problem.map(u32::cast_signed),
-        after.map_or(filter.iteration.map_or(-1, u32::cast_signed), |c| c
-            .iteration),
-        after.map_or("", |c| c.purpose.as_str()),
-        after.map_or(-1, |c| c.problem),
-        after.map_or(-1, |c| c.sample),
-        i64::from(limit)
-    )
-    .fetch_all(db)
-    .await?;
-    Ok(records)
 }
 
 fn tokens_to_bytes(tokens: &[u32]) -> Vec<u8> {

@@ -1,6 +1,9 @@
 //! Verdicts: inserted beside rollouts, never updated. What a phase needs of them is read once, at its close.
 
-use groklab_domain::{ExperimentId, Purpose, Tally, Verification};
+use groklab_domain::{
+    ExperimentId, Purpose, Split, Tally, Verification,
+    records::{EvaluatedSample, Outcomes},
+};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -146,4 +149,38 @@ pub async fn outcomes(
             })
         })
         .collect()
+}
+
+/// What became of each problem of a split in one evaluation.
+pub async fn evaluation(
+    db: &mut PgConnection,
+    experiment: ExperimentId,
+    iteration: u32,
+    split: Split,
+) -> Result<Outcomes> {
+    let rows = sqlx::query!(
+        "select r.problem, p.family, p.rule, r.sample, v.correct
+         from rollout r
+         join problem p on p.experiment_id = r.experiment_id and p.ordinal = r.problem
+         join verdict v using (rollout_id)
+         where r.experiment_id = $1 and r.iteration = $2 and r.purpose = 'eval' and p.split = $3
+         order by r.problem, r.sample",
+        experiment.0,
+        iteration.cast_signed(),
+        split.as_str()
+    )
+    .fetch_all(db)
+    .await?;
+    let mut outcomes = Outcomes::default();
+    for row in rows {
+        outcomes.count(EvaluatedSample {
+            problem: row.problem.cast_unsigned(),
+            split,
+            family: &row.family,
+            rule: &row.rule,
+            sample: row.sample.cast_unsigned(),
+            correct: row.correct,
+        });
+    }
+    Ok(outcomes)
 }
