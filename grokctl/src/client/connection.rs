@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use groklab_domain::{
-    ExperimentState,
+    ExperimentState, Split,
     records::{
-        EventLine, ExperimentRecord, JsonLine, ProblemLine, RolloutFilter, RolloutLine,
-        WorkerRecord,
+        ComparisonReport, EventLine, ExperimentRecord, JsonLine, ProblemLine, RolloutFilter,
+        RolloutLine, WorkerRecord,
     },
 };
 use groklab_proto::{limits::MESSAGE_BYTES, v1};
@@ -18,7 +18,7 @@ use tonic::{
 use v1::experiments_client::ExperimentsClient;
 
 use super::{
-    answers::{ExportPiece, MetricsLines, Submitted},
+    answers::{Evaluation, ExportPiece, MetricsLines, Submitted},
     convert,
     streams::{RecordStream, Updates, no_answer_within},
 };
@@ -148,6 +148,25 @@ impl Client {
             next = page.next.filter(|next| *next > first);
         }
         Ok(all)
+    }
+
+    /// Compares two evaluations on the problems of a split that both were asked.
+    pub async fn compare(
+        &self,
+        before: &Evaluation,
+        after: &Evaluation,
+        split: Split,
+    ) -> Result<ComparisonReport, Failure> {
+        let what = format!("compare `{before}` with `{after}`");
+        let message = v1::CompareRequest {
+            before: Some(convert::evaluation(before)),
+            after: Some(convert::evaluation(after)),
+            split: split.to_string(),
+        };
+        let mut rpc = self.rpc.clone();
+        let call = rpc.compare(timed(message, CALL_DEADLINE));
+        let answer = self.within(CALL_DEADLINE, &what, call).await?;
+        self.read(&what, convert::comparison(answer))
     }
 
     pub async fn workers(&self) -> Result<Vec<WorkerRecord>, Failure> {

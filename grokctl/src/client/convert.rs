@@ -4,14 +4,14 @@
 use std::str::FromStr;
 
 use groklab_domain::records::{
-    EventLine, ExperimentRecord, ExperimentUpdate, JsonLine, ProblemLine, Progress, RolloutFilter,
-    RolloutLine, WorkerJob, WorkerRecord,
+    ComparisonReport, EventLine, ExperimentRecord, ExperimentUpdate, JsonLine, ProblemLine,
+    Progress, RolloutFilter, RolloutLine, WorkerJob, WorkerRecord,
 };
 use groklab_proto::v1;
 use serde::de::DeserializeOwned;
 use tonic::Status;
 
-use super::answers::{ExportPiece, Submitted};
+use super::answers::{Evaluation, ExportPiece, Submitted};
 
 pub fn experiment(wire: v1::Experiment) -> Result<ExperimentRecord, Status> {
     Ok(ExperimentRecord {
@@ -128,6 +128,17 @@ pub fn rollout(wire: v1::RolloutRecord) -> Result<JsonLine<RolloutLine>, Status>
 }
 
 pub fn problem(wire: v1::ProblemRecord) -> Result<ProblemLine, Status> {
+    json("json", &wire.json)
+}
+
+pub fn evaluation(evaluation: &Evaluation) -> v1::EvaluationRef {
+    v1::EvaluationRef {
+        experiment: evaluation.experiment.clone(),
+        iteration: evaluation.iteration,
+    }
+}
+
+pub fn comparison(wire: v1::CompareResponse) -> Result<ComparisonReport, Status> {
     json("json", &wire.json)
 }
 

@@ -2,7 +2,6 @@
 //! the domain's records, and everything else in grokctl knows only those.
 
 mod answers;
-mod compare;
 mod connection;
 mod convert;
 mod streams;

@@ -14,7 +14,10 @@ use crate::{
 pub async fn run(context: &Context, args: &CompareArgs) -> Result<Exit, Failure> {
     let (before, after) = (evaluation(&args.before)?, evaluation(&args.after)?);
     let client = context.client().await?;
-    let report = client.compare(&before, &after, args.split).await?;
+    let report = client
+        .compare(&before, &after, args.split)
+        .await
+        .map_err(with_advice)?;
     let Some(comparison) = &report.comparison else {
         return Err(too_few(args, &report));
     };
@@ -53,6 +56,14 @@ fn evaluation(text: &str) -> Result<Evaluation, Failure> {
         let iteration = text.rsplit('@').next().unwrap_or(text);
         Failure::usage(format!("read `@{iteration}` of `{text}` as an iteration")).because(error)
     })
+}
+
+/// What the coordinator refuses is an iteration that was not evaluated.
+fn with_advice(failure: Failure) -> Failure {
+    match failure.exit {
+        Exit::Usage => failure.next("`grokctl show EXPERIMENT` shows what was evaluated"),
+        _ => failure,
+    }
 }
 
 fn too_few(args: &CompareArgs, report: &ComparisonReport) -> Failure {

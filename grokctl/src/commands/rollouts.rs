@@ -27,13 +27,11 @@ pub async fn run(context: &Context, args: RolloutsArgs) -> Result<Exit, Failure>
     let id = &args.experiment.experiment;
     let json = console.json();
     let limit = args.limit.unwrap_or(if json { 0 } else { DEFAULT_LIMIT });
-    // One more than is shown tells whether there are more.
-    let asked = if limit == 0 {
-        0
-    } else {
-        limit.saturating_add(1)
+    let style = Style {
+        whole: args.full,
+        colours: console.colours(),
     };
-    let mut rollouts = client.rollouts(id, &filter(&args), asked).await?;
+    let mut rollouts = client.rollouts(id, &filter(&args), one_more(limit)).await?;
     let mut problems = Problems::new(&client, id);
     let mut shown = 0;
     while let Some(line) = rollouts.next().await? {
@@ -52,16 +50,20 @@ pub async fn run(context: &Context, args: RolloutsArgs) -> Result<Exit, Failure>
             .read()
             .map_err(|error| Failure::other("read a rollout").because(error))?;
         let failed_call = problems.failed_call(&rollout).await?;
-        let style = Style {
-            whole: args.full,
-            colours: console.colours(),
-        };
         console.print(text(&rollout, failed_call.as_deref(), style))?;
     }
     if shown == 0 && !json {
         console.note("no such rollouts");
     }
     Ok(Exit::Ok)
+}
+
+/// One more than is shown tells whether there are more; 0 means all.
+fn one_more(limit: u32) -> u32 {
+    match limit {
+        0 => 0,
+        limit => limit.saturating_add(1),
+    }
 }
 
 fn filter(args: &RolloutsArgs) -> RolloutFilter {

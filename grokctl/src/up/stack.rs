@@ -25,7 +25,7 @@ use crate::{
     client::Client,
     console::Console,
     data_folder::CLIENT_TOKEN,
-    failure::{Exit, Failure},
+    failure::{Exit, Failure, file_step},
     interrupt::Interrupt,
     url::port_of,
 };
@@ -65,37 +65,35 @@ impl Stack {
         if options.is_reachable_by_others() {
             tokens::make(&options.data)?;
         }
-        let launcher = Launcher {
-            options,
-            folder,
-            console,
-        };
         let (sender, given_up) = mpsc::channel(1);
         let mut starting = Starting {
-            launcher,
+            launcher: Launcher {
+                options,
+                folder,
+                console,
+            },
             interrupt,
             given_up: sender,
             coordinator: Tier::new(interrupt.kill.clone()),
             workers: Tier::new(interrupt.kill.clone()),
             started: Vec::new(),
         };
-        match starting.start_all().await {
-            Ok(client) => Ok(Self {
-                client,
-                started: starting.started,
-                workers: starting.workers,
-                coordinator: starting.coordinator,
-                given_up,
-                kill: interrupt.kill.clone(),
-                _lock: lock,
-            }),
+        let client = match starting.start_all().await {
+            Ok(client) => client,
             Err(failure) => {
-                starting.workers.stop().await;
-                starting.coordinator.stop().await;
-                end_leftovers(&interrupt.kill).await;
-                Err(failure)
+                starting.stop().await;
+                return Err(failure);
             }
-        }
+        };
+        Ok(Self {
+            client,
+            started: starting.started,
+            workers: starting.workers,
+            coordinator: starting.coordinator,
+            given_up,
+            kill: interrupt.kill.clone(),
+            _lock: lock,
+        })
     }
 
     /// A client connected to the coordinator.
@@ -144,6 +142,13 @@ struct Starting<'a> {
 }
 
 impl Starting<'_> {
+    /// Stops what has been started so far.
+    async fn stop(self) {
+        self.workers.stop().await;
+        self.coordinator.stop().await;
+        end_leftovers(&self.interrupt.kill).await;
+    }
+
     async fn start_all(&mut self) -> Result<Client, Failure> {
         let client = self.start_coordinator().await?;
         self.start_workers(&client).await?;
@@ -173,16 +178,11 @@ impl Starting<'_> {
         // A restart must come back where the workers look for it.
         listen.set_port(port_of(client.url()).unwrap_or(listen.port()));
         let restart = self.launcher.coordinator(listen, &address_file)?;
-        self.coordinator.supervise(
-            restart,
-            running,
-            self.launcher.console,
-            self.given_up.clone(),
-        );
-        options.data.record_url(client.url()).map_err(|error| {
-            let file = options.data.address_file();
-            Failure::other(format!("write `{}`", file.display())).because(error)
-        })?;
+        let (console, given_up) = (self.launcher.console, self.given_up.clone());
+        self.coordinator
+            .supervise(restart, running, console, given_up);
+        let recorded = options.data.record_url(client.url());
+        file_step("write", &options.data.address_file(), recorded)?;
         self.started.push(Started {
             component: COORDINATOR,
             address: Some(client.url().to_owned()),
