@@ -28,6 +28,7 @@ pub fn coordinator_url(named: Option<&str>, data: &DataFolder) -> String {
 /// What is shown to the coordinator at `url`: the token given; else that of the data folder, if it
 /// is this folder's coordinator. Nobody else is shown it.
 pub fn access(args: &connect::Args, data: &DataFolder, url: &str) -> Result<Access, Failure> {
+    // A token shown to another coordinator would be known to it.
     let is_own = data.recorded_url().as_deref() == Some(url);
     let token_file = is_own.then(|| data.token_file(CLIENT_TOKEN));
     args.access(token_file)

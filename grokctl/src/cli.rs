@@ -302,6 +302,7 @@ fn shown_verdicts() -> Vec<Verdict> {
 /// "train, val, test or ood".
 fn one_of(words: &[impl ToString]) -> String {
     let words: Vec<String> = words.iter().map(ToString::to_string).collect();
+    // People read "a, b or c" where a list would end without a word.
     match words.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
         _ => words.concat(),

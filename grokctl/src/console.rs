@@ -23,6 +23,7 @@ pub struct Console {
 impl Console {
     /// Bars are drawn where standard error is a terminal and results are for a person.
     pub fn new(json: bool) -> Self {
+        // Bars in a log file would be unreadable.
         let bars = std::io::stderr().is_terminal() && !json;
         Self {
             bars: bars.then(MultiProgress::new),

@@ -18,6 +18,7 @@ pub struct DataFolder(PathBuf);
 impl DataFolder {
     /// `path` made absolute; need not exist.
     pub fn new(path: &Path) -> Result<Self, Failure> {
+        // Components run in other folders.
         let absolute = std::path::absolute(path);
         absolute.map(Self).map_err(|error| {
             Failure::usage(format!("use the data folder `{}`", path.display())).because(error)

@@ -82,6 +82,7 @@ fn check_text(text: &str, folder: &Path) -> Result<Checked, String> {
         Ok(problems) => problems,
         Err(error) => return Err(chain(&error)),
     };
+    // Said before days of computing, not after.
     let grokking = grokking::can_show(
         &grokking::Parameters::default(),
         experiment.problems.val,
@@ -160,6 +161,7 @@ fn template_text(template: String, folder: &Path) -> Result<String, String> {
 fn is_hub_id(source: &str) -> bool {
     match source.split_once('/') {
         Some((organisation, name)) => {
+            // A file that is not here is a missing file, not a repository.
             is_hub_name(organisation) && is_hub_name(name) && !name.ends_with(".gguf")
         }
         None => false,

@@ -27,6 +27,7 @@ impl Interrupt {
         let failed = |error| Failure::other("listen for signals").because(error);
         let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+        // The task outlives this call, and so has handles of its own.
         let own = Self::default();
         let tokens = own.clone();
         tokio::spawn(async move {

@@ -16,6 +16,7 @@ fn main() -> ExitCode {
     let exit = match serve(cli) {
         Ok(exit) => exit,
         Err(failure) => {
+            // Printed here alone, so that no command says it twice.
             output::complain(failure.report());
             failure.exit
         }

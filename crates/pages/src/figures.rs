@@ -42,6 +42,7 @@ pub fn pass_at_ks(evaluations: &[MetricsLine]) -> Vec<u32> {
             }
         }
     }
+    // Iterations of one experiment have the same ones, but one may have ended early.
     ks.sort_unstable();
     ks.dedup();
     ks
@@ -69,6 +70,7 @@ pub fn phase(evaluation: &MetricsLine) -> String {
 /// A sentence per measure that was compared; `sides` says what was compared with what.
 pub fn comparison_sentences(comparison: &Comparison, sides: &str) -> Vec<String> {
     let paired = format!("{sides}, paired over {} problems", comparison.problems);
+    // Only problems whose outcome changed say something about the difference.
     let (greedy, mcnemar) = (&comparison.greedy, &comparison.greedy.mcnemar);
     let (gained, lost) = (mcnemar.gained, mcnemar.lost);
     let mut sentences = vec![format!(

@@ -42,6 +42,7 @@ impl Evaluation {
     /// Reads `name` or `name@iteration`.
     pub fn parse(text: &str) -> Result<Self, ParseIntError> {
         let (experiment, iteration) = match text.rsplit_once('@') {
+            // The last one counts, since a name may hold an `@` itself.
             Some((experiment, iteration)) => (experiment, Some(iteration.parse()?)),
             None => (text, None),
         };

@@ -69,6 +69,7 @@ impl Client {
         })?;
         let service = InterceptedService::new(channel, access.credentials());
         let rpc = ExperimentsClient::new(service)
+            // A page of lines is larger than what tonic takes by default.
             .max_decoding_message_size(MESSAGE_BYTES)
             .max_encoding_message_size(MESSAGE_BYTES);
         Ok(Self {
@@ -120,6 +121,7 @@ impl Client {
     pub async fn control(&self, id: &str, control: Control) -> Result<ExperimentRecord, Failure> {
         let what = format!("{} `{id}`", control.verb());
         let mut rpc = self.rpc.clone();
+        // Asking for the same state twice changes nothing.
         let request = timed(reference(id), CALL_DEADLINE);
         let answer = match control {
             Control::Cancel => self.within(CALL_DEADLINE, &what, rpc.cancel(request)).await,
@@ -181,6 +183,7 @@ impl Client {
     /// keepalive.
     pub async fn watch(&self, id: &str) -> Result<Updates, Status> {
         let mut rpc = self.rpc.clone();
+        // Only the beginning of the stream has one.
         let answer = tokio::time::timeout(CALL_DEADLINE, rpc.watch(reference(id))).await;
         match answer {
             Ok(response) => Ok(Updates(response?.into_inner())),

@@ -58,6 +58,7 @@ pub fn update(wire: v1::WatchUpdate) -> Result<ExperimentUpdate, Status> {
     Ok(ExperimentUpdate {
         experiment: experiment(present("experiment", wire.experiment)?)?,
         events: all(wire.events, event)?,
+        // Passed on as they are: their bytes are the same as in an export.
         metrics: lines(wire.metrics_json),
         iterations: lines(wire.iterations_json),
     })

@@ -24,6 +24,7 @@ pub struct RecordStream<Wire, Record> {
 impl<Wire, Record> RecordStream<Wire, Record> {
     /// The next record, `None` at the end. Cancel-safe.
     pub async fn next(&mut self) -> Result<Option<Record>, Failure> {
+        // A connection that hangs without ending would hang the command.
         let message = tokio::time::timeout(STREAM_STALL, self.messages.message()).await;
         let record = match message {
             Ok(Ok(Some(message))) => (self.convert)(message).map(Some),

@@ -12,12 +12,14 @@ use crate::{
 };
 
 pub async fn run(context: &Context, args: &CompareArgs) -> Result<Exit, Failure> {
+    // A typing error should not need a coordinator to be found.
     let (before, after) = (evaluation(&args.before)?, evaluation(&args.after)?);
     let client = context.client().await?;
     let report = client
         .compare(&before, &after, args.split)
         .await
         .map_err(with_advice)?;
+    // The answer names both sides also where they share too little.
     let Some(comparison) = &report.comparison else {
         return Err(too_few(args, &report));
     };

@@ -9,6 +9,7 @@ use crate::{
 
 pub async fn run(context: &Context, id: &str, control: Control) -> Result<Exit, Failure> {
     let experiment = context.client().await?.control(id, control).await?;
+    // The answer is the state afterwards, not merely "done".
     if context.console.json() {
         context.console.print_json(&sorted(&experiment)?)?;
     } else {

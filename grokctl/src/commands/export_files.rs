@@ -34,6 +34,7 @@ impl<'a> ExportFiles<'a> {
 
     /// Adds a piece to the end of the file `name`.
     pub fn append(&mut self, name: &str, data: &[u8]) -> Result<(), Failure> {
+        // A file comes in many pieces, and opening it for each would be slow.
         let mut file = match self.current.take() {
             Some(current) if current.name == name => current,
             other => {
@@ -63,6 +64,7 @@ impl<'a> ExportFiles<'a> {
 
     /// How many files there are.
     pub fn finish(self) -> Result<usize, Failure> {
+        // What is still in memory may not fit on the disk.
         flush(self.current)?;
         Ok(self.count)
     }

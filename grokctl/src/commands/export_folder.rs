@@ -54,6 +54,7 @@ pub fn stage(out: &Path) -> Result<TempDir, Failure> {
 pub fn publish(staging: TempDir, out: &Path, force: bool) -> Result<(), Failure> {
     let readable = fs::set_permissions(staging.path(), fs::Permissions::from_mode(EXPORT_MODE));
     file_step("open to others", staging.path(), readable)?;
+    // It may have come while the export was received.
     refuse_existing(out, force)?;
     let mut old = None;
     if exists(out) {

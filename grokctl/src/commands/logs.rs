@@ -33,6 +33,7 @@ async fn follow(
     id: &str,
     level: Level,
 ) -> Result<Exit, Failure> {
+    // Unlike `watch` it does not try again: what was printed cannot be joined without a gap.
     let lost = |status| Failure::from_status(format!("follow `{id}`"), &status, client.url());
     let mut updates = client.watch(id).await.map_err(lost)?;
     while let Some(update) = updates.next().await.map_err(lost)? {

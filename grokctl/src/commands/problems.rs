@@ -17,6 +17,7 @@ pub fn run(context: &Context, args: &ProblemsArgs) -> Result<Exit, Failure> {
     let file = &args.file.file;
     let checked = experiment_file::check(file)?;
     let config = &checked.experiment;
+    // The check made them as well and kept only how many there are.
     let made = groklab_problems::make(&config.problems, config.seed).map_err(|error| {
         Failure::usage(format!("make the problems of `{}`", file.display())).because(chain(&error))
     })?;

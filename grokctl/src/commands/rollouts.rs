@@ -35,6 +35,7 @@ pub async fn run(context: &Context, args: RolloutsArgs) -> Result<Exit, Failure>
     let mut problems = Problems::new(&client, id);
     let mut shown = 0;
     while let Some(line) = rollouts.next().await? {
+        // Known only because one more was asked for.
         if limit != 0 && shown == limit {
             console.note(format!(
                 "the first {limit}; --limit 0 shows all, --split, --verdict and others choose"
@@ -95,6 +96,7 @@ impl<'a> Problems<'a> {
 
     /// The first case that a rollout failed, as a call.
     async fn failed_call(&mut self, rollout: &RolloutLine) -> Result<Option<String>, Failure> {
+        // Most verdicts are not about one case.
         let Some(failure) = &rollout.first_failure else {
             return Ok(None);
         };
@@ -135,6 +137,7 @@ struct Style {
 
 fn text(rollout: &RolloutLine, failed_call: Option<&str>, style: Style) -> String {
     let mut lines = vec![heading(rollout, style.colours)];
+    // The code is what was judged; the text around it explains why it is none.
     let body = match &rollout.code {
         Some(code) if !style.whole && !code.trim().is_empty() => {
             python(code.trim_end(), style.colours)

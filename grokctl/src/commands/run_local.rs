@@ -61,6 +61,7 @@ async fn run_to_the_end(
     console: &Console,
 ) -> Result<Exit, Failure> {
     let existing = client.list(None).await?;
+    // The folder keeps what earlier runs left unfinished, and its workers go on with all of it.
     let (same, others) = unfinished(&existing, &checked.experiment.name);
     if others > 0 {
         console.note(format!(
@@ -126,6 +127,7 @@ async fn go_on(
         "going on with {} ({id}), which is {} at iteration {}",
         stored.name, stored.state, stored.iteration
     ));
+    // Otherwise it would wait for somebody who asked for it to run just now.
     if stored.state == ExperimentState::Paused {
         return client.control(&id, Control::Resume).await;
     }

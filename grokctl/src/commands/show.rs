@@ -37,6 +37,7 @@ pub async fn run(context: &Context, id: &str) -> Result<Exit, Failure> {
     }
     let evaluations = read_lines("a line of metrics", &lines.metrics)?;
     let iterations = read_lines("a line of iterations", &lines.iterations)?;
+    // An empty table says less than none.
     if !evaluations.is_empty() {
         console.print(accuracy_table(&evaluations).trim_fmt())?;
     }

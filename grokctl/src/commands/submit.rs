@@ -75,9 +75,11 @@ pub async fn submit(
 ) -> Result<ExperimentRecord, Failure> {
     let config = serde_json::to_string(&checked.experiment)
         .map_err(|error| Failure::other("write the configuration as JSON").because(error))?;
+    // A fresh key for each command: the same file may be submitted twice on purpose.
     let submitted = client.submit(Uuid::new_v4().to_string(), config).await?;
     let mut warnings = checked.warnings.clone();
     warnings.extend(submitted.warnings);
+    // Both sides check the same file.
     warnings.sort_unstable();
     warnings.dedup();
     for warning in &warnings {

@@ -76,6 +76,7 @@ fn announce(started: &[Started], console: &Console) -> Result<(), Failure> {
 
 /// What a component is called, where it is, and its log.
 pub fn line(started: &Started) -> String {
+    // A worker serves nothing that could be named.
     let place = match &started.address {
         Some(address) => address.clone(),
         None => format!("pid {}", started.pid),

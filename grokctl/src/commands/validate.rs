@@ -43,6 +43,7 @@ pub fn problems_table(summary: &Summary) -> String {
     let mut table = table(&header, &figure_columns);
     for (family, counts) in &summary.problems {
         let mut row = vec![family.clone()];
+        // Every split, so that a 0 shows what will not be measured.
         for split in Split::ALL {
             row.push(counts.get(split).unwrap_or(&0).to_string());
         }

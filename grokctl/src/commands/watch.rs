@@ -56,6 +56,7 @@ async fn print_results(
     let id = experiment.experiment_id.to_string();
     let lines = client.metrics(&id).await?;
     let evaluations = read_lines("a line of metrics", &lines.metrics)?;
+    // Programs had every line while it ran.
     if console.json() || evaluations.is_empty() {
         return Ok(());
     }

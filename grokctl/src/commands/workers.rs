@@ -26,6 +26,7 @@ pub async fn run(context: &Context) -> Result<Exit, Failure> {
 
 /// One flat object, in which what belongs to a job is empty while there is none.
 fn worker_value(worker: &WorkerRecord) -> Value {
+    // The shape that programs have always read.
     let mut value = json!({
         "worker_id": worker.worker_id,
         "kind": worker.kind,

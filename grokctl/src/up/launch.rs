@@ -49,6 +49,7 @@ impl Launcher<'_> {
             "--address-file".to_owned(),
             address_file.display().to_string(),
         ];
+        // Arguments can be read by every user of this machine.
         let mut env = Vec::new();
         if let Some(url) = &self.options.up.database_url {
             env.push((DATABASE_URL, url.clone()));
@@ -143,6 +144,7 @@ impl Launcher<'_> {
                 "port {port}, used last time, is taken by another process; choosing another"
             ));
         }
+        // Another coordinator may use the default port on purpose.
         let wanted = self.options.port;
         if is_free(wanted) { wanted } else { 0 }
     }

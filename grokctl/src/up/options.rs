@@ -22,6 +22,7 @@ impl StackOptions {
     /// folder's tokens.
     pub fn is_reachable_by_others(&self) -> bool {
         match self.up.listen {
+            // What listens on loopback serves this machine alone.
             Some(address) => !address.ip().is_loopback(),
             None => false,
         }

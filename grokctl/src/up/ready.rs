@@ -60,10 +60,12 @@ pub async fn worker(
 ) -> Result<(), Failure> {
     let deadline = Instant::now() + READY_WITHIN;
     loop {
+        // Registering is the last thing that a worker does before it asks for jobs.
         match client.workers().await {
             Ok(workers) if before.has_new(&workers, kind) => {
                 return Ok(());
             }
+            // The coordinator answers, so the fault is the worker's.
             Ok(_) if Instant::now() >= deadline => {
                 return Err(late(
                     component,

@@ -20,6 +20,7 @@ impl Restarts {
         {
             self.0.pop_front();
         }
+        // The pause grows with the deaths before this one.
         let recent = self.0.len();
         self.0.push_back(now);
         if recent < MAX_RESTARTS {

@@ -253,6 +253,7 @@ fn require_programs(folder: &Path) -> Result<(), Failure> {
     if program(folder, COORDINATOR).is_none() {
         missing.push(COORDINATOR);
     }
+    // All missing ones at once, so that nobody builds them one by one.
     for (_, name) in worker_programs() {
         if program(folder, name).is_none() {
             missing.push(name);
@@ -271,6 +272,7 @@ fn bin_folder(named: Option<&Path>) -> Result<PathBuf, Failure> {
     if let Some(folder) = named {
         return Ok(folder.to_path_buf());
     }
+    // Where they were built or installed together.
     let own = std::env::current_exe().map_err(|error| {
         Failure::other("find grokctl's own folder")
             .because(error)

@@ -44,6 +44,7 @@ pub async fn supervise(
             status = running.ended() => status,
         };
         let how = ending(status);
+        // The next run adds to the same file.
         let mut last_lines = component.log_tail(running.log_start());
         running = loop {
             let Some(pause) = restarts.after_death(began.elapsed()) else {

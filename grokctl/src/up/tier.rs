@@ -35,6 +35,7 @@ impl Tier {
         console: &Console,
         given_up: mpsc::Sender<Failure>,
     ) {
+        // A task of its own each: one that restarts must not keep the others waiting.
         let supervised = supervise(component, running, self.orders.clone(), console.clone());
         self.tasks.spawn(async move {
             if let Err(failure) = supervised.await {

@@ -28,6 +28,7 @@ pub fn make(data: &DataFolder) -> Result<(), Failure> {
 
 /// [`TOKEN_BYTES`] random ones in hexadecimal; whole or not at all.
 fn make_one(path: &Path) -> io::Result<()> {
+    // A new one would lock out who has the old one.
     if path.exists() {
         return Ok(());
     }

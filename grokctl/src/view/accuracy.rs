@@ -14,6 +14,7 @@ pub fn accuracy_table(evaluations: &[MetricsLine]) -> Table {
     let pass_at_headings: Vec<String> = ks.iter().map(pass_at_heading).collect();
     let mut header = vec!["iteration", "split", "correct", "greedy", "95 % interval"];
     header.extend(pass_at_headings.iter().map(String::as_str));
+    // Everything before it but the split is a figure.
     let shortcuts_column = header.len();
     header.extend(["shortcuts", "phase"]);
     let mut figure_columns = vec![0];

@@ -87,6 +87,7 @@ impl Bars {
     fn show_part(&mut self, part: &Progress) {
         let place = place(part);
         if !self.shown.contains_key(&place) {
+            // Bars are drawn in the order of the work, whichever begins first.
             let index = self.shown.range(..place).count();
             let bar = self.bars.insert(index, new_bar(part));
             self.shown.insert(place, bar);

@@ -13,6 +13,7 @@ pub fn read_lines<T: DeserializeOwned>(
 ) -> Result<Vec<T>, Failure> {
     let mut values = Vec::new();
     for line in lines {
+        // One that cannot be read is worth a failure: a gap would look like a result.
         let value = line
             .read()
             .map_err(|error| Failure::other(format!("read {what}")).because(error))?;

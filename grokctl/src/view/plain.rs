@@ -73,6 +73,7 @@ impl Plain {
         if line.is_empty() || line == self.shown_progress {
             return None;
         }
+        // A state or a result is said at once; mere progress would fill the log.
         if let Some(before) = &self.measured
             && now.duration_since(before.at) < PROGRESS_EVERY
         {

@@ -43,6 +43,7 @@ pub fn sampled(evaluations: &[MetricsLine]) -> Chart {
 }
 
 fn sampled_share(score: &SplitMetrics) -> Option<(f64, Option<Interval>)> {
+    // An experiment may evaluate greedily alone.
     let sampled = score.sampled.as_ref()?;
     let ci95 = sampled.ci95_clustered.get(&1).copied();
     Some((*sampled.pass_at.get(&1)?, ci95))

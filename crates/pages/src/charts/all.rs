@@ -12,6 +12,7 @@ pub fn charts(evaluations: &[MetricsLine], iterations: &[IterationLine]) -> Vec<
     let mut charts = vec![
         accuracy::greedy(evaluations),
         accuracy::sampled(evaluations),
+        // Test first, for it is what the experiment is judged by.
         accuracy::by_family("Test accuracy by family", Split::Test, evaluations),
         accuracy::by_family("Train accuracy by family", Split::Train, evaluations),
         accuracy::by_family("Val accuracy by family", Split::Val, evaluations),

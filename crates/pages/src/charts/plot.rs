@@ -59,6 +59,7 @@ pub fn plot_of_amounts() -> Plot {
 
 fn plot(y_axis: Axis) -> Plot {
     let legend = Legend::new()
+        // Above the plot it leaves all of the width to the curves.
         .orientation(Orientation::Horizontal)
         .y_anchor(Anchor::Bottom)
         .y(1.02)
@@ -68,6 +69,7 @@ fn plot(y_axis: Axis) -> Plot {
         .size(13)
         .color(TEXT_COLOUR);
     let layout = Layout::new()
+        // The page has a light and a dark background of its own.
         .paper_background_color(TRANSPARENT)
         .plot_background_color(TRANSPARENT)
         .font(font)
@@ -79,6 +81,7 @@ fn plot(y_axis: Axis) -> Plot {
         .y_axis(in_grid_colour(y_axis));
     let configuration = Configuration::new()
         .responsive(true)
+        // Its buttons would cover the legend.
         .display_mode_bar(DisplayModeBar::False);
     let mut plot = Plot::new();
     plot.set_layout(layout);

@@ -23,6 +23,7 @@ pub fn verdicts(iterations: &[IterationLine]) -> Chart {
             x.push(line.iteration);
             shares.push(share(count, line.rollouts.total));
         }
+        // Ten bars of height 0 would fill the legend with verdicts that never came.
         if occurs {
             let marker = Marker::new().color(palette(drawn));
             plot.add_trace(Bar::new(x, shares).name(verdict.as_str()).marker(marker));
@@ -50,6 +51,7 @@ pub fn shortcuts(evaluations: &[MetricsLine], iterations: &[IterationLine]) -> C
             test.push((evaluation.iteration, share(score.shortcuts, score.total)));
         }
     }
+    // The colours of the splits that the rollouts come from.
     let colour = split_colour(Split::Train);
     add_figures(&mut plot, "training rollouts", colour, &training);
     let colour = split_colour(Split::Test);
@@ -110,5 +112,6 @@ pub fn loss(iterations: &[IterationLine]) -> Chart {
 }
 
 fn share(count: u32, total: u32) -> f64 {
+    // Nothing of nothing is drawn as 0.
     f64::from(count) / f64::from(total.max(1))
 }

@@ -79,6 +79,7 @@ impl Report {
     }
 
     async fn read_prompts<S: ExperimentSource>(&mut self, source: &S) -> Result<(), S::Error> {
+        // The other prompts are never shown, and there may be many.
         let (samples, prompts) = (&self.samples, &mut self.prompts);
         let mut visit = |problem: ProblemLine| {
             if samples.has_problem(problem.problem) {

@@ -40,6 +40,7 @@ pub fn measured(config: &Experiment) -> String {
 }
 
 fn held_out(holdout: Holdout) -> String {
+    // What "test" means differs most between these three.
     let asked = match holdout {
         Holdout::Case => "the same functions asked on other inputs than in training",
         Holdout::Rule => "known families with rules that training never saw",

@@ -56,6 +56,7 @@ fn head(config: &Experiment) -> String {
 /// The plotting library alone, once for all charts: the crate would add MathJax, which no chart
 /// here needs.
 pub(super) fn plotly_script() -> String {
+    // The crate offers nothing smaller than both libraries.
     let scripts = Plot::offline_js_sources();
     match scripts.split_once("</script>") {
         Some((first, rest)) if rest.trim_start().starts_with("<script") => {
@@ -116,6 +117,7 @@ fn chart_section(charts: &[Chart]) -> String {
     }
     let mut html = "<h2>Curves</h2>\n<div class=\"charts\">\n".to_owned();
     for (number, chart) in charts.iter().enumerate() {
+        // Each plot finds its place by this id.
         let plot = chart.plot.to_inline_html(Some(&format!("chart-{number}")));
         let (heading, note) = (chart.heading, chart.note);
         html.push_str(&format!(
@@ -128,6 +130,7 @@ fn chart_section(charts: &[Chart]) -> String {
 }
 
 fn training(report: &Report) -> String {
+    // Evaluation alone trains nothing.
     if report.iterations.is_empty() {
         return String::new();
     }

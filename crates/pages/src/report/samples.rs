@@ -17,6 +17,7 @@ pub struct Samples(BTreeMap<(u32, String), Vec<RolloutLine>>);
 impl Samples {
     /// Keeps `rollout` if it shows something new.
     pub fn consider(&mut self, rollout: RolloutLine) {
+        // Sampled ones are random, and one without a verdict explains nothing.
         if rollout.sample != 0 || rollout.verdict.is_none() {
             return;
         }
@@ -83,6 +84,7 @@ fn why_it_failed(rollout: &RolloutLine) -> String {
         reasons.push(format!("case {case}: returned {got}, expected {expected}"));
     }
     if let Some(error) = &rollout.error
+        // A timeout has no text.
         && !error.is_empty()
     {
         reasons.push(error.clone());

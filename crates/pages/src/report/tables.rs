@@ -24,6 +24,7 @@ pub fn accuracy(evaluations: &[MetricsLine]) -> String {
     let mut rows = Vec::new();
     for evaluation in evaluations {
         for (split, score) in &evaluation.splits {
+            // Repeated in every row, so that a row can be copied out by itself.
             let mut row = vec![evaluation.iteration.to_string(), split.to_string()];
             row.extend(score_cells(score, &ks));
             rows.push(row);
@@ -33,6 +34,7 @@ pub fn accuracy(evaluations: &[MetricsLine]) -> String {
 }
 
 fn score_cells(score: &SplitMetrics, ks: &[u32]) -> Vec<String> {
+    // With a single rule there is nothing to resample.
     let over_rules = score.ci95_clustered.map(interval);
     let mut cells = vec![
         format!("{}/{}", score.correct, score.total),
