@@ -7,11 +7,13 @@ use groklab_domain::{
 };
 use groklab_pages::figures::{interval, pass_at, percent};
 
-use super::words::clock;
+use super::{code::printable, words::clock};
 
 /// "quickstart is paused: no worker could …".
 pub fn state_line(experiment: &ExperimentRecord) -> String {
-    let (name, state, reason) = (&experiment.name, experiment.state, &experiment.reason);
+    let (name, state) = (&experiment.name, experiment.state);
+    // It may quote what a worker or a model wrote.
+    let reason = printable(&experiment.reason);
     if reason.is_empty() {
         format!("{name} is {state}")
     } else {
@@ -62,6 +64,7 @@ fn split_part(split: Split, score: &SplitMetrics) -> String {
 /// loss 0.9100 → 0.2000".
 pub fn iteration_line(line: &IterationLine) -> String {
     let (rollouts, training) = (&line.rollouts, &line.training);
+    // Without anything correct there is nothing to train on.
     let trained = match (training.first_loss, training.last_loss) {
         (Some(first), Some(last)) => format!(
             "trained on {} examples, loss {first:.4} → {last:.4}",
@@ -77,7 +80,9 @@ pub fn iteration_line(line: &IterationLine) -> String {
 
 /// An event with its time and, unless it is mere information, its level.
 pub fn event_line(event: &EventLine) -> String {
-    let (time, message) = (clock(event.unix_ms), &event.message);
+    let time = clock(event.unix_ms);
+    // It may quote what a worker or a model wrote.
+    let message = printable(&event.message);
     match event.level {
         Level::Info => format!("{time} {message}"),
         level => format!("{time} {level}: {message}"),
@@ -98,6 +103,16 @@ mod tests {
                 "train greedy 48/48 100.0 % [92.6, 100.0]"
             )
         );
+    }
+
+    #[test]
+    fn a_reason_cannot_write_to_the_terminal() {
+        let mut event = sample::event(1);
+        event.message = "\u{1b}[2Jgone".to_owned();
+        assert_eq!(event_line(&event), "00:00:00Z warn: \\u{1b}[2Jgone");
+        let mut experiment = sample::experiment("quick");
+        experiment.reason = "\u{1b}[2Jgone".to_owned();
+        assert_eq!(state_line(&experiment), "quick is running: \\u{1b}[2Jgone");
     }
 
     #[test]

@@ -6,7 +6,10 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use groklab_domain::records::{ExperimentRecord, WorkerJob, WorkerRecord};
 use groklab_pages::figures::NO_FIGURE;
 
-use super::words::{ago, shortened, span, work_label};
+use super::{
+    code::printable,
+    words::{ago, shortened, span, work_label},
+};
 
 /// A reason that is longer would make the table wider than a terminal.
 const MAX_REASON_CHARS: usize = 60;
@@ -40,7 +43,7 @@ pub fn experiments(experiments: &[ExperimentRecord], now_unix_ms: i64) -> Table 
             experiment.state.to_string(),
             format!("{} of {}", experiment.iteration, experiment.iterations),
             ago(experiment.created_unix_ms, now_unix_ms),
-            shortened(&experiment.reason, MAX_REASON_CHARS),
+            shortened(&printable(&experiment.reason), MAX_REASON_CHARS),
         ]);
     }
     table
@@ -49,6 +52,7 @@ pub fn experiments(experiments: &[ExperimentRecord], now_unix_ms: i64) -> Table 
 /// Workers, living ones first.
 pub fn workers(workers: &[WorkerRecord], now_unix_ms: i64) -> Table {
     let mut sorted: Vec<_> = workers.iter().collect();
+    // In the same order at every call, whatever the coordinator's.
     sorted.sort_by_key(|worker| (!worker.alive, worker.kind.as_str(), worker.worker_id));
     let header = [
         "id", "kind", "state", "host", "device", "threads", "version", "seen", "works on",
@@ -86,6 +90,7 @@ fn worker_state(worker: &WorkerRecord) -> &'static str {
 /// What a worker does with a job: "quickstart · evaluate 1 · generate 40/128 for 12 s".
 pub fn activity(worker: &WorkerRecord, job: &WorkerJob, now_unix_ms: i64) -> String {
     let work = work_label(job.purpose, worker.kind, job.iteration);
+    // A train job knows its steps only once its batches are made.
     let total = match job.units_total {
         0 => String::new(),
         total => format!("/{total}"),
