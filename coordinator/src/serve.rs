@@ -37,7 +37,7 @@ use crate::{
     nudge::Nudge,
     postgres,
     scheduler::{self, Scheduler},
-    service::Service,
+    service::{Resources, Service},
     store::Store,
 };
 
@@ -163,11 +163,13 @@ async fn serve(
         scheduler::listen(store.clone(), nudge.clone(), group.stop()),
     );
     let service = Arc::new(Service::start(
-        store.clone(),
-        blobs,
-        nudge,
-        config.lease,
-        config.attempts,
+        Resources {
+            store: store.clone(),
+            blobs,
+            nudge,
+            lease: config.lease,
+            attempts: config.attempts,
+        },
         &mut group,
     ));
     group.spawn(

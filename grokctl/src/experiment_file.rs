@@ -9,8 +9,9 @@ use std::{
 
 use groklab_domain::{
     Split,
-    experiment::{self, Experiment, Method},
+    experiment::{self, Experiment},
     grokking,
+    job::JobCounts,
 };
 use groklab_problems::Problem;
 
@@ -179,47 +180,23 @@ fn is_hub_char(c: char) -> bool {
 
 impl Summary {
     fn new(experiment: &Experiment, problems: &[Problem]) -> Self {
-        let (generate, evaluate) = (&experiment.generate, &experiment.evaluate);
-        let mut train = 0;
+        let mut splits = Vec::new();
         for problem in problems {
-            train += u64::from(problem.split == Split::Train);
+            splits.push((problem.ordinal, problem.split));
         }
-        let all = problems.len() as u64;
-        let evaluations = u64::from(experiment.evaluations());
-        let rollouts_per_evaluation = all * (1 + u64::from(evaluate.samples));
-        let mut evaluation_jobs = generate_jobs(experiment, all, 1);
-        if evaluate.samples > 0 {
-            evaluation_jobs += generate_jobs(experiment, all, evaluate.samples);
-        }
-        // Every generate job is followed by a verify job.
-        let mut jobs = 2 * evaluations * evaluation_jobs;
-        let mut rollouts = evaluations * rollouts_per_evaluation;
-        let mut rollouts_per_iteration = 0;
-        if experiment.train.method == Method::Rft {
-            let iterations = u64::from(experiment.iterations);
-            rollouts_per_iteration = train * u64::from(generate.samples);
-            // Every iteration ends with a train job.
-            jobs += iterations * (2 * generate_jobs(experiment, train, generate.samples) + 1);
-            rollouts += iterations * rollouts_per_iteration;
-        }
+        let jobs = JobCounts::of(experiment, &splits);
         Self {
-            problems: counts(problems),
-            evaluations: experiment.evaluations(),
-            rollouts_per_evaluation,
-            rollouts_per_iteration,
-            jobs,
-            tokens_at_most: rollouts * u64::from(generate.max_new_tokens),
+            problems: count_problems(problems),
+            evaluations: jobs.evaluations,
+            rollouts_per_evaluation: jobs.rollouts_per_evaluation,
+            rollouts_per_iteration: jobs.rollouts_per_iteration,
+            jobs: jobs.jobs,
+            tokens_at_most: jobs.rollouts * u64::from(experiment.generate.max_new_tokens),
         }
     }
 }
 
-/// How many jobs it takes to write so many samples for each of so many problems.
-fn generate_jobs(experiment: &Experiment, problems: u64, samples: u32) -> u64 {
-    let problems_per_job = experiment.generate.rollouts_per_job / samples.max(1);
-    problems.div_ceil(u64::from(problems_per_job.max(1)))
-}
-
-fn counts(problems: &[Problem]) -> BTreeMap<String, BTreeMap<Split, u32>> {
+fn count_problems(problems: &[Problem]) -> BTreeMap<String, BTreeMap<Split, u32>> {
     let mut counts: BTreeMap<String, BTreeMap<Split, u32>> = BTreeMap::new();
     for problem in problems {
         let by_split = counts.entry(problem.family.clone()).or_default();

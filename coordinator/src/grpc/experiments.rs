@@ -7,11 +7,12 @@ use groklab_domain::ExperimentId;
 use groklab_proto::v1::{self, experiments_server};
 use tonic::{Request, Response, Status};
 
-use super::{convert, request};
+use super::{Reply, convert, request};
 use crate::{
+    control::Control,
     error::Result,
     queries::{self, Reader},
-    service::{Control, Reply, Service},
+    service::Service,
     store::Store,
 };
 

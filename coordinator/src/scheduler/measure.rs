@@ -1,13 +1,11 @@
 //! Closes an evaluation: its line of metrics.jsonl, and whether the experiment stops after it.
 
 use groklab_domain::{
-    JobKind, Purpose, Split,
-    experiment::{Experiment as Config, Method},
-    grokking::{self, Parameters, Phase},
-    metrics::{
-        self, BySplit, EvaluationSeconds, Grokking, MetricsLine, ProblemRef, RolloutOutcome,
-        Sampling,
-    },
+    Purpose,
+    experiment::Experiment as Config,
+    grokking::{self, Parameters},
+    job::{StopDecision, decide_stop},
+    metrics::{self, BySplit, EvaluationSeconds, Grokking, MetricsLine, ProblemRef, Sampling},
     records::Event,
 };
 use sqlx::PgConnection;
@@ -27,12 +25,12 @@ pub async fn measure(db: &mut PgConnection, experiment: &Experiment) -> Result<(
     metric::insert(db, id, i, &text).await?;
     event::insert(db, id, &evaluated(&line)).await?;
     lines.push(line);
-    let stop = if i >= experiment.last_iteration {
-        None
+    let decision = if i >= experiment.last_iteration {
+        StopDecision::GoOn
     } else {
-        stop_reason(experiment.config()?, &lines)
+        decide_stop(experiment.config()?, &lines)
     };
-    iteration::set_stop(db, id, i, stop.as_deref().unwrap_or("")).await
+    iteration::set_stop(db, id, i, &decision).await
 }
 
 async fn stored_lines(db: &mut PgConnection, experiment: &Experiment) -> Result<Vec<MetricsLine>> {
@@ -63,37 +61,25 @@ async fn line(
         })
         .collect();
     let outcomes = verdict::outcomes(db, id, i, Purpose::Eval).await?;
-    let outcomes: Vec<RolloutOutcome> = outcomes
-        .into_iter()
-        .map(|o| RolloutOutcome {
-            problem: o.problem,
-            sample: o.sample,
-            greedy: o.sample == 0,
-            verification: o.verification,
-        })
-        .collect();
     let breakdown = metrics::evaluate(&problems, &outcomes, &sampling(config))
         .map_err(|error| Error::internal(format!("evaluation of iteration {i}"), error))?;
     let adapter = adapter::get(db, id, i)
         .await?
         .map(|adapter| adapter.adapter.id);
     // Without training nothing changes between evaluations: a series would only show the same model again.
-    let earlier = if config.train.method == Method::None {
-        &[]
-    } else {
+    let earlier = if config.train.method.method().trains() {
         earlier
+    } else {
+        &[]
     };
     let mut series: Vec<_> = earlier.iter().map(MetricsLine::evaluation).collect();
     series.push(breakdown.evaluation(i));
     let report = grokking::detect(&series, &Parameters::default());
-    let mut seconds = EvaluationSeconds::default();
-    for (kind, sum) in job::seconds(db, id, i, Purpose::Eval).await? {
-        match kind {
-            JobKind::Generate => seconds.generate = sum,
-            JobKind::Verify => seconds.verify = sum,
-            JobKind::Train => {}
-        }
-    }
+    let seconds = job::seconds(db, id, i, Purpose::Eval).await?;
+    let seconds = EvaluationSeconds {
+        generate: seconds.generate,
+        verify: seconds.verify,
+    };
     Ok(breakdown.into_line(
         i,
         adapter,
@@ -122,46 +108,5 @@ fn evaluated(line: &MetricsLine) -> Event {
     Event::Evaluated {
         iteration: line.iteration,
         greedy,
-    }
-}
-
-/// Why to stop after the last of these evaluations.
-fn stop_reason(config: &Config, lines: &[MetricsLine]) -> Option<String> {
-    let val = |line: &MetricsLine| line.splits.get(&Split::Val).map(|split| split.accuracy);
-    let last = lines.last()?;
-    if let (Some(target), Some(accuracy)) = (config.stop.target_accuracy, val(last))
-        && accuracy >= target
-    {
-        return Some(format!(
-            "stopped early: val accuracy {accuracy:.3} has reached {target}"
-        ));
-    }
-    if config.stop.on_grokking && last.grokking.phase == Phase::Grokked {
-        return Some("stopped early: the model has grokked".to_owned());
-    }
-    let patience = config.stop.patience as usize;
-    let accuracies: Vec<f64> = lines.iter().filter_map(val).collect();
-    let best = first_best(&accuracies)?;
-    let stale = accuracies.len() - 1 - best;
-    let impatient = patience > 0 && stale >= patience && config.train.method == Method::Rft;
-    impatient.then(|| {
-        format!("stopped early: {stale} evaluations in a row without a better val accuracy")
-    })
-}
-
-/// The index of the first of the largest.
-fn first_best(values: &[f64]) -> Option<usize> {
-    let best = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    values.iter().position(|&value| value == best)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_best_counts() {
-        assert_eq!(first_best(&[]), None);
-        assert_eq!(first_best(&[0.2, 0.5, 0.4, 0.5]), Some(1));
     }
 }

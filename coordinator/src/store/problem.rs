@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use groklab_domain::{
     Digest, ExperimentId, Split,
+    job::Job,
     records::{CaseLine, ProblemLine},
 };
 use serde_json::Value as Json;
@@ -128,6 +129,17 @@ pub async fn headings(db: &mut PgConnection, experiment: ExperimentId) -> Result
 /// An experiment and the ordinal of one of its problems.
 pub type Key = (ExperimentId, u32);
 
+/// The keys of all problems that jobs are about.
+pub fn keys(jobs: &[Job]) -> Vec<Key> {
+    let mut keys = Vec::new();
+    for job in jobs {
+        for &ordinal in &job.spec.batch.problems {
+            keys.push((job.experiment, ordinal));
+        }
+    }
+    keys
+}
+
 /// The keys' columns, each key once.
 fn columns(keys: &[Key]) -> (Vec<Uuid>, Vec<i32>) {
     let keys: BTreeSet<(Uuid, u32)> = keys
@@ -140,7 +152,7 @@ fn columns(keys: &[Key]) -> (Vec<Uuid>, Vec<i32>) {
 }
 
 /// Problems, of several experiments if need be.
-pub async fn some(db: &mut PgConnection, keys: &[Key]) -> Result<HashMap<Key, Problem>> {
+pub async fn get_many(db: &mut PgConnection, keys: &[Key]) -> Result<HashMap<Key, Problem>> {
     let (experiments, ordinals) = columns(keys);
     let rows = sqlx::query!(
         r#"select experiment_id as "experiment_id!", ordinal as "ordinal!", split, family, rule, difficulty, prompt, entry, signature

@@ -1,9 +1,6 @@
 //! `show`: the experiment's settings, state and progress, and its accuracy so far.
 
-use groklab_domain::{
-    experiment::{Experiment, Method, Train},
-    records::ExperimentRecord,
-};
+use groklab_domain::{experiment::Experiment, records::ExperimentRecord};
 use serde_json::json;
 
 use super::context::Context;
@@ -81,6 +78,7 @@ fn settings(config: &Experiment) -> Vec<String> {
     let families = problems.families.join(", ");
     let [easiest, hardest] = problems.difficulty;
     let (train, val, test, ood) = (problems.train, problems.val, problems.test, problems.ood);
+    let method = config.train.method.method();
     vec![
         format!("  model       {}", config.model.source),
         format!(
@@ -91,22 +89,12 @@ fn settings(config: &Experiment) -> Vec<String> {
             "  generate    {} samples, temperature {}, at most {} tokens",
             generate.samples, generate.temperature, generate.max_new_tokens
         ),
-        format!("  train       {}", training(&config.train)),
+        format!("  train       {}", method.describe_settings(&config.train)),
         format!(
             "  evaluate    every {}, greedy and {} samples at temperature {}",
             evaluate.every, evaluate.samples, evaluate.temperature
         ),
     ]
-}
-
-fn training(train: &Train) -> String {
-    match train.method {
-        Method::None => "none: evaluation only".to_owned(),
-        Method::Rft => format!(
-            "rft, LoRA rank {}, learning rate {}, {} epochs, start {}",
-            train.rank, train.learning_rate, train.epochs, train.start
-        ),
-    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,7 @@
 //! The report as one HTML file that needs no network: what came out first, how it was measured
 //! last.
 
-use groklab_domain::{
-    Split,
-    experiment::{Experiment, Method},
-};
+use groklab_domain::{Split, experiment::Experiment};
 use plotly::Plot;
 
 use super::{data::Report, method, tables};
@@ -69,12 +66,7 @@ pub(super) fn plotly_script() -> String {
 fn intro(report: &Report) -> String {
     let config = &report.config;
     let model = escape(&short_model(&config.model.source));
-    let method = match config.train.method {
-        Method::Rft => {
-            "trained on its own solutions that were proven correct (rejection-sampling fine-tuning)"
-        }
-        Method::None => "evaluated without training",
-    };
+    let method = config.train.method.method().describe();
     let iterations = report.iterations.len();
     let plural = if iterations == 1 { "" } else { "s" };
     let families = escape(&config.problems.families.join(", "));
