@@ -81,3 +81,60 @@ pub fn comparison_sentences(comparison: &Comparison, sides: &str) -> Vec<String>
     }
     sentences
 }
+
+#[cfg(test)]
+mod tests {
+    use groklab_domain::{
+        Split,
+        records::{EvaluatedSample, Outcomes},
+    };
+
+    use super::*;
+
+    #[test]
+    fn shares_are_percentages() {
+        assert_eq!(percent(0.6406), "64.1 %");
+        assert_eq!(percent_or_none(None), "–");
+        assert_eq!(interval([0.518, 0.747].into()), "[51.8, 74.7]");
+        assert_eq!((loss(Some(0.9)), loss(None)), ("0.9000".into(), "–".into()));
+    }
+
+    #[test]
+    fn a_comparison_is_a_sentence_each() {
+        let outcomes = |correct: fn(u32) -> bool| {
+            let mut outcomes = Outcomes::default();
+            for problem in 0..40 {
+                for sample in [0, 1] {
+                    outcomes.count(EvaluatedSample {
+                        problem,
+                        split: Split::Test,
+                        family: "rpn",
+                        rule: "plain",
+                        sample,
+                        correct: correct(problem),
+                    });
+                }
+            }
+            outcomes
+        };
+        let before = outcomes(|p| p < 10);
+        let after = outcomes(|p| (5..30).contains(&p));
+        let comparison = before.against(&after).unwrap();
+        let sentences = comparison_sentences(&comparison, "test, iteration 0 → 3");
+        let paired = "test, iteration 0 → 3, paired over 40 problems";
+        let greedy = &sentences[0];
+        assert!(
+            greedy.starts_with(&format!("{paired}: greedy +37.5 points [")),
+            "{greedy}"
+        );
+        assert!(
+            greedy.ends_with("p = 0.0041 (McNemar: 20 gained, 5 lost)"),
+            "{greedy}"
+        );
+        let sampled = &sentences[1];
+        assert!(
+            sampled.starts_with(&format!("{paired}: pass@1 +37.5 points [")),
+            "{sampled}"
+        );
+    }
+}

@@ -85,11 +85,23 @@ async fn print_results(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sample;
 
     #[test]
     fn exit_codes_follow_the_state() {
-        use ExperimentState::{Cancelled, Completed, Failed, Paused};
+        use ExperimentState::{Cancelled, Completed, Failed, Paused, Queued, Running};
         let exits = [Completed, Failed, Cancelled, Paused].map(|state| exit_for(state) as u8);
         assert_eq!(exits, [0, 5, 5, 5]);
+        let rests = |state| {
+            ExperimentRecord {
+                state,
+                ..sample::experiment("quick")
+            }
+            .rests()
+        };
+        assert_eq!(
+            [Queued, Running, Paused, Completed].map(rests),
+            [false, false, true, true]
+        );
     }
 }

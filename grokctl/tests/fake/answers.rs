@@ -149,7 +149,8 @@ pub fn updates() -> Vec<v1::WatchUpdate> {
             ..v1::WatchUpdate::default()
         },
         v1::WatchUpdate {
-            experiment: Some(running(144)),
+            // As far as before: what is said of progress would depend on the time in between.
+            experiment: Some(running(48)),
             events: late,
             metrics_json: metrics(),
             iterations_json: iterations(),
