@@ -5,7 +5,7 @@ use groklab_runtime::connect::{self, Access};
 use crate::{
     data_folder::{CLIENT_TOKEN, DataFolder},
     failure::{Failure, chain},
-    up::Lock,
+    lock::Lock,
     url::url_from_text,
 };
 

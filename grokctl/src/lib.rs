@@ -12,6 +12,7 @@ mod data_folder;
 mod experiment_file;
 mod failure;
 mod interrupt;
+mod lock;
 #[cfg(test)]
 mod sample;
 mod up;

@@ -39,7 +39,7 @@ impl<'a> ExportFiles<'a> {
             Some(current) if current.name == name => current,
             other => {
                 flush(other)?;
-                self.open(name)?
+                self.open_file(name)?
             }
         };
         file_step("write", &file.path, file.writer.write_all(data))?;
@@ -47,7 +47,7 @@ impl<'a> ExportFiles<'a> {
         Ok(())
     }
 
-    fn open(&mut self, name: &str) -> Result<CurrentFile, Failure> {
+    fn open_file(&mut self, name: &str) -> Result<CurrentFile, Failure> {
         let path = self.root.join(relative(name)?);
         let parent = path.parent().unwrap_or(self.root);
         file_step("create", parent, fs::create_dir_all(parent))?;

@@ -4,7 +4,6 @@
 mod component;
 mod launch;
 mod leftover;
-mod lock;
 mod options;
 mod programs;
 mod ready;
@@ -14,6 +13,5 @@ mod supervise;
 mod tier;
 mod tokens;
 
-pub use lock::Lock;
 pub use options::{StackOptions, Started};
 pub use stack::Stack;

@@ -13,7 +13,6 @@ use super::{
     component::{Component, Running, program},
     launch::{Launcher, launch},
     leftover,
-    lock::Lock,
     options::{StackOptions, Started},
     programs::{COORDINATOR, worker_programs},
     ready,
@@ -27,6 +26,7 @@ use crate::{
     data_folder::CLIENT_TOKEN,
     failure::{Exit, Failure, file_step},
     interrupt::Interrupt,
+    lock::Lock,
     url::port_of,
 };
 
