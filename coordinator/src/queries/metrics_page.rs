@@ -16,7 +16,7 @@ const ITERATIONS_PER_PAGE: u32 = 100;
 
 /// The lines of some iterations, in order.
 #[derive(Debug)]
-pub struct LinesPage {
+pub struct MetricsPage {
     pub metrics: Vec<JsonLine<MetricsLine>>,
     pub iterations: Vec<JsonLine<IterationLine>>,
     /// Where the next page begins; `None` in the last.
@@ -24,7 +24,7 @@ pub struct LinesPage {
 }
 
 /// The lines of the iterations from `first` on, as many as one message holds.
-pub async fn lines(store: &Store, id: ExperimentId, first: u32) -> Result<LinesPage> {
+pub async fn metrics_page(store: &Store, id: ExperimentId, first: u32) -> Result<MetricsPage> {
     if i32::try_from(first).is_err() {
         return Err(Error::Caller(format!(
             "field `first` = {first}: no iteration has so high a number"
@@ -37,7 +37,7 @@ pub async fn lines(store: &Store, id: ExperimentId, first: u32) -> Result<LinesP
     // Where one kind has more to come, the other stops at the same iteration.
     let ends = [end_of_full_page(&metrics), end_of_full_page(&iterations)];
     let last = ends.into_iter().flatten().min();
-    Ok(LinesPage {
+    Ok(MetricsPage {
         metrics: until(last, metrics),
         iterations: until(last, iterations),
         next: last.map(|last| last + 1),
@@ -53,11 +53,11 @@ fn until<T>(last: Option<u32>, mut lines: Vec<(u32, String)>) -> Vec<JsonLine<T>
     if let Some(last) = last {
         lines.retain(|(iteration, _)| *iteration <= last);
     }
-    stored(lines)
+    as_json_lines(lines)
 }
 
 /// Lines without the numbers of their iterations.
-pub fn stored<T>(lines: Vec<(u32, String)>) -> Vec<JsonLine<T>> {
+pub fn as_json_lines<T>(lines: Vec<(u32, String)>) -> Vec<JsonLine<T>> {
     let mut texts = Vec::with_capacity(lines.len());
     for (_, text) in lines {
         texts.push(JsonLine::from_text(text));
