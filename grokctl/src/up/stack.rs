@@ -59,12 +59,8 @@ impl Stack {
     ) -> Result<Self, Failure> {
         let folder = bin_folder(options.up.bin_dir.as_deref())?;
         require_programs(&folder)?;
-        options.data.create()?;
-        let lock = Lock::take(&options.data)?;
+        let lock = prepare_data(options)?;
         leftover::adopt()?;
-        if options.is_reachable_by_others() {
-            tokens::make(&options.data)?;
-        }
         let (sender, given_up) = mpsc::channel(1);
         let mut starting = Starting {
             launcher: Launcher {
@@ -120,6 +116,16 @@ impl Stack {
         self.coordinator.stop().await;
         end_leftovers(&self.kill).await;
     }
+}
+
+/// Makes the data folder ours, with everything that must lie there before a component starts.
+fn prepare_data(options: &StackOptions) -> Result<Lock, Failure> {
+    options.data.create()?;
+    let lock = Lock::take(&options.data)?;
+    if options.is_reachable_by_others() {
+        tokens::make(&options.data)?;
+    }
+    Ok(lock)
 }
 
 async fn end_leftovers(kill: &CancellationToken) {
