@@ -7,10 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{failure::Failure, place::DataFolder};
+use crate::{data_folder::DataFolder, failure::Failure};
 
-/// Others look at the lock for a moment ([`Lock::is_held`]), so taking it tries this long.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// Others hold the lock for a moment when they ask [`Lock::is_held`], so taking it tries this long.
+const TRY_FOR: Duration = Duration::from_millis(500);
+const TRY_EVERY: Duration = Duration::from_millis(25);
 
 /// The right to run things in a data folder; given back when dropped.
 #[derive(Debug)]
@@ -25,6 +26,7 @@ impl Lock {
         let failed = |error: std::io::Error| {
             Failure::other(format!("lock `{}`", path.display())).because(error)
         };
+        // Not truncated: until the lock is ours, what it says is the holder's.
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -32,13 +34,13 @@ impl Lock {
             .truncate(false)
             .open(&path)
             .map_err(failed)?;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TRY_FOR;
         loop {
             match file.try_lock() {
                 Ok(()) => break,
                 Err(TryLockError::Error(error)) => return Err(failed(error)),
                 Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
-                    std::thread::sleep(Duration::from_millis(25))
+                    std::thread::sleep(TRY_EVERY)
                 }
                 Err(TryLockError::WouldBlock) => return Err(held(data)),
             }
@@ -59,15 +61,20 @@ impl Lock {
 }
 
 fn held(data: &DataFolder) -> Failure {
-    let by = fs::read_to_string(data.lock_file()).unwrap_or_default();
-    let by = if by.trim().is_empty() {
-        String::new()
-    } else {
-        format!(" (process {})", by.trim())
+    let id = fs::read_to_string(data.lock_file()).unwrap_or_default();
+    let holder = match id.trim() {
+        // It has the lock and has not written its id yet.
+        "" => String::new(),
+        id => format!(" (process {id})"),
     };
     Failure::other(format!("use the data folder `{}`", data.path().display()))
-        .because(format!("another `grokctl up` or `grokctl run --local`{by} runs on it"))
-        .next("submit to that one (`grokctl submit FILE`, `grokctl run FILE`), stop it, or choose another folder with --data DIR")
+        .because(format!(
+            "another `grokctl up` or `grokctl run --local`{holder} runs on it"
+        ))
+        .next(concat!(
+            "submit to that one (`grokctl submit FILE`, `grokctl run FILE`), stop it, ",
+            "or choose another folder with --data DIR"
+        ))
 }
 
 #[cfg(test)]
