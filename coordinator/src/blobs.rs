@@ -13,6 +13,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Result};
 
+/// The object that tells whether the store can be reached; no artifact.
+const PROBE_KEY: &str = "probe";
+
 /// A cheap handle on the object store.
 #[derive(Debug, Clone)]
 pub struct Blobs {
@@ -92,6 +95,21 @@ impl Blobs {
         let digest = Digest::of(&bytes);
         let size = self.put(digest, futures::stream::iter([Ok(bytes)])).await?;
         Ok((digest, size))
+    }
+
+    /// Whether the store answers. It is asked for an object of its own, which is put there first:
+    /// a store that can be read but not written to shows at the start.
+    pub async fn probe(&self) -> Result<()> {
+        let probe = Key::from(PROBE_KEY);
+        let failed = |error| Error::internal("probe the artifact store", error);
+        match self.store.head(&probe).await {
+            Ok(_) => Ok(()),
+            Err(object_store::Error::NotFound { .. }) => {
+                let put = self.store.put(&probe, PROBE_KEY.into()).await;
+                put.map(drop).map_err(failed)
+            }
+            Err(error) => Err(failed(error)),
+        }
     }
 
     /// Whether the blob is there.

@@ -9,7 +9,11 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Parser;
-use groklab_runtime::secret::{self, Secret, token};
+use groklab_runtime::{
+    admin::HealthArgs,
+    config::{Args as ProcessArgs, parse, variable},
+    secret::{self, Secret, token},
+};
 use sqlx::postgres::PgConnectOptions;
 
 use crate::{access::Tokens, database_url, serve};
@@ -29,7 +33,8 @@ struct Flags {
     /// Folder for artifacts and, without a database URL, for a Postgres of its own.
     #[arg(long, env = "GROKLAB_DATA", default_value = "groklab-data")]
     data: PathBuf,
-    /// An existing Postgres: postgres://user:password@host/database, with ?sslmode=verify-full where a network lies between. Arguments can be seen by every user of the machine: with a
+    /// An existing Postgres: postgres://user:password@host/database, with ?sslmode=verify-full
+    /// where a network lies between. Arguments can be seen by every user of the machine: with a
     /// password, prefer --database-url-file or the environment.
     #[arg(
         long,
@@ -83,9 +88,20 @@ struct Flags {
     /// Where to write the address, as http://HOST:PORT, once it is served.
     #[arg(long, env = "GROKLAB_ADDRESS_FILE")]
     address_file: Option<PathBuf>,
+    #[command(flatten)]
+    process: ProcessArgs,
     /// Show the configuration, secrets redacted, and end.
     #[arg(long)]
     print_config: bool,
+    #[command(subcommand)]
+    command: Option<Subcommand>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Subcommand {
+    /// Ask a running coordinator on this machine whether it can do its duty.
+    #[command(after_help = "Example:\n  coordinator health --admin-listen 127.0.0.1:9090")]
+    Health(HealthArgs),
 }
 
 /// What a coordinator runs with.
@@ -105,6 +121,7 @@ pub struct Config {
     pub tls: Option<Tls>,
     /// Calls that one address may make per second.
     pub calls_per_second: NonZeroU32,
+    pub process: ProcessArgs,
 }
 
 /// The files of TLS, all PEM.
@@ -121,12 +138,17 @@ pub enum Command {
     Run(Box<Config>),
     /// Show this text and end.
     Print(String),
+    /// Ask a running coordinator how it is.
+    Health(HealthArgs),
 }
 
 impl Config {
     /// Reads flags and environment; ends the process where clap says so (`--help`, bad flags).
     pub fn from_args() -> anyhow::Result<Command> {
-        let flags: Flags = groklab_runtime::output::parse();
+        let mut flags: Flags = parse();
+        if let Some(Subcommand::Health(health)) = flags.command.take() {
+            return Ok(Command::Health(health));
+        }
         let print = flags.print_config;
         let config = Self::try_from(flags)?;
         Ok(if print {
@@ -160,31 +182,52 @@ impl Config {
     }
 
     fn describe(&self) -> String {
-        let path = |path: Option<&PathBuf>| {
-            path.map_or_else(|| "none".to_owned(), |path| path.display().to_string())
+        let tls = self.tls.as_ref();
+        let tokens = match self.tokens {
+            Some(_) => "client (redacted), worker (redacted)",
+            None => "none (loopback only)",
         };
-        format!(
-            "listen = {}\ndata = {}\ndatabase_url = {}\nlease_seconds = {}\nattempts = {}\naddress_file = {}\ntokens = {}\n\
-             tls_cert = {}\ntls_client_ca = {}\ncalls_per_second = {}",
-            self.listen,
-            self.data.display(),
-            self.database_url.as_ref().map_or_else(
-                || "none (a Postgres of its own)".to_owned(),
-                ToString::to_string
+        let lines = [
+            ("listen", self.listen.to_string()),
+            ("data", self.data.display().to_string()),
+            (
+                "database_url",
+                shown(self.database_url.as_ref(), "none (a Postgres of its own)"),
             ),
-            self.lease.as_secs(),
-            self.attempts,
-            path(self.address_file.as_ref()),
-            if self.tokens.is_some() {
-                "client (redacted), worker (redacted)"
-            } else {
-                "none (loopback only)"
-            },
-            path(self.tls.as_ref().map(|tls| &tls.cert)),
-            path(self.tls.as_ref().and_then(|tls| tls.client_ca.as_ref())),
-            self.calls_per_second,
-        )
+            ("lease_seconds", self.lease.as_secs().to_string()),
+            ("attempts", self.attempts.to_string()),
+            ("address_file", shown_path(self.address_file.as_deref())),
+            ("tokens", tokens.to_owned()),
+            ("tls_cert", shown_path(tls.map(|tls| &*tls.cert))),
+            (
+                "tls_client_ca",
+                shown_path(tls.and_then(|tls| tls.client_ca.as_deref())),
+            ),
+            ("calls_per_second", self.calls_per_second.to_string()),
+            (
+                "admin_listen",
+                shown(self.process.admin_listen, "none (not served)"),
+            ),
+            (
+                "runtime_threads",
+                shown(self.process.runtime_threads, "one per core"),
+            ),
+        ];
+        let lines = lines.map(|(name, value)| format!("{name} = {value}"));
+        lines.join("\n")
     }
+}
+
+/// A value, or what stands for none.
+fn shown(value: Option<impl ToString>, none: &str) -> String {
+    match value {
+        Some(value) => value.to_string(),
+        None => none.to_owned(),
+    }
+}
+
+fn shown_path(path: Option<&Path>) -> String {
+    shown(path.map(Path::display), "none")
 }
 
 impl TryFrom<Flags> for Config {
@@ -201,8 +244,8 @@ impl TryFrom<Flags> for Config {
             attempts: flags.attempts,
             address_file: flags.address_file,
             tokens: tokens(
-                flags.client_token_file.as_ref(),
-                flags.worker_token_file.as_ref(),
+                flags.client_token_file.as_deref(),
+                flags.worker_token_file.as_deref(),
             )?,
             tls: flags.tls_cert.zip(flags.tls_key).map(|(cert, key)| Tls {
                 cert,
@@ -210,6 +253,7 @@ impl TryFrom<Flags> for Config {
                 client_ca: flags.tls_client_ca,
             }),
             calls_per_second: flags.calls_per_second,
+            process: flags.process,
         };
         config.check()?;
         Ok(config)
@@ -233,10 +277,10 @@ fn url_from_file(path: &Path) -> anyhow::Result<Secret> {
 }
 
 /// Both tokens or none.
-fn tokens(client: Option<&PathBuf>, worker: Option<&PathBuf>) -> anyhow::Result<Option<Tokens>> {
+fn tokens(client: Option<&Path>, worker: Option<&Path>) -> anyhow::Result<Option<Tokens>> {
     match (
-        token(client, "GROKLAB_CLIENT_TOKEN")?,
-        token(worker, "GROKLAB_WORKER_TOKEN")?,
+        token(client, &variable("GROKLAB_CLIENT_TOKEN"))?,
+        token(worker, &variable("GROKLAB_WORKER_TOKEN"))?,
     ) {
         (None, None) => Ok(None),
         (Some(client), Some(worker)) => {

@@ -17,14 +17,15 @@ use groklab_proto::{
     },
 };
 use groklab_runtime::{
+    admin::Health,
+    metrics::METER,
+    process::Process,
     tasks::{Group, OnFailure},
-    trace,
 };
 use sqlx::postgres::PgConnectOptions;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::{
-    metadata::MetadataMap,
     service::interceptor::InterceptedService,
     transport::{Certificate, Identity, Server, ServerTlsConfig, server::TcpIncoming},
 };
@@ -34,10 +35,14 @@ use crate::{
     blobs::Blobs,
     config::{Config, Tls},
     connections, database_url,
+    http::QueueFace,
+    metrics::{self, Metrics, Observed},
     nudge::Nudge,
+    observe::{self, Dependencies, Observer},
     postgres,
     scheduler::{self, Scheduler},
     service::{Service, Shared},
+    standard_services::{SERVICES, calls_layer, reflection},
     store::Store,
 };
 
@@ -51,8 +56,9 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 const STREAMS: u32 = 1024;
 const HEADER_BYTES: u32 = 16 << 10;
 
-/// Serves until `stop` is cancelled, then stops in order. Fails if it cannot start, or if a part it cannot do without ends.
-pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
+/// Serves until the process is to stop, then stops in order. Fails if it cannot start, or if a part
+/// it cannot do without ends. `queue` is what the admin address answers from once there is a store.
+pub async fn run(config: Config, process: Process, queue: QueueFace) -> anyhow::Result<()> {
     config.check()?;
     std::fs::create_dir_all(&config.data).with_context(|| {
         format!(
@@ -65,15 +71,16 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
         format!("listen on {}: if another program serves there, end it or choose another port with --listen", config.listen)
     })?;
     match config.database()? {
-        Some(options) => serve(&config, listener, options, stop).await,
-        None => run_with_own_postgres(&config, listener, stop).await,
+        Some(options) => serve(&config, listener, options, process, queue).await,
+        None => run_with_own_postgres(&config, listener, process, queue).await,
     }
 }
 
 async fn run_with_own_postgres(
     config: &Config,
     listener: TcpListener,
-    stop: CancellationToken,
+    process: Process,
+    queue: QueueFace,
 ) -> anyhow::Result<()> {
     let _lock = lock(&config.data)?;
     let layout = postgres::Layout::prepare(&config.data).context("prepare Postgres")?;
@@ -85,7 +92,7 @@ async fn run_with_own_postgres(
     let last = CancellationToken::new();
     let supervisor = server.supervise(last.clone());
     let service = async {
-        let outcome = serve(config, listener, options, stop).await;
+        let outcome = serve(config, listener, options, process, queue).await;
         last.cancel();
         outcome
     };
@@ -113,7 +120,8 @@ async fn serve(
     config: &Config,
     listener: TcpListener,
     options: PgConnectOptions,
-    stop: CancellationToken,
+    process: Process,
+    queue: QueueFace,
 ) -> anyhow::Result<()> {
     let place = database_url::place(&options);
     let store = Store::open(options)
@@ -129,16 +137,30 @@ async fn serve(
         .tls
         .as_ref()
         .is_some_and(|tls| tls.client_ca.is_some());
+    let meter = opentelemetry::global::meter(METER);
+    let metrics = Metrics::new(&meter);
     let access = Arc::new(Access::new(
         config.tokens.as_ref(),
         certificates,
         config.calls_per_second,
+        metrics.clone(),
     ));
     if config.tls.is_none() && !address.ip().is_loopback() {
         tracing::warn!(%address, "tokens and results cross the network in plain text: give --tls-cert and --tls-key, or keep the network private");
     }
 
-    let mut group = Group::new(stop.child_token());
+    let mut group = Group::new(process.stop.child_token());
+    let observer = Observer {
+        store: store.clone(),
+        blobs: blobs.clone(),
+        lease: config.lease,
+        dependencies: Dependencies::default(),
+        observed: Observed::default(),
+    };
+    metrics::observe(&meter, &observer.observed, &store);
+    process.health.depends_on(observer.dependencies.clone());
+    queue.answer_from(store.clone());
+    group.spawn("observe", OnFailure::Log, observer.run(group.stop()));
     let scheduler = Scheduler {
         store: store.clone(),
         blobs: blobs.clone(),
@@ -170,11 +192,14 @@ async fn serve(
         config.attempts,
         &mut group,
     ));
-    group.spawn(
-        "grpc",
-        OnFailure::Stop,
-        grpc(server, service, access, listener, group.stop()),
-    );
+    let port = Port {
+        server,
+        access,
+        listener,
+        metrics,
+        health: process.health,
+    };
+    group.spawn("grpc", OnFailure::Stop, port.serve(service, group.stop()));
 
     if let Some(path) = &config.address_file {
         write_address(
@@ -228,47 +253,50 @@ pub fn server(tls: Option<&Tls>) -> anyhow::Result<Server> {
     server.tls_config(settings).context(names)
 }
 
-async fn grpc(
+/// The address that clients and workers call.
+struct Port {
     server: Server,
-    service: Arc<Service>,
     access: Arc<Access>,
     listener: TcpListener,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
-    let experiments = ExperimentsServer::new(Shared(service.clone()));
-    let workers = WorkersServer::from_arc(service.clone());
-    let artifacts = ArtifactsServer::from_arc(service);
-    let experiments = experiments
-        .max_decoding_message_size(MESSAGE_BYTES)
-        .max_encoding_message_size(MESSAGE_BYTES);
-    let workers = workers
-        .max_decoding_message_size(MESSAGE_BYTES)
-        .max_encoding_message_size(MESSAGE_BYTES);
-    let artifacts = artifacts
-        .max_decoding_message_size(MESSAGE_BYTES)
-        .max_encoding_message_size(MESSAGE_BYTES);
-    let guard = |role| Guard {
-        access: access.clone(),
-        role,
-    };
-    server
-        .trace_fn(|request| {
-            let span = tracing::info_span!("call", rpc.method = request.uri().path());
-            trace::adopt(&span, &MetadataMap::from_headers(request.headers().clone()));
-            span
-        })
-        .add_service(InterceptedService::new(experiments, guard(Role::Client)))
-        .add_service(InterceptedService::new(workers, guard(Role::Worker)))
-        .add_service(InterceptedService::new(artifacts, guard(Role::Worker)))
-        .serve_with_incoming_shutdown(
-            connections::limited(
-                TcpIncoming::from(listener).with_nodelay(Some(true)),
-                connections::most()?,
-            ),
-            stop.cancelled_owned(),
-        )
-        .await
-        .context("serve gRPC")
+    metrics: Metrics,
+    health: Health,
+}
+
+impl Port {
+    async fn serve(self, service: Arc<Service>, stop: CancellationToken) -> anyhow::Result<()> {
+        let experiments = ExperimentsServer::new(Shared(service.clone()))
+            .max_decoding_message_size(MESSAGE_BYTES)
+            .max_encoding_message_size(MESSAGE_BYTES);
+        let workers = WorkersServer::from_arc(service.clone())
+            .max_decoding_message_size(MESSAGE_BYTES)
+            .max_encoding_message_size(MESSAGE_BYTES);
+        let artifacts = ArtifactsServer::from_arc(service)
+            .max_decoding_message_size(MESSAGE_BYTES)
+            .max_encoding_message_size(MESSAGE_BYTES);
+        let guard = |role| Guard {
+            access: self.access.clone(),
+            role,
+        };
+        let (reporter, health) = tonic_health::server::health_reporter();
+        let mut reports = Group::new(stop.clone());
+        let report = observe::report_health(reporter, self.health, &SERVICES, stop.clone());
+        reports.spawn("health", OnFailure::Log, report);
+        let incoming = connections::limited(
+            TcpIncoming::from(self.listener).with_nodelay(Some(true)),
+            connections::most()?,
+        );
+        self.server
+            .layer(calls_layer(self.metrics)?)
+            // Whoever probes has no token, and learns nothing but whether it is served.
+            .add_service(health)
+            .add_service(InterceptedService::new(reflection()?, guard(Role::Client)))
+            .add_service(InterceptedService::new(experiments, guard(Role::Client)))
+            .add_service(InterceptedService::new(workers, guard(Role::Worker)))
+            .add_service(InterceptedService::new(artifacts, guard(Role::Worker)))
+            .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
+            .await
+            .context("serve gRPC")
+    }
 }
 
 /// Writes the address where others on this machine look for it, all at once.

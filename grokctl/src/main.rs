@@ -8,7 +8,7 @@ use grokctl::{Cli, Exit, Failure, Interrupt, run};
 use groklab_runtime::output;
 
 fn main() -> ExitCode {
-    let cli = output::parse::<Cli>();
+    let cli = groklab_runtime::config::parse::<Cli>();
     let exit = match serve(cli) {
         Ok(exit) => exit,
         Err(failure) => {

@@ -8,13 +8,13 @@ mod generate;
 
 use groklab_domain::{JobKind, WorkerId};
 use groklab_model::{Placement, Resident};
-use tokio_util::sync::CancellationToken;
+use groklab_runtime::process::Process;
 
 /// Works for a coordinator until told to stop.
 ///
 /// # Errors
 /// Whatever keeps the worker from going on; a job's failure is reported to the coordinator instead.
-pub async fn work(args: config::Work, stop: CancellationToken) -> anyhow::Result<()> {
+pub async fn work(args: config::Work, process: Process) -> anyhow::Result<()> {
     let placement = Placement::of(args.device)?;
     let who = groklab_worker::Description {
         id: WorkerId::new(),
@@ -26,7 +26,7 @@ pub async fn work(args: config::Work, stop: CancellationToken) -> anyhow::Result
         args.worker,
         who,
         generate::Generator::new(Resident::new(args.models, placement)),
-        stop,
+        process,
     )
     .await
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use groklab_runtime::{alone, output, process};
+use groklab_runtime::{config::parse, offline, output, process::Service};
 use groklab_worker_verify::{
     Isolation, Nsjail, Warm,
     bench::{
@@ -24,26 +24,30 @@ use groklab_worker_verify::{
 
 use crate::config::{Cli, Command, Programs};
 
+const NAME: &str = "worker-verify";
+
 fn main() -> ExitCode {
     groklab_worker_verify::return_large_blocks();
-    run(output::parse()).unwrap_or_else(|error| alone::failed("worker-verify", &error))
+    run(parse()).unwrap_or_else(|error| offline::failed(NAME, &error))
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Doctor => doctor(&cli.programs),
         Command::Work { worker, threads } => {
-            let work = async |stop| {
+            let service = Service::worker(NAME, worker.process.clone());
+            let work = async |process| {
                 groklab_worker_verify::work(
                     worker,
                     proven(&cli.programs)?,
                     config::threads(threads),
-                    stop,
+                    process,
                 )
                 .await
             };
-            Ok(process::serve("worker-verify", work))
+            Ok(service.run(work))
         }
+        Command::Health(args) => Ok(args.run(NAME)),
         Command::Check { json, threads } => {
             let out = output::writer()?;
             let sandbox = proven(&cli.programs)?;

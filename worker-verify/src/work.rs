@@ -5,7 +5,10 @@ use std::{num::NonZero, time::Duration};
 
 use groklab_domain::{JobKind, Verdict, WorkerId, candidate::Candidate};
 use groklab_proto::{convert, v1};
-use groklab_runtime::tasks::{Group, OnFailure};
+use groklab_runtime::{
+    process::Process,
+    tasks::{Group, OnFailure},
+};
 use groklab_worker::{Context, Executor, Failure, Outcome as JobResult, Work};
 use tokio_util::sync::CancellationToken;
 
@@ -27,7 +30,7 @@ pub async fn work(
     args: groklab_worker::Args,
     sandbox: impl Sandbox + 'static,
     threads: NonZero<usize>,
-    stop: CancellationToken,
+    process: Process,
 ) -> anyhow::Result<()> {
     let threads_shown = u32::try_from(threads.get()).unwrap_or(u32::MAX);
     let who = groklab_worker::Description {
@@ -36,9 +39,9 @@ pub async fn work(
         device: "cpu".to_owned(),
         threads: threads_shown,
     };
-    let mut tasks = Group::new(stop.child_token());
+    let mut tasks = Group::new(process.stop.child_token());
     tasks.spawn("metrics", OnFailure::Log, report(tasks.stop()));
-    let worked = groklab_worker::run(args, who, Verifier { sandbox, threads }, stop).await;
+    let worked = groklab_worker::run(args, who, Verifier { sandbox, threads }, process).await;
     tasks.stop().cancel();
     worked.and(tasks.finish(Duration::from_secs(1)).await)
 }

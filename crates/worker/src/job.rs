@@ -148,9 +148,10 @@ impl TryFrom<v1::Job> for Leased {
     type Error = tonic::Status;
 
     fn try_from(wire: v1::Job) -> Result<Self, tonic::Status> {
-        let work = wire.work.ok_or_else(|| {
-            tonic::Status::invalid_argument(format!("job `{}` has no work", wire.job_id))
-        })?;
+        let Some(work) = wire.work else {
+            let reason = format!("job `{}` has no work", wire.job_id);
+            return Err(tonic::Status::invalid_argument(reason));
+        };
         Ok(Self {
             job: groklab_proto::convert::field("job_id", &wire.job_id)?,
             fence: Fence(wire.fence),

@@ -46,7 +46,7 @@ impl Context {
 /// Runs one command line.
 pub async fn run(cli: Cli, interrupt: Interrupt) -> Result<Exit, Failure> {
     // Before anything is begun whose result could not be shown.
-    output::open()?;
+    output::require()?;
     let console = Console::new(cli.global.json);
     let console = if matches!(cli.command, Command::Up(_) | Command::Run(_)) {
         console.working()
