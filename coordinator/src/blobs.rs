@@ -3,9 +3,9 @@
 use std::{path::Path, sync::Arc};
 
 use bytes::Bytes;
-use futures::{Stream, StreamExt as _, TryStreamExt as _, stream::BoxStream};
+use futures::{Stream, StreamExt as _, TryStreamExt as _, stream, stream::BoxStream};
 use groklab_domain::Digest;
-use groklab_proto::limits::ARTIFACT_BYTES;
+use groklab_proto::limits::{ARTIFACT_BYTES, CHUNK_BYTES};
 use object_store::{
     ObjectStore, ObjectStoreExt as _, WriteMultipart, local::LocalFileSystem, path::Path as Key,
 };
@@ -140,6 +140,21 @@ impl Blobs {
             Err(error) => Err(failed("read artifact", digest)(error)),
         }
     }
+
+    /// The bytes of a blob in pieces no larger than a chunk on the wire; an empty blob is one empty
+    /// piece.
+    pub async fn pieces(&self, digest: Digest) -> Result<BoxStream<'static, Result<Bytes>>> {
+        Ok(self.get(digest).await?.map_ok(cut).try_flatten().boxed())
+    }
+}
+
+fn cut(bytes: Bytes) -> impl Stream<Item = Result<Bytes>> {
+    let mut pieces = Vec::new();
+    for start in (0..bytes.len().max(1)).step_by(CHUNK_BYTES) {
+        let end = bytes.len().min(start + CHUNK_BYTES);
+        pieces.push(Ok(bytes.slice(start..end)));
+    }
+    stream::iter(pieces)
 }
 
 fn key(digest: Digest) -> Key {

@@ -34,14 +34,14 @@ use crate::{
     access::{Access, Guard, Role},
     blobs::Blobs,
     config::{Config, Tls},
-    connections, database_url,
+    connections, database_url, grpc,
     http::QueueFace,
     metrics::{self, Metrics, Observed},
     nudge::Nudge,
     observe::{self, Dependencies, Observer},
     postgres,
     scheduler::{self, Scheduler},
-    service::{Service, Shared},
+    service::{Resources, Service},
     standard_services::{SERVICES, calls_layer, reflection},
     store::Store,
 };
@@ -185,11 +185,13 @@ async fn serve(
         scheduler::listen(store.clone(), nudge.clone(), group.stop()),
     );
     let service = Arc::new(Service::start(
-        store.clone(),
-        blobs,
-        nudge,
-        config.lease,
-        config.attempts,
+        Resources {
+            store: store.clone(),
+            blobs,
+            nudge,
+            lease: config.lease,
+            attempts: config.attempts,
+        },
         &mut group,
     ));
     let port = Port {
@@ -264,7 +266,7 @@ struct Port {
 
 impl Port {
     async fn serve(self, service: Arc<Service>, stop: CancellationToken) -> anyhow::Result<()> {
-        let experiments = ExperimentsServer::new(Shared(service.clone()))
+        let experiments = ExperimentsServer::new(grpc::Experiments::new(service.clone()))
             .max_decoding_message_size(MESSAGE_BYTES)
             .max_encoding_message_size(MESSAGE_BYTES);
         let workers = WorkersServer::from_arc(service.clone())

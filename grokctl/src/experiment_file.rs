@@ -7,8 +7,9 @@ use std::{
 
 use groklab_domain::{
     Split,
-    experiment::{self, Experiment, Method},
+    experiment::{self, Experiment},
     grokking,
+    job::JobCounts,
 };
 use groklab_problems::Problem;
 
@@ -159,47 +160,18 @@ impl Summary {
                 .entry(problem.split)
                 .or_default() += 1;
         }
-        let train = problems
+        let splits: Vec<(u32, Split)> = problems
             .iter()
-            .filter(|problem| problem.split == Split::Train)
-            .count() as u64;
-        let all = problems.len() as u64;
-        let (generate, evaluate) = (&experiment.generate, &experiment.evaluate);
-        let trained = experiment.train.method == Method::Rft;
-        let iterations = if trained {
-            u64::from(experiment.iterations)
-        } else {
-            0
-        };
-        let evaluations = experiment.evaluations();
-        let per_evaluation = all * (1 + u64::from(evaluate.samples));
-        let per_iteration = if trained {
-            train * u64::from(generate.samples)
-        } else {
-            0
-        };
-        let chunks = |problems: u64, samples: u32| {
-            problems.div_ceil(u64::from(
-                (generate.rollouts_per_job / samples.max(1)).max(1),
-            ))
-        };
-        let evaluation_jobs = chunks(all, 1)
-            + if evaluate.samples > 0 {
-                chunks(all, evaluate.samples)
-            } else {
-                0
-            };
-        // Every generate job is followed by a verify job, every iteration's end by a train job.
-        let jobs = 2 * u64::from(evaluations) * evaluation_jobs
-            + iterations * (2 * chunks(train, generate.samples) + 1);
-        let rollouts = u64::from(evaluations) * per_evaluation + iterations * per_iteration;
+            .map(|problem| (problem.ordinal, problem.split))
+            .collect();
+        let jobs = JobCounts::of(experiment, &splits);
         Self {
             problems: counts,
-            evaluations,
-            rollouts_per_evaluation: per_evaluation,
-            rollouts_per_iteration: per_iteration,
-            jobs,
-            tokens_at_most: rollouts * u64::from(generate.max_new_tokens),
+            evaluations: jobs.evaluations,
+            rollouts_per_evaluation: jobs.rollouts_per_evaluation,
+            rollouts_per_iteration: jobs.rollouts_per_iteration,
+            jobs: jobs.jobs,
+            tokens_at_most: jobs.rollouts * u64::from(experiment.generate.max_new_tokens),
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Parsing what came over the wire: a field that does not parse becomes `invalid_argument` that names it.
 
 use groklab_domain::{
-    Digest, Fence, JobId, Tally, Value, Verification, WorkerId, candidate::Candidate,
+    Fence, Tally, Value, Verification,
+    candidate::Candidate,
     experiment::Chat,
+    job::{AdapterRef, Claim},
 };
 use tonic::Status;
 
@@ -43,24 +45,12 @@ where
 }
 
 /// An adapter as jobs and results name it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AdapterRef {
-    /// Hashes the configuration, the weights and the base digest.
-    pub id: Digest,
-    pub config: Digest,
-    pub weights: Digest,
-}
-
-impl TryFrom<&v1::Adapter> for AdapterRef {
-    type Error = Status;
-
-    fn try_from(wire: &v1::Adapter) -> Result<Self, Status> {
-        Ok(Self {
-            id: field("adapter.id", &wire.id)?,
-            config: field("adapter.config_digest", &wire.config_digest)?,
-            weights: field("adapter.weights_digest", &wire.weights_digest)?,
-        })
-    }
+pub fn adapter(wire: &v1::Adapter) -> Result<AdapterRef, Status> {
+    Ok(AdapterRef {
+        id: field("adapter.id", &wire.id)?,
+        config: field("adapter.config_digest", &wire.config_digest)?,
+        weights: field("adapter.weights_digest", &wire.weights_digest)?,
+    })
 }
 
 impl From<AdapterRef> for v1::Adapter {
@@ -73,22 +63,13 @@ impl From<AdapterRef> for v1::Adapter {
     }
 }
 
-/// One worker's claim on one job, as every later call names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Claim {
-    pub worker: WorkerId,
-    pub job: JobId,
-    pub fence: Fence,
-}
-
-impl Claim {
-    pub fn parse(worker_id: &str, job_id: &str, fence: i64) -> Result<Self, Status> {
-        Ok(Self {
-            worker: field("worker_id", worker_id)?,
-            job: field("job_id", job_id)?,
-            fence: Fence(fence),
-        })
-    }
+/// One worker's claim on one job.
+pub fn claim(worker_id: &str, job_id: &str, fence: i64) -> Result<Claim, Status> {
+    Ok(Claim {
+        worker: field("worker_id", worker_id)?,
+        job: field("job_id", job_id)?,
+        fence: Fence(fence),
+    })
 }
 
 /// The part of a completion of `length` bytes that is its code.

@@ -2,13 +2,13 @@
 
 use std::ops::ControlFlow;
 
-use groklab_domain::{Digest, Finish};
+use groklab_domain::{Digest, Finish, job::AdapterRef};
 use groklab_model::{
     Adapter, Applied, ChatTokenizer, Completion, Error, Model, Request, Resident, Row, Sampling,
     Stop,
 };
 use groklab_proto::{
-    convert::{self, AdapterRef, optional_field},
+    convert::{self, optional_field},
     v1,
 };
 use groklab_worker::{Context, Executor, Failure, Outcome, Work};
@@ -43,7 +43,12 @@ impl Generator {
             *applied = None;
         }
         let (model, tokenizer) = resident.get(&base.source, &chat, digest).map_err(failure)?;
-        let adapter = job.adapter.as_ref().map(AdapterRef::try_from).transpose()?;
+        if job.token_logprobs {
+            return Err(Failure::caller(
+                "this worker does not record the log-probabilities of tokens",
+            ));
+        }
+        let adapter = job.adapter.as_ref().map(convert::adapter).transpose()?;
         apply(applied, model, adapter, context)?;
         let prompts = Prompts::encode(job, tokenizer)?;
         let request = Request {
@@ -189,6 +194,7 @@ fn rollout(problem: u32, sample: u32, prompt_tokens: u32, completion: Completion
         prompt_tokens,
         mean_logprob: completion.mean_logprob,
         candidate: completion.candidate.map(convert::candidate_range),
+        token_logprobs: Vec::new(),
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::ops::ControlFlow;
 
-use groklab_domain::{Digest, experiment, seed};
+use groklab_domain::{Digest, experiment, job::AdapterRef, method::Objective, seed};
 use groklab_model::{
     Adapter, ChatTokenizer, Error, Example, LoraSpec, Model, Resident, Start, StepReport, Trainer,
     plan_batches,
 };
 use groklab_proto::{
-    convert::{self, AdapterRef, field, optional_field},
+    convert::{self, field, optional_field},
     v1,
 };
 use groklab_worker::{Context, Executor, Failure, Outcome, Work};
@@ -20,6 +20,7 @@ use crate::settings;
 struct Line {
     prompt: String,
     completion: Vec<i64>,
+    weight: f32,
 }
 
 /// Does train jobs with the model of the last one kept in memory.
@@ -38,6 +39,9 @@ impl Fitter {
             .as_ref()
             .ok_or_else(|| Failure::caller("the job names no base model"))?;
         let digest: Option<Digest> = optional_field("base.digest", &base.digest)?;
+        match field::<Objective>("objective", &job.objective)? {
+            Objective::Likelihood => {}
+        }
         let table: experiment::Train = serde_json::from_str(&job.settings_json)
             .map_err(|error| Failure::caller(format!("field `settings_json`: {error}")))?;
         let set = context
@@ -113,6 +117,12 @@ fn examples(set: &[u8], tokenizer: &ChatTokenizer) -> Result<Vec<Example>, Failu
     let parse = |line: &[u8]| -> Result<Example, Failure> {
         let line: Line = serde_json::from_slice(line)
             .map_err(|error| Failure::caller(format!("training set: {error}")))?;
+        if line.weight != 1.0 {
+            return Err(Failure::caller(format!(
+                "training set: weight {}: this worker gives all examples the weight 1",
+                line.weight
+            )));
+        }
         let mut completion_ids = line.completion;
         tokenizer.close(&mut completion_ids);
         Ok(Example {
@@ -145,7 +155,7 @@ fn trainer<'a>(
         return Trainer::new(model, spec, settings, Start::Fresh { seed: job.seed })
             .map_err(failure);
     };
-    let init = AdapterRef::try_from(init)?;
+    let init = convert::adapter(init)?;
     let adapter = Adapter::from_files(
         context.artifacts.get(init.config)?,
         context.artifacts.get(init.weights)?,

@@ -2,12 +2,17 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use groklab_domain::{Digest, ExperimentId, Split};
+use groklab_domain::{
+    Digest, ExperimentId, Split,
+    job::Job,
+    records::{CaseLine, ProblemLine},
+};
+use serde_json::Value as Json;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{ints, word};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Problem {
@@ -124,6 +129,17 @@ pub async fn headings(db: &mut PgConnection, experiment: ExperimentId) -> Result
 /// An experiment and the ordinal of one of its problems.
 pub type Key = (ExperimentId, u32);
 
+/// The keys of all problems that jobs are about.
+pub fn keys(jobs: &[Job]) -> Vec<Key> {
+    let mut keys = Vec::new();
+    for job in jobs {
+        for &ordinal in &job.spec.batch.problems {
+            keys.push((job.experiment, ordinal));
+        }
+    }
+    keys
+}
+
 /// The keys' columns, each key once.
 fn columns(keys: &[Key]) -> (Vec<Uuid>, Vec<i32>) {
     let keys: BTreeSet<(Uuid, u32)> = keys
@@ -136,7 +152,7 @@ fn columns(keys: &[Key]) -> (Vec<Uuid>, Vec<i32>) {
 }
 
 /// Problems, of several experiments if need be.
-pub async fn some(db: &mut PgConnection, keys: &[Key]) -> Result<HashMap<Key, Problem>> {
+pub async fn get_many(db: &mut PgConnection, keys: &[Key]) -> Result<HashMap<Key, Problem>> {
     let (experiments, ordinals) = columns(keys);
     let rows = sqlx::query!(
         r#"select experiment_id as "experiment_id!", ordinal as "ordinal!", split, family, rule, difficulty, prompt, entry, signature
@@ -191,4 +207,70 @@ pub async fn cases(db: &mut PgConnection, keys: &[Key]) -> Result<HashMap<Key, V
             .push(case);
     }
     Ok(cases)
+}
+
+/// The splits that have problems, in order.
+pub async fn splits(db: &mut PgConnection, experiment: ExperimentId) -> Result<BTreeSet<Split>> {
+    let splits = sqlx::query_scalar!(
+        "select distinct split from problem where experiment_id = $1",
+        experiment.0
+    )
+    .fetch_all(db)
+    .await?;
+    splits.iter().map(|split| word(split)).collect()
+}
+
+/// At most `limit` problems after `after`, of one split or of all, with their cases and in order.
+pub async fn page(
+    db: &mut PgConnection,
+    experiment: ExperimentId,
+    split: Option<Split>,
+    after: Option<u32>,
+    limit: u32,
+) -> Result<Vec<ProblemLine>> {
+    let rows = sqlx::query!(
+        "select ordinal, split, family, rule, difficulty, prompt, entry, signature
+         from problem
+         where experiment_id = $1 and ($2::text is null or split = $2) and ordinal > $3
+         order by ordinal limit $4",
+        experiment.0,
+        split.map(Split::as_str),
+        after.map_or(-1, u32::cast_signed),
+        i64::from(limit)
+    )
+    .fetch_all(&mut *db)
+    .await?;
+    let keys: Vec<Key> = rows
+        .iter()
+        .map(|row| (experiment, row.ordinal.cast_unsigned()))
+        .collect();
+    let mut cases = cases(db, &keys).await?;
+    let mut lines = Vec::with_capacity(rows.len());
+    for (row, key) in rows.into_iter().zip(keys) {
+        let cases = cases.remove(&key).unwrap_or_default();
+        lines.push(ProblemLine {
+            problem: key.1,
+            split: word(&row.split)?,
+            family: row.family,
+            rule: row.rule,
+            difficulty: row.difficulty.cast_unsigned(),
+            prompt: row.prompt,
+            entry: row.entry,
+            signature: row.signature,
+            cases: cases.iter().map(case_line).collect::<Result<_>>()?,
+        });
+    }
+    Ok(lines)
+}
+
+fn case_line(case: &Case) -> Result<CaseLine> {
+    Ok(CaseLine {
+        args: stored_json(&case.args)?,
+        expected: stored_json(&case.expected)?,
+        visible: case.visible,
+    })
+}
+
+fn stored_json(text: &str) -> Result<Json> {
+    serde_json::from_str(text).map_err(|error| Error::internal("read a stored case", error))
 }

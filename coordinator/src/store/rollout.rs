@@ -1,11 +1,11 @@
 //! Rollouts: what the model wrote, stored once and never changed.
 
-use groklab_domain::{ExperimentId, Finish, Purpose, Split, candidate::Candidate};
+use groklab_domain::{ExperimentId, Finish, candidate::Candidate, job::Job, method::Pool};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{ints, word};
-use crate::{error::Result, store::job::Job};
+use crate::error::Result;
 
 #[derive(Debug, Clone)]
 pub struct Rollout {
@@ -16,12 +16,14 @@ pub struct Rollout {
     pub finish: Finish,
     pub prompt_tokens: u32,
     pub mean_logprob: f64,
+    /// One for each token, where the method asks for them; else empty.
+    pub token_logprobs: Vec<f32>,
     /// Which part of the text is the code, as the worker that generated it says.
     pub candidate: Option<Candidate>,
 }
 
 /// Stores the rollouts of generate jobs.
-pub async fn insert(db: &mut PgConnection, made: &[(&Job, Vec<Rollout>)]) -> Result<()> {
+pub async fn insert(db: &mut PgConnection, made: &[(&Job, &[Rollout])]) -> Result<()> {
     let rows = || {
         made.iter()
             .flat_map(|(job, rollouts)| rollouts.iter().map(move |rollout| (*job, rollout)))
@@ -41,6 +43,9 @@ pub async fn insert(db: &mut PgConnection, made: &[(&Job, Vec<Rollout>)]) -> Res
     let jobs: Vec<Uuid> = rows().map(|(job, _)| job.id.0).collect();
     let tokens: Vec<Vec<u8>> = rows().map(|(_, r)| tokens_to_bytes(&r.token_ids)).collect();
     let texts: Vec<&[u8]> = rows().map(|(_, r)| r.text.as_slice()).collect();
+    let token_logprobs: Vec<Option<Vec<u8>>> = rows()
+        .map(|(_, r)| logprobs_to_bytes(&r.token_logprobs))
+        .collect();
     let finishes: Vec<&str> = rows().map(|(_, r)| r.finish.as_str()).collect();
     let logprobs: Vec<f64> = rows().map(|(_, r)| r.mean_logprob).collect();
     let place = |bytes: fn(&Candidate) -> usize| -> Vec<Option<i32>> {
@@ -57,9 +62,9 @@ pub async fn insert(db: &mut PgConnection, made: &[(&Job, Vec<Rollout>)]) -> Res
         .collect();
     sqlx::query!(
         "insert into rollout (experiment_id, iteration, purpose, job_id, problem, sample, tokens, text, finish, prompt_tokens, mean_logprob,
-                              candidate_start, candidate_end, candidate_indent, candidate_reason)
+                              candidate_start, candidate_end, candidate_indent, candidate_reason, token_logprobs)
          select * from unnest($1::uuid[], $2::int[], $3::text[], $4::uuid[], $5::int[], $6::int[], $7::bytea[], $8::bytea[], $9::text[],
-                              $10::int[], $11::float8[], $12::int[], $13::int[], $14::int[], $15::text[])",
+                              $10::int[], $11::float8[], $12::int[], $13::int[], $14::int[], $15::text[], $16::bytea[])",
         &experiments,
         &iterations,
         &purposes as &[&str],
@@ -74,7 +79,8 @@ pub async fn insert(db: &mut PgConnection, made: &[(&Job, Vec<Rollout>)]) -> Res
         &place(|candidate| candidate.start) as &[Option<i32>],
         &place(|candidate| candidate.end) as &[Option<i32>],
         &place(|candidate| candidate.indent) as &[Option<i32>],
-        &reasons as &[Option<&str>]
+        &reasons as &[Option<&str>],
+        &token_logprobs as &[Option<Vec<u8>>]
     )
     .execute(db)
     .await?;
@@ -108,7 +114,7 @@ macro_rules! about {
 
 /// A completion that waits for its verdict.
 #[derive(Debug, Clone)]
-pub struct Written {
+pub struct UnverifiedRollout {
     pub problem: u32,
     pub sample: u32,
     pub text: Vec<u8>,
@@ -116,9 +122,13 @@ pub struct Written {
 }
 
 /// The completions that these jobs are about, each job's in order of problem and sample.
-pub async fn written(db: &mut PgConnection, jobs: &[&Job]) -> Result<Vec<Vec<Written>>> {
-    let mut written: Vec<Vec<Written>> = jobs.iter().map(|_| Vec::new()).collect();
-    for row in about!("src/store/sql/rollout/written.sql", jobs)
+pub async fn unverified(
+    db: &mut PgConnection,
+    jobs: &[Job],
+) -> Result<Vec<Vec<UnverifiedRollout>>> {
+    let mut unverified: Vec<Vec<UnverifiedRollout>> = jobs.iter().map(|_| Vec::new()).collect();
+    let jobs: Vec<&Job> = jobs.iter().collect();
+    for row in about!("src/store/sql/rollout/unverified.sql", &jobs)
         .fetch_all(db)
         .await?
     {
@@ -139,14 +149,14 @@ pub async fn written(db: &mut PgConnection, jobs: &[&Job]) -> Result<Vec<Vec<Wri
                 indent,
                 reason,
             });
-        written[row.place as usize].push(Written {
+        unverified[row.place as usize].push(UnverifiedRollout {
             problem,
             sample,
             text: row.text,
             candidate,
         });
     }
-    Ok(written)
+    Ok(unverified)
 }
 
 /// The ids of the completions that these jobs are about, each job's in order of problem and sample.
@@ -192,23 +202,28 @@ impl About {
     }
 }
 
-/// A correct training rollout that the model ended itself.
+/// A training rollout that the model ended itself.
 #[derive(Debug, Clone)]
-pub struct Correct {
+pub struct TrainableRollout {
     pub rollout_id: i64,
     pub problem: u32,
     pub sample: u32,
     pub code: Vec<u8>,
 }
 
-/// What may be trained on: correct training rollouts of the iterations `first..=last` that the model ended itself, in order of problem,
+/// What may be trained on: the pool's training rollouts of the iterations `first..=last` that the model ended itself, in order of problem,
 /// sample and iteration. One that was cut at `max_new_tokens` is left out: training would put an end token where the model wrote none.
-pub async fn correct(
+pub async fn trainable(
     db: &mut PgConnection,
     experiment: ExperimentId,
     first: u32,
     last: u32,
-) -> Result<Vec<Correct>> {
+    pool: Pool,
+) -> Result<Vec<TrainableRollout>> {
+    match pool {
+        Pool::Empty => return Ok(Vec::new()),
+        Pool::Correct => {}
+    }
     let rows = sqlx::query!(
         "select r.rollout_id, r.problem, r.sample, v.code from rollout r join verdict v using (rollout_id)
          where r.experiment_id = $1 and r.iteration between $2 and $3 and r.purpose = 'train' and r.finish = 'stop' and v.correct
@@ -219,15 +234,16 @@ pub async fn correct(
     )
     .fetch_all(db)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| Correct {
+    let mut trainable = Vec::with_capacity(rows.len());
+    for row in rows {
+        trainable.push(TrainableRollout {
             rollout_id: row.rollout_id,
             problem: row.problem.cast_unsigned(),
             sample: row.sample.cast_unsigned(),
             code: row.code,
-        })
-        .collect())
+        });
+    }
+    Ok(trainable)
 }
 
 /// The sampled token ids of these rollouts, by id.
@@ -244,102 +260,6 @@ pub async fn tokens(db: &mut PgConnection, ids: &[i64]) -> Result<Vec<(i64, Vec<
         .collect())
 }
 
-/// Which rollouts somebody wants to read; None means any.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    pub iteration: Option<u32>,
-    pub purpose: Option<Purpose>,
-    pub split: Option<Split>,
-    pub family: Option<String>,
-    pub problem: Option<u32>,
-    pub verdict: Option<groklab_domain::Verdict>,
-}
-
-/// A place in the order of rollouts: (iteration, purpose, problem, sample).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cursor {
-    pub iteration: i32,
-    pub purpose: String,
-    pub problem: i32,
-    pub sample: i32,
-}
-
-/// A rollout with its problem's heading and its verdict, where it has one yet.
-#[derive(Debug)]
-pub struct Record {
-    pub iteration: i32,
-    pub purpose: String,
-    pub split: String,
-    pub family: String,
-    pub rule: String,
-    pub problem: i32,
-    pub sample: i32,
-    pub text: Vec<u8>,
-    pub tokens: i32,
-    pub prompt_tokens: i32,
-    pub finish: String,
-    pub mean_logprob: f64,
-    pub candidate_start: Option<i32>,
-    pub candidate_end: Option<i32>,
-    pub candidate_reason: Option<String>,
-    pub verdict: Option<String>,
-    pub visible_passed: Option<i32>,
-    pub visible_total: Option<i32>,
-    pub hidden_passed: Option<i32>,
-    pub hidden_total: Option<i32>,
-    pub correct: Option<bool>,
-    pub shortcut: Option<bool>,
-    pub failed_case: Option<i32>,
-    pub got: Option<String>,
-    pub expected: Option<String>,
-    pub error: Option<String>,
-    pub code: Option<Vec<u8>>,
-    pub cpu_ms: Option<f64>,
-    pub wall_ms: Option<f64>,
-    pub peak_memory_kb: Option<i64>,
-}
-
-impl Record {
-    pub fn cursor(&self) -> Cursor {
-        Cursor {
-            iteration: self.iteration,
-            purpose: self.purpose.clone(),
-            problem: self.problem,
-            sample: self.sample,
-        }
-    }
-}
-
-/// At most `limit` rollouts after `after`, in order.
-pub async fn page(
-    db: &mut PgConnection,
-    experiment: ExperimentId,
-    filter: &Filter,
-    after: Option<&Cursor>,
-    limit: u32,
-) -> Result<Vec<Record>> {
-    let records = sqlx::query_file_as!(
-        Record,
-        "src/store/sql/rollout/page.sql",
-        experiment.0,
-        filter.iteration.map(u32::cast_signed),
-        filter.purpose.map(Purpose::as_str),
-        filter.split.map(Split::as_str),
-        filter.family,
-        filter.verdict.map(groklab_domain::Verdict::as_str),
-        filter.problem.map(u32::cast_signed),
-        after.map_or(filter.iteration.map_or(-1, u32::cast_signed), |c| c
-            .iteration),
-        after.map_or("", |c| c.purpose.as_str()),
-        after.map_or(-1, |c| c.problem),
-        after.map_or(-1, |c| c.sample),
-        i64::from(limit)
-    )
-    .fetch_all(db)
-    .await?;
-    Ok(records)
-}
-
 fn tokens_to_bytes(tokens: &[u32]) -> Vec<u8> {
     tokens
         .iter()
@@ -354,4 +274,16 @@ fn bytes_to_tokens(bytes: &[u8]) -> Vec<u32> {
         .iter()
         .map(|token| u32::from_le_bytes(*token))
         .collect()
+}
+
+/// Null for none: most methods do not ask for them.
+fn logprobs_to_bytes(logprobs: &[f32]) -> Option<Vec<u8>> {
+    if logprobs.is_empty() {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(4 * logprobs.len());
+    for logprob in logprobs {
+        bytes.extend(logprob.to_le_bytes());
+    }
+    Some(bytes)
 }

@@ -1,11 +1,15 @@
 //! Verdicts: inserted beside rollouts, never updated. What a phase needs of them is read once, at its close.
 
-use groklab_domain::{ExperimentId, Purpose, Tally, Verification};
+use groklab_domain::{
+    ExperimentId, JobId, Purpose, Split, Tally, Verification,
+    metrics::RolloutOutcome,
+    records::{EvaluatedSample, Outcomes},
+};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{ints, word};
-use crate::{error::Result, store::job::Job};
+use crate::error::Result;
 
 /// The first case that did not pass: its place, and what was returned and expected, escaped.
 #[derive(Debug, Clone)]
@@ -15,9 +19,11 @@ pub struct Failure {
     pub expected: String,
 }
 
+/// A verdict with what was measured beside it.
 #[derive(Debug, Clone)]
 pub struct Judged {
-    pub rollout_id: i64,
+    pub problem: u32,
+    pub sample: u32,
     pub verification: Verification,
     pub first_failure: Option<Failure>,
     pub error: String,
@@ -28,14 +34,11 @@ pub struct Judged {
     pub peak_memory_kb: u64,
 }
 
-/// Stores verdicts, none of which may be an infrastructure error: the table refuses those.
-pub async fn insert(db: &mut PgConnection, made: &[(&Job, Vec<Judged>)]) -> Result<()> {
-    let jobs: Vec<Uuid> = made
-        .iter()
-        .flat_map(|(job, judged)| judged.iter().map(|_| job.id.0))
-        .collect();
-    let judged: Vec<&Judged> = made.iter().flat_map(|(_, judged)| judged).collect();
-    let ids: Vec<i64> = judged.iter().map(|j| j.rollout_id).collect();
+/// Stores verdicts as (job, rollout's id, verdict), none of which may be an infrastructure error: the table refuses those.
+pub async fn insert(db: &mut PgConnection, rows: &[(JobId, i64, &Judged)]) -> Result<()> {
+    let jobs: Vec<Uuid> = rows.iter().map(|(job, ..)| job.0).collect();
+    let ids: Vec<i64> = rows.iter().map(|(_, rollout_id, _)| *rollout_id).collect();
+    let judged: Vec<&Judged> = rows.iter().map(|(.., judged)| *judged).collect();
     let verdicts: Vec<&str> = judged
         .iter()
         .map(|j| j.verification.verdict.as_str())
@@ -103,21 +106,13 @@ fn text(text: &str) -> String {
     text.replace('\0', "\\0")
 }
 
-/// The verdict on one rollout.
-#[derive(Debug, Clone)]
-pub struct Outcome {
-    pub problem: u32,
-    pub sample: u32,
-    pub verification: Verification,
-}
-
 /// The verdicts of an iteration's rollouts of one purpose, in order of problem and sample.
 pub async fn outcomes(
     db: &mut PgConnection,
     experiment: ExperimentId,
     iteration: u32,
     purpose: Purpose,
-) -> Result<Vec<Outcome>> {
+) -> Result<Vec<RolloutOutcome>> {
     let rows = sqlx::query!(
         "select r.problem, r.sample, v.verdict, v.visible_passed, v.visible_total, v.hidden_passed, v.hidden_total
          from rollout r join verdict v using (rollout_id)
@@ -135,9 +130,11 @@ pub async fn outcomes(
     };
     rows.into_iter()
         .map(|row| {
-            Ok(Outcome {
+            Ok(RolloutOutcome {
                 problem: row.problem.cast_unsigned(),
                 sample: row.sample.cast_unsigned(),
+                // An evaluation's sample 0 is the greedy completion.
+                greedy: purpose == Purpose::Eval && row.sample == 0,
                 verification: Verification {
                     verdict: word(&row.verdict)?,
                     visible: tally(row.visible_passed, row.visible_total),
@@ -146,4 +143,38 @@ pub async fn outcomes(
             })
         })
         .collect()
+}
+
+/// What became of each problem of a split in one evaluation.
+pub async fn evaluation(
+    db: &mut PgConnection,
+    experiment: ExperimentId,
+    iteration: u32,
+    split: Split,
+) -> Result<Outcomes> {
+    let rows = sqlx::query!(
+        "select r.problem, p.family, p.rule, r.sample, v.correct
+         from rollout r
+         join problem p on p.experiment_id = r.experiment_id and p.ordinal = r.problem
+         join verdict v using (rollout_id)
+         where r.experiment_id = $1 and r.iteration = $2 and r.purpose = 'eval' and p.split = $3
+         order by r.problem, r.sample",
+        experiment.0,
+        iteration.cast_signed(),
+        split.as_str()
+    )
+    .fetch_all(db)
+    .await?;
+    let mut outcomes = Outcomes::default();
+    for row in rows {
+        outcomes.count(EvaluatedSample {
+            problem: row.problem.cast_unsigned(),
+            split,
+            family: &row.family,
+            rule: &row.rule,
+            sample: row.sample.cast_unsigned(),
+            correct: row.correct,
+        });
+    }
+    Ok(outcomes)
 }

@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use groklab_domain::{JobKind, WorkerId};
+use groklab_domain::{
+    ExperimentId, JobId, JobKind, WorkerId,
+    records::{WorkerJob, WorkerRecord},
+};
 use sqlx::{PgConnection, postgres::types::PgInterval};
 use uuid::Uuid;
 
@@ -18,31 +21,6 @@ pub struct Registration {
     pub device: String,
     pub threads: u32,
     pub version: String,
-}
-
-/// A worker and what it does.
-#[derive(Debug, Clone)]
-pub struct Worker {
-    pub registration: Registration,
-    pub seen_unix_ms: i64,
-    pub alive: bool,
-    /// One of the jobs it holds.
-    pub job: Option<Activity>,
-}
-
-/// What a worker works on, as clients see it.
-#[derive(Debug, Clone, Default)]
-pub struct Activity {
-    pub experiment_id: String,
-    pub job_id: String,
-    /// The experiment's name.
-    pub experiment: String,
-    pub iteration: u32,
-    pub purpose: String,
-    pub units_done: u64,
-    /// 0: not known.
-    pub units_total: u64,
-    pub started_unix_ms: i64,
 }
 
 /// Registers a worker, or again with what has changed.
@@ -89,7 +67,7 @@ pub async fn seen(
 }
 
 /// Workers heard of within a day that have not left, by kind and host. One is alive if it was heard of within `silence`.
-pub async fn list(db: &mut PgConnection, silence: Duration) -> Result<Vec<Worker>> {
+pub async fn list(db: &mut PgConnection, silence: Duration) -> Result<Vec<WorkerRecord>> {
     let silence = PgInterval::try_from(silence).map_err(|error| Error::Internal {
         what: "lease length".to_owned(),
         source: Some(error),
@@ -110,33 +88,33 @@ pub async fn list(db: &mut PgConnection, silence: Duration) -> Result<Vec<Worker
     )
     .fetch_all(db)
     .await?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(Worker {
-                registration: Registration {
-                    worker: WorkerId(row.worker_id),
-                    kind: word(&row.kind)?,
-                    host: row.host,
-                    device: row.device,
-                    threads: row.threads.cast_unsigned(),
-                    version: row.version,
-                },
-                seen_unix_ms: row.seen_unix_ms,
-                alive: row.alive,
-                job: row
-                    .experiment_id
-                    .zip(row.job_id)
-                    .map(|(experiment, job)| Activity {
-                        experiment_id: experiment.to_string(),
-                        job_id: job.to_string(),
-                        experiment: row.name.unwrap_or_default(),
-                        iteration: row.iteration.unwrap_or_default().cast_unsigned(),
-                        purpose: row.purpose.unwrap_or_default(),
-                        units_done: row.units_done.unwrap_or_default().cast_unsigned(),
-                        units_total: row.units_total.unwrap_or_default().cast_unsigned(),
-                        started_unix_ms: row.started_unix_ms.unwrap_or_default(),
-                    }),
-            })
-        })
-        .collect()
+    let mut workers = Vec::with_capacity(rows.len());
+    for row in rows {
+        let mut job = None;
+        if let Some((experiment, id)) = row.experiment_id.zip(row.job_id) {
+            // The columns of a job that is held are all there.
+            job = Some(WorkerJob {
+                experiment_id: ExperimentId(experiment),
+                job_id: JobId(id),
+                experiment: row.name.unwrap_or_default(),
+                iteration: row.iteration.unwrap_or_default().cast_unsigned(),
+                purpose: word(&row.purpose.unwrap_or_default())?,
+                units_done: row.units_done.unwrap_or_default().cast_unsigned(),
+                units_total: row.units_total.unwrap_or_default().cast_unsigned(),
+                started_unix_ms: row.started_unix_ms.unwrap_or_default(),
+            });
+        }
+        workers.push(WorkerRecord {
+            worker_id: WorkerId(row.worker_id),
+            kind: word(&row.kind)?,
+            host: row.host,
+            device: row.device,
+            threads: row.threads.cast_unsigned(),
+            version: row.version,
+            seen_unix_ms: row.seen_unix_ms,
+            alive: row.alive,
+            job,
+        });
+    }
+    Ok(workers)
 }

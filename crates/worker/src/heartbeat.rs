@@ -2,7 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use groklab_proto::{convert::Claim, v1};
+use groklab_domain::job::Claim;
+use groklab_proto::v1;
 use tokio::time::Instant;
 
 use crate::{

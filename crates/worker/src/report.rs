@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
+use groklab_domain::job::Claim;
 use groklab_domain::{Fault, WorkerId};
-use groklab_proto::{convert::Claim, v1};
+use groklab_proto::v1;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;

@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use groklab_proto::{convert::Claim, limits::LEASE_POLL_SECONDS, v1};
+use groklab_domain::job::Claim;
+use groklab_proto::{limits::LEASE_POLL_SECONDS, v1};
 use groklab_runtime::{process::Process, shutdown::stopped_within, trace};
 use tokio::{runtime::Handle, sync::oneshot, time::Instant};
 use tokio_util::sync::CancellationToken;

@@ -83,6 +83,7 @@ mod tests {
             unix_ms: 1_700_000_000_000,
             level: "warn".into(),
             message: "paused: \u{1b}[31mx".into(),
+            ..Event::default()
         };
         assert_eq!(
             line(&event),

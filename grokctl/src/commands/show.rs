@@ -1,7 +1,7 @@
 //! `show`: the experiment's settings, state and progress, and its accuracy so far.
 
 use groklab_domain::{
-    experiment::{Experiment, Method},
+    experiment::Experiment,
     metrics::{IterationLine, MetricsLine},
 };
 use groklab_proto::v1;
@@ -80,13 +80,7 @@ fn summary(experiment: &v1::Experiment, now_unix_ms: i64) -> Vec<String> {
 
 fn settings(config: &Experiment) -> Vec<String> {
     let (p, t, e) = (&config.problems, &config.train, &config.evaluate);
-    let train = match t.method {
-        Method::None => "none: evaluation only".to_owned(),
-        Method::Rft => format!(
-            "rft, LoRA rank {}, learning rate {}, {} epochs, start {}",
-            t.rank, t.learning_rate, t.epochs, t.start
-        ),
-    };
+    let train = t.method.method().describe_settings(t);
     vec![
         format!("  model       {}", config.model.source),
         format!(

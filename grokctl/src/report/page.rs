@@ -1,10 +1,6 @@
 //! The report's text: what came out first, how it was measured last.
 
-use groklab_domain::{
-    Split,
-    experiment::{Experiment, Method},
-    metrics::MetricsLine,
-};
+use groklab_domain::{Split, experiment::Experiment, metrics::MetricsLine};
 use plotly::Plot;
 
 use super::{
@@ -61,12 +57,7 @@ fn intro(data: &Data) -> String {
         .map(|family| escape(family))
         .collect::<Vec<_>>()
         .join(", ");
-    let method = match config.train.method {
-        Method::Rft => {
-            "trained on its own solutions that were proven correct (rejection-sampling fine-tuning)"
-        }
-        Method::None => "evaluated without training",
-    };
+    let method = config.train.method.method().describe();
     let (model, iterations) = (
         escape(&short_model(&config.model.source)),
         data.iterations.len(),
