@@ -86,7 +86,7 @@ impl Metrics {
             ),
             lease_wait: seconds(
                 "groklab_lease_wait_seconds",
-                "How long a job was ready before a worker had it",
+                "How long a worker's call waited for the job it got",
             ),
             leases_lost: counter("groklab_leases_lost_total", "Leases that expired"),
             scheduler_step_duration: seconds(
@@ -139,7 +139,7 @@ impl Metrics {
         self.job_duration.record(seconds, &[of_kind(kind)]);
     }
 
-    pub fn job_waited(&self, kind: JobKind, wait: Duration) {
+    pub fn lease_waited(&self, kind: JobKind, wait: Duration) {
         self.lease_wait.record(wait.as_secs_f64(), &[of_kind(kind)]);
     }
 

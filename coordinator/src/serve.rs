@@ -127,7 +127,9 @@ async fn serve(
     let store = Store::open(options)
         .await
         .with_context(|| format!("open the database {place}"))?;
-    let blobs = Blobs::in_folder(&config.data.join("artifacts"))?;
+    let meter = opentelemetry::global::meter(METER);
+    let metrics = Metrics::new(&meter);
+    let blobs = Blobs::in_folder(&config.data.join("artifacts"), metrics.clone())?;
     let nudge = Nudge::default();
     let address = listener
         .local_addr()
@@ -137,8 +139,6 @@ async fn serve(
         .tls
         .as_ref()
         .is_some_and(|tls| tls.client_ca.is_some());
-    let meter = opentelemetry::global::meter(METER);
-    let metrics = Metrics::new(&meter);
     let access = Arc::new(Access::new(
         config.tokens.as_ref(),
         certificates,
@@ -167,6 +167,7 @@ async fn serve(
         nudge: nudge.clone(),
         attempts: config.attempts,
         lease: config.lease,
+        metrics: metrics.clone(),
     };
     group.spawn(
         "scheduler",
@@ -191,6 +192,7 @@ async fn serve(
             nudge,
             lease: config.lease,
             attempts: config.attempts,
+            metrics: metrics.clone(),
         },
         &mut group,
     ));

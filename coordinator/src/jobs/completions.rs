@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use groklab_domain::{
-    ExperimentId, Fault, JobId, JobKind,
+    AttemptOutcome, ExperimentId, Fault, JobId, JobKind,
     job::{Claim, ClaimStatus, Job, PerKind},
 };
 use sqlx::PgConnection;
@@ -13,6 +13,7 @@ use super::group_commit::Commit;
 use crate::{
     error::{Error, Result},
     kinds::{self, Accepted, Completed, Experiments, Refusal, Results},
+    metrics::Metrics,
     nudge::Nudge,
     service::Service,
     store::{
@@ -54,6 +55,8 @@ impl Service {
         }
         match self.completions.ask(completion, message_bytes).await? {
             Outcome::Stored(experiment, kind) => {
+                self.metrics.attempt_ended(kind, AttemptOutcome::Done);
+                self.metrics.job_took(kind, seconds);
                 tracing::info!(
                     experiment.id = %experiment, job.id = %claim.job, lease.fence = claim.fence.0,
                     worker.id = %claim.worker, %kind, seconds, "job done"
@@ -79,6 +82,7 @@ impl Service {
 pub struct Completions {
     pub store: Store,
     pub nudge: Nudge,
+    pub metrics: Metrics,
 }
 
 impl Commit for Completions {
@@ -86,6 +90,7 @@ impl Commit for Completions {
     type Answer = Outcome;
 
     async fn commit(&self, calls: &[Completion]) -> Result<Vec<Result<Outcome>>> {
+        self.metrics.committed_together(calls.len());
         let claims: Vec<Claim> = calls.iter().map(|call| call.claim).collect();
         let mut tx = self.store.begin().await?;
         let experiments = lock_experiments(&mut tx, &claims).await?;
