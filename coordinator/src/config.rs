@@ -1,4 +1,5 @@
-//! The coordinator's configuration: flags over environment. The only place that reads the environment.
+//! The coordinator's configuration: flags over environment. The only place that reads the
+//! environment.
 
 use std::{
     net::SocketAddr,
@@ -16,7 +17,11 @@ use groklab_runtime::{
 };
 use sqlx::postgres::PgConnectOptions;
 
-use crate::{access::Tokens, database_url, serve};
+use crate::{
+    access::Tokens,
+    database_url,
+    tls::{self, Tls},
+};
 
 /// Serves experiments and workers, and keeps everything in Postgres.
 #[derive(Debug, Parser)]
@@ -24,7 +29,8 @@ use crate::{access::Tokens, database_url, serve};
     name = "coordinator",
     version,
     after_help = "Example:\n  coordinator --listen 127.0.0.1:7070 --data ./groklab-data\n\n\
-    Exit codes: 0 stopped in order · 1 could not start or go on · 2 wrong command line, or a file that it names"
+    Exit codes: 0 stopped in order · 1 could not start or go on · 2 wrong command line, or a file \
+    that it names"
 )]
 struct Flags {
     /// Address to serve on; port 0 takes a free one.
@@ -47,15 +53,27 @@ struct Flags {
     #[arg(long, env = "GROKLAB_DATABASE_URL_FILE")]
     database_url_file: Option<PathBuf>,
     /// How long a worker may be silent before its job can be given to another.
-    #[arg(long, env = "GROKLAB_LEASE_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    #[arg(
+        long,
+        env = "GROKLAB_LEASE_SECONDS",
+        default_value_t = 30,
+        value_parser = clap::value_parser!(u32).range(1..=3600)
+    )]
     lease_seconds: u32,
     /// Lost leases and infrastructure failures of one job before its experiment is paused.
-    #[arg(long, env = "GROKLAB_ATTEMPTS", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(
+        long,
+        env = "GROKLAB_ATTEMPTS",
+        default_value_t = 3,
+        value_parser = clap::value_parser!(u32).range(1..=100)
+    )]
     attempts: u32,
-    /// File with the token that clients show; instead of it, GROKLAB_CLIENT_TOKEN may hold the token.
+    /// File with the token that clients show; instead of it, GROKLAB_CLIENT_TOKEN may hold the
+    /// token.
     #[arg(long, env = "GROKLAB_CLIENT_TOKEN_FILE", value_name = "FILE")]
     client_token_file: Option<PathBuf>,
-    /// File with the token that workers show; instead of it, GROKLAB_WORKER_TOKEN may hold the token.
+    /// File with the token that workers show; instead of it, GROKLAB_WORKER_TOKEN may hold the
+    /// token.
     #[arg(long, env = "GROKLAB_WORKER_TOKEN_FILE", value_name = "FILE")]
     worker_token_file: Option<PathBuf>,
     /// Certificate chain (PEM): serve with TLS.
@@ -124,15 +142,6 @@ pub struct Config {
     pub process: ProcessArgs,
 }
 
-/// The files of TLS, all PEM.
-#[derive(Debug, Clone)]
-pub struct Tls {
-    pub cert: PathBuf,
-    pub key: PathBuf,
-    /// Workers must show a certificate that it signed.
-    pub client_ca: Option<PathBuf>,
-}
-
 /// What the command line asks for.
 pub enum Command {
     Run(Box<Config>),
@@ -162,16 +171,18 @@ impl Config {
     pub fn check(&self) -> anyhow::Result<()> {
         ensure!(
             self.listen.ip().is_loopback() || self.tokens.is_some(),
-            "refusing to listen on {} without tokens: others can reach it. Make two with `openssl rand -hex 32` and give them by \
-             --client-token-file and --worker-token-file (or GROKLAB_CLIENT_TOKEN and GROKLAB_WORKER_TOKEN), or listen on 127.0.0.1",
+            "refusing to listen on {} without tokens: others can reach it. Make two with \
+             `openssl rand -hex 32` and give them by --client-token-file and --worker-token-file \
+             (or GROKLAB_CLIENT_TOKEN and GROKLAB_WORKER_TOKEN), or listen on 127.0.0.1",
             self.listen
         );
         self.database()?;
-        serve::server(self.tls.as_ref())?;
+        tls::server(self.tls.as_ref())?;
         Ok(())
     }
 
-    /// The database's parts where one is named. Errors show nothing of the URL: it may hold a password.
+    /// The database's parts where one is named. Errors show nothing of the URL: it may hold a
+    /// password.
     pub fn database(&self) -> anyhow::Result<Option<PgConnectOptions>> {
         let Some(url) = &self.database_url else {
             return Ok(None);
@@ -266,7 +277,8 @@ fn url_from_file(path: &Path) -> anyhow::Result<Secret> {
     let text = std::fs::read_to_string(path);
     ensure!(
         text.is_ok() || !secret::may_be_url(&name),
-        "--database-url-file (or GROKLAB_DATABASE_URL_FILE) names no file: is it the URL itself? That goes to --database-url"
+        "--database-url-file (or GROKLAB_DATABASE_URL_FILE) names no file: is it the URL itself? \
+         That goes to --database-url"
     );
     let text = text.with_context(|| format!("read database URL from `{name}`"))?;
     ensure!(
@@ -286,15 +298,18 @@ fn tokens(client: Option<&Path>, worker: Option<&Path>) -> anyhow::Result<Option
         (Some(client), Some(worker)) => {
             ensure!(
                 client != worker,
-                "the clients' token and the workers' are the same: a worker could submit and read experiments"
+                "the clients' token and the workers' are the same: a worker could submit and read \
+                 experiments"
             );
             Ok(Some(Tokens { client, worker }))
         }
         (Some(_), None) => bail!(
-            "there is a token for clients but none for workers: give --worker-token-file or GROKLAB_WORKER_TOKEN"
+            "there is a token for clients but none for workers: give --worker-token-file or \
+             GROKLAB_WORKER_TOKEN"
         ),
         (None, Some(_)) => bail!(
-            "there is a token for workers but none for clients: give --client-token-file or GROKLAB_CLIENT_TOKEN"
+            "there is a token for workers but none for clients: give --client-token-file or \
+             GROKLAB_CLIENT_TOKEN"
         ),
     }
 }

@@ -93,11 +93,7 @@ impl Metrics {
                 "groklab_scheduler_step_duration_seconds",
                 "What one step of an experiment's loop took",
             ),
-            group_commit_size: meter
-                .u64_histogram("groklab_group_commit_size")
-                .with_description("Calls that shared one transaction")
-                .with_boundaries(GROUP_SIZE_BUCKETS.to_vec())
-                .build(),
+            group_commit_size: group_size(meter),
             artifact_operations: counter(
                 "groklab_artifact_operations_total",
                 "Operations on the artifact store",
@@ -117,6 +113,7 @@ impl Metrics {
         ];
         self.grpc_request_duration
             .record(call.took.as_secs_f64(), &method);
+        // Codes would multiply the buckets; they go with the count alone.
         let [service, method] = method;
         let code = KeyValue::new("code", format!("{:?}", call.code));
         self.grpc_requests.add(1, &[service, method, code]);
@@ -215,6 +212,14 @@ fn duration(meter: &Meter, name: &'static str, description: &'static str) -> His
         .build()
 }
 
+fn group_size(meter: &Meter) -> Histogram<u64> {
+    meter
+        .u64_histogram("groklab_group_commit_size")
+        .with_description("Calls that shared one transaction")
+        .with_boundaries(GROUP_SIZE_BUCKETS.to_vec())
+        .build()
+}
+
 fn of_kind(kind: JobKind) -> KeyValue {
     KeyValue::new("kind", kind.as_str())
 }
@@ -270,22 +275,26 @@ pub fn observe(meter: &Meter, observed: &Observed, store: &Store) {
         observed,
         |census, gauge| gauge.observe(census.artifact_store_up.into(), &[]),
     );
-    let oldest = observed.clone();
-    meter
-        .f64_observable_gauge("groklab_oldest_ready_job_age_seconds")
-        .with_description("How long the oldest ready job has been ready; 0 where there is none")
-        .with_unit("s")
-        .with_callback(move |gauge| {
-            for (kind, jobs) in oldest.census().jobs {
-                gauge.observe(jobs.oldest_ready_seconds, &[of_kind(kind)]);
-            }
-        })
-        .build();
+    observe_oldest(meter, observed);
     let store = store.clone();
     meter
         .u64_observable_gauge("groklab_db_connections")
         .with_description("Connections to the database")
         .with_callback(move |gauge| each_connection_state(&store, gauge))
+        .build();
+}
+
+fn observe_oldest(meter: &Meter, observed: &Observed) {
+    let observed = observed.clone();
+    meter
+        .f64_observable_gauge("groklab_oldest_ready_job_age_seconds")
+        .with_description("How long the oldest ready job has been ready; 0 where there is none")
+        .with_unit("s")
+        .with_callback(move |gauge| {
+            for (kind, jobs) in observed.census().jobs {
+                gauge.observe(jobs.oldest_ready_seconds, &[of_kind(kind)]);
+            }
+        })
         .build();
 }
 
@@ -326,6 +335,7 @@ fn each_worker_state(census: &Census, gauge: &dyn AsyncInstrument<u64>) {
     for &kind in JobKind::ALL {
         for state in ["idle", "busy", "gone"] {
             let counted = census.workers.get(&(kind, state.to_owned()));
+            // A state that nobody is in is 0 rather than absent: alerts compare it.
             let labels = [of_kind(kind), KeyValue::new("state", state)];
             gauge.observe(counted.copied().unwrap_or_default(), &labels);
         }
@@ -333,6 +343,7 @@ fn each_worker_state(census: &Census, gauge: &dyn AsyncInstrument<u64>) {
 }
 
 fn each_connection_state(store: &Store, gauge: &dyn AsyncInstrument<u64>) {
+    // The two are read one after the other, so idle may exceed open for a moment.
     let open = u64::from(store.pool().size());
     let idle = store.pool().num_idle() as u64;
     gauge.observe(idle, &[KeyValue::new("state", "idle")]);

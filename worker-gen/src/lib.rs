@@ -5,10 +5,11 @@
 pub mod alone;
 pub mod config;
 mod generate;
+mod metrics;
 
 use groklab_domain::{JobKind, WorkerId};
 use groklab_model::{Placement, Resident};
-use groklab_runtime::process::Process;
+use groklab_runtime::{metrics::METER, process::Process};
 
 /// Works for a coordinator until told to stop.
 ///
@@ -22,10 +23,11 @@ pub async fn work(args: config::Work, process: Process) -> anyhow::Result<()> {
         device: placement.description(),
         threads: u32::try_from(groklab_model::threads()).unwrap_or(0),
     };
+    let metrics = metrics::Metrics::new(&opentelemetry::global::meter(METER));
     groklab_worker::run(
         args.worker,
         who,
-        generate::Generator::new(Resident::new(args.models, placement)),
+        generate::Generator::new(Resident::new(args.models, placement), metrics),
         process,
     )
     .await

@@ -4,12 +4,13 @@
 
 pub mod config;
 pub mod fit;
+mod metrics;
 mod settings;
 mod train;
 
 use groklab_domain::{JobKind, WorkerId};
 use groklab_model::{Placement, Resident};
-use groklab_runtime::process::Process;
+use groklab_runtime::{metrics::METER, process::Process};
 
 /// Works for a coordinator until told to stop.
 ///
@@ -23,10 +24,11 @@ pub async fn work(args: config::Work, process: Process) -> anyhow::Result<()> {
         device: placement.description(),
         threads: u32::try_from(groklab_model::threads()).unwrap_or(0),
     };
+    let metrics = metrics::Metrics::new(&opentelemetry::global::meter(METER));
     groklab_worker::run(
         args.worker,
         who,
-        train::Fitter::new(Resident::new(args.models, placement)),
+        train::Fitter::new(Resident::new(args.models, placement), metrics),
         process,
     )
     .await

@@ -80,6 +80,7 @@ async fn queue(State(face): State<QueueFace>) -> Response {
     match QueueFace::lines(store).await {
         Ok(lines) => Json(lines).into_response(),
         Err(error) => {
+            // The autoscaler keeps the number of workers while it gets no answer.
             tracing::warn!(error = chain(&error), "the queue could not be counted");
             unavailable("the database does not answer")
         }

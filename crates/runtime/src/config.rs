@@ -58,6 +58,7 @@ impl Otlp {
 
     fn from_variables(value: impl Fn(&str) -> Option<String>) -> Self {
         let wanted = |signal: &str| {
+            // Naming an exporter is enough: it then goes to the collector on this machine.
             let exporter = value(&format!("OTEL_{signal}_EXPORTER"));
             match exporter.as_deref() {
                 Some("none") => false,

@@ -137,11 +137,13 @@ impl Access {
             .keep_alive_timeout(KEEPALIVE_WITHIN)
             .keep_alive_while_idle(true)
             .tcp_nodelay(true);
+        // Plain HTTP is for loopback and private networks; the coordinator warns of the rest.
         if endpoint.uri().scheme_str() != Some("https") {
             return Ok(endpoint);
         }
         let mut tls = ClientTlsConfig::new();
         tls = match &self.authority {
+            // With an authority of its own, nobody else's certificate is trusted.
             Some(authority) => tls.ca_certificate(authority.clone()),
             None => tls.with_native_roots(),
         };

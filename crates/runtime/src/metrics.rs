@@ -58,6 +58,7 @@ impl Instruments {
         let mut provider = SdkMeterProvider::builder()
             .with_resource(resource)
             .with_reader(reader);
+        // Both readers see the same instruments; neither resets what the other reads.
         if otlp {
             let exporter = MetricExporter::builder().with_tonic().build()?;
             provider = provider.with_periodic_exporter(exporter);
@@ -105,6 +106,7 @@ fn build_info(meter: &Meter) {
 
 /// What Prometheus' own client libraries tell of a process, by the names they use.
 fn process(meter: &Meter) {
+    // Telemetry is set up within milliseconds of the start.
     let started = SystemTime::UNIX_EPOCH
         .elapsed()
         .unwrap_or_default()
@@ -169,6 +171,7 @@ fn observe_some(gauge: &dyn opentelemetry::metrics::AsyncInstrument<u64>, value:
 }
 
 fn cpu_seconds() -> f64 {
+    // It fails only for arguments that are wrong.
     let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else {
         return 0.0;
     };

@@ -73,6 +73,7 @@ impl Service {
         let name = self.name;
         let outcome = self.runtime().and_then(|runtime| {
             let outcome = runtime.block_on(self.run_async(service));
+            // A blocking call that never returns must not keep the process.
             runtime.shutdown_background();
             outcome
         });
@@ -107,6 +108,7 @@ impl Service {
             serve_admin(&mut admin, address, health, self.routes, &telemetry).await?;
         }
         let outcome = service(process).await;
+        // From here on nobody has to know how it is.
         admin.stop().cancel();
         outcome.and(admin.finish(ADMIN_GRACE).await)
     }
@@ -119,6 +121,7 @@ async fn serve_admin(
     routes: Router,
     telemetry: &Telemetry,
 ) -> anyhow::Result<()> {
+    // There are instruments wherever there is an admin address.
     let Some(instruments) = telemetry.instruments.clone() else {
         return Ok(());
     };

@@ -28,6 +28,7 @@ pub fn token(drain_fd: Option<i32>) -> std::io::Result<CancellationToken> {
             () = ended(drain) => tracing::info!("stopping: the parent has gone or asked to drain"),
         }
         cancel.cancel();
+        // Whoever asks again does not want to wait for the order.
         tokio::select! {
             _ = interrupt.recv() => {},
             _ = terminate.recv() => {},
@@ -50,6 +51,7 @@ async fn ended(drain: Option<pipe::Receiver>) {
     let Some(mut pipe) = drain else {
         return std::future::pending().await;
     };
+    // The parent writes nothing; the pipe ends when it closes its end, or dies.
     let mut byte = [0];
     while matches!(pipe.read(&mut byte).await, Ok(n) if n > 0) {}
 }

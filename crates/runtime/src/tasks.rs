@@ -39,6 +39,7 @@ impl Group {
         F: Future<Output = anyhow::Result<()>> + Send + 'static,
     {
         self.tasks.spawn(async move {
+            // A task of its own, so that a panic is caught and has a name.
             let outcome = match tokio::spawn(task).await {
                 Ok(outcome) => outcome,
                 Err(panic) => Err(anyhow::anyhow!("task `{name}` panicked: {panic}")),

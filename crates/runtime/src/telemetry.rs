@@ -62,6 +62,7 @@ pub fn init(name: &'static str, args: &Args, otlp: Otlp) -> Result<Telemetry, Er
         None
     };
     log(name, args, traces.as_ref());
+    // Without a reader, counting would only cost.
     let instruments = if otlp.metrics || args.admin_listen.is_some() {
         Some(Instruments::new(resource, otlp.metrics)?)
     } else {
@@ -78,6 +79,7 @@ pub fn init(name: &'static str, args: &Args, otlp: Otlp) -> Result<Telemetry, Er
 
 /// Who sends: `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` come before our own name.
 fn resource(name: &'static str) -> Resource {
+    // The detectors read the variables; what they find nowhere they fill in.
     let detected = Resource::builder().build();
     let service = detected.get(&"service.name".into());
     let unnamed = service.is_none_or(|name| name.as_str().starts_with("unknown_service"));

@@ -61,6 +61,7 @@ struct Outgoing<'a>(&'a mut MetadataMap);
 impl Injector for Outgoing<'_> {
     fn set(&mut self, key: &str, value: String) {
         let key = MetadataKey::from_bytes(key.as_bytes());
+        // A context that is no header is left out: tracing must not fail a call.
         if let (Ok(key), Ok(value)) = (key, MetadataValue::try_from(value)) {
             self.0.insert(key, value);
         }

@@ -1,4 +1,5 @@
-//! Blobs of the coordinator's store, for the compute thread: fetched once, checked, kept in a folder.
+//! Blobs of the coordinator's store, for the compute thread: fetched once, checked, kept in a
+//! folder.
 
 use std::{
     fs, io,
@@ -47,6 +48,7 @@ impl Artifacts {
     /// The bytes of an artifact, from the folder when it is there and intact.
     pub fn get(&self, digest: Digest) -> Result<Vec<u8>, Failure> {
         let path = self.cache.join(digest.hex());
+        // A file that was cut off or changed is fetched anew.
         if let Ok(bytes) = fs::read(&path)
             && Digest::of(&bytes) == digest
         {
@@ -116,6 +118,7 @@ async fn send(client: Client, digest: Digest, bytes: &[u8]) -> Result<(), tonic:
             data: data.to_vec(),
         });
     }
+    // An empty artifact has a chunk too, for its name.
     if chunks.is_empty() {
         chunks.push(v1::ArtifactChunk::default());
     }

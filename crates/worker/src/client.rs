@@ -81,6 +81,7 @@ impl Client {
     }
 
     fn current(&self) -> Connection {
+        // Channels are handles: a clone uses the same connection.
         self.connections[self.turns.load(Ordering::Relaxed) % self.connections.len()].clone()
     }
 
@@ -137,6 +138,7 @@ impl Client {
                     "the coordinator does not answer; trying again"
                 );
             }
+            // The next call may go to another coordinator, but rests all the same: all may be away.
             if stopped_within(stop, wait).await {
                 return Err(error);
             }

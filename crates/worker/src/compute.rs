@@ -52,6 +52,7 @@ impl Compute {
 fn execute_all(mut executor: impl Executor, tasks: mpsc::Receiver<Task>) {
     for task in tasks {
         let _entered = task.context.span.clone().entered();
+        // A panic fails its job alone: the next one may go well.
         let executed = AssertUnwindSafe(|| executor.execute(task.work, &task.context));
         let ended = match catch_unwind(executed) {
             Ok(ended) => ended,

@@ -108,6 +108,7 @@ fn parse_variable(text: &str) -> anyhow::Result<(String, Value)> {
             "--chat {text}: use --system or --chat-template"
         )));
     }
+    // `true` and `3` are meant as such, and a word without quotes as a text.
     let value = match serde_json::from_str(value) {
         Ok(value) => value,
         Err(_) => value.into(),

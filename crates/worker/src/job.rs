@@ -13,7 +13,8 @@ use crate::{Outcome, artifacts::Artifacts};
 /// The work of a job.
 pub use groklab_proto::v1::job::Work;
 
-/// Does one kind of work. Runs on a thread of its own and may block it for as long as it reports progress.
+/// Does one kind of work. Runs on a thread of its own and may block it for as long as it reports
+/// progress.
 pub trait Executor: Send + 'static {
     /// Does the whole job or fails; the result depends on the job alone.
     fn execute(&mut self, work: Work, context: &Context) -> Result<Outcome, Failure>;

@@ -1,5 +1,5 @@
-//! What the three workers share: register, lease, run on a thread of its own, heartbeat, report, drain.
-//! Knows jobs and leases; knows nothing of models or sandboxes.
+//! What the three workers share: register, lease, run on a thread of its own, heartbeat, report,
+//! drain. Knows jobs and leases; knows nothing of models or sandboxes.
 
 pub mod artifacts;
 pub mod client;

@@ -106,6 +106,7 @@ impl Worker {
             };
             registered = true;
             self.status.set_registered(true);
+            // It comes back when the worker has to introduce itself again.
             self.work_while_known(lease).await?;
             self.status.set_registered(false);
         }
@@ -131,8 +132,11 @@ impl Worker {
                 Err(status) => status,
             };
             match status.code() {
+                // It has forgotten this worker, as after its database was restored.
                 Code::NotFound => return Ok(()),
+                // What failed because of the stop is no failure.
                 _ if self.stop.is_cancelled() => {}
+                // A wrong token does not become right by waiting.
                 Code::Unauthenticated | Code::PermissionDenied => anyhow::bail!(
                     "lease work at `{}`: {}",
                     self.args.coordinator,
@@ -184,6 +188,7 @@ impl Worker {
         let request = v1::LeaseRequest {
             worker_id: self.who.id.to_string(),
             kind: self.who.kind.to_string(),
+            // One compute thread does one job; when it asks, it holds none.
             capacity: 1,
             held: Vec::new(),
         };
@@ -244,6 +249,7 @@ impl Worker {
             lease,
             stall: self.args.stall(),
         };
+        // The work's own time: what the report takes does not count.
         let started = Instant::now();
         let job = self.compute.start_job(leased.work, context);
         let ended = self.supervise(job, heartbeat, &signal).await?;

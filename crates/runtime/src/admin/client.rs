@@ -74,6 +74,7 @@ fn get(address: SocketAddr, path: &str) -> io::Result<Answer> {
         stream,
         "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
     )?;
+    // The server closes the connection after its answer, as asked.
     let mut text = String::new();
     stream.take(MAX_ANSWER_BYTES).read_to_string(&mut text)?;
     parse(&text).ok_or_else(|| io::Error::other("the answer is not HTTP"))

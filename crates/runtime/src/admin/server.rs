@@ -48,6 +48,7 @@ async fn livez() -> &'static str {
 async fn readyz(State(admin): State<Admin>) -> Response {
     match admin.health.ready() {
         Ok(()) => "ready\n".into_response(),
+        // Probes look at the status alone; the reason is for whoever looks by hand.
         Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response(),
     }
 }

@@ -49,7 +49,9 @@ impl<B: Body> Body for CallBody<B> {
                     this.call.finish(code);
                 }
             }
+            // The connection broke in the middle of the answer.
             Poll::Ready(Some(Err(_))) => this.call.finish(Code::Unknown),
+            // Without trailers the status was among the headers, and counts already.
             Poll::Ready(None) => this.call.finish(Code::Ok),
             Poll::Pending => {}
         }

@@ -64,6 +64,7 @@ where
         let method = Method::of_path(request.uri().path());
         let span = self.span(&method);
         let mut call = Call::of_client(method, span.clone());
+        // The interceptor inside runs now, and sends the current span along.
         let answer = span.in_scope(|| self.inner.call(request));
         let whole = async move {
             match answer.await {

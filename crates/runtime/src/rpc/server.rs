@@ -67,6 +67,7 @@ where
         let span = span(&method);
         trace::adopt_headers(&span, request.headers());
         let call = Call::of_server(method, span.clone(), self.layer.observer.clone());
+        // A service may begin its work before its future is polled.
         let answer = span.in_scope(|| self.inner.call(request));
         let whole = async move { Ok(watch(answer.await?, call)) };
         Box::pin(whole.instrument(span))
