@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::{
     error::{Error, Result},
-    queries::{FilePiece, LinesPage},
+    queries::{FilePiece, MetricsPage},
 };
 
 pub fn experiment(record: ExperimentRecord) -> v1::Experiment {
@@ -62,7 +62,7 @@ pub fn event(line: EventLine) -> v1::Event {
     }
 }
 
-pub fn lines(page: LinesPage) -> v1::MetricsResponse {
+pub fn metrics_page(page: MetricsPage) -> v1::MetricsResponse {
     v1::MetricsResponse {
         metrics_json: texts(page.metrics),
         iterations_json: texts(page.iterations),

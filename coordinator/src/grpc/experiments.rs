@@ -45,12 +45,12 @@ impl Experiments {
     }
 
     async fn named(&self, request: Named) -> Result<ExperimentId> {
-        queries::resolve(self.store(), &request.into_inner().experiment).await
+        queries::resolve_experiment(self.store(), &request.into_inner().experiment).await
     }
 
     async fn current(&self, id: ExperimentId) -> Result<v1::Experiment> {
         let mut db = self.store().connection().await?;
-        let record = queries::experiment(&mut db, id).await?;
+        let record = queries::experiment_record(&mut db, id).await?;
         Ok(convert::experiment(record))
     }
 
@@ -85,7 +85,7 @@ impl experiments_server::Experiments for Experiments {
 
     async fn list(&self, request: Request<v1::ListRequest>) -> Answer<v1::ListResponse> {
         let state = request::state(&request.into_inner())?;
-        let records = queries::experiments(self.store(), state).await?;
+        let records = queries::experiment_records(self.store(), state).await?;
         let experiments = records.into_iter().map(convert::experiment).collect();
         Ok(Response::new(v1::ListResponse { experiments }))
     }
@@ -107,7 +107,7 @@ impl experiments_server::Experiments for Experiments {
     async fn watch(&self, request: Named) -> Answer<Self::WatchStream> {
         let id = self.named(request).await?;
         Ok(reply(
-            queries::updates(self.reader(), id).map_ok(convert::update),
+            queries::watch_updates(self.reader(), id).map_ok(convert::update),
         ))
     }
 
@@ -121,16 +121,16 @@ impl experiments_server::Experiments for Experiments {
 
     async fn metrics(&self, request: Request<v1::MetricsRequest>) -> Answer<v1::MetricsResponse> {
         let request = request.into_inner();
-        let id = queries::resolve(self.store(), &request.experiment).await?;
-        let page = queries::lines(self.store(), id, request.first).await?;
-        Ok(Response::new(convert::lines(page)))
+        let id = queries::resolve_experiment(self.store(), &request.experiment).await?;
+        let page = queries::metrics_page(self.store(), id, request.first).await?;
+        Ok(Response::new(convert::metrics_page(page)))
     }
 
     type ProblemsStream = Reply<v1::ProblemRecord>;
 
     async fn problems(&self, request: Named) -> Answer<Self::ProblemsStream> {
         let id = self.named(request).await?;
-        let problems = queries::problems(self.store().clone(), id, None);
+        let problems = queries::problem_lines(self.store().clone(), id, None);
         Ok(reply(problems.map(|line| convert::problem(line?))))
     }
 
@@ -142,14 +142,14 @@ impl experiments_server::Experiments for Experiments {
     ) -> Answer<Self::RolloutsStream> {
         let request = request.into_inner();
         let (filter, limit) = (request::filter(&request)?, request::limit(&request));
-        let id = queries::resolve(self.store(), &request.experiment).await?;
-        let rollouts = queries::rollouts(self.store().clone(), id, filter).take(limit);
+        let id = queries::resolve_experiment(self.store(), &request.experiment).await?;
+        let rollouts = queries::rollout_lines(self.store().clone(), id, filter).take(limit);
         Ok(reply(rollouts.map(|line| convert::rollout(line?))))
     }
 
     async fn compare(&self, request: Request<v1::CompareRequest>) -> Answer<v1::CompareResponse> {
         let (before, after, split) = request::comparison(request.into_inner())?;
-        let report = queries::compare(self.store(), &before, &after, split).await?;
+        let report = queries::compare_evaluations(self.store(), &before, &after, split).await?;
         Ok(Response::new(convert::comparison(&report)?))
     }
 
@@ -157,7 +157,7 @@ impl experiments_server::Experiments for Experiments {
 
     async fn export(&self, request: Named) -> Answer<Self::ExportStream> {
         let id = self.named(request).await?;
-        let pieces = queries::files(self.reader(), id).await?;
+        let pieces = queries::export_files(self.reader(), id).await?;
         Ok(reply(pieces.map_ok(convert::export_chunk)))
     }
 
@@ -165,7 +165,7 @@ impl experiments_server::Experiments for Experiments {
         &self,
         _: Request<v1::ListWorkersRequest>,
     ) -> Answer<v1::ListWorkersResponse> {
-        let records = queries::workers(self.store(), self.service.lease).await?;
+        let records = queries::worker_records(self.store(), self.service.lease).await?;
         let workers = records.into_iter().map(convert::worker).collect();
         Ok(Response::new(v1::ListWorkersResponse { workers }))
     }

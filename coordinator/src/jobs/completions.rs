@@ -4,18 +4,17 @@
 use std::collections::HashMap;
 
 use groklab_domain::{
-    AttemptOutcome, ExperimentId, Fault, JobId, JobKind,
+    ExperimentId, JobId, JobKind,
     job::{Claim, ClaimStatus, Job, PerKind},
 };
 use sqlx::PgConnection;
 
 use super::group_commit::Commit;
 use crate::{
-    error::{Error, Result},
+    error::Result,
     kinds::{self, Accepted, Completed, Experiments, Refusal, Results},
     metrics::Metrics,
     nudge::Nudge,
-    service::Service,
     store::{
         Store,
         experiment::{self, Experiment},
@@ -43,38 +42,6 @@ pub enum Outcome {
     Stale,
     /// They are not this job's results: nothing was stored.
     Refused(Refusal),
-}
-
-impl Service {
-    /// Stores the results of a job; `message_bytes` is what they came in. False: the job has moved on and nothing was stored.
-    /// Results that are not the job's are refused, and count as a failed attempt.
-    pub async fn complete_job(&self, completion: Completion, message_bytes: usize) -> Result<bool> {
-        let Completion { claim, seconds, .. } = completion;
-        if !(seconds.is_finite() && seconds >= 0.0) {
-            return Err(Error::Caller(format!("field `seconds` = {seconds}")));
-        }
-        match self.completions.ask(completion, message_bytes).await? {
-            Outcome::Stored(experiment, kind) => {
-                self.metrics.attempt_ended(kind, AttemptOutcome::Done);
-                self.metrics.job_took(kind, seconds);
-                tracing::info!(
-                    experiment.id = %experiment, job.id = %claim.job, lease.fence = claim.fence.0,
-                    worker.id = %claim.worker, %kind, seconds, "job done"
-                );
-                Ok(true)
-            }
-            Outcome::StoredBefore => Ok(true),
-            Outcome::Stale => Ok(false),
-            Outcome::Refused(refusal) => {
-                let reason = format!("results refused: {refusal}");
-                self.fail_job(claim, Fault::Infrastructure, &reason).await?;
-                Err(Error::Conflict(format!(
-                    "results of job {} refused: {refusal}",
-                    claim.job
-                )))
-            }
-        }
-    }
 }
 
 /// Takes results.

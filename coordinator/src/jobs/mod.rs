@@ -1,9 +1,9 @@
 //! The lives of jobs: handed out, extended, completed, given back. What they are about is the kinds' affair.
 
+mod calls;
 mod claims;
 mod completions;
 mod group_commit;
-mod leases;
 mod retry;
 
 pub use claims::{Claims, LeaseRequest};

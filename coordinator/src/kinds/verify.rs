@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use groklab_domain::{
     Digest, JobId, Verdict, Verification, experiment::Experiment as Config, job::Job,
+    records::FirstFailure,
 };
 use groklab_proto::{
     convert,
@@ -17,7 +18,7 @@ use crate::{
     store::{
         problem::{self, Case, Problem},
         rollout::{self, UnverifiedRollout},
-        verdict::{self, Failure, Judged},
+        verdict::{self, Judged},
     },
 };
 
@@ -154,7 +155,7 @@ fn parse_verdict(wire: v1::RolloutVerdict) -> Result<Judged, Refusal> {
         problem: wire.problem,
         sample: wire.sample,
         verification: parsed(Verification::try_from(&wire))?,
-        first_failure: wire.first_failure.map(|failure| Failure {
+        first_failure: wire.first_failure.map(|failure| FirstFailure {
             case: failure.case.min(MAX_CASE),
             got: shortened(failure.got),
             expected: shortened(failure.expected),

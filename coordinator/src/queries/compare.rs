@@ -9,7 +9,7 @@ use groklab_domain::{
     records::{ComparisonReport, ComparisonSide, Outcomes},
 };
 
-use super::{experiments::resolve, problems::problems};
+use super::{experiments::resolve_experiment, problems::problem_lines};
 use crate::{
     error::{Error, Result},
     store::{Store, experiment, metric, verdict},
@@ -36,7 +36,7 @@ struct Side {
 ///
 /// # Errors
 /// An experiment that is not there, or an iteration that was not evaluated.
-pub async fn compare(
+pub async fn compare_evaluations(
     store: &Store,
     before: &Evaluation,
     after: &Evaluation,
@@ -56,7 +56,7 @@ pub async fn compare(
 }
 
 async fn side(store: &Store, evaluation: &Evaluation, split: Split) -> Result<Side> {
-    let id = resolve(store, &evaluation.experiment).await?;
+    let id = resolve_experiment(store, &evaluation.experiment).await?;
     let mut db = store.connection().await?;
     let evaluated = metric::iterations(&mut db, id).await?;
     let wanted = evaluation.iteration.or(evaluated.last().copied());
@@ -95,7 +95,7 @@ async fn numbered_like(
 
 async fn identities(store: &Store, id: ExperimentId, split: Split) -> Result<HashMap<u32, Digest>> {
     let mut identities = HashMap::new();
-    let mut problems = std::pin::pin!(problems(store.clone(), id, Some(split)));
+    let mut problems = std::pin::pin!(problem_lines(store.clone(), id, Some(split)));
     while let Some(line) = problems.try_next().await? {
         identities.insert(line.problem, line.identity());
     }

@@ -23,13 +23,13 @@ use crate::{
 const MIN_SILENCE: Duration = Duration::from_secs(10);
 
 /// The experiment that a client means by an id, a unique beginning of one, or a name.
-pub async fn resolve(store: &Store, name: &str) -> Result<ExperimentId> {
+pub async fn resolve_experiment(store: &Store, name: &str) -> Result<ExperimentId> {
     let mut db = store.connection().await?;
     experiment::resolve(&mut db, name).await
 }
 
 /// Newest first, without progress; no `state` means all.
-pub async fn experiments(
+pub async fn experiment_records(
     store: &Store,
     state: Option<ExperimentState>,
 ) -> Result<Vec<ExperimentRecord>> {
@@ -39,7 +39,10 @@ pub async fn experiments(
 }
 
 /// An experiment with its progress.
-pub async fn experiment(db: &mut PgConnection, id: ExperimentId) -> Result<ExperimentRecord> {
+pub async fn experiment_record(
+    db: &mut PgConnection,
+    id: ExperimentId,
+) -> Result<ExperimentRecord> {
     let stored = experiment::get(db, id).await?;
     let iteration = stored.iteration;
     let mut counts = job::count(db, id, iteration).await?;
@@ -99,7 +102,7 @@ fn progress(iteration: u32, count: &job::Count) -> Progress {
 
 /// The workers heard of within a day that have not left. One is alive while it has been silent for
 /// less than a lease.
-pub async fn workers(store: &Store, lease: Duration) -> Result<Vec<WorkerRecord>> {
+pub async fn worker_records(store: &Store, lease: Duration) -> Result<Vec<WorkerRecord>> {
     let mut db = store.connection().await?;
     worker::list(&mut db, lease.max(MIN_SILENCE)).await
 }

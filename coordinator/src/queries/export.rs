@@ -8,7 +8,9 @@ use groklab_domain::{
 };
 use serde::Serialize;
 
-use super::{lines::stored, problems::problems, reader::Reader, rollouts::rollouts};
+use super::{
+    metrics_page::as_json_lines, problems::problem_lines, reader::Reader, rollouts::rollout_lines,
+};
 use crate::{
     error::{Error, Result},
     store::{
@@ -32,52 +34,59 @@ pub struct FilePiece {
 type Pieces = BoxStream<'static, Result<FilePiece>>;
 
 /// All files of an experiment's export but the report, which is made from them.
-pub async fn files(
+pub async fn export_files(
     reader: Reader,
     id: ExperimentId,
 ) -> Result<impl Stream<Item = Result<FilePiece>> + Send> {
-    let mut db = reader.store.connection().await?;
-    let config = config_json(experiment::get(&mut db, id).await?)?;
-    let metrics = stored::<MetricsLine>(metric::lines(&mut db, id, 0, None).await?);
-    let iterations = stored::<IterationLine>(iteration::lines(&mut db, id, 0, None).await?);
-    let splits = problem::splits(&mut db, id).await?;
-    let adapters = adapter::list(&mut db, id).await?;
-    drop(db);
-    let mut files = vec![
-        whole_file("config.json", config),
-        line_file("metrics.jsonl", stream::iter(metrics).map(Ok)),
-        line_file("iterations.jsonl", stream::iter(iterations).map(Ok)),
-    ];
-    for &split in Split::ALL {
-        // The three splits always have a file; held-out rules only where there are any.
-        if split != Split::Ood || splits.contains(&split) {
-            let lines = problems(reader.store.clone(), id, Some(split));
-            files.push(line_file(
-                &format!("{split}.jsonl"),
-                lines.map(written::<ProblemLine>),
-            ));
-        }
-    }
-    let lines = rollouts(reader.store.clone(), id, RolloutFilter::default());
+    let mut files = small_files(&reader, id).await?;
+    files.extend(problem_files(&reader, id).await?);
+    let lines = rollout_lines(reader.store.clone(), id, RolloutFilter::default());
     files.push(line_file(
         "rollouts.jsonl",
         lines.map(written::<RolloutLine>),
     ));
-    for stored in adapters {
+    files.extend(checkpoints(&reader, id).await?);
+    Ok(stream::iter(files).flatten())
+}
+
+async fn small_files(reader: &Reader, id: ExperimentId) -> Result<Vec<Pieces>> {
+    let mut db = reader.store.connection().await?;
+    let config = config_json(experiment::get(&mut db, id).await?)?;
+    let metrics = as_json_lines::<MetricsLine>(metric::lines(&mut db, id, 0, None).await?);
+    let iterations = as_json_lines::<IterationLine>(iteration::lines(&mut db, id, 0, None).await?);
+    Ok(vec![
+        whole_file("config.json", config),
+        line_file("metrics.jsonl", stream::iter(metrics).map(Ok)),
+        line_file("iterations.jsonl", stream::iter(iterations).map(Ok)),
+    ])
+}
+
+/// The first three splits always have a file; held-out rules only where there are any.
+async fn problem_files(reader: &Reader, id: ExperimentId) -> Result<Vec<Pieces>> {
+    let mut db = reader.store.connection().await?;
+    let mut splits = problem::splits(&mut db, id).await?;
+    splits.extend([Split::Train, Split::Val, Split::Test]);
+    let mut files = Vec::new();
+    for split in splits {
+        let lines = problem_lines(reader.store.clone(), id, Some(split));
+        let path = format!("{split}.jsonl");
+        files.push(line_file(&path, lines.map(written::<ProblemLine>)));
+    }
+    Ok(files)
+}
+
+async fn checkpoints(reader: &Reader, id: ExperimentId) -> Result<Vec<Pieces>> {
+    let mut db = reader.store.connection().await?;
+    let mut files = Vec::new();
+    for stored in adapter::list(&mut db, id).await? {
         let folder = format!("checkpoints/iter_{}", stored.iteration);
         let (config, weights) = (stored.adapter.config, stored.adapter.weights);
-        files.push(blob_file(
-            &reader,
-            format!("{folder}/adapter_config.json"),
-            config,
-        ));
-        files.push(blob_file(
-            &reader,
-            format!("{folder}/adapter_model.safetensors"),
-            weights,
-        ));
+        let path = format!("{folder}/adapter_config.json");
+        files.push(blob_file(reader, path, config));
+        let path = format!("{folder}/adapter_model.safetensors");
+        files.push(blob_file(reader, path, weights));
     }
-    Ok(stream::iter(files).flatten())
+    Ok(files)
 }
 
 /// For people; what another version wrote is passed on as it is.

@@ -22,7 +22,7 @@ struct Position {
 }
 
 /// In order; with a split, only its.
-pub fn problems(
+pub fn problem_lines(
     store: Store,
     experiment: ExperimentId,
     split: Option<Split>,

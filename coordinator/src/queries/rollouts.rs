@@ -28,7 +28,7 @@ struct Position {
 }
 
 /// Those that pass the filter, in order.
-pub fn rollouts(
+pub fn rollout_lines(
     store: Store,
     experiment: ExperimentId,
     filter: RolloutFilter,

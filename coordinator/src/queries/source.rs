@@ -10,7 +10,10 @@ use groklab_domain::{
 use serde::de::DeserializeOwned;
 use sqlx::postgres::PgConnectOptions;
 
-use super::{experiments::resolve, lines::stored, problems::problems, rollouts::rollouts};
+use super::{
+    experiments::resolve_experiment, metrics_page::as_json_lines, problems::problem_lines,
+    rollouts::rollout_lines,
+};
 use crate::{
     error::{Error, Result},
     store::{Store, experiment, iteration, metric, verdict},
@@ -27,7 +30,7 @@ impl StoredExperiment {
     /// Finds an experiment by an id, a unique beginning of one, or a name.
     pub async fn open(options: PgConnectOptions, name: &str) -> Result<Self> {
         let store = Store::open(options).await?;
-        let id = resolve(&store, name).await?;
+        let id = resolve_experiment(&store, name).await?;
         Ok(Self { store, id })
     }
 
@@ -47,12 +50,16 @@ impl ExperimentSource for StoredExperiment {
 
     async fn metrics(&self) -> Result<Vec<MetricsLine>> {
         let mut db = self.store.connection().await?;
-        read_all(stored(metric::lines(&mut db, self.id, 0, None).await?))
+        read_all(as_json_lines(
+            metric::lines(&mut db, self.id, 0, None).await?,
+        ))
     }
 
     async fn iterations(&self) -> Result<Vec<IterationLine>> {
         let mut db = self.store.connection().await?;
-        read_all(stored(iteration::lines(&mut db, self.id, 0, None).await?))
+        read_all(as_json_lines(
+            iteration::lines(&mut db, self.id, 0, None).await?,
+        ))
     }
 
     async fn problems(
@@ -60,7 +67,11 @@ impl ExperimentSource for StoredExperiment {
         split: Split,
         visit: &mut (dyn FnMut(ProblemLine) + Send),
     ) -> Result<()> {
-        visit_all(problems(self.store.clone(), self.id, Some(split)), visit).await
+        visit_all(
+            problem_lines(self.store.clone(), self.id, Some(split)),
+            visit,
+        )
+        .await
     }
 
     async fn rollouts(
@@ -68,7 +79,11 @@ impl ExperimentSource for StoredExperiment {
         filter: &RolloutFilter,
         visit: &mut (dyn FnMut(RolloutLine) + Send),
     ) -> Result<()> {
-        visit_all(rollouts(self.store.clone(), self.id, filter.clone()), visit).await
+        visit_all(
+            rollout_lines(self.store.clone(), self.id, filter.clone()),
+            visit,
+        )
+        .await
     }
 
     /// Without the texts, which are most of what a rollout is.

@@ -10,7 +10,7 @@ use groklab_domain::{
 };
 use tokio::sync::watch;
 
-use super::{experiments::experiment, lines::stored, reader::Reader};
+use super::{experiments::experiment_record, metrics_page::as_json_lines, reader::Reader};
 use crate::{
     error::{Error, Result},
     store::{event, iteration, metric},
@@ -39,7 +39,7 @@ struct Watcher {
 }
 
 /// The updates of one experiment.
-pub fn updates(
+pub fn watch_updates(
     reader: Reader,
     experiment: ExperimentId,
 ) -> impl Stream<Item = Result<ExperimentUpdate>> + Send + 'static {
@@ -97,7 +97,7 @@ impl Watcher {
     async fn changes(&mut self) -> Result<Option<ExperimentUpdate>> {
         let mut db = self.reader.store.connection().await?;
         let id = self.experiment;
-        let record = experiment(&mut db, id).await?;
+        let record = experiment_record(&mut db, id).await?;
         let limit = MAX_LINES_PER_UPDATE;
         let events = event::since(&mut db, id, self.event, limit).await?;
         let metrics = metric::lines(&mut db, id, self.metric, Some(limit)).await?;
@@ -116,8 +116,8 @@ impl Watcher {
         Ok(Some(ExperimentUpdate {
             experiment: record,
             events,
-            metrics: stored(metrics),
-            iterations: stored(iterations),
+            metrics: as_json_lines(metrics),
+            iterations: as_json_lines(iterations),
         }))
     }
 }

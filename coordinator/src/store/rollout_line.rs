@@ -27,6 +27,15 @@ impl Cursor {
             sample: line.sample,
         }
     }
+
+    fn columns(&self) -> (i32, &str, i32, i32) {
+        (
+            self.iteration.cast_signed(),
+            self.purpose.as_str(),
+            self.problem.cast_signed(),
+            self.sample.cast_signed(),
+        )
+    }
 }
 
 /// At most `limit` rollouts after `after`, in order of iteration, purpose, problem and sample.
@@ -39,21 +48,8 @@ pub async fn page(
 ) -> Result<Vec<RolloutLine>> {
     let iteration = filter.iteration.map(u32::cast_signed);
     // Before the first: the columns' words are not empty, and their numbers not negative.
-    let mut place = (iteration.unwrap_or(-1), "", -1, -1);
-    if let Some(Cursor {
-        iteration,
-        purpose,
-        problem,
-        sample,
-    }) = after
-    {
-        place = (
-            iteration.cast_signed(),
-            purpose.as_str(),
-            problem.cast_signed(),
-            sample.cast_signed(),
-        );
-    }
+    let before_all = (iteration.unwrap_or(-1), "", -1, -1);
+    let place = after.map_or(before_all, Cursor::columns);
     let rows = sqlx::query_file_as!(
         Row,
         "src/store/sql/rollout_line/page.sql",

@@ -26,9 +26,12 @@ pub struct Registration {
 /// Registers a worker, or again with what has changed.
 pub async fn register(db: &mut PgConnection, worker: &Registration) -> Result<()> {
     sqlx::query!(
-        "insert into worker (worker_id, kind, host, device, threads, version) values ($1, $2, $3, $4, $5, $6)
-         on conflict (worker_id) do update set kind = excluded.kind, host = excluded.host, device = excluded.device,
-             threads = excluded.threads, version = excluded.version, seen_at = now(), left_at = null",
+        "insert into worker (worker_id, kind, host, device, threads, version)
+         values ($1, $2, $3, $4, $5, $6)
+         on conflict (worker_id) do update set
+             kind = excluded.kind, host = excluded.host, device = excluded.device,
+             threads = excluded.threads, version = excluded.version,
+             seen_at = now(), left_at = null",
         worker.worker.0,
         worker.kind.as_str(),
         worker.host,
@@ -41,7 +44,8 @@ pub async fn register(db: &mut PgConnection, worker: &Registration) -> Result<()
     Ok(())
 }
 
-/// Notes that a worker has ended; what is still leased to it is given back by the next sweep. False where it was not known.
+/// Notes that a worker has ended; what is still leased to it is given back by the next sweep. False
+/// where it was not known.
 pub async fn leave(db: &mut PgConnection, worker: WorkerId) -> Result<bool> {
     let left = sqlx::query!(
         "update worker set left_at = now() where worker_id = $1",
@@ -52,7 +56,8 @@ pub async fn leave(db: &mut PgConnection, worker: WorkerId) -> Result<bool> {
     Ok(left.rows_affected() > 0)
 }
 
-/// Notes signs of life, every few seconds: a call that writes nothing else need not write. Returns the kinds of those that have registered and not left.
+/// Notes signs of life, every few seconds: a call that writes nothing else need not write. Returns
+/// the kinds of those that have registered and not left.
 pub async fn seen(
     db: &mut PgConnection,
     workers: &[WorkerId],
@@ -66,28 +71,16 @@ pub async fn seen(
         .collect()
 }
 
-/// Workers heard of within a day that have not left, by kind and host. One is alive if it was heard of within `silence`.
+/// Workers heard of within a day that have not left, by kind and host. One is alive if it was heard
+/// of within `silence`.
 pub async fn list(db: &mut PgConnection, silence: Duration) -> Result<Vec<WorkerRecord>> {
     let silence = PgInterval::try_from(silence).map_err(|error| Error::Internal {
         what: "lease length".to_owned(),
         source: Some(error),
     })?;
-    let rows = sqlx::query!(
-        r#"select w.worker_id, w.kind, w.host, w.device, w.threads, w.version,
-                  (extract(epoch from w.seen_at) * 1000)::bigint as "seen_unix_ms!", w.seen_at > now() - $1::interval as "alive!",
-                  held.experiment_id as "experiment_id?", held.job_id as "job_id?", held.name as "name?", held.iteration as "iteration?",
-                  held.purpose as "purpose?", held.units_done as "units_done?", held.units_total as "units_total?",
-                  (extract(epoch from held.started_at) * 1000)::bigint as "started_unix_ms?"
-           from worker w
-           left join lateral (select job.experiment_id, job.job_id, name, job.iteration, purpose, units_done, units_total, started_at
-                              from job join experiment using (experiment_id) join attempt using (job_id, fence)
-                              where job.worker_id = w.worker_id and job.state = 'leased'
-                              order by rank limit 1) held on true
-           where w.left_at is null and w.seen_at > now() - interval '1 day' order by w.kind, w.host, w.worker_id"#,
-        silence
-    )
-    .fetch_all(db)
-    .await?;
+    let rows = sqlx::query_file!("src/store/sql/worker/list.sql", silence)
+        .fetch_all(db)
+        .await?;
     let mut workers = Vec::with_capacity(rows.len());
     for row in rows {
         let mut job = None;

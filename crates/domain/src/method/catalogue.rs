@@ -1,17 +1,6 @@
-//! The methods there are, by the word that `train.method` has for each.
+//! The method behind each name.
 
-use serde::{Deserialize, Serialize};
-
-use super::{contract::Method, none::NoTraining, rft::RejectionSampling};
-use crate::words::words;
-
-words! {
-    /// How the model is trained. `none`: evaluation only.
-    pub enum MethodName {
-        Rft = "rft",
-        None = "none",
-    }
-}
+use super::{contract::Method, name::MethodName, none::NoTraining, rft::RejectionSampling};
 
 impl MethodName {
     /// The method of this name.

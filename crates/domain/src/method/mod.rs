@@ -3,9 +3,10 @@
 
 mod catalogue;
 mod contract;
+mod name;
 mod none;
 mod rft;
 
-pub use catalogue::MethodName;
 pub use contract::{Chosen, JudgedRollout, Method, Objective, Pool};
+pub use name::MethodName;
 pub use rft::normalise;
