@@ -10,6 +10,7 @@ use crate::{
     blobs::Blobs,
     jobs::{Claims, Completion, Completions, LeaseRequest, Outcome, Queue, lanes},
     kinds::Assignment,
+    metrics::Metrics,
     nudge::Nudge,
     store::Store,
 };
@@ -27,6 +28,7 @@ pub struct Resources {
     pub lease: Duration,
     /// Lost leases and infrastructure failures of one job before its experiment is paused.
     pub attempts: u32,
+    pub metrics: Metrics,
 }
 
 /// Everything the three gRPC services share.
@@ -37,6 +39,7 @@ pub struct Service {
     pub nudge: Nudge,
     pub lease: Duration,
     pub attempts: u32,
+    pub metrics: Metrics,
     pub claims: PerKind<Queue<LeaseRequest, Vec<Assignment>>>,
     pub completions: Queue<Completion, Outcome>,
     /// Cancelled when the coordinator stops: long calls end.
@@ -52,9 +55,11 @@ impl Service {
             nudge,
             lease,
             attempts,
+            metrics,
         } = resources;
         let claims = PerKind::from_fn(|kind| {
-            let (queue, claims) = lanes(Claims::new(store.clone(), kind, lease), 1);
+            let (queue, claims) =
+                lanes(Claims::new(store.clone(), kind, lease, metrics.clone()), 1);
             for lane in claims {
                 group.spawn("claims", OnFailure::Stop, lane.run());
             }
@@ -63,6 +68,7 @@ impl Service {
         let takes_results = Completions {
             store: store.clone(),
             nudge: nudge.clone(),
+            metrics: metrics.clone(),
         };
         let (completions, taking) = lanes(takes_results, COMPLETING_TRANSACTIONS);
         for lane in taking {
@@ -74,6 +80,7 @@ impl Service {
             nudge,
             lease,
             attempts,
+            metrics,
             claims,
             completions,
             stop: group.stop(),

@@ -12,7 +12,7 @@ use groklab_runtime::output;
 const RUNTIME_THREADS: usize = 2;
 
 fn main() -> ExitCode {
-    let cli = output::parse::<Cli>();
+    let cli = groklab_runtime::config::parse::<Cli>();
     let exit = match serve(cli) {
         Ok(exit) => exit,
         Err(failure) => {

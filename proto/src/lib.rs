@@ -10,3 +10,6 @@ pub mod limits;
 pub mod v1 {
     tonic::include_proto!("groklab.v1");
 }
+
+/// The protocol's own description, an encoded `FileDescriptorSet`.
+pub const FILE_DESCRIPTOR_SET: &[u8] = tonic::include_file_descriptor_set!("groklab_descriptor");

@@ -1,6 +1,6 @@
 //! One generate job: the model and the adapter it names, its prompts, a rollout for every sample.
 
-use std::ops::ControlFlow;
+use std::{ops::ControlFlow, time::Instant};
 
 use groklab_domain::{Digest, Finish, job::AdapterRef};
 use groklab_model::{
@@ -13,17 +13,21 @@ use groklab_proto::{
 };
 use groklab_worker::{Context, Executor, Failure, Outcome, Work};
 
+use crate::metrics::Metrics;
+
 /// Does generate jobs with the model and the adapter of the last one kept in memory.
 pub(crate) struct Generator {
     resident: Resident,
     applied: Option<(Digest, Applied)>,
+    metrics: Metrics,
 }
 
 impl Generator {
-    pub(crate) fn new(resident: Resident) -> Self {
+    pub(crate) fn new(resident: Resident, metrics: Metrics) -> Self {
         Self {
             resident,
             applied: None,
+            metrics,
         }
     }
 
@@ -32,17 +36,26 @@ impl Generator {
         job: &v1::GenerateJob,
         context: &Context,
     ) -> Result<v1::GenerateResult, Failure> {
-        let Self { resident, applied } = self;
+        let Self {
+            resident,
+            applied,
+            metrics,
+        } = self;
         let base = job
             .base
             .as_ref()
             .ok_or_else(|| Failure::caller("the job names no base model"))?;
         let digest: Option<Digest> = optional_field("base.digest", &base.digest)?;
         let chat = convert::chat(base)?;
-        if !resident.holds(&base.source, &chat) {
+        let is_loaded = resident.holds(&base.source, &chat);
+        if !is_loaded {
             *applied = None;
         }
+        let loading = Instant::now();
         let (model, tokenizer) = resident.get(&base.source, &chat, digest).map_err(failure)?;
+        if !is_loaded {
+            metrics.model_loaded(loading.elapsed());
+        }
         if job.token_logprobs {
             return Err(Failure::caller(
                 "this worker does not record the log-probabilities of tokens",
@@ -72,11 +85,16 @@ impl Generator {
             &request,
             &mut progress,
         )
-        .map_err(|error| failure_at(error.row().map(|row| prompts.place(job, row)), error))?;
+        .map_err(|error| {
+            metrics.failed(&error);
+            failure_at(error.row().map(|row| prompts.place(job, row)), error)
+        })?;
+        let rollouts = prompts.rollouts(job, completions);
+        metrics.generated(&rollouts);
         Ok(v1::GenerateResult {
             base_digest: model.base_digest().to_string(),
             adapter_id: adapter.map(|a| a.id.to_string()).unwrap_or_default(),
-            rollouts: prompts.rollouts(job, completions),
+            rollouts,
         })
     }
 }

@@ -4,18 +4,22 @@
 
 use std::process::ExitCode;
 
-use groklab_runtime::{alone, output, process};
+use groklab_runtime::{config::parse, offline, process::Service};
 use groklab_worker_train::{
     config::{Cli, Command},
     fit::fit,
 };
 
+const NAME: &str = "worker-train";
+
 fn main() -> ExitCode {
     groklab_runtime::openmp::ensure_passive_waiting();
-    match output::parse::<Cli>().command {
-        Command::Work(args) => process::serve("worker-train", |stop| {
-            groklab_worker_train::work(args, stop)
-        }),
-        Command::Fit(args) => alone::run("worker-train", || fit(&args)),
+    match parse::<Cli>().command {
+        Command::Work(args) => {
+            let service = Service::worker(NAME, args.worker.process.clone());
+            service.run(|process| groklab_worker_train::work(args, process))
+        }
+        Command::Health(args) => args.run(NAME),
+        Command::Fit(args) => offline::run(NAME, || fit(&args)),
     }
 }

@@ -5,7 +5,7 @@ use std::{fmt::Display, path::Path};
 use anyhow::Context;
 use groklab_domain::experiment;
 use groklab_model::{Schedule, Settings};
-use groklab_runtime::alone::wrong;
+use groklab_runtime::offline::wrong;
 use serde::{Deserialize, Deserializer};
 
 /// The model's settings for a run of `total_steps` with the keys of `[train]`.

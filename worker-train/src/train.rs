@@ -1,6 +1,6 @@
 //! One train job: the training set it names, LoRA steps over it, an adapter in the store.
 
-use std::ops::ControlFlow;
+use std::{ops::ControlFlow, time::Instant};
 
 use groklab_domain::{Digest, experiment, job::AdapterRef, method::Objective, seed};
 use groklab_model::{
@@ -13,7 +13,7 @@ use groklab_proto::{
 };
 use groklab_worker::{Context, Executor, Failure, Outcome, Work};
 
-use crate::settings;
+use crate::{metrics::Metrics, settings};
 
 /// One line of the training set. The completion is the ids that were sampled, never text encoded again.
 #[derive(serde::Deserialize)]
@@ -26,11 +26,12 @@ struct Line {
 /// Does train jobs with the model of the last one kept in memory.
 pub(crate) struct Fitter {
     resident: Resident,
+    metrics: Metrics,
 }
 
 impl Fitter {
-    pub(crate) fn new(resident: Resident) -> Self {
-        Self { resident }
+    pub(crate) fn new(resident: Resident, metrics: Metrics) -> Self {
+        Self { resident, metrics }
     }
 
     fn fit(&mut self, job: &v1::TrainJob, context: &Context) -> Result<v1::TrainResult, Failure> {
@@ -77,9 +78,11 @@ impl Fitter {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(groklab_worker::Cancelled) => ControlFlow::Break(()),
             };
+            let started = Instant::now();
             let report = trainer
                 .step(&members, &mut alive)
                 .map_err(|error| failure(named(error, |at| batch[at] + 1)))?;
+            self.metrics.stepped(&report, started.elapsed());
             tracing::info!(
                 step = report.step,
                 loss = report.loss,

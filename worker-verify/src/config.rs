@@ -3,6 +3,7 @@
 use std::{env, num::NonZero, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
+use groklab_runtime::admin::HealthArgs;
 use groklab_worker_verify::{Config, jail::isolation::Path, judge::pool, locate};
 
 const CHECK_HELP: &str = r#"Example:
@@ -83,6 +84,9 @@ pub enum Command {
         #[arg(long)]
         threads: Option<NonZero<usize>>,
     },
+    /// Ask a running worker on this machine whether it can do its duty
+    #[command(after_help = "Example:\n  worker-verify health --admin-listen 127.0.0.1:9090")]
+    Health(HealthArgs),
     /// Verify candidates from standard input, one JSON object a line, in order
     #[command(after_help = CHECK_HELP)]
     Check {

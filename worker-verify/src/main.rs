@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use groklab_runtime::{alone, output, process};
+use groklab_runtime::{config::parse, metrics::METER, offline, output, process::Service};
 use groklab_worker_verify::{
     Isolation, Nsjail, Warm,
     commands::{
@@ -30,14 +30,16 @@ use groklab_worker_verify::{
 
 use crate::config::{Cli, Command, Programs};
 
+const NAME: &str = "worker-verify";
+
 /// Lines that a soak prints.
 const SOAK_PARTS: usize = 20;
 
 fn main() -> ExitCode {
     groklab_worker_verify::return_large_blocks();
-    match run(output::parse()) {
+    match run(parse()) {
         Ok(code) => code,
-        Err(error) => alone::failed("worker-verify", &error),
+        Err(error) => offline::failed(NAME, &error),
     }
 }
 
@@ -46,6 +48,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Doctor => run_doctor(&programs),
         Command::Work { worker, threads } => Ok(run_worker(&programs, worker, threads)),
+        Command::Health(args) => Ok(args.run(NAME)),
         Command::Check { json, threads } => run_check(&programs, json, threads),
         Command::Bench { rounds, candidates } => {
             // The candidates of a measurement are ours, so nothing has to be proven first.
@@ -79,14 +82,16 @@ fn run_worker(
     worker: groklab_worker::Args,
     threads: Option<NonZero<usize>>,
 ) -> ExitCode {
-    let work = async |stop| {
-        // One set of counts for the sandbox, the pool and the log.
+    let service = Service::worker(NAME, worker.process.clone());
+    let work = async |process| {
+        // One set of counts for the sandbox, the pool, the log and whoever reads metrics.
         let metrics = Metrics::default();
+        metrics.register(&opentelemetry::global::meter(METER));
         let sandbox = proven(programs, metrics.clone())?;
         let threads = config::threads(threads);
-        groklab_worker_verify::work(worker, sandbox, threads, metrics, stop).await
+        groklab_worker_verify::work(worker, sandbox, threads, metrics, process).await
     };
-    process::serve("worker-verify", work)
+    service.run(work)
 }
 
 fn run_check(
@@ -103,7 +108,7 @@ fn run_check(
     };
     let summary = check(pool, BufReader::new(stdin()), out, json)?;
     if let Some(complaint) = summary.complaint() {
-        output::complain(format!("worker-verify: {complaint}"));
+        output::complain(format!("{NAME}: {complaint}"));
     }
     Ok(ExitCode::from(summary.exit_code()))
 }

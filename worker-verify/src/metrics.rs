@@ -1,14 +1,21 @@
 //! Everything `worker-verify` counts, declared in one place: candidates by verdict, how long runs
 //! take, the queue, zygotes, second opinions, and what the sandbox is made of. A value is a handle:
-//! clones count together, and `register` shows the counts to whoever serves them.
+//! clones count together, and `register` lets a meter read the counts.
 
-use std::{fmt, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use groklab_domain::Verdict;
-use prometheus_client::{
-    encoding::EncodeLabelSet,
-    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
-    registry::{Registry, Unit},
+use opentelemetry::{
+    KeyValue,
+    metrics::{AsyncInstrument, Histogram, Meter},
 };
 
 use crate::judge::outcome::SecondOpinion;
@@ -26,23 +33,8 @@ pub enum RunPath {
     Cold,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct VerdictLabel {
-    verdict: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct PathLabel {
-    path: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct AgreedLabel {
-    agreed: &'static str,
-}
-
 /// What the sandbox is made of on this machine.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SandboxLabels {
     pub cgroups: String,
     pub python: String,
@@ -52,87 +44,117 @@ pub struct SandboxLabels {
 
 /// Counts from the start of the process. Cheap to add to from any thread.
 #[derive(Debug, Clone)]
-pub struct Metrics {
-    candidates: Family<VerdictLabel, Counter>,
-    duration: Family<PathLabel, Histogram, fn() -> Histogram>,
-    queue: Gauge,
-    zygotes_started: Counter,
-    zygotes_unsound: Counter,
-    second_opinions: Family<AgreedLabel, Counter>,
-    sandbox: Family<SandboxLabels, Gauge>,
+pub struct Metrics(Arc<Counts>);
+
+#[derive(Debug)]
+struct Counts {
+    /// Every verdict is there from the start, at zero: an alert on growth then sees the first one.
+    candidates: BTreeMap<Verdict, AtomicU64>,
+    queue: AtomicU64,
+    zygotes_started: AtomicU64,
+    zygotes_unsound: AtomicU64,
+    opinions_agreed: AtomicU64,
+    opinions_differed: AtomicU64,
+    opinions_missing: AtomicU64,
+    /// Absent until a meter reads the counts; durations are of no use to the log.
+    duration: OnceLock<Histogram<f64>>,
+    sandbox: OnceLock<SandboxLabels>,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        let histogram: fn() -> Histogram = || Histogram::new(DURATION_BUCKETS_SECONDS);
-        let metrics = Self {
-            candidates: Family::default(),
-            duration: Family::new_with_constructor(histogram),
-            queue: Gauge::default(),
-            zygotes_started: Counter::default(),
-            zygotes_unsound: Counter::default(),
-            second_opinions: Family::default(),
-            sandbox: Family::default(),
-        };
-        // Every series is there from the start, at zero: an alert on growth then sees the first
-        // one.
-        for verdict in Verdict::ALL {
-            metrics.candidates_with(*verdict);
+        let mut candidates = BTreeMap::new();
+        for &verdict in Verdict::ALL {
+            candidates.insert(verdict, AtomicU64::new(0));
         }
-        for agreed in ["yes", "no", "unknown"] {
-            metrics
-                .second_opinions
-                .get_or_create_owned(&AgreedLabel { agreed });
-        }
-        metrics
+        Self(Arc::new(Counts {
+            candidates,
+            queue: AtomicU64::new(0),
+            zygotes_started: AtomicU64::new(0),
+            zygotes_unsound: AtomicU64::new(0),
+            opinions_agreed: AtomicU64::new(0),
+            opinions_differed: AtomicU64::new(0),
+            opinions_missing: AtomicU64::new(0),
+            duration: OnceLock::new(),
+            sandbox: OnceLock::new(),
+        }))
     }
 }
 
 impl Metrics {
-    /// Shows the counts under their names, which are complete: the registry adds no prefix.
-    pub fn register(&self, registry: &mut Registry) {
-        registry.register(
-            "groklab_verify_candidates",
-            "Candidates by their final verdict",
-            self.candidates.clone(),
-        );
-        // The registry adds `_seconds` to this name and `_total` to those of counters.
-        registry.register_with_unit(
-            "groklab_verify_duration",
-            "Time of one run in the sandbox, by the path it took",
-            Unit::Seconds,
-            self.duration.clone(),
-        );
-        registry.register(
-            "groklab_verify_queue",
-            "Candidates handed in that have no verdict yet",
-            self.queue.clone(),
-        );
-        registry.register(
-            "groklab_zygotes_started",
-            "Warm interpreters started",
-            self.zygotes_started.clone(),
-        );
-        registry.register(
-            "groklab_zygotes_unsound",
-            "Warm interpreters replaced before their time because something went wrong",
-            self.zygotes_unsound.clone(),
-        );
-        registry.register(
-            "groklab_verify_second_opinions",
-            "Winners verified once more on the cold path, by whether it agreed",
-            self.second_opinions.clone(),
-        );
-        registry.register(
-            "groklab_sandbox_info",
-            "What the sandbox is made of; always 1",
-            self.sandbox.clone(),
-        );
+    /// Lets `meter` read the counts, under the names given here.
+    pub fn register(&self, meter: &Meter) {
+        let duration = meter
+            .f64_histogram("groklab_verify_duration_seconds")
+            .with_description("Time of one run in the sandbox, by the path it took")
+            .with_unit("s")
+            .with_boundaries(DURATION_BUCKETS_SECONDS.to_vec())
+            .build();
+        let first = self.0.duration.set(duration).is_ok();
+        debug_assert!(first, "a process has one meter");
+        self.observe_counters(meter);
+        self.observe_gauges(meter);
+    }
+
+    fn observe_counters(&self, meter: &Meter) {
+        let counters: [(_, _, fn(&Counts, &dyn AsyncInstrument<u64>)); 4] = [
+            (
+                "groklab_verify_candidates_total",
+                "Candidates by their final verdict",
+                Counts::show_candidates,
+            ),
+            (
+                "groklab_zygotes_started_total",
+                "Warm interpreters started",
+                Counts::show_zygotes_started,
+            ),
+            (
+                "groklab_zygotes_unsound_total",
+                "Warm interpreters replaced before their time because something went wrong",
+                Counts::show_zygotes_unsound,
+            ),
+            (
+                "groklab_verify_second_opinions_total",
+                "Winners verified once more on the cold path, by whether it agreed",
+                Counts::show_second_opinions,
+            ),
+        ];
+        for (name, description, show) in counters {
+            let counts = self.0.clone();
+            meter
+                .u64_observable_counter(name)
+                .with_description(description)
+                .with_callback(move |counter| show(&counts, counter))
+                .build();
+        }
+    }
+
+    fn observe_gauges(&self, meter: &Meter) {
+        let gauges: [(_, _, fn(&Counts, &dyn AsyncInstrument<u64>)); 2] = [
+            (
+                "groklab_verify_queue",
+                "Candidates handed in that have no verdict yet",
+                Counts::show_queue,
+            ),
+            (
+                "groklab_sandbox_info",
+                "What the sandbox is made of; its value is 1",
+                Counts::show_sandbox,
+            ),
+        ];
+        for (name, description, show) in gauges {
+            let counts = self.0.clone();
+            meter
+                .u64_observable_gauge(name)
+                .with_description(description)
+                .with_callback(move |gauge| show(&counts, gauge))
+                .build();
+        }
     }
 
     /// Counts one candidate's final verdict.
     pub fn count_verdict(&self, verdict: Verdict) {
-        self.candidates_with(verdict).inc();
+        self.0.candidates[&verdict].fetch_add(1, Relaxed);
     }
 
     /// Counts one run and how long it took.
@@ -141,97 +163,129 @@ impl Metrics {
             RunPath::Warm => "warm",
             RunPath::Cold => "cold",
         };
-        let duration = self.duration.get_or_create_owned(&PathLabel { path });
-        duration.observe(took.as_secs_f64());
+        if let Some(duration) = self.0.duration.get() {
+            duration.record(took.as_secs_f64(), &[KeyValue::new("path", path)]);
+        }
     }
 
     /// So many candidates were handed in.
     pub fn count_queued(&self, candidates: usize) {
-        self.queue.inc_by(queue_length(candidates));
+        self.0.queue.fetch_add(candidates as u64, Relaxed);
     }
 
     /// So many candidates wait no longer, because they have a verdict or were given up.
     pub fn count_unqueued(&self, candidates: usize) {
-        self.queue.dec_by(queue_length(candidates));
+        self.0.queue.fetch_sub(candidates as u64, Relaxed);
     }
 
     pub fn count_zygote_started(&self) {
-        self.zygotes_started.inc();
+        self.0.zygotes_started.fetch_add(1, Relaxed);
     }
 
     /// A zygote is replaced before its time, because not everything went as it must.
     pub fn count_zygote_unsound(&self) {
-        self.zygotes_unsound.inc();
+        self.0.zygotes_unsound.fetch_add(1, Relaxed);
     }
 
     pub fn count_second_opinion(&self, opinion: SecondOpinion) {
-        let agreed = match opinion {
-            SecondOpinion::Agrees => "yes",
-            SecondOpinion::Differs => "no",
-            SecondOpinion::Missing => "unknown",
+        let count = match opinion {
+            SecondOpinion::Agrees => &self.0.opinions_agreed,
+            SecondOpinion::Differs => &self.0.opinions_differed,
+            SecondOpinion::Missing => &self.0.opinions_missing,
         };
-        self.second_opinions_that(agreed).inc();
+        count.fetch_add(1, Relaxed);
     }
 
     /// Says once what the sandbox is made of.
     pub fn describe_sandbox(&self, labels: &SandboxLabels) {
-        self.sandbox.get_or_create(labels).set(1);
+        self.0.sandbox.get_or_init(|| labels.clone());
     }
 
     /// Candidates that have a verdict.
     pub fn total(&self) -> u64 {
         let mut total = 0;
-        for verdict in Verdict::ALL {
-            total += self.candidates_with(*verdict).get();
+        for count in self.0.candidates.values() {
+            total += count.load(Relaxed);
         }
         total
     }
-
-    fn candidates_with(&self, verdict: Verdict) -> Counter {
-        let verdict = verdict.as_str();
-        self.candidates
-            .get_or_create_owned(&VerdictLabel { verdict })
-    }
-
-    fn second_opinions_that(&self, agreed: &'static str) -> Counter {
-        self.second_opinions
-            .get_or_create_owned(&AgreedLabel { agreed })
-    }
 }
 
-fn queue_length(candidates: usize) -> i64 {
-    i64::try_from(candidates).unwrap_or(i64::MAX)
+impl Counts {
+    fn show_candidates(&self, counter: &dyn AsyncInstrument<u64>) {
+        for (verdict, count) in &self.candidates {
+            let label = KeyValue::new("verdict", verdict.as_str());
+            counter.observe(count.load(Relaxed), &[label]);
+        }
+    }
+
+    fn show_zygotes_started(&self, counter: &dyn AsyncInstrument<u64>) {
+        counter.observe(self.zygotes_started.load(Relaxed), &[]);
+    }
+
+    fn show_zygotes_unsound(&self, counter: &dyn AsyncInstrument<u64>) {
+        counter.observe(self.zygotes_unsound.load(Relaxed), &[]);
+    }
+
+    fn show_second_opinions(&self, counter: &dyn AsyncInstrument<u64>) {
+        for (agreed, count) in [
+            ("yes", &self.opinions_agreed),
+            ("no", &self.opinions_differed),
+            ("unknown", &self.opinions_missing),
+        ] {
+            counter.observe(count.load(Relaxed), &[KeyValue::new("agreed", agreed)]);
+        }
+    }
+
+    fn show_queue(&self, gauge: &dyn AsyncInstrument<u64>) {
+        gauge.observe(self.queue.load(Relaxed), &[]);
+    }
+
+    fn show_sandbox(&self, gauge: &dyn AsyncInstrument<u64>) {
+        let Some(sandbox) = self.sandbox.get() else {
+            return;
+        };
+        let labels = [
+            KeyValue::new("cgroups", sandbox.cgroups.clone()),
+            KeyValue::new("python", sandbox.python.clone()),
+            KeyValue::new("nsjail", sandbox.nsjail.clone()),
+            KeyValue::new("isolation", sandbox.isolation.clone()),
+        ];
+        gauge.observe(1, &labels);
+    }
 }
 
 /// `verdicts passed=3 timeout=1 | queue=0 …`, for the log.
 impl fmt::Display for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = &*self.0;
         write!(f, "verdicts")?;
-        for verdict in Verdict::ALL {
-            let count = self.candidates_with(*verdict).get();
+        for (verdict, count) in &counts.candidates {
+            let count = count.load(Relaxed);
             if count > 0 {
                 write!(f, " {verdict}={count}")?;
             }
         }
-        let [agreed, differed] = ["yes", "no"].map(|word| self.second_opinions_that(word).get());
         write!(
             f,
-            " | queue={} | zygotes started={} unsound={} | second_opinions agreed={agreed} \
-             disagreements={differed}",
-            self.queue.get(),
-            self.zygotes_started.get(),
-            self.zygotes_unsound.get(),
+            " | queue={} | zygotes started={} unsound={} | second_opinions agreed={} \
+             disagreements={}",
+            counts.queue.load(Relaxed),
+            counts.zygotes_started.load(Relaxed),
+            counts.zygotes_unsound.load(Relaxed),
+            counts.opinions_agreed.load(Relaxed),
+            counts.opinions_differed.load(Relaxed),
         )
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use prometheus_client::encoding::text::encode;
+    use groklab_runtime::metrics::Instruments;
 
-    fn counted() -> Metrics {
-        let metrics = Metrics::default();
+    use super::*;
+
+    fn count_some(metrics: &Metrics) {
         for verdict in [Verdict::Passed, Verdict::Passed, Verdict::Timeout] {
             metrics.count_verdict(verdict);
         }
@@ -239,12 +293,12 @@ mod tests {
             metrics.observe_run(RunPath::Warm, Duration::from_millis(ms));
         }
         metrics.count_second_opinion(SecondOpinion::Differs);
-        metrics
     }
 
     #[test]
     fn counts_show_where_they_belong() {
-        let metrics = counted();
+        let metrics = Metrics::default();
+        count_some(&metrics);
         let text = metrics.to_string();
         assert!(
             text.starts_with("verdicts passed=2 timeout=1 | queue=0 | zygotes started=0"),
@@ -256,17 +310,17 @@ mod tests {
 
     #[test]
     fn every_metric_has_its_name_and_its_unit() {
-        let metrics = counted();
+        let metrics = Metrics::default();
+        let instruments = Instruments::for_tests();
+        metrics.register(&instruments.meter());
+        count_some(&metrics);
         metrics.describe_sandbox(&SandboxLabels {
             cgroups: "v1".to_owned(),
             python: "3.11.2".to_owned(),
             nsjail: "/usr/bin/nsjail".to_owned(),
             isolation: "warm".to_owned(),
         });
-        let mut registry = Registry::default();
-        metrics.register(&mut registry);
-        let mut text = String::new();
-        encode(&mut text, &registry).unwrap();
+        let text = instruments.text().unwrap();
         for line in [
             "groklab_verify_candidates_total{verdict=\"passed\"} 2",
             "groklab_verify_candidates_total{verdict=\"forbidden\"} 0",
@@ -278,21 +332,13 @@ mod tests {
             "groklab_zygotes_unsound_total 0",
             "groklab_verify_second_opinions_total{agreed=\"no\"} 1",
             "groklab_verify_second_opinions_total{agreed=\"yes\"} 0",
-            "groklab_sandbox_info{cgroups=\"v1\",python=\"3.11.2\",nsjail=\"/usr/bin/nsjail\",\
-             isolation=\"warm\"} 1",
+            "groklab_sandbox_info{cgroups=\"v1\",isolation=\"warm\",nsjail=\"/usr/bin/nsjail\",\
+             python=\"3.11.2\"} 1",
         ] {
             assert!(
-                text.lines().any(|found| found == line)
-                    || text.lines().any(|found| sorted(found) == sorted(line)),
+                text.lines().any(|found| found == line),
                 "{line} is not in\n{text}"
             );
         }
-    }
-
-    /// Labels may come in any order.
-    fn sorted(line: &str) -> Vec<&str> {
-        let mut parts: Vec<&str> = line.split(['{', ',', '}']).collect();
-        parts.sort_unstable();
-        parts
     }
 }

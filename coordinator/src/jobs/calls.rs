@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use groklab_domain::{ExperimentState, Fault, JobId, WorkerId, job::Claim, records::Event};
+use groklab_domain::{
+    AttemptOutcome, ExperimentState, Fault, JobId, WorkerId, job::Claim, records::Event,
+};
 use groklab_proto::limits::LEASE_POLL_SECONDS;
 use tokio::time::{Instant, timeout_at};
 
@@ -47,7 +49,8 @@ impl Service {
 
     /// Jobs for a worker: first those it was given and does not know of, then new ones. Waits for the first one for a while.
     pub async fn lease_jobs(&self, request: &LeaseRequest) -> Result<Vec<Assignment>> {
-        let deadline = Instant::now() + Duration::from_secs(LEASE_POLL_SECONDS);
+        let asked = Instant::now();
+        let deadline = asked + Duration::from_secs(LEASE_POLL_SECONDS);
         loop {
             let nudged = self.nudge.on_work(request.kind);
             tokio::pin!(nudged);
@@ -61,6 +64,7 @@ impl Service {
                 )
                 .await?;
             for Assignment { job, .. } in &jobs {
+                self.metrics.lease_waited(request.kind, asked.elapsed());
                 tracing::info!(
                     experiment.id = %job.experiment, job.id = %job.id, lease.fence = job.fence.0,
                     worker.id = %request.worker, kind = %request.kind, "job leased"
@@ -101,6 +105,8 @@ impl Service {
         }
         match self.completions.ask(completion, message_bytes).await? {
             Outcome::Stored(experiment, kind) => {
+                self.metrics.attempt_ended(kind, AttemptOutcome::Done);
+                self.metrics.job_took(kind, seconds);
                 tracing::info!(
                     experiment.id = %experiment, job.id = %claim.job, lease.fence = claim.fence.0,
                     worker.id = %claim.worker, %kind, seconds, "job done"
@@ -137,7 +143,8 @@ impl Service {
                 tracing::info!(experiment.id = %returned.job.experiment, job.id = %claim.job, worker.id = %claim.worker, "job released")
             }
             Fault::Infrastructure => {
-                retry::after_return(&mut tx, &returned, self.attempts, reason).await?
+                retry::after_return(&mut tx, &returned, self.attempts, reason, &self.metrics)
+                    .await?
             }
             Fault::Caller => {
                 if !experiment.state.is_final() {
@@ -152,6 +159,11 @@ impl Service {
             }
         }
         tx.commit().await?;
+        let outcome = match fault {
+            Fault::Released => AttemptOutcome::Cancelled,
+            Fault::Infrastructure | Fault::Caller => AttemptOutcome::Failed,
+        };
+        self.metrics.attempt_ended(returned.job.spec.kind, outcome);
         self.nudge.all();
         Ok(())
     }

@@ -16,6 +16,7 @@ use super::group_commit::Commit;
 use crate::{
     error::{Error, Result},
     kinds::{self, Assignment},
+    metrics::Metrics,
     store::{
         Store,
         lease::{self, Capacity},
@@ -43,15 +44,17 @@ pub struct Claims {
     kind: JobKind,
     lease: Duration,
     turns: Mutex<Turns>,
+    metrics: Metrics,
 }
 
 impl Claims {
-    pub fn new(store: Store, kind: JobKind, lease: Duration) -> Self {
+    pub fn new(store: Store, kind: JobKind, lease: Duration, metrics: Metrics) -> Self {
         Self {
             store,
             kind,
             lease,
             turns: Mutex::default(),
+            metrics,
         }
     }
 }
@@ -62,6 +65,7 @@ impl Commit for Claims {
 
     /// A job whose message cannot be made is not leased.
     async fn commit(&self, calls: &[LeaseRequest]) -> Result<Vec<Result<Vec<Assignment>>>> {
+        self.metrics.committed_together(calls.len());
         let mut tx = self.store.begin().await?;
         let workers: Vec<WorkerId> = calls.iter().map(|call| call.worker).collect();
         let kinds = worker::seen(&mut tx, &workers).await?;

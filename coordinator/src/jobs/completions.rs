@@ -13,6 +13,7 @@ use super::group_commit::Commit;
 use crate::{
     error::Result,
     kinds::{self, Accepted, Completed, Experiments, Refusal, Results},
+    metrics::Metrics,
     nudge::Nudge,
     store::{
         Store,
@@ -48,6 +49,7 @@ pub enum Outcome {
 pub struct Completions {
     pub store: Store,
     pub nudge: Nudge,
+    pub metrics: Metrics,
 }
 
 impl Commit for Completions {
@@ -55,6 +57,7 @@ impl Commit for Completions {
     type Answer = Outcome;
 
     async fn commit(&self, calls: &[Completion]) -> Result<Vec<Result<Outcome>>> {
+        self.metrics.committed_together(calls.len());
         let claims: Vec<Claim> = calls.iter().map(|call| call.claim).collect();
         let mut tx = self.store.begin().await?;
         let experiments = lock_experiments(&mut tx, &claims).await?;

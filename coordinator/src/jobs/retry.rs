@@ -10,6 +10,7 @@ use sqlx::PgConnection;
 use crate::{
     error::Result,
     kinds,
+    metrics::{Metrics, PauseReason},
     store::{event, experiment, job, lease::Returned},
 };
 
@@ -19,6 +20,7 @@ pub async fn after_return(
     returned: &Returned,
     attempts: u32,
     reason: &str,
+    metrics: &Metrics,
 ) -> Result<()> {
     let Returned {
         job,
@@ -59,5 +61,6 @@ pub async fn after_return(
         reason: reason.to_owned(),
     };
     experiment::set_state(db, &experiment, ExperimentState::Paused, &paused.reason()).await?;
+    metrics.experiment_paused(PauseReason::Attempts);
     event::insert(db, job.experiment, &paused).await
 }

@@ -3,7 +3,7 @@
 //! A pass takes no input. A nudge may begin it early, and says nothing about what has changed: a loop that trusted such a hint would need a
 //! second path for the hints it missed.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use groklab_domain::{
     ExperimentId, ExperimentState,
@@ -18,6 +18,7 @@ use super::{apply, measure, select::Selection, snapshot::snapshot};
 use crate::{
     blobs::Blobs,
     error::{Error, Result, chain},
+    metrics::{Metrics, PauseReason},
     nudge::Nudge,
     store::{self, Store, event, experiment},
 };
@@ -37,6 +38,7 @@ pub struct Scheduler {
     /// Lost leases and infrastructure failures of one job before its experiment is paused.
     pub attempts: u32,
     pub lease: Duration,
+    pub metrics: Metrics,
 }
 
 impl Scheduler {
@@ -86,6 +88,7 @@ impl Scheduler {
     async fn reconcile(&self, id: ExperimentId) -> Result<()> {
         let mut selection = None;
         loop {
+            let started = Instant::now();
             let mut tx = self.store.begin().await?;
             let Some(experiment) = experiment::lock(&mut tx, id).await? else {
                 return Ok(());
@@ -103,6 +106,7 @@ impl Scheduler {
                 .await?;
             store::notify(&mut tx).await?;
             tx.commit().await?;
+            self.metrics.step_took(started.elapsed());
             tracing::info!(experiment.id = %id, iteration = experiment.iteration, step = ?step, "step done");
             self.nudge.all();
         }
@@ -127,6 +131,7 @@ impl Scheduler {
         event::insert(&mut tx, id, &paused).await?;
         store::notify(&mut tx).await?;
         tx.commit().await?;
+        self.metrics.experiment_paused(PauseReason::Step);
         self.nudge.all();
         Ok(())
     }

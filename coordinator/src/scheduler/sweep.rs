@@ -1,6 +1,6 @@
 //! Takes back leases: those that expired, and those of workers that have left.
 
-use groklab_domain::{ExperimentId, Fault};
+use groklab_domain::{AttemptOutcome, ExperimentId, Fault};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -65,10 +65,16 @@ impl Scheduler {
         } else {
             Vec::new()
         };
+        let mut lost_kinds = Vec::with_capacity(lost.len());
         for returned in lost {
-            after_return(&mut tx, &returned, self.attempts, "its lease expired").await?;
+            lost_kinds.push(returned.job.spec.kind);
+            let reason = "its lease expired";
+            after_return(&mut tx, &returned, self.attempts, reason, &self.metrics).await?;
         }
         tx.commit().await?;
+        for kind in lost_kinds {
+            self.metrics.attempt_ended(kind, AttemptOutcome::Lost);
+        }
         self.nudge.all();
         Ok(())
     }

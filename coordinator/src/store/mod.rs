@@ -12,6 +12,7 @@ pub mod job;
 pub mod lease;
 pub mod metric;
 pub mod problem;
+pub mod queue;
 pub mod rollout;
 pub mod rollout_line;
 mod session;

@@ -20,7 +20,7 @@ use crate::{
 /// Runs one command line.
 pub async fn run(cli: Cli, interrupt: Interrupt) -> Result<Exit, Failure> {
     // Before anything is begun whose result could not be shown.
-    output::open()?;
+    output::require()?;
     let mut console = Console::new(cli.global.json);
     if let Command::Up(_) | Command::Run(_) = &cli.command {
         console = console.working();

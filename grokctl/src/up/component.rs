@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use groklab_runtime::{child::signal_group, secret::Secret, shutdown::DRAIN_FD};
+use groklab_runtime::{child::signal_group, config::DRAIN_FD, secret::Secret};
 use nix::{
     fcntl::{FcntlArg, FdFlag, OFlag, fcntl},
     sys::signal::{Signal, kill, killpg},

@@ -6,7 +6,10 @@ use std::{num::NonZero, time::Duration};
 
 use groklab_domain::{JobKind, Verdict, WorkerId, candidate::Candidate};
 use groklab_proto::{convert, v1};
-use groklab_runtime::tasks::{Group, OnFailure};
+use groklab_runtime::{
+    process::Process,
+    tasks::{Group, OnFailure},
+};
 use groklab_worker::{Context, Executor, Failure, Outcome as JobResult, Work};
 use tokio_util::sync::CancellationToken;
 
@@ -30,7 +33,7 @@ pub async fn work(
     sandbox: impl Sandbox + 'static,
     threads: NonZero<usize>,
     metrics: Metrics,
-    stop: CancellationToken,
+    process: Process,
 ) -> anyhow::Result<()> {
     let who = groklab_worker::Description {
         id: WorkerId::new(),
@@ -38,7 +41,7 @@ pub async fn work(
         device: "cpu".to_owned(),
         threads: u32::try_from(threads.get()).unwrap_or(u32::MAX),
     };
-    let mut tasks = Group::new(stop.child_token());
+    let mut tasks = Group::new(process.stop.child_token());
     let logging = log_counts(metrics.clone(), tasks.stop());
     tasks.spawn("metrics", OnFailure::Log, logging);
     let verifier = Verifier {
@@ -46,7 +49,7 @@ pub async fn work(
         threads,
         metrics,
     };
-    let worked = groklab_worker::run(args, who, verifier, stop).await;
+    let worked = groklab_worker::run(args, who, verifier, process).await;
     // Once the work is done there is nothing left to log.
     tasks.stop().cancel();
     worked.and(tasks.finish(LOGGING_GRACE).await)

@@ -1,4 +1,5 @@
-//! A worker's commands that need no coordinator: JSON lines in and out, a progress bar on a terminal, documented exit codes.
+//! A worker's commands that need no coordinator: JSON lines in and out, a progress bar on a
+//! terminal, documented exit codes.
 
 use std::{
     fmt,
@@ -11,24 +12,32 @@ use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::output;
+use crate::{output, process::USAGE, procfs};
 
 /// What `--help` says about exit codes.
-pub const EXIT_CODES: &str = "Exit codes: 0 done, or nobody reads on (as with `| head`); 1 failed, also where standard output is full or closed; \
-2 the command line, the configuration or a line of the input is wrong.";
+pub const EXIT_CODES: &str = "Exit codes: 0 done, or nobody reads on (as with `| head`); 1 failed, \
+    also where standard output is full or closed; 2 the command line, the configuration or a line \
+    of the input is wrong.";
+
+/// How often a progress bar is drawn anew.
+const REDRAW_EVERY: Duration = Duration::from_millis(500);
 
 /// What the caller gave is wrong: exit code 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Wrong(pub String);
 
-/// Runs `command` and prints its error, with all its causes, once. Nothing is begun where standard output is closed, and a reader who
-/// has gone ends it quietly.
+/// Runs `command` and prints its error, with all its causes, once. Nothing is begun where standard
+/// output is closed, and a reader who has gone ends it quietly.
 pub fn run(name: &'static str, command: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
-    let done = output::open()
-        .map_err(anyhow::Error::from)
-        .and_then(|()| command());
-    done.map_or_else(|error| failed(name, &error), |()| ExitCode::SUCCESS)
+    let outcome = match output::require() {
+        Ok(()) => command(),
+        Err(error) => Err(error.into()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(name, &error),
+    }
 }
 
 /// Prints what ended a command, unless it is a reader who has gone; the exit code.
@@ -38,7 +47,7 @@ pub fn failed(name: &'static str, error: &anyhow::Error) -> ExitCode {
     }
     output::complain(format!("{name}: error: {error:#}"));
     if error.downcast_ref::<Wrong>().is_some() {
-        ExitCode::from(crate::process::USAGE)
+        ExitCode::from(USAGE)
     } else {
         ExitCode::FAILURE
     }
@@ -54,23 +63,38 @@ pub fn read_lines<T: DeserializeOwned>(
 ) -> anyhow::Result<Vec<T>> {
     let mut values = Vec::new();
     for (at, line) in input.split(b'\n').enumerate() {
-        let line = line.with_context(|| format!("read line {}", at + 1))?;
-        let read = object(&line)
-            .and_then(|value| value.map(|value| check(&value).map(|()| value)).transpose());
-        values.extend(read.map_err(|reason| Wrong(format!("line {}: {reason}", at + 1)))?);
+        let number = at + 1;
+        let line = line.with_context(|| format!("read line {number}"))?;
+        match checked_object(&line, &check) {
+            Ok(value) => values.extend(value),
+            Err(reason) => return Err(Wrong(format!("line {number}: {reason}")).into()),
+        }
     }
     Ok(values)
 }
 
-/// The object in a line; none in an empty one.
-fn object<T: DeserializeOwned>(line: &[u8]) -> Result<Option<T>, String> {
-    let text = str::from_utf8(line).map_err(|error| {
-        format!(
-            "not UTF-8 from byte {} on; save the file as UTF-8",
-            error.valid_up_to() + 1
-        )
-    })?;
-    let text = text.trim_end();
+/// The object in a line, if `check` lets it pass; none in an empty line.
+fn checked_object<T: DeserializeOwned>(
+    line: &[u8],
+    check: impl Fn(&T) -> Result<(), String>,
+) -> Result<Option<T>, String> {
+    let value = parse_object(line)?;
+    if let Some(value) = &value {
+        check(value)?;
+    }
+    Ok(value)
+}
+
+fn parse_object<T: DeserializeOwned>(line: &[u8]) -> Result<Option<T>, String> {
+    let text = match str::from_utf8(line) {
+        Ok(text) => text.trim_end(),
+        Err(error) => {
+            let byte = error.valid_up_to() + 1;
+            return Err(format!(
+                "not UTF-8 from byte {byte} on; save the file as UTF-8"
+            ));
+        }
+    };
     match text.trim_start().chars().next() {
         None => return Ok(None),
         Some('\u{feff}') => {
@@ -82,12 +106,13 @@ fn object<T: DeserializeOwned>(line: &[u8]) -> Result<Option<T>, String> {
         }
         Some(_) => {}
     }
-    // The text of a line is line 1 to its parser.
-    serde_json::from_str(text).map(Some).map_err(|error| {
-        error
+    match serde_json::from_str(text) {
+        Ok(value) => Ok(Some(value)),
+        // The text of a line is line 1 to its parser.
+        Err(error) => Err(error
             .to_string()
-            .replace(" at line 1 column ", " at column ")
-    })
+            .replace(" at line 1 column ", " at column ")),
+    }
 }
 
 /// Writes one line to standard output and hands it on at once.
@@ -110,24 +135,17 @@ pub fn bar(total: u64, unit: &str) -> ProgressBar {
     }
     let template = format!("{{wide_bar}} {{pos}}/{{len}} {unit} {{msg}} {{elapsed}}, {{eta}} left");
     let bar = ProgressBar::new(total);
-    bar.set_style(
-        ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar()),
-    );
-    bar.enable_steady_tick(Duration::from_millis(500));
+    // A unit that spoils the template must not spoil the work.
+    if let Ok(style) = ProgressStyle::with_template(&template) {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(REDRAW_EVERY);
     bar
 }
 
 /// The most memory that this process has had, in MB; none where the system does not say.
 pub fn peak_memory_mb() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim()
-        .trim_end_matches(" kB")
-        .parse::<u64>()
-        .ok()
-        .map(|kilobytes| kilobytes / 1024)
+    Some(procfs::status_number("VmHWM:")? / 1024)
 }
 
 /// An error of the caller's making.
