@@ -108,6 +108,20 @@ impl Placement {
         self.device == Device::Cpu
     }
 
+    /// How to compute here.
+    pub(crate) fn tactics(self) -> Tactics {
+        Tactics {
+            adapter_kind: if self.is_cpu() {
+                Kind::Float
+            } else {
+                self.kind
+            },
+            pads_sequences: !self.is_cpu(),
+            pass_tokens: if self.is_cpu() { 1024 } else { 8192 },
+            decoded_rows: if self.is_cpu() { 64 } else { 256 },
+        }
+    }
+
     /// For records: what results may depend on, such as `cpu float32, 2 threads`.
     pub fn description(self) -> String {
         let kind = if self.kind == Kind::BFloat16 {
@@ -121,6 +135,20 @@ impl Placement {
             other => format!("{other:?} {kind}"),
         }
     }
+}
+
+/// What is done in another way on a GPU than on a CPU. Tests go a GPU's way on a CPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tactics {
+    /// The kind of an adapter's weights where they are computed beside the base.
+    pub adapter_kind: Kind,
+    /// Whether the sequences of a pass are padded, so that attention is one call.
+    pub pads_sequences: bool,
+    /// Tokens of one pass over prompts or scored sequences: enough for full speed, few enough to
+    /// keep activations small.
+    pub pass_tokens: usize,
+    /// Rows decoded together: enough for full speed. Part of what results depend on, so fixed.
+    pub decoded_rows: usize,
 }
 
 /// GPUs that this process can use.

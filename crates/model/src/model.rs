@@ -8,7 +8,7 @@ use tch::{Kind, Tensor};
 use crate::{
     chat::ChatTokenizer,
     config::Config,
-    device::Placement,
+    device::{Placement, Tactics},
     digest,
     error::{Result, guard},
     load::Checkpoint,
@@ -19,6 +19,7 @@ use crate::{
 pub struct Model {
     pub(crate) config: Config,
     pub(crate) placement: Placement,
+    pub(crate) tactics: Tactics,
     pub(crate) embedding: Tensor,
     /// The output head; the embedding itself where the two are tied.
     pub(crate) head: Tensor,
@@ -37,6 +38,10 @@ pub(crate) enum Fused {
     Out,
     GateUp,
     Down,
+}
+
+impl Fused {
+    pub(crate) const ALL: [Self; 4] = [Self::Qkv, Self::Out, Self::GateUp, Self::Down];
 }
 
 pub(crate) struct Layer {
@@ -168,6 +173,7 @@ impl Model {
             cos: cos.to_device(source.placement.device),
             sin: sin.to_device(source.placement.device),
             placement: source.placement,
+            tactics: source.placement.tactics(),
             embedding,
             head,
             config,

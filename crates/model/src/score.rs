@@ -1,10 +1,10 @@
 //! Log-probabilities of given sequences: every token under the model, without sampling anything.
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use crate::{
     error::{Error, Result, guard},
-    forward::{self, attend_each, weights::Weights},
+    forward::{self, Heads, Packed, Pass, Rotation, Weights},
     lora::Applied,
     memory,
     model::Model,
@@ -20,8 +20,6 @@ pub struct Scored {
     pub last_logits: Vec<f32>,
 }
 
-/// Tokens of one pass, unless one sequence is longer.
-const PASS_TOKENS: usize = 1024;
 /// Rows of logits in memory at once.
 const LOGIT_ROWS: i64 = 256;
 
@@ -47,7 +45,7 @@ pub fn score(
     let mut scored = Vec::with_capacity(sequences.len());
     memory::halving(
         model.placement,
-        PASS_TOKENS.min(all),
+        model.tactics.pass_tokens.min(all),
         longest.div_ceil(2),
         &mut |most| {
             guard("scoring", "use shorter sequences", || {
@@ -88,14 +86,14 @@ fn pass(weights: Weights<'_>, sequences: &[Vec<i64>]) -> Vec<Scored> {
             .flat_map(|&length| 0..length)
             .collect::<Vec<_>>(),
     );
-    let mut attend = |_layer: usize, heads: &forward::Heads| attend_each(heads, &lengths);
-    let hidden = forward::hidden_states(
+    let sequences = Packed::new(model, lengths.clone());
+    let pass = Pass {
         model,
-        &ids,
-        &positions,
-        &|layer, fused, x| weights.project(layer, fused, x),
-        &mut attend,
-    );
+        rotation: &Rotation::new(model, &positions),
+        linears: &weights,
+    };
+    let mut attend = |_: usize, heads: &Heads| sequences.attend(heads);
+    let hidden = pass.hidden_states(&ids, &mut attend);
     let mut start = 0;
     let one = |length: &i64| {
         start += length;
@@ -116,7 +114,7 @@ fn of_sequence(model: &Model, hidden: &Tensor, ids: &Tensor) -> Scored {
     };
     for first in (0..length).step_by(LOGIT_ROWS as usize) {
         let count = LOGIT_ROWS.min(length - first);
-        let logits = forward::logits(model, &hidden.narrow(0, first, count)).to_kind(Kind::Float);
+        let logits = forward::logits(model, &hidden.narrow(0, first, count));
         let judged = count.min(length - 1 - first);
         if judged > 0 {
             let next = ids.narrow(0, first + 1, judged).unsqueeze(1);

@@ -3,12 +3,12 @@
 
 mod batch;
 mod cache;
-mod decode;
 #[cfg(target_arch = "x86_64")]
 mod native;
 mod prefill;
 mod prefixes;
 mod sampling;
+mod step;
 mod writing;
 
 use std::{collections::BTreeSet, ops::ControlFlow};
@@ -18,7 +18,7 @@ use groklab_domain::candidate::Candidate;
 use crate::{
     chat::ChatTokenizer,
     error::{Error, Result, guard},
-    forward::weights::Weights,
+    forward::Weights,
     lora::Applied,
     memory,
     model::Model,
@@ -128,7 +128,7 @@ pub fn generate(
     }
     memory::halving(
         model.placement,
-        batch::WIDTH.min(request.rows.len()),
+        model.tactics.decoded_rows.min(request.rows.len()),
         1,
         &mut |most| {
             guard(DOING, FIX, || {
@@ -180,15 +180,13 @@ pub fn last_logits(
         let distinct: BTreeSet<&[i64]> = prompts.iter().map(Vec::as_slice).collect();
         let distinct: Vec<&[i64]> = distinct.into_iter().collect();
         let computed = prefill::run(Weights { model, applied }, &distinct, true, &mut || Ok(()))?;
-        let of = |prompt: &Vec<i64>| {
-            distinct
-                .binary_search(&prompt.as_slice())
-                .expect("it was put in")
-        };
-        Ok(prompts
-            .iter()
-            .map(|prompt| tensors::floats(&computed[of(prompt)].logits))
-            .collect())
+        let mut logits = Vec::with_capacity(prompts.len());
+        for prompt in prompts {
+            let found = distinct.binary_search(&prompt.as_slice());
+            let row = found.expect("it was put in") as i64;
+            logits.push(tensors::floats(&computed.logits.get(row)));
+        }
+        Ok(logits)
     })
 }
 

@@ -15,6 +15,12 @@ pub(super) struct Node {
     pub level: usize,
 }
 
+impl Node {
+    pub(super) fn tokens(&self) -> usize {
+        self.end - self.start
+    }
+}
+
 /// A shared run is computed apart only if that saves this many tokens.
 const WORTH: usize = 16;
 

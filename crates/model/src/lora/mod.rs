@@ -5,12 +5,13 @@ mod apply;
 mod modules;
 mod pattern;
 mod peft;
+mod stacked;
 mod target;
 mod writer;
 
 pub use adapter::Adapter;
 pub use apply::Applied;
-pub(crate) use apply::delta;
 pub(crate) use peft::base_name;
+pub(crate) use stacked::{Block, Stacked, blocks};
 pub use target::{LoraSpec, Target};
 pub(crate) use writer::{NamedTensor, write_safetensors};

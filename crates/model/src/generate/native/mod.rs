@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    forward::weights::Weights,
+    forward::Weights,
     lanes,
 };
 

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    forward::weights::Weights,
+    forward::Weights,
     model::{Fused, Layer},
 };
 
