@@ -4,17 +4,17 @@ use std::{ops::ControlFlow, path::PathBuf, time::Instant};
 
 use groklab_domain::seed;
 use groklab_model::{
-    Adapter, Applied, ChatTokenizer, Completion, Error, Finish, Message, Model, Placement,
-    Progress, Request, Row, Sampling, Stop, load_tokenizer, score, set_threads,
+    Adapter, Applied, ChatTokenizer, Completion, Error, Finish, Level, Message, Model, Placement,
+    Progress, Request, Row, Sampling, Stop, examine, load_tokenizer, score, set_threads,
 };
 use groklab_runtime::{
     alone::{bar, peak_memory_mb, read_lines, write_line, wrong},
-    output::complain,
+    output::{self, complain},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::config::{Generate, Score, Source};
+use crate::config::{Doctor, Generate, Score, Source};
 
 /// A line of `generate`'s input.
 #[derive(Deserialize)]
@@ -217,6 +217,17 @@ pub fn score_lines(args: &Score) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Writes what there is to compute with.
+pub fn doctor(args: &Doctor) -> anyhow::Result<()> {
+    let findings = examine(args.device, args.kind);
+    for finding in &findings {
+        output::line(finding.line())?;
+    }
+    let missing = findings.iter().any(|found| found.level == Level::Missing);
+    anyhow::ensure!(!missing, "a worker cannot start here");
+    Ok(())
+}
+
 /// The tokenizer of the model that the command line names.
 fn tokenizer(source: &Source) -> anyhow::Result<ChatTokenizer> {
     load_tokenizer(&source.model, &source.models, &source.chat.chat()?).map_err(|error| match error
@@ -239,7 +250,11 @@ impl Loaded {
             set_threads(threads.get());
         }
         let start = Instant::now();
-        let model = Model::open(&source.model, &source.models, Placement::of(source.device)?)?;
+        let model = Model::open(
+            &source.model,
+            &source.models,
+            Placement::of(source.device, source.kind)?,
+        )?;
         let adapter = source
             .adapter
             .as_ref()

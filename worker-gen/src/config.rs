@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, path::PathBuf};
 
-use groklab_model::DeviceSetting;
+use groklab_model::{DeviceSetting, KindSetting};
 use groklab_runtime::alone::EXIT_CODES;
 
 /// Samples completions from a language model, for a Groklab coordinator or alone.
@@ -31,6 +31,31 @@ pub enum Command {
          Example:\n  worker-gen score --model model.gguf --adapter out < texts.jsonl"
     ))]
     Score(Score),
+    /// Look at what there is to compute with, and what is missing for a GPU.
+    #[command(after_help = "Exit codes: 0 a worker can start here, 1 it cannot")]
+    Doctor(Doctor),
+}
+
+impl Command {
+    /// Where the command computes.
+    pub fn device(&self) -> DeviceSetting {
+        match self {
+            Self::Work(args) => args.device,
+            Self::Generate(args) => args.source.device,
+            Self::Score(args) => args.source.device,
+            Self::Doctor(args) => args.device,
+        }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Doctor {
+    /// Where to compute: auto (the first GPU where there is one), cpu, cuda or cuda:N.
+    #[arg(long, env = "GROKLAB_DEVICE", default_value_t)]
+    pub device: DeviceSetting,
+    /// Kind of numbers: auto (bfloat16 on a GPU, float32 on the CPU), float32 or bfloat16.
+    #[arg(long, env = "GROKLAB_KIND", default_value_t)]
+    pub kind: KindSetting,
 }
 
 #[derive(Debug, clap::Args)]
@@ -40,6 +65,9 @@ pub struct Work {
     /// Where to compute: auto (the first GPU where there is one), cpu, cuda or cuda:N.
     #[arg(long, env = "GROKLAB_DEVICE", default_value_t)]
     pub device: DeviceSetting,
+    /// Kind of numbers: auto (bfloat16 on a GPU, float32 on the CPU), float32 or bfloat16.
+    #[arg(long, env = "GROKLAB_KIND", default_value_t)]
+    pub kind: KindSetting,
     /// Folder in which models fetched by their hub id are kept; by default the one that other Hugging Face software uses.
     #[arg(long, env = "GROKLAB_MODELS", default_value_os_t = groklab_model::default_cache())]
     pub models: PathBuf,
@@ -62,6 +90,9 @@ pub struct Source {
     /// Where to compute: auto (the first GPU where there is one), cpu, cuda or cuda:N.
     #[arg(long, env = "GROKLAB_DEVICE", default_value_t)]
     pub device: DeviceSetting,
+    /// Kind of numbers: auto (bfloat16 on a GPU, float32 on the CPU), float32 or bfloat16.
+    #[arg(long, env = "GROKLAB_KIND", default_value_t)]
+    pub kind: KindSetting,
     /// Folder in which models fetched by their hub id are kept.
     #[arg(long, env = "GROKLAB_MODELS", default_value_os_t = groklab_model::default_cache())]
     pub models: PathBuf,

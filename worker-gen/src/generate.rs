@@ -5,25 +5,29 @@ use std::ops::ControlFlow;
 use groklab_domain::{Digest, Finish};
 use groklab_model::{
     Adapter, Applied, ChatTokenizer, Completion, Error, Model, Request, Resident, Row, Sampling,
-    Stop,
+    Stop, gpu_is_lost,
 };
 use groklab_proto::{
     convert::{self, AdapterRef, optional_field},
     v1,
 };
 use groklab_worker::{Context, Executor, Failure, Outcome, Work};
+use tokio_util::sync::CancellationToken;
 
 /// Does generate jobs with the model and the adapter of the last one kept in memory.
 pub(crate) struct Generator {
     resident: Resident,
     applied: Option<(Digest, Applied)>,
+    /// Ends this worker.
+    stop: CancellationToken,
 }
 
 impl Generator {
-    pub(crate) fn new(resident: Resident) -> Self {
+    pub(crate) fn new(resident: Resident, stop: CancellationToken) -> Self {
         Self {
             resident,
             applied: None,
+            stop,
         }
     }
 
@@ -32,7 +36,9 @@ impl Generator {
         job: &v1::GenerateJob,
         context: &Context,
     ) -> Result<v1::GenerateResult, Failure> {
-        let Self { resident, applied } = self;
+        let Self {
+            resident, applied, ..
+        } = self;
         let base = job
             .base
             .as_ref()
@@ -78,12 +84,17 @@ impl Generator {
 
 impl Executor for Generator {
     fn execute(&mut self, work: Work, context: &Context) -> Result<Outcome, Failure> {
-        match work {
+        let outcome = match work {
             Work::Generate(job) => self.generate(&job, context).map(Outcome::Generate),
             _ => Err(Failure::caller(
                 "a generation worker was given another kind of job",
             )),
+        };
+        // This job is still reported; a next one would fail for no fault of its own.
+        if gpu_is_lost() {
+            self.stop.cancel();
         }
+        outcome
     }
 }
 

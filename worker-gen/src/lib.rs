@@ -7,7 +7,7 @@ pub mod config;
 mod generate;
 
 use groklab_domain::{JobKind, WorkerId};
-use groklab_model::{Placement, Resident};
+use groklab_model::{Placement, Resident, gpu_is_lost};
 use tokio_util::sync::CancellationToken;
 
 /// Works for a coordinator until told to stop.
@@ -15,18 +15,17 @@ use tokio_util::sync::CancellationToken;
 /// # Errors
 /// Whatever keeps the worker from going on; a job's failure is reported to the coordinator instead.
 pub async fn work(args: config::Work, stop: CancellationToken) -> anyhow::Result<()> {
-    let placement = Placement::of(args.device)?;
+    let placement = Placement::of(args.device, args.kind)?;
     let who = groklab_worker::Description {
         id: WorkerId::new(),
         kind: JobKind::Generate,
         device: placement.description(),
         threads: u32::try_from(groklab_model::threads()).unwrap_or(0),
     };
-    groklab_worker::run(
-        args.worker,
-        who,
-        generate::Generator::new(Resident::new(args.models, placement)),
-        stop,
-    )
-    .await
+    let resident = Resident::new(args.models, placement);
+    let executor = generate::Generator::new(resident, stop.clone());
+    groklab_worker::run(args.worker, who, executor, stop).await?;
+    // The exit code tells whoever supervises this process to start another.
+    anyhow::ensure!(!gpu_is_lost(), "the GPU is lost to this process");
+    Ok(())
 }

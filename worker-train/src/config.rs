@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, path::PathBuf};
 
-use groklab_model::DeviceSetting;
+use groklab_model::{DeviceSetting, KindSetting};
 use groklab_runtime::alone::EXIT_CODES;
 
 /// Trains LoRA adapters, for a Groklab coordinator or alone.
@@ -27,6 +27,16 @@ pub enum Command {
     Fit(Fit),
 }
 
+impl Command {
+    /// Where the command computes.
+    pub fn device(&self) -> DeviceSetting {
+        match self {
+            Self::Work(args) => args.device,
+            Self::Fit(args) => args.device,
+        }
+    }
+}
+
 #[derive(Debug, clap::Args)]
 pub struct Work {
     #[command(flatten)]
@@ -34,6 +44,9 @@ pub struct Work {
     /// Where to compute: auto (the first GPU where there is one), cpu, cuda or cuda:N.
     #[arg(long, env = "GROKLAB_DEVICE", default_value_t)]
     pub device: DeviceSetting,
+    /// Kind of numbers: auto (bfloat16 on a GPU, float32 on the CPU), float32 or bfloat16.
+    #[arg(long, env = "GROKLAB_KIND", default_value_t)]
+    pub kind: KindSetting,
     /// Folder in which models fetched by their hub id are kept; by default the one that other Hugging Face software uses.
     #[arg(long, env = "GROKLAB_MODELS", default_value_os_t = groklab_model::default_cache())]
     pub models: PathBuf,
@@ -68,6 +81,9 @@ pub struct Fit {
     /// Where to compute: auto (the first GPU where there is one), cpu, cuda or cuda:N.
     #[arg(long, env = "GROKLAB_DEVICE", default_value_t)]
     pub device: DeviceSetting,
+    /// Kind of numbers: auto (bfloat16 on a GPU, float32 on the CPU), float32 or bfloat16.
+    #[arg(long, env = "GROKLAB_KIND", default_value_t)]
+    pub kind: KindSetting,
     /// Folder in which models fetched by their hub id are kept.
     #[arg(long, env = "GROKLAB_MODELS", default_value_os_t = groklab_model::default_cache())]
     pub models: PathBuf,

@@ -97,10 +97,14 @@ pub fn fit(args: &Fit) -> anyhow::Result<()> {
     let tokenizer = if texts { Some(tokenizer(args)?) } else { None };
     let examples = examples(lines, tokenizer.as_ref(), &args.data)?;
     let held_out = examples_of(held_out, tokenizer.as_ref(), args.held_out.as_deref())?;
-    let model = Model::open(&args.model, &args.models, Placement::of(args.device)?)?;
+    let model = Model::open(
+        &args.model,
+        &args.models,
+        Placement::of(args.device, args.kind)?,
+    )?;
     let batches = plan(&examples, &table);
     let train = &table.train;
-    let settings = settings(&table, batches.len() as u64);
+    let settings = settings(&table, batches.len() as u64, model.placement());
     let init = args
         .init_adapter
         .as_deref()
@@ -244,8 +248,13 @@ fn spec(table: &Table, init: Option<&Adapter>) -> anyhow::Result<LoraSpec> {
     })
 }
 
-fn settings(table: &Table, total_steps: u64) -> Settings {
-    let defaults = settings::of(&table.train, total_steps, table.seed);
+fn settings(table: &Table, total_steps: u64, placement: Placement) -> Settings {
+    let run = settings::Run {
+        total_steps,
+        seed: table.seed,
+        placement,
+    };
+    let defaults = settings::of(&table.train, run);
     Settings {
         betas: table
             .betas

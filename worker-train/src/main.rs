@@ -12,7 +12,10 @@ use groklab_worker_train::{
 
 fn main() -> ExitCode {
     groklab_runtime::openmp::ensure_passive_waiting();
-    match output::parse::<Cli>().command {
+    let command = output::parse::<Cli>().command;
+    // Before anything asks libtorch about devices or threads: it keeps its first answer on CUDA.
+    groklab_model::load_cuda(command.device());
+    match command {
         Command::Work(args) => process::serve("worker-train", |stop| {
             groklab_worker_train::work(args, stop)
         }),

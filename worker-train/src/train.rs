@@ -5,13 +5,14 @@ use std::ops::ControlFlow;
 use groklab_domain::{Digest, experiment, seed};
 use groklab_model::{
     Adapter, ChatTokenizer, Error, Example, LoraSpec, Model, Resident, Start, StepReport, Trainer,
-    plan_batches,
+    gpu_is_lost, plan_batches,
 };
 use groklab_proto::{
     convert::{self, AdapterRef, field, optional_field},
     v1,
 };
 use groklab_worker::{Context, Executor, Failure, Outcome, Work};
+use tokio_util::sync::CancellationToken;
 
 use crate::settings;
 
@@ -25,11 +26,13 @@ struct Line {
 /// Does train jobs with the model of the last one kept in memory.
 pub(crate) struct Fitter {
     resident: Resident,
+    /// Ends this worker.
+    stop: CancellationToken,
 }
 
 impl Fitter {
-    pub(crate) fn new(resident: Resident) -> Self {
-        Self { resident }
+    pub(crate) fn new(resident: Resident, stop: CancellationToken) -> Self {
+        Self { resident, stop }
     }
 
     fn fit(&mut self, job: &v1::TrainJob, context: &Context) -> Result<v1::TrainResult, Failure> {
@@ -98,12 +101,17 @@ impl Fitter {
 
 impl Executor for Fitter {
     fn execute(&mut self, work: Work, context: &Context) -> Result<Outcome, Failure> {
-        match work {
+        let outcome = match work {
             Work::Train(job) => self.fit(&job, context).map(Outcome::Train),
             _ => Err(Failure::caller(
                 "a training worker was given another kind of job",
             )),
+        };
+        // This job is still reported; a next one would fail for no fault of its own.
+        if gpu_is_lost() {
+            self.stop.cancel();
         }
+        outcome
     }
 }
 
@@ -140,7 +148,12 @@ fn trainer<'a>(
         .collect::<Result<_, Error>>()
         .map_err(failure)?;
     let spec = LoraSpec::plain(i64::from(table.rank), table.alpha, table.dropout, targets);
-    let settings = settings::of(table, total_steps, job.seed);
+    let run = settings::Run {
+        total_steps,
+        seed: job.seed,
+        placement: model.placement(),
+    };
+    let settings = settings::of(table, run);
     let Some(init) = &job.init else {
         return Trainer::new(model, spec, settings, Start::Fresh { seed: job.seed })
             .map_err(failure);

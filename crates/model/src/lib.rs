@@ -6,7 +6,7 @@
 //! use groklab_model::*;
 //!
 //! # fn main() -> groklab_model::Result<()> {
-//! let (model, tokenizer) = load("model.gguf", Path::new("cache"), Placement::of(DeviceSetting::Auto)?)?;
+//! let (model, tokenizer) = load("model.gguf", Path::new("cache"), Placement::of(DeviceSetting::Auto, KindSetting::Auto)?)?;
 //! let prompt_ids = tokenizer.encode_prompt("Write a Python function that adds two numbers.")?;
 //!
 //! let adapter = Adapter::open(Path::new("adapter"))?;
@@ -49,8 +49,8 @@ mod train;
 
 pub use chat::{ChatTokenizer, Message};
 pub use config::{Architecture, Config};
-pub use device::{DeviceSetting, Placement};
-pub use error::{Error, Result};
+pub use device::{DeviceSetting, Finding, KindSetting, Level, Placement, examine, load_cuda};
+pub use error::{Error, Result, gpu_is_lost};
 pub use generate::{
     Completion, Finish, Progress, Request, Row, Sampling, Stop, generate, last_logits,
 };

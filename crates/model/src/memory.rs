@@ -156,6 +156,7 @@ mod tests {
             doing: "testing",
             reason: "full".into(),
             fix: "use less",
+            on_gpu: true,
         };
         let mut tried = Vec::new();
         let mut attempt = |most: usize| {

@@ -9,8 +9,8 @@ use super::{
     Completion, Finish, Progress, Request,
     cache::{Cache, fitting_rows, whole_blocks},
     prefill::{self, Wave},
-    sampling::{self, Stream},
-    step::{Entry, Step},
+    sampling::{Choice, Drawn, Stream},
+    step::{Decoder, Entry},
     writing::Writing,
 };
 use crate::{
@@ -29,6 +29,7 @@ struct Batch<'a> {
     weights: Weights<'a>,
     request: &'a Request<'a>,
     prompts: Prompts<'a>,
+    decoder: Decoder<'a>,
     cache: Cache,
     width: usize,
     slots: Vec<Slot>,
@@ -53,6 +54,7 @@ pub(super) fn run(
         weights,
         request,
         prompts: Prompts::new(request),
+        decoder: Decoder::new(weights, request.sampling),
         cache: Cache::new(weights.model, width, capacity),
         width,
         slots: Vec::new(),
@@ -103,7 +105,9 @@ impl Batch<'_> {
             }
             let device = self.weights.model.placement.device;
             let uniforms = Tensor::from_slice(&self.uniforms(first)).to_device(device);
-            self.draw(first, &Tensor::cat(&logits, 0), &uniforms)?;
+            let logits = Tensor::cat(&logits, 0);
+            let choice = Choice::new(logits, self.request.sampling, uniforms);
+            self.append(first, choice.read())?;
         }
         Ok(())
     }
@@ -173,17 +177,15 @@ impl Batch<'_> {
                 uniform,
             });
         }
-        let step = Step::new(&entries, self.weights.model.placement.device);
-        let logits = step.run(self.weights, &mut self.cache);
+        let drawn = self.decoder.step(&mut self.cache, &entries)?;
         for slot in &mut self.slots {
             slot.length += 1;
         }
-        self.draw(0, &logits, &step.uniforms)
+        self.append(0, drawn)
     }
 
-    /// Draws a token for the slots from `first` on and retires those that are finished.
-    fn draw(&mut self, first: usize, logits: &Tensor, uniforms: &Tensor) -> Result<()> {
-        let drawn = sampling::draw(logits, self.request.sampling, uniforms);
+    /// Appends what was drawn to the slots from `first` on and retires those that are finished.
+    fn append(&mut self, first: usize, drawn: Vec<Drawn>) -> Result<()> {
         self.new_tokens += drawn.len() as u64;
         let mut finished = Vec::new();
         for (at, drawn) in drawn.into_iter().enumerate() {

@@ -8,6 +8,7 @@ use crate::{forward::Heads, memory, model::Model};
 /// Keys and values, per layer `[2, slots, kv_heads, capacity, head_dim]`.
 pub(super) struct Cache {
     layers: Vec<Tensor>,
+    slots: i64,
     key_heads: i64,
     width: i64,
 }
@@ -16,8 +17,9 @@ pub(super) struct Cache {
 const CPU_BYTES: usize = 2 << 30;
 const GPU_BYTES: usize = 4 << 30;
 
-/// A row's keys are read in whole blocks, which keeps the products of attention aligned.
-const BLOCK_KEYS: usize = 64;
+/// A row's keys are read in whole blocks: the products of attention are aligned, and steps of few
+/// different sizes can be recorded.
+const BLOCK_KEYS: usize = 128;
 
 /// How many rows of `capacity` tokens fit, at most `wanted`, at least one. On the CPU it depends on
 /// the request alone; a GPU's cache may take half of what the weights leave.
@@ -55,11 +57,10 @@ pub(super) struct Reach {
 }
 
 impl Reach {
-    /// Rows at `positions`, the greatest of which is `last`.
-    pub(super) fn new(model: &Model, positions: Tensor, last: i64) -> Self {
+    /// Rows at `positions`, all below `keys`.
+    pub(super) fn new(model: &Model, positions: Tensor, keys: i64) -> Self {
         let (placement, kv_heads) = (model.placement, model.config.kv_heads);
         let (rows, device) = (positions.size()[0], placement.device);
-        let keys = whole_blocks(last as usize + 1) as i64;
         let behind = Tensor::arange(keys, (Kind::Int64, device)).gt_tensor(&positions.unsqueeze(1));
         let mask = Tensor::zeros([rows, keys], (placement.kind, device))
             .masked_fill(&behind, f64::NEG_INFINITY)
@@ -88,9 +89,14 @@ impl Cache {
         }
         Self {
             layers,
+            slots,
             key_heads: config.kv_heads,
             width: config.head_dim,
         }
+    }
+
+    pub(super) fn slots(&self) -> usize {
+        self.slots as usize
     }
 
     /// Copies `prompts` of a wave into the slots from `first` on.

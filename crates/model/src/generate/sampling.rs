@@ -34,44 +34,74 @@ pub(super) struct Drawn {
 /// vocabulary takes longer than the rest of a step.
 const NUCLEUS_TOKENS: i64 = 1024;
 
-/// Draws one token per row of `logits [rows, vocab]` (float32), where they are, at `uniforms [rows]`
-/// (float64): only ids and their log-probabilities leave the device, in one piece.
-pub(super) fn draw(logits: &Tensor, sampling: Sampling, uniforms: &Tensor) -> Vec<Drawn> {
-    let logprobs = logits.log_softmax(-1, Kind::Float);
-    if sampling.temperature == 0.0 {
-        let picked = logits.argmax(-1, false);
-        return download(&logprobs, &picked, None).0;
-    }
-    let shares = (&logprobs / sampling.temperature).softmax(-1, Kind::Float);
-    if sampling.top_p >= 1.0 {
-        return download(&logprobs, &pick_rows(&shares, uniforms), None).0;
-    }
-    let (kept, reaches) = nucleus_rows(&shares, sampling.top_p, NUCLEUS_TOKENS);
-    let (drawn, all_reach) = download(&logprobs, &pick_rows(&kept, uniforms), Some(&reaches));
-    if all_reach {
-        return drawn;
-    }
-    // So flat a distribution is rare: then every token counts.
-    let (kept, _) = nucleus_rows(&shares, sampling.top_p, shares.size()[1]);
-    download(&logprobs, &pick_rows(&kept, uniforms), None).0
+/// A token per row, chosen on the device from logits; nothing of it has been waited for.
+pub(super) struct Choice {
+    logprobs: Tensor,
+    sampling: Sampling,
+    uniforms: Tensor,
+    /// Per row the id, its log-probability and, of a nucleus, whether enough tokens were looked at;
+    /// float64, so that one download brings them all.
+    columns: Tensor,
 }
 
-/// The `picked` ids with their log-probabilities, and whether `reaches [rows, 1]` holds everywhere.
-fn download(logprobs: &Tensor, picked: &Tensor, reaches: Option<&Tensor>) -> (Vec<Drawn>, bool) {
+impl Choice {
+    /// For rows of `logits [rows, vocab]` (float32) at `uniforms [rows]` (float64).
+    pub(super) fn new(logits: Tensor, sampling: Sampling, uniforms: Tensor) -> Self {
+        let logprobs = logits.log_softmax(-1, Kind::Float);
+        let columns = columns(&logprobs, sampling, &uniforms, NUCLEUS_TOKENS);
+        Self {
+            logprobs,
+            sampling,
+            uniforms,
+            columns,
+        }
+    }
+
+    /// What was drawn.
+    pub(super) fn read(&self) -> Vec<Drawn> {
+        read(&self.columns).unwrap_or_else(|| {
+            // So flat a distribution is rare: then every token is looked at.
+            let vocab = self.logprobs.size()[1];
+            let all = columns(&self.logprobs, self.sampling, &self.uniforms, vocab);
+            read(&all).expect("all tokens are enough")
+        })
+    }
+}
+
+/// The columns of a [`Choice`]; of a nucleus, the likeliest `tokens` are looked at.
+fn columns(logprobs: &Tensor, sampling: Sampling, uniforms: &Tensor, tokens: i64) -> Tensor {
+    let mut enough = None;
+    let picked = if sampling.temperature == 0.0 {
+        logprobs.argmax(-1, false)
+    } else {
+        let mut shares = (logprobs / sampling.temperature).softmax(-1, Kind::Float);
+        if sampling.top_p < 1.0 {
+            let (kept, reaches) = nucleus_rows(&shares, sampling.top_p, tokens);
+            (shares, enough) = (kept, Some(reaches));
+        }
+        pick_rows(&shares, uniforms)
+    };
     let ids = picked.unsqueeze(1);
     let chosen = logprobs.gather(1, &ids, false);
     let mut columns = vec![ids.to_kind(Kind::Double), chosen.to_kind(Kind::Double)];
-    columns.extend(reaches.map(|reaches| reaches.to_kind(Kind::Double)));
-    let values = doubles(&Tensor::cat(&columns, 1));
-    let (mut drawn, mut all_reach) = (Vec::new(), true);
-    for row in values.chunks_exact(columns.len()) {
+    columns.extend(enough.map(|enough| enough.to_kind(Kind::Double)));
+    Tensor::cat(&columns, 1)
+}
+
+/// None where a row's nucleus has more tokens than were looked at.
+fn read(columns: &Tensor) -> Option<Vec<Drawn>> {
+    let width = columns.size()[1] as usize;
+    let mut drawn = Vec::new();
+    for row in doubles(columns).chunks_exact(width) {
+        if row.get(2).is_some_and(|&enough| enough == 0.0) {
+            return None;
+        }
         drawn.push(Drawn {
             id: row[0] as i64,
             logprob: row[1],
         });
-        all_reach &= row.get(2).is_none_or(|&reaches| reaches == 1.0);
     }
-    (drawn, all_reach)
+    Some(drawn)
 }
 
 /// What [`pick`] does, for rows of `shares [rows, vocab]` and their `uniforms [rows]`: first the
@@ -138,7 +168,11 @@ fn nucleus_rows(shares: &Tensor, top_p: f64, tokens: i64) -> (Tensor, Tensor) {
     let total = shares.sum_dim_intlist([-1_i64].as_slice(), true, Kind::Double);
     let wanted = total * top_p;
     let kept = &sorted * (&sums - &sorted).lt_tensor(&wanted).to_kind(Kind::Float);
-    let reaches = sums.narrow(1, sums.size()[1] - 1, 1).ge_tensor(&wanted);
+    let reaches = if tokens < shares.size()[1] {
+        sums.narrow(1, tokens - 1, 1).ge_tensor(&wanted)
+    } else {
+        wanted.ones_like()
+    };
     (shares.zeros_like().scatter(-1, &order, &kept), reaches)
 }
 
@@ -321,7 +355,8 @@ mod tests {
                     top_p,
                     max_new_tokens: 1,
                 };
-                let drawn = draw(&logits, sampling, &Tensor::from_slice(&[uniform]));
+                let uniforms = Tensor::from_slice(&[uniform]);
+                let drawn = Choice::new(logits.shallow_clone(), sampling, uniforms).read();
                 let here = pick(&values, top_p, uniform) as i64;
                 // Of equally likely tokens at the edge of the nucleus, any may be in it.
                 let likely = values[drawn[0].id as usize];
