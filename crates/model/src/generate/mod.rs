@@ -195,55 +195,77 @@ mod tests {
     use super::*;
     use crate::{Placement, load, testing};
 
-    /// The libtorch engine is what a GPU runs; here it runs on the CPU.
+    fn model_and_rows(folder: &std::path::Path) -> (Model, ChatTokenizer, Vec<Row>) {
+        testing::write_tiny_model(folder, 1).unwrap();
+        let (model, tokenizer) = load(folder.to_str().unwrap(), folder, Placement::CPU).unwrap();
+        let mut rows = Vec::new();
+        for n in 0..30 {
+            let prompt = "count the letters of this ".repeat(1 + n % 4);
+            rows.push(Row {
+                prompt_ids: tokenizer.encode_prompt(&prompt).unwrap(),
+                seed: n as u64,
+                entry: Some("count".into()),
+            });
+        }
+        (model, tokenizer, rows)
+    }
+
+    fn by_libtorch(model: &Model, request: &Request<'_>) -> Vec<Completion> {
+        let weights = Weights {
+            model,
+            applied: None,
+        };
+        let mut go_on = |_: Progress| ControlFlow::Continue(());
+        tch::no_grad(|| batch::run(weights, request, 16, &mut go_on)).unwrap()
+    }
+
+    /// The libtorch engine is what a GPU runs; here it runs on the CPU, in its own way and in a GPU's.
     #[test]
     fn both_engines_write_the_same() {
         let folder = tempfile::tempdir().unwrap();
-        testing::write_tiny_model(folder.path(), 1).unwrap();
-        let (model, tokenizer) = load(
-            folder.path().to_str().unwrap(),
-            folder.path(),
-            Placement::CPU,
-        )
-        .unwrap();
-        let prompt = |n: usize| {
-            tokenizer
-                .encode_prompt(&"count the letters of this ".repeat(1 + n % 4))
-                .unwrap()
+        let (mut model, tokenizer, rows) = model_and_rows(folder.path());
+        let gpu = Placement {
+            device: tch::Device::Cuda(0),
+            ..Placement::CPU
         };
-        let rows: Vec<Row> = (0..30)
-            .map(|n| Row {
-                prompt_ids: prompt(n),
-                seed: n as u64,
-                entry: Some("count".into()),
-            })
-            .collect();
         for (temperature, top_p) in [(0.0, 1.0), (0.8, 1.0), (0.8, 0.9)] {
-            let sampling = Sampling {
-                temperature,
-                top_p,
-                max_new_tokens: 20,
-            };
             let request = Request {
                 rows: &rows,
-                sampling,
+                sampling: Sampling {
+                    temperature,
+                    top_p,
+                    max_new_tokens: 20,
+                },
                 stop: Stop::at_end_tokens(&tokenizer),
                 share_prefixes: true,
             };
             let ours =
                 generate(&model, None, &request, &mut |_| ControlFlow::Continue(())).unwrap();
-            let weights = Weights {
-                model: &model,
-                applied: None,
-            };
-            let theirs = tch::no_grad(|| {
-                batch::run(weights, &request, 16, &mut |_| ControlFlow::Continue(()))
-            })
-            .unwrap();
-            for (ours, theirs) in ours.iter().zip(&theirs) {
-                assert_eq!((&ours.ids, ours.finish), (&theirs.ids, theirs.finish));
-                assert!((ours.mean_logprob - theirs.mean_logprob).abs() < 1e-4);
+            for tactics in [Placement::CPU.tactics(), gpu.tactics()] {
+                model.tactics = tactics;
+                for (ours, theirs) in ours.iter().zip(&by_libtorch(&model, &request)) {
+                    assert_eq!((&ours.ids, ours.finish), (&theirs.ids, theirs.finish));
+                    assert!((ours.mean_logprob - theirs.mean_logprob).abs() < 1e-4);
+                }
             }
         }
+    }
+
+    #[test]
+    fn prompts_of_a_wave_are_computed_together_whatever_they_share() {
+        let folder = tempfile::tempdir().unwrap();
+        let (model, _, rows) = model_and_rows(folder.path());
+        let texts: BTreeSet<&[i64]> = rows.iter().map(|row| row.prompt_ids.as_slice()).collect();
+        let texts: Vec<&[i64]> = texts.into_iter().collect();
+        let weights = Weights {
+            model: &model,
+            applied: None,
+        };
+        let logits = |share| {
+            let wave = tch::no_grad(|| prefill::run(weights, &texts, share, &mut || Ok(())));
+            wave.unwrap().logits
+        };
+        let apart = (logits(true) - logits(false)).abs().max();
+        assert!(apart.double_value(&[]) < 1e-4);
     }
 }

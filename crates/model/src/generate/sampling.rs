@@ -34,6 +34,9 @@ pub(super) struct Drawn {
 /// vocabulary takes longer than the rest of a step.
 const NUCLEUS_TOKENS: i64 = 1024;
 
+/// Log-probabilities in bfloat16 that were computed twice are no farther apart than this.
+const SAME_LOGPROBS: f64 = 0.5;
+
 /// A token per row, chosen on the device from logits; nothing of it has been waited for.
 pub(super) struct Choice {
     logprobs: Tensor,
@@ -55,6 +58,12 @@ impl Choice {
             uniforms,
             columns,
         }
+    }
+
+    /// Whether both were chosen from the same distributions, up to rounding.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let apart = (&self.logprobs - &other.logprobs).abs().max();
+        apart.double_value(&[]) < SAME_LOGPROBS
     }
 
     /// What was drawn.

@@ -41,6 +41,17 @@ struct Recorded {
     choice: Choice,
 }
 
+impl Recorded {
+    fn replay(&self, inputs: &Tensor) -> &Choice {
+        self.inputs.shallow_clone().copy_(inputs);
+        if let Err(reason) = self.graph.replay() {
+            // As tch does for every other operation; whoever called for the work catches it.
+            panic!("{reason}");
+        }
+        &self.choice
+    }
+}
+
 /// Recorded sizes that are kept; their memory is shared, but for what they give.
 const RECORDED_SIZES: usize = 6;
 
@@ -92,15 +103,13 @@ impl<'a> Decoder<'a> {
             return None;
         };
         if self.recorded[at].1.is_none() {
-            let made = self.record(cache, inputs, size.1);
-            self.recorded[at].1 = made.map_err(graph::switch_off).ok();
+            match self.record(cache, inputs, size.1) {
+                Ok(recorded) => self.recorded[at].1 = Some(recorded),
+                Err(reason) => graph::switch_off(reason),
+            }
         }
-        let recorded = self.recorded[at].1.as_mut()?;
-        recorded.inputs.copy_(inputs);
-        match recorded.graph.replay() {
-            Ok(()) => Some(&recorded.choice),
-            Err(reason) => panic!("{reason}"),
-        }
+        let recorded = self.recorded[at].1.as_ref()?;
+        Some(recorded.replay(inputs))
     }
 
     fn record(
@@ -113,11 +122,18 @@ impl<'a> Decoder<'a> {
         let mut others = self.recorded.iter().filter_map(|(_, other)| other.as_ref());
         let other = others.next().map(|other| &other.graph);
         let (graph, choice) = Graph::record(other, || self.run(cache, &inputs, keys))?;
-        Ok(Recorded {
+        let recorded = Recorded {
             graph,
             inputs,
             choice,
-        })
+        };
+        // Tried once against the same step asked for anew, which writes the same keys again.
+        let replayed = recorded.replay(&recorded.inputs.copy());
+        if replayed.is_like(&self.run(cache, &recorded.inputs, keys)) {
+            Ok(recorded)
+        } else {
+            Err("a recorded step computed something else".into())
+        }
     }
 
     /// One upload for everything: every upload waits for the device.

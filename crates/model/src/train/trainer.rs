@@ -264,3 +264,71 @@ fn smallest_part(examples: &[Example]) -> usize {
     let longest = examples.iter().map(Example::tokens).max();
     longest.unwrap_or_default().div_ceil(2)
 }
+
+#[cfg(test)]
+mod tests {
+    use tch::{Device, Kind};
+
+    use super::*;
+    use crate::{Placement, Target, device::Tactics, testing};
+
+    fn examples() -> Vec<Example> {
+        let mut examples = Vec::new();
+        for n in 0..7_i64 {
+            examples.push(Example {
+                prompt_ids: (0..3 + n).map(|k| 5 + (k * 7 + n) % 200).collect(),
+                completion_ids: (0..2 + n % 4).map(|k| 9 + (k * 5 + n) % 200).collect(),
+            });
+        }
+        examples
+    }
+
+    /// Loss and norm of each of a few steps.
+    fn steps(model: &Model, checkpointing: bool) -> Vec<(f64, f64)> {
+        let spec = LoraSpec::plain(4, 8.0, 0.0, Target::ALL.to_vec());
+        let settings = Settings {
+            learning_rate: 1e-2,
+            checkpointing,
+            ..Settings::default()
+        };
+        let mut trainer = Trainer::new(model, spec, settings, Start::Fresh { seed: 1 }).unwrap();
+        let mut reports = Vec::new();
+        for _ in 0..4 {
+            let report = trainer.step(&examples(), &mut || ControlFlow::Continue(()));
+            let report = report.unwrap();
+            reports.push((report.loss, report.grad_norm));
+        }
+        reports
+    }
+
+    fn tactics_of_a_gpu(kind: Kind) -> Tactics {
+        let device = Device::Cuda(0);
+        Placement { device, kind }.tactics()
+    }
+
+    #[test]
+    fn a_gpus_way_of_training_gives_the_same_on_a_cpu() {
+        let folder = tempfile::tempdir().unwrap();
+        testing::write_tiny_model(folder.path(), 1).unwrap();
+        let open = |kind| {
+            let device = Device::Cpu;
+            let place = Placement { device, kind };
+            Model::open(folder.path().to_str().unwrap(), folder.path(), place).unwrap()
+        };
+        let mut model = open(Kind::Float);
+        let plain = steps(&model, false);
+        model.tactics = tactics_of_a_gpu(Kind::Float);
+        for checkpointing in [false, true] {
+            for (one, other) in plain.iter().zip(steps(&model, checkpointing)) {
+                let near = (one.0 - other.0).abs() < 1e-4 && (one.1 - other.1).abs() < 1e-3;
+                assert!(near, "{one:?} {other:?}");
+            }
+        }
+        // In bfloat16 throughout, with the parameters themselves in float32.
+        let mut model = open(Kind::BFloat16);
+        model.tactics = tactics_of_a_gpu(Kind::BFloat16);
+        for (one, other) in plain.iter().zip(steps(&model, false)) {
+            assert!((one.0 - other.0).abs() < 0.05, "{one:?} {other:?}");
+        }
+    }
+}
