@@ -115,12 +115,15 @@ pub fn generate(args: &Generate) -> anyhow::Result<()> {
     for (at, completion) in completions.into_iter().enumerate() {
         write_line(&line(&prompts[at / samples].id, at % samples, completion))?;
     }
-    loaded.summary(json!({"prompts": prompts.len(), "completions": rows.len(), "tokens": tokens, "seconds": seconds,
-                          "tokens_per_second": tokens as f64 / seconds}));
+    loaded.summary(json!({
+        "prompts": prompts.len(), "completions": rows.len(), "tokens": tokens,
+        "seconds": seconds, "tokens_per_second": tokens as f64 / seconds,
+    }));
     Ok(())
 }
 
-/// All samples of a prompt stand together. A row's seed depends on the id and the sample alone, not on the prompt's place.
+/// All samples of a prompt stand together. A row's seed depends on the id and the sample alone, not
+/// on the prompt's place.
 fn rows(
     prompts: &[Prompt],
     args: &Generate,
@@ -158,7 +161,8 @@ fn message(turn: &Turn) -> Message {
 
 fn line(id: &Value, sample: usize, completion: Completion) -> Value {
     json!({
-        "id": id, "sample": sample, "text": String::from_utf8_lossy(&completion.bytes), "tokens": completion.ids.len(),
+        "id": id, "sample": sample, "text": String::from_utf8_lossy(&completion.bytes),
+        "tokens": completion.ids.len(),
         "finish": if completion.finish == Finish::Length { "length" } else { "stop" },
         "mean_logprob": completion.mean_logprob, "token_ids": completion.ids,
     })
@@ -212,8 +216,10 @@ pub fn score_lines(args: &Score) -> anyhow::Result<()> {
         }
         write_line(&out)?;
     }
-    loaded
-        .summary(json!({"sequences": sequences.len(), "tokens": tokens, "seconds": seconds, "tokens_per_second": tokens as f64 / seconds}));
+    loaded.summary(json!({
+        "sequences": sequences.len(), "tokens": tokens, "seconds": seconds,
+        "tokens_per_second": tokens as f64 / seconds,
+    }));
     Ok(())
 }
 

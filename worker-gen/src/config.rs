@@ -68,7 +68,8 @@ pub struct Work {
     /// Kind of numbers: auto (bfloat16 on a GPU, float32 on the CPU), float32 or bfloat16.
     #[arg(long, env = "GROKLAB_KIND", default_value_t)]
     pub kind: KindSetting,
-    /// Folder in which models fetched by their hub id are kept; by default the one that other Hugging Face software uses.
+    /// Folder in which models fetched by their hub id are kept; by default the one that other
+    /// Hugging Face software uses.
     #[arg(long, env = "GROKLAB_MODELS", default_value_os_t = groklab_model::default_cache())]
     pub models: PathBuf,
 }
@@ -119,7 +120,8 @@ pub struct Generate {
     /// Go on behind end tokens until --max-new-tokens.
     #[arg(long)]
     pub ignore_eos: bool,
-    /// Compute every prompt from its first token, also what prompts have in common; for measurements.
+    /// Compute every prompt from its first token, also what prompts have in common; for
+    /// measurements.
     #[arg(long)]
     pub no_prefix_sharing: bool,
 }

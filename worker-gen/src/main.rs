@@ -1,4 +1,5 @@
-//! worker-gen: leases generate jobs and answers them with rollouts, or works on lines of standard input.
+//! worker-gen: leases generate jobs and answers them with rollouts, or works on lines of standard
+//! input.
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 

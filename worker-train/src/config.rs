@@ -47,7 +47,8 @@ pub struct Work {
     /// Kind of numbers: auto (bfloat16 on a GPU, float32 on the CPU), float32 or bfloat16.
     #[arg(long, env = "GROKLAB_KIND", default_value_t)]
     pub kind: KindSetting,
-    /// Folder in which models fetched by their hub id are kept; by default the one that other Hugging Face software uses.
+    /// Folder in which models fetched by their hub id are kept; by default the one that other
+    /// Hugging Face software uses.
     #[arg(long, env = "GROKLAB_MODELS", default_value_os_t = groklab_model::default_cache())]
     pub models: PathBuf,
 }
@@ -65,14 +66,16 @@ pub struct Fit {
     /// Where the adapter and the optimiser's state go.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Start from this adapter; with `start = "continue"` in the configuration also from its optimiser's state.
+    /// Start from this adapter; with `start = "continue"` in the configuration also from its
+    /// optimiser's state.
     #[arg(long, value_name = "DIR")]
     pub init_adapter: Option<PathBuf>,
-    /// A TOML file with the keys of an experiment's [train] and: betas, eps, steps, batch_size, micro_batch_tokens,
-    /// seed.
+    /// A TOML file with the keys of an experiment's [train] and: betas, eps, steps, batch_size,
+    /// micro_batch_tokens, seed.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Examples that are not trained on; their loss is printed before the first and behind the last step.
+    /// Examples that are not trained on; their loss is printed before the first and behind the last
+    /// step.
     #[arg(long, value_name = "FILE")]
     pub held_out: Option<PathBuf>,
     /// Threads to compute with; by default one per core.

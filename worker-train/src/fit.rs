@@ -188,8 +188,9 @@ impl Run<'_> {
 
 fn step_line(report: &StepReport, took: Duration, examples: usize) -> serde_json::Value {
     json!({
-        "step": report.step, "loss": report.loss, "grad_norm": report.grad_norm, "learning_rate": report.learning_rate,
-        "examples": examples, "tokens": report.tokens, "tokens_per_second": report.tokens as f64 / took.as_secs_f64(),
+        "step": report.step, "loss": report.loss, "grad_norm": report.grad_norm,
+        "learning_rate": report.learning_rate, "examples": examples, "tokens": report.tokens,
+        "tokens_per_second": report.tokens as f64 / took.as_secs_f64(),
         "peak_memory_mb": peak_memory_mb(),
     })
 }
@@ -225,8 +226,8 @@ fn plan(examples: &[Example], table: &Table) -> Vec<Vec<usize>> {
     batches
 }
 
-/// The shape that the configuration names; where it names none, that of the adapter to start from. How rank and alpha make a scale is that
-/// adapter's in any case.
+/// The shape that the configuration names; where it names none, that of the adapter to start from.
+/// How rank and alpha make a scale is that adapter's in any case.
 fn spec(table: &Table, init: Option<&Adapter>) -> anyhow::Result<LoraSpec> {
     let train = &table.train;
     if let Some(adapter) = init.filter(|_| !table.names_shape) {

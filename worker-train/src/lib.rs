@@ -1,4 +1,5 @@
-//! worker-train: lease, LoRA steps, publish the adapter. The training step itself is `groklab-model`'s.
+//! worker-train: lease, LoRA steps, publish the adapter. The training step itself is
+//! `groklab-model`'s.
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 

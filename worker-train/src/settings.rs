@@ -1,4 +1,5 @@
-//! What training is told: the `[train]` keys of an experiment, and what `fit --config` reads beside them.
+//! What training is told: the `[train]` keys of an experiment, and what `fit --config` reads beside
+//! them.
 
 use std::{fmt::Display, path::Path};
 

@@ -16,7 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::settings;
 
-/// One line of the training set. The completion is the ids that were sampled, never text encoded again.
+/// One line of the training set. The completion is the ids that were sampled, never text encoded
+/// again.
 #[derive(serde::Deserialize)]
 struct Line {
     prompt: String,
@@ -58,10 +59,12 @@ impl Fitter {
             table.epochs,
             seed::derive(job.seed, &[b"order"]),
         );
-        // The source as the job names it: every worker of an experiment must write the same configuration.
+        // The source as the job names it: every worker of an experiment must write the same
+        // configuration.
         let mut trainer =
             trainer(job, &table, model, batches.len() as u64, context)?.on_base(&base.source);
-        // Before the first step: an example that cannot be trained on is named by its line in the set.
+        // Before the first step: an example that cannot be trained on is named by its line in the
+        // set.
         trainer.check(&examples).map_err(|error| {
             Failure::caller(format!("training set: {}", named(error, |at| at + 1)))
         })?;
@@ -115,8 +118,8 @@ impl Executor for Fitter {
     }
 }
 
-/// The set's lines as examples. Every completion ends with the end token, also one that was stopped at its closing fence: an adapter that
-/// never saw the end would never stop.
+/// The set's lines as examples. Every completion ends with the end token, also one that was stopped
+/// at its closing fence: an adapter that never saw the end would never stop.
 fn examples(set: &[u8], tokenizer: &ChatTokenizer) -> Result<Vec<Example>, Failure> {
     let parse = |line: &[u8]| -> Result<Example, Failure> {
         let line: Line = serde_json::from_slice(line)

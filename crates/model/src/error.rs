@@ -1,4 +1,5 @@
-//! What can go wrong, one variant per operation; messages name the thing and, where there is one, the fix.
+//! What can go wrong, one variant per operation; messages name the thing and, where there is one,
+//! the fix.
 
 use std::{
     path::PathBuf,
@@ -34,7 +35,8 @@ pub enum Error {
     Config { what: String, reason: String },
     /// A field of a configuration that nobody here knows.
     #[error(
-        "{file}: `{key}` = {value} is not known here and may change what is computed; remove it if it does not"
+        "{file}: `{key}` = {value} is not known here and may change what is computed; \
+         remove it if it does not"
     )]
     UnknownField {
         file: String,
@@ -71,12 +73,14 @@ pub enum Error {
     /// A request has no sense.
     #[error("request: {0}")]
     Request(String),
-    /// One of the rows, sequences or examples of a request has no sense: empty, too long for the model, an id outside the vocabulary.
+    /// One of the rows, sequences or examples of a request has no sense: empty, too long for the
+    /// model, an id outside the vocabulary.
     #[error("row {row}: {reason}")]
     Row { row: usize, reason: String },
     /// The loss or the gradient is not a finite number.
     #[error(
-        "{what} is {value} at step {step} (examples {examples:?}); lower the learning rate or look at these examples"
+        "{what} is {value} at step {step} (examples {examples:?}); \
+         lower the learning rate or look at these examples"
     )]
     NotFinite {
         what: &'static str,
@@ -94,7 +98,8 @@ pub enum Error {
     Cancelled,
     /// The GPU that was asked for is not here.
     #[error(
-        "no CUDA device {index}: {found} can be used here (it takes a driver and libtorch's CUDA libraries); use --device cpu or auto"
+        "no CUDA device {index}: {found} can be used here \
+         (it takes a driver and libtorch's CUDA libraries); use --device cpu or auto"
     )]
     NoDevice { index: usize, found: usize },
     /// A GPU is here and cannot be used.
@@ -111,8 +116,8 @@ pub enum Error {
     },
     /// The model cannot fit; nothing of it was read.
     #[error(
-        "the model's weights take {} and work with them at least {}, {} are available here: use a smaller model, a machine with more memory, \
-         or end what else runs",
+        "the model's weights take {} and work with them at least {}, {} are available here: \
+         use a smaller model, a machine with more memory, or end what else runs",
         gigabytes(*weights), gigabytes(*needed), gigabytes(*available)
     )]
     TooBig {
@@ -126,8 +131,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the same work may succeed later or elsewhere: the cause lies in a file, a network, this
-    /// machine's memory, a GPU that others share, or libtorch.
+    /// Whether the same work may succeed later or elsewhere: the cause lies in a file, a network,
+    /// this machine's memory, a GPU that others share, or libtorch.
     pub fn retry_may_help(&self) -> bool {
         matches!(
             self,
@@ -155,8 +160,8 @@ impl Error {
 /// Set once a context of CUDA was lost.
 static GPU_IS_LOST: AtomicBool = AtomicBool::new(false);
 
-/// Whether this process can compute nothing on its GPU any more: after some errors of CUDA every later
-/// call fails as well, and only a new process gets a new context.
+/// Whether this process can compute nothing on its GPU any more: after some errors of CUDA every
+/// later call fails as well, and only a new process gets a new context.
 pub fn gpu_is_lost() -> bool {
     GPU_IS_LOST.load(Ordering::Relaxed)
 }
@@ -168,7 +173,8 @@ fn gigabytes(bytes: u64) -> String {
     format!("{:.1} GB", bytes as f64 / 1e9)
 }
 
-/// Runs tensor code, whose wrappers panic when libtorch reports an error, and turns such a panic into an [`Error`].
+/// Runs tensor code, whose wrappers panic when libtorch reports an error, and turns such a panic
+/// into an [`Error`].
 pub(crate) fn guard<T>(
     doing: &'static str,
     fix: &'static str,
@@ -195,8 +201,8 @@ pub(crate) fn guard<T>(
     })
 }
 
-/// How libtorch, CUDA, cuBLAS and cuDNN say that memory did not suffice, with spaces for underscores.
-/// cuBLAS is not initialised where there is no room for its workspace.
+/// How libtorch, CUDA, cuBLAS and cuDNN say that memory did not suffice, with spaces for
+/// underscores. cuBLAS is not initialised where there is no room for its workspace.
 const FULL_MEMORY: [&str; 6] = [
     "out of memory",
     "can't allocate memory",

@@ -33,15 +33,14 @@ pub fn score(
     sequences: &[Vec<i64>],
     done: &mut dyn FnMut(usize),
 ) -> Result<Vec<Scored>> {
-    let refused = sequences
-        .iter()
-        .enumerate()
-        .find_map(|(index, ids)| model.config.refuse(ids, 0).map(|reason| (index, reason)));
-    if let Some((index, reason)) = refused {
-        return Err(Error::Row { row: index, reason });
+    let (mut longest, mut all) = (0, 0);
+    for (row, ids) in sequences.iter().enumerate() {
+        if let Some(reason) = model.config.refuse(ids, 0) {
+            return Err(Error::Row { row, reason });
+        }
+        longest = longest.max(ids.len());
+        all += ids.len();
     }
-    let lengths = || sequences.iter().map(Vec::len);
-    let (longest, all) = (lengths().max().unwrap_or_default(), lengths().sum());
     let mut scored = Vec::with_capacity(sequences.len());
     memory::halving(
         model.placement,
@@ -79,13 +78,12 @@ fn pass(weights: Weights<'_>, sequences: &[Vec<i64>]) -> Vec<Scored> {
     let model = weights.model;
     let tensor = |values: &[i64]| Tensor::from_slice(values).to_device(model.placement.device);
     let ids = tensor(&sequences.concat());
-    let lengths: Vec<i64> = sequences.iter().map(|ids| ids.len() as i64).collect();
-    let positions = tensor(
-        &lengths
-            .iter()
-            .flat_map(|&length| 0..length)
-            .collect::<Vec<_>>(),
-    );
+    let (mut lengths, mut positions) = (Vec::new(), Vec::new());
+    for sequence in sequences {
+        lengths.push(sequence.len() as i64);
+        positions.extend(0..sequence.len() as i64);
+    }
+    let positions = tensor(&positions);
     let sequences = Packed::new(model, lengths.clone());
     let pass = Pass {
         model,
@@ -94,16 +92,16 @@ fn pass(weights: Weights<'_>, sequences: &[Vec<i64>]) -> Vec<Scored> {
     };
     let mut attend = |_: usize, heads: &Heads| sequences.attend(heads);
     let hidden = pass.hidden_states(&ids, &mut attend);
-    let mut start = 0;
-    let one = |length: &i64| {
+    let (mut scored, mut start) = (Vec::new(), 0);
+    for length in lengths {
+        let (hidden, ids) = (
+            hidden.narrow(0, start, length),
+            ids.narrow(0, start, length),
+        );
+        scored.push(of_sequence(model, &hidden, &ids));
         start += length;
-        of_sequence(
-            model,
-            &hidden.narrow(0, start - length, *length),
-            &ids.narrow(0, start - length, *length),
-        )
-    };
-    lengths.iter().map(one).collect()
+    }
+    scored
 }
 
 fn of_sequence(model: &Model, hidden: &Tensor, ids: &Tensor) -> Scored {

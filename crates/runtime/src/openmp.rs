@@ -1,6 +1,6 @@
-//! Variables that libtorch and its libraries read when they load, so that this process starts itself
-//! again with them. libgomp's threads spin by default, which makes libtorch ten times slower beside
-//! another busy process.
+//! Variables that libtorch and its libraries read when they load, so that this process starts
+//! itself again with them. libgomp's threads spin by default, which makes libtorch ten times slower
+//! beside another busy process.
 
 use std::{env, os::unix::process::CommandExt, process::Command};
 
@@ -9,12 +9,12 @@ use crate::output;
 const PASSIVE_WAITING: [(&str, &str); 2] =
     [("OMP_WAIT_POLICY", "passive"), ("GOMP_SPINCOUNT", "0")];
 
-/// On the newest GPUs libtorch would take cuDNN for attention, which makes a plan for every new length
-/// of a sequence, each for tens of milliseconds.
+/// On the newest GPUs libtorch would take cuDNN for attention, which makes a plan for every new
+/// length of a sequence, each for tens of milliseconds.
 const OTHER_ATTENTION: (&str, &str) = ("TORCH_CUDNN_SDPA_DEPRIORITIZED", "1");
 
-/// Replaces this process by itself with the variables that are not set. Call first in `main`: it keeps
-/// the process id, and nothing may run before it.
+/// Replaces this process by itself with the variables that are not set. Call first in `main`: it
+/// keeps the process id, and nothing may run before it.
 pub fn ensure_passive_waiting() {
     let missing = missing(|name| env::var_os(name).is_some());
     if missing.is_empty() {
@@ -29,7 +29,8 @@ pub fn ensure_passive_waiting() {
         .envs(missing)
         .exec();
     output::complain(format!(
-        "warning: start again with OMP_WAIT_POLICY=passive: {error}; libtorch may be slow beside other work"
+        "warning: start again with OMP_WAIT_POLICY=passive: {error}; \
+         libtorch may be slow beside other work"
     ));
 }
 

@@ -1,5 +1,5 @@
-//! Whether CUDA can be used, and if not, why. A card that is there but cannot be used is never passed
-//! over in silence: a model meant for it would run on the CPU, a hundred times slower.
+//! Whether CUDA can be used, and if not, why. A card that is there but cannot be used is never
+//! passed over in silence: a model meant for it would run on the CPU, a hundred times slower.
 
 use std::{
     path::{Path, PathBuf},
@@ -99,8 +99,8 @@ fn hides_cards() -> bool {
 /// Opens `libtorch_cuda.so` for good. The error is the linker's, which names what is missing.
 fn open(library: &Path) -> Result<(), String> {
     use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
-    // SAFETY: the library belongs to the libtorch this process is linked with; its initialisers only
-    // register kernels.
+    // SAFETY: the library belongs to the libtorch this process is linked with; its initialisers
+    // only register kernels.
     match unsafe { Library::open(Some(library), RTLD_NOW | RTLD_GLOBAL) } {
         Ok(library) => {
             std::mem::forget(library);

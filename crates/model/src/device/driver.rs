@@ -1,4 +1,5 @@
-//! What the NVIDIA driver says of a card, asked through `libcuda.so.1`, which libtorch uses as well.
+//! What the NVIDIA driver says of a card, asked through `libcuda.so.1`, which libtorch uses as
+//! well.
 
 use std::{ffi::c_void, fs, os::raw::c_char};
 
@@ -25,8 +26,8 @@ pub(super) fn card(index: usize) -> Option<Card> {
     let index = i32::try_from(index).ok()?;
     let (mut device, mut major, mut minor) = (0_i32, 0_i32, 0_i32);
     let mut name = [0_u8; NAME_BYTES];
-    // SAFETY: these functions of the driver have had these signatures since CUDA 5 and write to what
-    // they are given alone, the name at most as many bytes as they are told.
+    // SAFETY: these functions of the driver have had these signatures since CUDA 5 and write to
+    // what they are given alone, the name at most as many bytes as they are told.
     let answered = unsafe {
         let library = Library::new("libcuda.so.1").ok()?;
         let init: Symbol<Init> = library.get(b"cuInit").ok()?;

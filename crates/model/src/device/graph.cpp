@@ -35,8 +35,8 @@ bool guarded(char* error, size_t size, Work work) {
 
 extern "C" {
 
-// From here on what this thread asks of the current device is recorded, not done. The graph uses the
-// memory of `other`, if there is one: they must not run at the same time.
+// From here on what this thread asks of the current device is recorded, not done. The graph uses
+// the memory of `other`, if there is one: they must not run at the same time.
 void* groklab_graph_begin(void* other, char* error, size_t size) {
     Graph* graph = nullptr;
     bool begun = guarded(error, size, [&] {

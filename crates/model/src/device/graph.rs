@@ -1,5 +1,5 @@
-//! CUDA graphs: what is asked of a GPU, recorded once and replayed with one call. A step of decoding
-//! asks for some 500 small things, and asking takes longer than doing them.
+//! CUDA graphs: what is asked of a GPU, recorded once and replayed with one call. A step of
+//! decoding asks for some 500 small things, and asking takes longer than doing them.
 
 use std::{
     ffi::{CStr, c_char, c_void},

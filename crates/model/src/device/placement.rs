@@ -66,9 +66,9 @@ impl Placement {
         })
     }
 
-    /// The most bytes that were free on the GPU whenever this process asked; none on the CPU, or where
-    /// the driver does not say. The latest figure alone would mislead: libtorch keeps what it once had
-    /// for itself.
+    /// The most bytes that were free on the GPU whenever this process asked; none on the CPU, or
+    /// where the driver does not say. The latest figure alone would mislead: libtorch keeps what it
+    /// once had for itself.
     pub(crate) fn gpu_memory(self) -> Option<u64> {
         static MOST_FREE: Mutex<BTreeMap<usize, Option<u64>>> = Mutex::new(BTreeMap::new());
         let Device::Cuda(index) = self.device else {
@@ -105,9 +105,8 @@ impl Placement {
         }
     }
 
-    /// For records: what results may depend on, such as `cpu float32, 2 threads` or `cuda:0 bfloat16,
-    /// NVIDIA H100, driver 580.95.05, libtorch 2.13.0+cu130,
-    /// 256 rows with graphs`.
+    /// For records: what results may depend on, such as `cpu float32, 2 threads` or `cuda:0
+    /// bfloat16, NVIDIA H100, driver 580.95.05, libtorch 2.13.0+cu130, 256 rows with graphs`.
     pub fn description(self) -> String {
         let kind = if self.kind == Kind::BFloat16 {
             "bfloat16"

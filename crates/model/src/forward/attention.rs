@@ -5,8 +5,8 @@ use tch::{Kind, Tensor};
 use super::Heads;
 use crate::model::Model;
 
-/// Attention of `q [batch, heads, tokens, d]` over `k` and `v` `[batch, kv_heads, length, d]`; without
-/// a mask it is causal, and `tokens` is `length`. Gives `[batch × tokens, heads × d]`.
+/// Attention of `q [batch, heads, tokens, d]` over `k` and `v` `[batch, kv_heads, length, d]`;
+/// without a mask it is causal, and `tokens` is `length`. Gives `[batch × tokens, heads × d]`.
 pub(crate) fn attention(q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>) -> Tensor {
     let (_, heads, _, width) = q.size4().expect("queries have four dimensions");
     let out = match mask {

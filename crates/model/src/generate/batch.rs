@@ -1,5 +1,5 @@
-//! The loop over rows: admit, step, draw, retire. Slots `0..n` are always dense; a row that leaves is
-//! replaced by the last one.
+//! The loop over rows: admit, step, draw, retire. Slots `0..n` are always dense; a row that leaves
+//! is replaced by the last one.
 
 use std::{collections::HashMap, ops::ControlFlow, rc::Rc};
 
@@ -130,8 +130,8 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Puts the next rows whose prompts are of one wave into the next slots; gives the logits behind
-    /// their prompts, `[rows, vocab]`.
+    /// Puts the next rows whose prompts are of one wave into the next slots; gives the logits
+    /// behind their prompts, `[rows, vocab]`.
     fn admit(&mut self) -> Tensor {
         let first = self.slots.len();
         let (wave, _) = self.prompts.ready(self.next_row).expect("it was computed");
@@ -246,7 +246,8 @@ impl<'a> Prompts<'a> {
         self.ready.get(&self.of_row[row]).cloned()
     }
 
-    /// The prompts that rows from `from` on need next and that are not computed yet, at most `count`.
+    /// The prompts that rows from `from` on need next and that are not computed yet, at most
+    /// `count`.
     fn next_wave(&self, from: usize, count: usize) -> Vec<usize> {
         let mut wave: Vec<usize> = Vec::new();
         for &prompt in &self.of_row[from..] {

@@ -1,5 +1,6 @@
-//! Sampling completions: a fixed width of rows decoded together, finished ones leaving and waiting ones entering, prompts computed once.
-//! What a row draws depends only on its prompt, its seed and the model, up to float ties; never on when or beside whom it runs.
+//! Sampling completions: a fixed width of rows decoded together, finished ones leaving and waiting
+//! ones entering, prompts computed once. What a row draws depends only on its prompt, its seed and
+//! the model, up to float ties; never on when or beside whom it runs.
 
 mod batch;
 mod cache;
@@ -31,7 +32,8 @@ pub struct Row {
     pub prompt_ids: Vec<i64>,
     /// The row's own stream of random numbers, one per token; unused when greedy.
     pub seed: u64,
-    /// The function that the completion shall define, where its code is wanted: it ends behind that code, and its candidate is named.
+    /// The function that the completion shall define, where its code is wanted: it ends behind that
+    /// code, and its candidate is named.
     pub entry: Option<String>,
 }
 
@@ -69,7 +71,8 @@ pub struct Request<'a> {
     pub rows: &'a [Row],
     pub sampling: Sampling,
     pub stop: Stop<'a>,
-    /// Compute what prompts have in common once; without it every distinct prompt is computed from its first token.
+    /// Compute what prompts have in common once; without it every distinct prompt is computed from
+    /// its first token.
     pub share_prefixes: bool,
 }
 
@@ -107,11 +110,12 @@ pub struct Progress {
     pub new_tokens: u64,
 }
 
-/// Writes a completion for every row of `request`, in its order. `progress` is called at least once per token step and may
-/// end the work.
+/// Writes a completion for every row of `request`, in its order. `progress` is called at least once
+/// per token step and may end the work.
 ///
 /// # Errors
-/// [`Error::Request`] and [`Error::Row`] for a request without sense, [`Error::Cancelled`] when `progress` breaks, [`Error::OutOfMemory`].
+/// [`Error::Request`] and [`Error::Row`] for a request without sense, [`Error::Cancelled`] when
+/// `progress` breaks, [`Error::OutOfMemory`].
 pub fn generate(
     model: &Model,
     applied: Option<&Applied>,
@@ -169,7 +173,8 @@ fn check(model: &Model, request: &Request<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The logits behind the last token of each of `prompts`, `[prompt][vocab]`. For parity with other implementations.
+/// The logits behind the last token of each of `prompts`, `[prompt][vocab]`. For parity with other
+/// implementations.
 pub fn last_logits(
     model: &Model,
     applied: Option<&Applied>,
@@ -219,7 +224,8 @@ mod tests {
         tch::no_grad(|| batch::run(weights, request, 16, &mut go_on)).unwrap()
     }
 
-    /// The libtorch engine is what a GPU runs; here it runs on the CPU, in its own way and in a GPU's.
+    /// The libtorch engine is what a GPU runs; here it runs on the CPU, in its own way and in a
+    /// GPU's.
     #[test]
     fn both_engines_write_the_same() {
         let folder = tempfile::tempdir().unwrap();

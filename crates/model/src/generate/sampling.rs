@@ -1,4 +1,5 @@
-//! Drawing a token per row from logits: greedy, or one uniform number per row and step from the row's own stream.
+//! Drawing a token per row from logits: greedy, or one uniform number per row and step from the
+//! row's own stream.
 
 use rand_chacha::{
     ChaCha8Rng,
@@ -209,7 +210,8 @@ pub(super) fn draw_row(
     }
 }
 
-/// The token whose interval of the cumulative `shares` (probabilities up to a factor), in the order of ids, contains `uniform`.
+/// The token whose interval of the cumulative `shares` (probabilities up to a factor), in the order
+/// of ids, contains `uniform`.
 fn pick(shares: &[f32], top_p: f64, uniform: f64) -> usize {
     if top_p >= 1.0 {
         return walk(shares, uniform);
@@ -219,10 +221,12 @@ fn pick(shares: &[f32], top_p: f64, uniform: f64) -> usize {
     ids[walk(&kept, uniform)]
 }
 
-/// The smallest set of tokens whose shares reach `top_p` of all, in the order of ids; of equal ones the first.
+/// The smallest set of tokens whose shares reach `top_p` of all, in the order of ids; of equal ones
+/// the first.
 fn nucleus(shares: &[f32], top_p: f64) -> Vec<usize> {
     let total: f64 = block_sums(shares).sum();
-    // Few tokens hold nearly everything: those below a floor need not be sorted if the others suffice.
+    // Few tokens hold nearly everything: those below a floor need not be sorted if the others
+    // suffice.
     let above = |floor: f64| {
         (0..shares.len())
             .filter(|&id| f64::from(shares[id]) >= floor * total)
@@ -290,7 +294,8 @@ fn walk(shares: &[f32], uniform: f64) -> usize {
         }
         before += block_sum;
     }
-    // Rounding may leave the very end of the interval to nobody: the last token that has a share takes it.
+    // Rounding may leave the very end of the interval to nobody: the last token that has a share
+    // takes it.
     shares
         .iter()
         .rposition(|&share| share > 0.0)
@@ -396,7 +401,8 @@ mod tests {
                 .collect();
             assert_eq!(drawn, here, "{top_p}");
         }
-        // The end of the interval belongs to the last token with a share; nothing is drawn that has none.
+        // The end of the interval belongs to the last token with a share; nothing is drawn that has
+        // none.
         let shares = Tensor::from_slice(&[0.0_f32, 0.5, 0.0, 0.5, 0.0]).view([1, 5]);
         let of = |uniform: f64| integers(&picked_rows(&shares, 1.0, &[uniform]))[0];
         assert_eq!(

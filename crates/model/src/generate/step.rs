@@ -27,7 +27,8 @@ pub(super) struct Entry {
 /// The size of a step: its rows and the keys that they may see.
 type Size = (i64, i64);
 
-/// Does steps. On a GPU a step of a size that has been before is recorded, and replayed from then on.
+/// Does steps. On a GPU a step of a size that has been before is recorded, and replayed from then
+/// on.
 pub(super) struct Decoder<'a> {
     weights: Weights<'a>,
     sampling: Sampling,

@@ -1,4 +1,5 @@
-//! LoRA adapters (Hu et al. 2021) as peft writes them: which linears they touch, their files, and their use on a base.
+//! LoRA adapters (Hu et al. 2021) as peft writes them: which linears they touch, their files, and
+//! their use on a base.
 
 mod adapter;
 mod apply;

@@ -31,7 +31,8 @@ impl Block {
     }
 }
 
-/// The blocks of an adapter of shape `spec` at a fused product, those of its linears that `touches`.
+/// The blocks of an adapter of shape `spec` at a fused product, those of its linears that
+/// `touches`.
 pub(crate) fn blocks(
     config: &Config,
     spec: &LoraSpec,

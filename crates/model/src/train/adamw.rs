@@ -31,8 +31,8 @@ impl AdamW {
         }
     }
 
-    /// Moves all parameters along the flat `gradient`. Where memory runs out nothing has moved: for a
-    /// moment the parameters and moments are there twice.
+    /// Moves all parameters along the flat `gradient`. Where memory runs out nothing has moved: for
+    /// a moment the parameters and moments are there twice.
     pub(super) fn update(
         &mut self,
         parameters: &mut Parameters,

@@ -30,8 +30,8 @@ impl Predictions<'_> {
         sum
     }
 
-    /// The summed cross-entropy times `scale`, a float64 scalar on the device, and its gradient with
-    /// respect to the hidden states.
+    /// The summed cross-entropy times `scale`, a float64 scalar on the device, and its gradient
+    /// with respect to the hidden states.
     pub(super) fn loss_and_gradient(&self, scale: f64) -> (Tensor, Tensor) {
         let mut sum = Tensor::zeros([], (Kind::Double, self.hidden.device()));
         let mut gradients = Vec::new();

@@ -1,4 +1,5 @@
-//! The parts of a step: taken by lanes as they come free, summed in their order whoever finishes first.
+//! The parts of a step: taken by lanes as they come free, summed in their order whoever finishes
+//! first.
 
 use std::{
     collections::BTreeMap,

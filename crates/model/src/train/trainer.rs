@@ -47,17 +47,7 @@ impl<'a> Trainer<'a> {
         start: Start<'_>,
     ) -> Result<Self> {
         let spec = spec.checked()?;
-        let parameters = match start {
-            Start::Fresh { seed } => Parameters::fresh(model, &spec, seed),
-            Start::From { adapter, .. } => Parameters::of_adapter(model, &spec, adapter)?,
-        };
-        let optimiser = match start {
-            Start::From {
-                optimiser: Some(state),
-                ..
-            } => AdamW::from_bytes(state, &parameters)?,
-            _ => AdamW::new(&parameters),
-        };
+        let (parameters, optimiser) = guard(DOING, FIX, || begin(model, &spec, start))?;
         Ok(Self {
             model,
             spec,
@@ -70,7 +60,8 @@ impl<'a> Trainer<'a> {
     }
 
     /// Adapters made from here on say that they are for `source`, from which the model was loaded,
-    /// where peft can load it too: where it is a hub id or a Hugging Face folder, not a `.gguf` file.
+    /// where peft can load it too: where it is a hub id or a Hugging Face folder, not a `.gguf`
+    /// file.
     pub fn on_base(mut self, source: &str) -> Self {
         self.base_name = base_name(source).map(str::to_owned);
         self
@@ -250,6 +241,22 @@ impl<'a> Trainer<'a> {
         let ids = [example.prompt_ids.as_slice(), &example.completion_ids].concat();
         self.model.config.refuse(&ids, 0)
     }
+}
+
+/// What training begins with, on the model's device.
+fn begin(model: &Model, spec: &LoraSpec, start: Start<'_>) -> Result<(Parameters, AdamW)> {
+    let parameters = match start {
+        Start::Fresh { seed } => Parameters::fresh(model, spec, seed),
+        Start::From { adapter, .. } => Parameters::of_adapter(model, spec, adapter)?,
+    };
+    let optimiser = match start {
+        Start::From {
+            optimiser: Some(state),
+            ..
+        } => AdamW::from_bytes(state, &parameters)?,
+        _ => AdamW::new(&parameters),
+    };
+    Ok((parameters, optimiser))
 }
 
 fn completion_tokens(examples: &[Example]) -> usize {
