@@ -2,8 +2,9 @@
 //! the bytes suggest, and gives back what was written. `cargo test` runs it on random bytes; `make fuzz` lets coverage guide it.
 
 use groklab_domain::Value;
-use groklab_worker_verify::{
-    frame::{Flaw, Frame, Frames, Nonce},
+use groklab_worker_verify::wire::{
+    frame::{Frame, Frames, Nonce},
+    reader::Flaw,
     seen::Seen,
 };
 

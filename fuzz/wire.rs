@@ -3,7 +3,7 @@
 
 use groklab_domain::Verification;
 use groklab_proto::{
-    convert::{AdapterRef, Claim, value},
+    convert::{adapter, claim, value},
     v1,
 };
 use prost::Message;
@@ -43,7 +43,7 @@ fn any_bytes_are_a_message_or_an_error() {
 
 /// What the coordinator does with a result before it touches the database.
 fn convert(complete: &v1::CompleteRequest) {
-    if let Ok(claim) = Claim::parse(&complete.worker_id, &complete.job_id, complete.fence) {
+    if let Ok(claim) = claim(&complete.worker_id, &complete.job_id, complete.fence) {
         assert_eq!(claim.fence.0, complete.fence);
     }
     match &complete.result {
@@ -58,11 +58,11 @@ fn convert(complete: &v1::CompleteRequest) {
             }
         }
         Some(v1::complete_request::Result::Train(result)) => {
-            if let Some(Ok(adapter)) = result.adapter.as_ref().map(AdapterRef::try_from) {
+            if let Some(Ok(named)) = result.adapter.as_ref().map(adapter) {
                 assert_eq!(
-                    AdapterRef::try_from(&v1::Adapter::from(adapter))
+                    adapter(&v1::Adapter::from(named))
                         .expect("what was parsed can be parsed again"),
-                    adapter
+                    named
                 );
             }
         }

@@ -8,6 +8,8 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use tonic::{Request, Status, service::Interceptor};
 
+use crate::metrics::{Metrics, Refusal};
+
 /// Refused calls of one address that are logged per second. Guessing is hopeless at any rate that `calls` lets through.
 const LOGGED_PER_SECOND: NonZeroU32 = NonZeroU32::new(10).expect("it is not 0");
 /// Addresses whose rates are remembered before those that have been quiet are forgotten.
@@ -53,17 +55,24 @@ pub struct Access {
     certificates: bool,
     calls: DefaultKeyedRateLimiter<IpAddr>,
     logged: DefaultKeyedRateLimiter<IpAddr>,
+    metrics: Metrics,
 }
 
 impl Access {
     /// Without tokens everybody may call: for loopback alone. `certificates`: workers must show one that TLS has verified.
-    pub fn new(tokens: Option<&Tokens>, certificates: bool, calls_per_second: NonZeroU32) -> Self {
+    pub fn new(
+        tokens: Option<&Tokens>,
+        certificates: bool,
+        calls_per_second: NonZeroU32,
+        metrics: Metrics,
+    ) -> Self {
         let hash = |token: &Secret| Sha256::digest(token.reveal()).into();
         Self {
             tokens: tokens.map(|tokens| [hash(&tokens.client), hash(&tokens.worker)]),
             certificates,
             calls: RateLimiter::keyed(Quota::per_second(calls_per_second)),
             logged: RateLimiter::keyed(Quota::per_second(LOGGED_PER_SECOND)),
+            metrics,
         }
     }
 
@@ -74,41 +83,39 @@ impl Access {
             .map_or(IpAddr::from([127, 0, 0, 1]), |address| address.ip());
         self.forget_quiet_addresses();
         if self.calls.check_key(&address).is_err() {
+            self.metrics.call_refused(Refusal::Rate);
             return Err(Status::resource_exhausted(format!(
                 "too many calls from {address}: try again in a second"
             )));
         }
-        let verdict = self.known(role, request);
-        if let Err(status) = &verdict
-            && self.logged.check_key(&address).is_ok()
-        {
+        let (refusal, status) = match self.recognise(role, request) {
+            Ok(()) => return Ok(()),
+            Err(refused) => refused,
+        };
+        self.metrics.call_refused(refusal);
+        if self.logged.check_key(&address).is_ok() {
             tracing::warn!(%address, reason = status.message(), "call refused");
         }
-        verdict
+        Err(status)
     }
 
-    fn known(&self, role: Role, request: &Request<()>) -> Result<(), Status> {
-        if self.certificates
-            && role == Role::Worker
-            && request
-                .peer_certs()
-                .is_none_or(|certificates| certificates.is_empty())
-        {
-            return Err(Status::unauthenticated(
-                "no client certificate: workers of this coordinator show one, by --tls-cert and --tls-key",
-            ));
+    /// Whether the caller is who may call a service of `role`.
+    fn recognise(&self, role: Role, request: &Request<()>) -> Result<(), (Refusal, Status)> {
+        if self.certificates && role == Role::Worker && !shows_certificate(request) {
+            let status = Status::unauthenticated(
+                "no client certificate: workers of this coordinator show one, \
+                 by --tls-cert and --tls-key",
+            );
+            return Err((Refusal::Certificate, status));
         }
         let Some(tokens) = &self.tokens else {
             return Ok(());
         };
-        let header = request
-            .metadata()
-            .get("authorization")
-            .and_then(|value| value.to_str().ok());
-        let Some(token) = header.and_then(|value| value.strip_prefix("Bearer ")) else {
-            return Err(Status::unauthenticated(
+        let Some(token) = bearer_token(request) else {
+            let status = Status::unauthenticated(
                 "no token: give one by --token-file, GROKLAB_TOKEN_FILE or GROKLAB_TOKEN",
-            ));
+            );
+            return Err((Refusal::NoToken, status));
         };
         let shown: [u8; 32] = Sha256::digest(token).into();
         let is = |role: Role| bool::from(tokens[role as usize].ct_eq(&shown));
@@ -116,12 +123,14 @@ impl Access {
             (true, _) => Ok(()),
             (false, true) => {
                 let (other, needed) = (role.other().name(), role.name());
-                Err(Status::permission_denied(format!(
+                let status = Status::permission_denied(format!(
                     "this is {other} token, the call needs {needed}"
-                )))
+                ));
+                Err((Refusal::OtherRole, status))
             }
-            (false, false) => Err(Status::unauthenticated(
-                "the token is not the coordinator's",
+            (false, false) => Err((
+                Refusal::UnknownToken,
+                Status::unauthenticated("the token is not the coordinator's"),
             )),
         }
     }
@@ -133,6 +142,18 @@ impl Access {
             }
         }
     }
+}
+
+fn shows_certificate(request: &Request<()>) -> bool {
+    match request.peer_certs() {
+        Some(certificates) => !certificates.is_empty(),
+        None => false,
+    }
+}
+
+fn bearer_token(request: &Request<()>) -> Option<&str> {
+    let header = request.metadata().get("authorization")?;
+    header.to_str().ok()?.strip_prefix("Bearer ")
 }
 
 /// Stands before one service.
@@ -158,12 +179,23 @@ mod tests {
     const CLIENT: &str = "client-client-client-client-client";
     const WORKER: &str = "worker-worker-worker-worker-worker";
 
+    const MANY: NonZeroU32 = NonZeroU32::new(100).unwrap();
+
     fn access(calls: u32) -> Access {
         let tokens = Tokens {
             client: Secret::new(CLIENT),
             worker: Secret::new(WORKER),
         };
-        Access::new(Some(&tokens), false, NonZeroU32::new(calls).unwrap())
+        Access::new(
+            Some(&tokens),
+            false,
+            NonZeroU32::new(calls).unwrap(),
+            metrics(),
+        )
+    }
+
+    fn metrics() -> Metrics {
+        Metrics::new(&opentelemetry::global::meter("test"))
     }
 
     fn request(header: Option<&str>) -> Request<()> {
@@ -223,9 +255,9 @@ mod tests {
 
     #[test]
     fn without_tokens_loopback_is_open_but_a_worker_without_certificate_is_not() {
-        let open = Access::new(None, false, NonZeroU32::MIN.saturating_add(99));
+        let open = Access::new(None, false, MANY, metrics());
         assert!(open.admit(Role::Worker, &request(None)).is_ok());
-        let certified = Access::new(None, true, NonZeroU32::MIN.saturating_add(99));
+        let certified = Access::new(None, true, MANY, metrics());
         assert_eq!(
             certified
                 .admit(Role::Worker, &request(None))

@@ -3,25 +3,32 @@
 use std::{path::Path, sync::Arc};
 
 use bytes::Bytes;
-use futures::{Stream, StreamExt as _, TryStreamExt as _, stream::BoxStream};
+use futures::{Stream, StreamExt as _, TryStreamExt as _, stream, stream::BoxStream};
 use groklab_domain::Digest;
-use groklab_proto::limits::ARTIFACT_BYTES;
+use groklab_proto::limits::{ARTIFACT_BYTES, CHUNK_BYTES};
 use object_store::{
     ObjectStore, ObjectStoreExt as _, WriteMultipart, local::LocalFileSystem, path::Path as Key,
 };
 use sha2::{Digest as _, Sha256};
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    metrics::{ArtifactOperation, Metrics},
+};
+
+/// The object that tells whether the store can be reached; no artifact.
+const PROBE_KEY: &str = "probe";
 
 /// A cheap handle on the object store.
 #[derive(Debug, Clone)]
 pub struct Blobs {
     store: Arc<dyn ObjectStore>,
+    metrics: Metrics,
 }
 
 impl Blobs {
     /// Keeps blobs in a folder, which is made where it is missing.
-    pub fn in_folder(folder: &Path) -> Result<Self> {
+    pub fn in_folder(folder: &Path, metrics: Metrics) -> Result<Self> {
         let open = |folder: &Path| {
             std::fs::create_dir_all(folder)?;
             let store = LocalFileSystem::new_with_prefix(folder)?;
@@ -32,11 +39,23 @@ impl Blobs {
         })?;
         Ok(Self {
             store: Arc::new(store),
+            metrics,
         })
     }
 
-    /// Stores a stream of bytes under `digest` and returns its size. Bytes that do not have the digest are refused and leave nothing.
-    pub async fn put<S>(&self, digest: Digest, mut data: S) -> Result<u64>
+    /// Stores a stream of bytes under `digest` and returns its size. Bytes that do not have the
+    /// digest are refused and leave nothing.
+    pub async fn put<S>(&self, digest: Digest, data: S) -> Result<u64>
+    where
+        S: Stream<Item = Result<Bytes>> + Unpin,
+    {
+        let stored = self.store_checked(digest, data).await;
+        let bytes = stored.as_ref().ok().copied();
+        self.metrics.artifact_moved(ArtifactOperation::Put, bytes);
+        stored
+    }
+
+    async fn store_checked<S>(&self, digest: Digest, mut data: S) -> Result<u64>
     where
         S: Stream<Item = Result<Bytes>> + Unpin,
     {
@@ -94,6 +113,21 @@ impl Blobs {
         Ok((digest, size))
     }
 
+    /// Whether the store answers. It is asked for an object of its own, which is put there first:
+    /// a store that can be read but not written to shows at the start.
+    pub async fn probe(&self) -> Result<()> {
+        let probe = Key::from(PROBE_KEY);
+        let failed = |error| Error::internal("probe the artifact store", error);
+        match self.store.head(&probe).await {
+            Ok(_) => Ok(()),
+            Err(object_store::Error::NotFound { .. }) => {
+                let put = self.store.put(&probe, PROBE_KEY.into()).await;
+                put.map(drop).map_err(failed)
+            }
+            Err(error) => Err(failed(error)),
+        }
+    }
+
     /// Whether the blob is there.
     pub async fn holds(&self, digest: Digest) -> Result<bool> {
         match self.store.head(&key(digest)).await {
@@ -105,15 +139,22 @@ impl Blobs {
 
     /// Removes a blob; one that is not there is no error.
     pub async fn remove(&self, digest: Digest) -> Result<()> {
-        match self.store.delete(&key(digest)).await {
+        let removed = match self.store.delete(&key(digest)).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(failed("remove artifact", digest)(error)),
-        }
+        };
+        let bytes = removed.is_ok().then_some(0);
+        self.metrics
+            .artifact_moved(ArtifactOperation::Remove, bytes);
+        removed
     }
 
     /// The bytes of a blob, in pieces; `Missing` where there is none.
     pub async fn get(&self, digest: Digest) -> Result<BoxStream<'static, Result<Bytes>>> {
-        match self.store.get(&key(digest)).await {
+        let found = self.store.get(&key(digest)).await;
+        let bytes = found.as_ref().ok().map(|found| found.meta.size);
+        self.metrics.artifact_moved(ArtifactOperation::Get, bytes);
+        match found {
             Ok(found) => Ok(found
                 .into_stream()
                 .map_err(failed("read artifact", digest))
@@ -122,6 +163,21 @@ impl Blobs {
             Err(error) => Err(failed("read artifact", digest)(error)),
         }
     }
+
+    /// The bytes of a blob in pieces no larger than a chunk on the wire; an empty blob is one empty
+    /// piece.
+    pub async fn pieces(&self, digest: Digest) -> Result<BoxStream<'static, Result<Bytes>>> {
+        Ok(self.get(digest).await?.map_ok(cut).try_flatten().boxed())
+    }
+}
+
+fn cut(bytes: Bytes) -> impl Stream<Item = Result<Bytes>> {
+    let mut pieces = Vec::new();
+    for start in (0..bytes.len().max(1)).step_by(CHUNK_BYTES) {
+        let end = bytes.len().min(start + CHUNK_BYTES);
+        pieces.push(Ok(bytes.slice(start..end)));
+    }
+    stream::iter(pieces)
 }
 
 fn key(digest: Digest) -> Key {

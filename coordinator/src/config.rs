@@ -1,4 +1,5 @@
-//! The coordinator's configuration: flags over environment. The only place that reads the environment.
+//! The coordinator's configuration: flags over environment. The only place that reads the
+//! environment.
 
 use std::{
     net::SocketAddr,
@@ -9,10 +10,18 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Parser;
-use groklab_runtime::secret::{self, Secret, token};
+use groklab_runtime::{
+    admin::HealthArgs,
+    config::{Args as ProcessArgs, parse, variable},
+    secret::{self, Secret, token},
+};
 use sqlx::postgres::PgConnectOptions;
 
-use crate::{access::Tokens, database_url, serve};
+use crate::{
+    access::Tokens,
+    database_url,
+    tls::{self, Tls},
+};
 
 /// Serves experiments and workers, and keeps everything in Postgres.
 #[derive(Debug, Parser)]
@@ -20,7 +29,8 @@ use crate::{access::Tokens, database_url, serve};
     name = "coordinator",
     version,
     after_help = "Example:\n  coordinator --listen 127.0.0.1:7070 --data ./groklab-data\n\n\
-    Exit codes: 0 stopped in order · 1 could not start or go on · 2 wrong command line, or a file that it names"
+    Exit codes: 0 stopped in order · 1 could not start or go on · 2 wrong command line, or a file \
+    that it names"
 )]
 struct Flags {
     /// Address to serve on; port 0 takes a free one.
@@ -29,7 +39,8 @@ struct Flags {
     /// Folder for artifacts and, without a database URL, for a Postgres of its own.
     #[arg(long, env = "GROKLAB_DATA", default_value = "groklab-data")]
     data: PathBuf,
-    /// An existing Postgres: postgres://user:password@host/database, with ?sslmode=verify-full where a network lies between. Arguments can be seen by every user of the machine: with a
+    /// An existing Postgres: postgres://user:password@host/database, with ?sslmode=verify-full
+    /// where a network lies between. Arguments can be seen by every user of the machine: with a
     /// password, prefer --database-url-file or the environment.
     #[arg(
         long,
@@ -42,15 +53,27 @@ struct Flags {
     #[arg(long, env = "GROKLAB_DATABASE_URL_FILE")]
     database_url_file: Option<PathBuf>,
     /// How long a worker may be silent before its job can be given to another.
-    #[arg(long, env = "GROKLAB_LEASE_SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    #[arg(
+        long,
+        env = "GROKLAB_LEASE_SECONDS",
+        default_value_t = 30,
+        value_parser = clap::value_parser!(u32).range(1..=3600)
+    )]
     lease_seconds: u32,
     /// Lost leases and infrastructure failures of one job before its experiment is paused.
-    #[arg(long, env = "GROKLAB_ATTEMPTS", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(
+        long,
+        env = "GROKLAB_ATTEMPTS",
+        default_value_t = 3,
+        value_parser = clap::value_parser!(u32).range(1..=100)
+    )]
     attempts: u32,
-    /// File with the token that clients show; instead of it, GROKLAB_CLIENT_TOKEN may hold the token.
+    /// File with the token that clients show; instead of it, GROKLAB_CLIENT_TOKEN may hold the
+    /// token.
     #[arg(long, env = "GROKLAB_CLIENT_TOKEN_FILE", value_name = "FILE")]
     client_token_file: Option<PathBuf>,
-    /// File with the token that workers show; instead of it, GROKLAB_WORKER_TOKEN may hold the token.
+    /// File with the token that workers show; instead of it, GROKLAB_WORKER_TOKEN may hold the
+    /// token.
     #[arg(long, env = "GROKLAB_WORKER_TOKEN_FILE", value_name = "FILE")]
     worker_token_file: Option<PathBuf>,
     /// Certificate chain (PEM): serve with TLS.
@@ -83,9 +106,20 @@ struct Flags {
     /// Where to write the address, as http://HOST:PORT, once it is served.
     #[arg(long, env = "GROKLAB_ADDRESS_FILE")]
     address_file: Option<PathBuf>,
+    #[command(flatten)]
+    process: ProcessArgs,
     /// Show the configuration, secrets redacted, and end.
     #[arg(long)]
     print_config: bool,
+    #[command(subcommand)]
+    command: Option<Subcommand>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Subcommand {
+    /// Ask a running coordinator on this machine whether it can do its duty.
+    #[command(after_help = "Example:\n  coordinator health --admin-listen 127.0.0.1:9090")]
+    Health(HealthArgs),
 }
 
 /// What a coordinator runs with.
@@ -105,15 +139,7 @@ pub struct Config {
     pub tls: Option<Tls>,
     /// Calls that one address may make per second.
     pub calls_per_second: NonZeroU32,
-}
-
-/// The files of TLS, all PEM.
-#[derive(Debug, Clone)]
-pub struct Tls {
-    pub cert: PathBuf,
-    pub key: PathBuf,
-    /// Workers must show a certificate that it signed.
-    pub client_ca: Option<PathBuf>,
+    pub process: ProcessArgs,
 }
 
 /// What the command line asks for.
@@ -121,12 +147,17 @@ pub enum Command {
     Run(Box<Config>),
     /// Show this text and end.
     Print(String),
+    /// Ask a running coordinator how it is.
+    Health(HealthArgs),
 }
 
 impl Config {
     /// Reads flags and environment; ends the process where clap says so (`--help`, bad flags).
     pub fn from_args() -> anyhow::Result<Command> {
-        let flags: Flags = groklab_runtime::output::parse();
+        let mut flags: Flags = parse();
+        if let Some(Subcommand::Health(health)) = flags.command.take() {
+            return Ok(Command::Health(health));
+        }
         let print = flags.print_config;
         let config = Self::try_from(flags)?;
         Ok(if print {
@@ -140,16 +171,18 @@ impl Config {
     pub fn check(&self) -> anyhow::Result<()> {
         ensure!(
             self.listen.ip().is_loopback() || self.tokens.is_some(),
-            "refusing to listen on {} without tokens: others can reach it. Make two with `openssl rand -hex 32` and give them by \
-             --client-token-file and --worker-token-file (or GROKLAB_CLIENT_TOKEN and GROKLAB_WORKER_TOKEN), or listen on 127.0.0.1",
+            "refusing to listen on {} without tokens: others can reach it. Make two with \
+             `openssl rand -hex 32` and give them by --client-token-file and --worker-token-file \
+             (or GROKLAB_CLIENT_TOKEN and GROKLAB_WORKER_TOKEN), or listen on 127.0.0.1",
             self.listen
         );
         self.database()?;
-        serve::server(self.tls.as_ref())?;
+        tls::server(self.tls.as_ref())?;
         Ok(())
     }
 
-    /// The database's parts where one is named. Errors show nothing of the URL: it may hold a password.
+    /// The database's parts where one is named. Errors show nothing of the URL: it may hold a
+    /// password.
     pub fn database(&self) -> anyhow::Result<Option<PgConnectOptions>> {
         let Some(url) = &self.database_url else {
             return Ok(None);
@@ -160,31 +193,52 @@ impl Config {
     }
 
     fn describe(&self) -> String {
-        let path = |path: Option<&PathBuf>| {
-            path.map_or_else(|| "none".to_owned(), |path| path.display().to_string())
+        let tls = self.tls.as_ref();
+        let tokens = match self.tokens {
+            Some(_) => "client (redacted), worker (redacted)",
+            None => "none (loopback only)",
         };
-        format!(
-            "listen = {}\ndata = {}\ndatabase_url = {}\nlease_seconds = {}\nattempts = {}\naddress_file = {}\ntokens = {}\n\
-             tls_cert = {}\ntls_client_ca = {}\ncalls_per_second = {}",
-            self.listen,
-            self.data.display(),
-            self.database_url.as_ref().map_or_else(
-                || "none (a Postgres of its own)".to_owned(),
-                ToString::to_string
+        let lines = [
+            ("listen", self.listen.to_string()),
+            ("data", self.data.display().to_string()),
+            (
+                "database_url",
+                shown(self.database_url.as_ref(), "none (a Postgres of its own)"),
             ),
-            self.lease.as_secs(),
-            self.attempts,
-            path(self.address_file.as_ref()),
-            if self.tokens.is_some() {
-                "client (redacted), worker (redacted)"
-            } else {
-                "none (loopback only)"
-            },
-            path(self.tls.as_ref().map(|tls| &tls.cert)),
-            path(self.tls.as_ref().and_then(|tls| tls.client_ca.as_ref())),
-            self.calls_per_second,
-        )
+            ("lease_seconds", self.lease.as_secs().to_string()),
+            ("attempts", self.attempts.to_string()),
+            ("address_file", shown_path(self.address_file.as_deref())),
+            ("tokens", tokens.to_owned()),
+            ("tls_cert", shown_path(tls.map(|tls| &*tls.cert))),
+            (
+                "tls_client_ca",
+                shown_path(tls.and_then(|tls| tls.client_ca.as_deref())),
+            ),
+            ("calls_per_second", self.calls_per_second.to_string()),
+            (
+                "admin_listen",
+                shown(self.process.admin_listen, "none (not served)"),
+            ),
+            (
+                "runtime_threads",
+                shown(self.process.runtime_threads, "one per core"),
+            ),
+        ];
+        let lines = lines.map(|(name, value)| format!("{name} = {value}"));
+        lines.join("\n")
     }
+}
+
+/// A value, or what stands for none.
+fn shown(value: Option<impl ToString>, none: &str) -> String {
+    match value {
+        Some(value) => value.to_string(),
+        None => none.to_owned(),
+    }
+}
+
+fn shown_path(path: Option<&Path>) -> String {
+    shown(path.map(Path::display), "none")
 }
 
 impl TryFrom<Flags> for Config {
@@ -201,8 +255,8 @@ impl TryFrom<Flags> for Config {
             attempts: flags.attempts,
             address_file: flags.address_file,
             tokens: tokens(
-                flags.client_token_file.as_ref(),
-                flags.worker_token_file.as_ref(),
+                flags.client_token_file.as_deref(),
+                flags.worker_token_file.as_deref(),
             )?,
             tls: flags.tls_cert.zip(flags.tls_key).map(|(cert, key)| Tls {
                 cert,
@@ -210,6 +264,7 @@ impl TryFrom<Flags> for Config {
                 client_ca: flags.tls_client_ca,
             }),
             calls_per_second: flags.calls_per_second,
+            process: flags.process,
         };
         config.check()?;
         Ok(config)
@@ -222,7 +277,8 @@ fn url_from_file(path: &Path) -> anyhow::Result<Secret> {
     let text = std::fs::read_to_string(path);
     ensure!(
         text.is_ok() || !secret::may_be_url(&name),
-        "--database-url-file (or GROKLAB_DATABASE_URL_FILE) names no file: is it the URL itself? That goes to --database-url"
+        "--database-url-file (or GROKLAB_DATABASE_URL_FILE) names no file: is it the URL itself? \
+         That goes to --database-url"
     );
     let text = text.with_context(|| format!("read database URL from `{name}`"))?;
     ensure!(
@@ -233,24 +289,27 @@ fn url_from_file(path: &Path) -> anyhow::Result<Secret> {
 }
 
 /// Both tokens or none.
-fn tokens(client: Option<&PathBuf>, worker: Option<&PathBuf>) -> anyhow::Result<Option<Tokens>> {
+fn tokens(client: Option<&Path>, worker: Option<&Path>) -> anyhow::Result<Option<Tokens>> {
     match (
-        token(client, "GROKLAB_CLIENT_TOKEN")?,
-        token(worker, "GROKLAB_WORKER_TOKEN")?,
+        token(client, &variable("GROKLAB_CLIENT_TOKEN"))?,
+        token(worker, &variable("GROKLAB_WORKER_TOKEN"))?,
     ) {
         (None, None) => Ok(None),
         (Some(client), Some(worker)) => {
             ensure!(
                 client != worker,
-                "the clients' token and the workers' are the same: a worker could submit and read experiments"
+                "the clients' token and the workers' are the same: a worker could submit and read \
+                 experiments"
             );
             Ok(Some(Tokens { client, worker }))
         }
         (Some(_), None) => bail!(
-            "there is a token for clients but none for workers: give --worker-token-file or GROKLAB_WORKER_TOKEN"
+            "there is a token for clients but none for workers: give --worker-token-file or \
+             GROKLAB_WORKER_TOKEN"
         ),
         (None, Some(_)) => bail!(
-            "there is a token for workers but none for clients: give --client-token-file or GROKLAB_CLIENT_TOKEN"
+            "there is a token for workers but none for clients: give --client-token-file or \
+             GROKLAB_CLIENT_TOKEN"
         ),
     }
 }

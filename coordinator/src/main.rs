@@ -4,18 +4,34 @@
 
 use std::process::ExitCode;
 
-use groklab_coordinator::{Command, Config};
-use groklab_runtime::{alone, output};
+use groklab_coordinator::{Command, Config, QueueFace};
+use groklab_runtime::{
+    offline, output,
+    process::{Service, USAGE},
+};
+
+const NAME: &str = "coordinator";
 
 fn main() -> ExitCode {
     match Config::from_args() {
-        Ok(Command::Run(config)) => groklab_runtime::process::serve("coordinator", |stop| {
-            groklab_coordinator::run(*config, stop)
-        }),
-        Ok(Command::Print(text)) => alone::run("coordinator", || Ok(output::line(text)?)),
+        Ok(Command::Run(config)) => serve(*config),
+        Ok(Command::Print(text)) => offline::run(NAME, || Ok(output::line(text)?)),
+        Ok(Command::Health(health)) => health.run(NAME),
         Err(error) => {
-            output::complain(format!("coordinator: error: {error:#}"));
-            ExitCode::from(groklab_runtime::process::USAGE)
+            output::complain(format!("{NAME}: error: {error:#}"));
+            ExitCode::from(USAGE)
         }
     }
+}
+
+fn serve(config: Config) -> ExitCode {
+    let queue = QueueFace::default();
+    let service = Service {
+        name: NAME,
+        args: config.process.clone(),
+        // It does nothing but wait for the network and the database: a thread for every core.
+        runtime_threads: None,
+        routes: queue.routes(),
+    };
+    service.run(|process| groklab_coordinator::run(config, process, queue))
 }

@@ -1,15 +1,16 @@
-//! Nudges: they shorten a wait and carry nothing. Whoever misses one looks again by its own clock.
+//! Nudges: they shorten a wait and carry nothing. A loop that misses one looks again by its own clock, so nothing depends on them; a nudge that
+//! said what has changed would split every loop into a path that trusts it and one that cannot.
 
 use std::sync::Arc;
 
-use groklab_domain::JobKind;
+use groklab_domain::{JobKind, job::PerKind};
 use tokio::sync::{Notify, futures::Notified, watch};
 
 /// A cheap handle that tells loops of this process to look again.
 #[derive(Debug, Clone)]
 pub struct Nudge {
     /// One per kind of job: a new job wakes one who waits for its kind, not all.
-    work: Arc<[Notify; 3]>,
+    work: Arc<PerKind<Notify>>,
     state: watch::Sender<u64>,
 }
 
@@ -25,7 +26,7 @@ impl Default for Nudge {
 impl Nudge {
     /// There is one new job of this kind.
     pub fn work(&self, kind: JobKind) {
-        self.work[kind as usize].notify_one();
+        self.work.get(kind).notify_one();
     }
 
     /// Something stored has changed: the scheduler and those who watch should look.
@@ -35,13 +36,15 @@ impl Nudge {
 
     /// Anything may have changed.
     pub fn all(&self) {
-        self.work.iter().for_each(Notify::notify_waiters);
+        for (_, notify) in self.work.iter() {
+            notify.notify_waiters();
+        }
         self.state();
     }
 
     /// Must be made before looking, so that no nudge in between is missed.
     pub fn on_work(&self, kind: JobKind) -> Notified<'_> {
-        self.work[kind as usize].notified()
+        self.work.get(kind).notified()
     }
 
     pub fn on_state(&self) -> watch::Receiver<u64> {

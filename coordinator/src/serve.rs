@@ -1,4 +1,5 @@
-//! Boot order and its reverse: data folder, Postgres, schema, loops, services; then refuse calls, end loops, stop Postgres.
+//! Boot order and its reverse: data folder, Postgres, schema, loops, services; then refuse calls,
+//! end loops, stop Postgres.
 
 use std::{
     fs::File,
@@ -9,50 +10,39 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use groklab_proto::{
-    limits::MESSAGE_BYTES,
-    v1::{
-        artifacts_server::ArtifactsServer, experiments_server::ExperimentsServer,
-        workers_server::WorkersServer,
-    },
-};
 use groklab_runtime::{
+    admin::Health,
+    metrics::METER,
+    process::Process,
     tasks::{Group, OnFailure},
-    trace,
 };
 use sqlx::postgres::PgConnectOptions;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tonic::{
-    metadata::MetadataMap,
-    service::interceptor::InterceptedService,
-    transport::{Certificate, Identity, Server, ServerTlsConfig, server::TcpIncoming},
-};
 
 use crate::{
-    access::{Access, Guard, Role},
+    access::Access,
     blobs::Blobs,
-    config::{Config, Tls},
-    connections, database_url,
+    config::Config,
+    database_url,
+    http::QueueFace,
+    metrics::{self, Metrics, Observed},
     nudge::Nudge,
+    observe::{Dependencies, Observer},
+    port::Port,
     postgres,
     scheduler::{self, Scheduler},
-    service::{Service, Shared},
+    service::{Resources, Service},
     store::Store,
+    tls,
 };
 
 /// How long calls and loops have to end once the coordinator is told to stop.
-const GRACE: Duration = Duration::from_secs(10);
-const KEEPALIVE: Duration = Duration::from_secs(20);
-const CONNECTION_AGE: Duration = Duration::from_secs(30 * 60);
-/// How long a connection may take to agree on TLS.
-const HANDSHAKE: Duration = Duration::from_secs(10);
-/// Calls at once on one connection; a worker has one or two.
-const STREAMS: u32 = 1024;
-const HEADER_BYTES: u32 = 16 << 10;
+const STOP_GRACE: Duration = Duration::from_secs(10);
 
-/// Serves until `stop` is cancelled, then stops in order. Fails if it cannot start, or if a part it cannot do without ends.
-pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
+/// Serves until the process is to stop, then stops in order. Fails if it cannot start, or if a part
+/// it cannot do without ends. `queue` is what the admin address answers from once there is a store.
+pub async fn run(config: Config, process: Process, queue: QueueFace) -> anyhow::Result<()> {
     config.check()?;
     std::fs::create_dir_all(&config.data).with_context(|| {
         format!(
@@ -62,18 +52,23 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     })?;
     // First what may be refused at once: Postgres takes seconds to start.
     let listener = TcpListener::bind(config.listen).await.with_context(|| {
-        format!("listen on {}: if another program serves there, end it or choose another port with --listen", config.listen)
+        format!(
+            "listen on {}: if another program serves there, end it or choose another port with \
+             --listen",
+            config.listen
+        )
     })?;
     match config.database()? {
-        Some(options) => serve(&config, listener, options, stop).await,
-        None => run_with_own_postgres(&config, listener, stop).await,
+        Some(options) => serve(&config, listener, options, process, queue).await,
+        None => run_with_own_postgres(&config, listener, process, queue).await,
     }
 }
 
 async fn run_with_own_postgres(
     config: &Config,
     listener: TcpListener,
-    stop: CancellationToken,
+    process: Process,
+    queue: QueueFace,
 ) -> anyhow::Result<()> {
     let _lock = lock(&config.data)?;
     let layout = postgres::Layout::prepare(&config.data).context("prepare Postgres")?;
@@ -85,7 +80,7 @@ async fn run_with_own_postgres(
     let last = CancellationToken::new();
     let supervisor = server.supervise(last.clone());
     let service = async {
-        let outcome = serve(config, listener, options, stop).await;
+        let outcome = serve(config, listener, options, process, queue).await;
         last.cancel();
         outcome
     };
@@ -113,162 +108,126 @@ async fn serve(
     config: &Config,
     listener: TcpListener,
     options: PgConnectOptions,
-    stop: CancellationToken,
+    process: Process,
+    queue: QueueFace,
 ) -> anyhow::Result<()> {
     let place = database_url::place(&options);
     let store = Store::open(options)
         .await
         .with_context(|| format!("open the database {place}"))?;
-    let blobs = Blobs::in_folder(&config.data.join("artifacts"))?;
-    let nudge = Nudge::default();
     let address = listener
         .local_addr()
         .context("find the address that is served")?;
-    let server = server(config.tls.as_ref())?;
-    let certificates = config
-        .tls
-        .as_ref()
-        .is_some_and(|tls| tls.client_ca.is_some());
-    let access = Arc::new(Access::new(
-        config.tokens.as_ref(),
-        certificates,
-        config.calls_per_second,
-    ));
-    if config.tls.is_none() && !address.ip().is_loopback() {
-        tracing::warn!(%address, "tokens and results cross the network in plain text: give --tls-cert and --tls-key, or keep the network private");
-    }
-
-    let mut group = Group::new(stop.child_token());
-    let scheduler = Scheduler {
+    let metrics = Metrics::new(&opentelemetry::global::meter(METER));
+    let resources = Resources {
         store: store.clone(),
-        blobs: blobs.clone(),
-        nudge: nudge.clone(),
-        attempts: config.attempts,
+        blobs: Blobs::in_folder(&config.data.join("artifacts"), metrics.clone())?,
+        nudge: Nudge::default(),
         lease: config.lease,
+        attempts: config.attempts,
+        metrics,
     };
-    group.spawn(
-        "scheduler",
-        OnFailure::Stop,
-        scheduler.clone().run(group.stop()),
-    );
-    group.spawn(
-        "sweep",
-        OnFailure::Stop,
-        scheduler.clone().sweep(group.stop()),
-    );
-    group.spawn("collect", OnFailure::Log, scheduler.collect(group.stop()));
-    group.spawn(
-        "listen",
-        OnFailure::Stop,
-        scheduler::listen(store.clone(), nudge.clone(), group.stop()),
-    );
-    let service = Arc::new(Service::start(
-        store.clone(),
-        blobs,
-        nudge,
-        config.lease,
-        config.attempts,
-        &mut group,
-    ));
-    group.spawn(
-        "grpc",
-        OnFailure::Stop,
-        grpc(server, service, access, listener, group.stop()),
-    );
-
-    if let Some(path) = &config.address_file {
-        write_address(
-            path,
-            if config.tls.is_some() {
-                "https"
-            } else {
-                "http"
-            },
-            address,
-        )?;
-    }
-    tracing::info!(%address, data = %config.data.display(), "serving");
-    let outcome = group.finish(GRACE).await;
-    if let Some(path) = &config.address_file
-        && let Err(error) = std::fs::remove_file(path)
+    let port = Port {
+        server: tls::server(config.tls.as_ref())?,
+        access: Arc::new(access(config, &resources.metrics)),
+        listener,
+        metrics: resources.metrics.clone(),
+        health: process.health.clone(),
+    };
+    let mut group = Group::new(process.stop.child_token());
+    spawn_observer(&mut group, &resources, &process.health);
+    queue.answer_from(store.clone());
+    spawn_loops(&mut group, &resources);
+    let service = Arc::new(Service::start(resources, &mut group));
+    group.spawn("grpc", OnFailure::Stop, port.serve(service, group.stop()));
+    announce(config, address)?;
+    let outcome = group.finish(STOP_GRACE).await;
+    withdraw(config);
+    if tokio::time::timeout(STOP_GRACE, store.close())
+        .await
+        .is_err()
     {
-        tracing::debug!(%error, "remove the address file");
-    }
-    if tokio::time::timeout(GRACE, store.close()).await.is_err() {
         tracing::warn!("database connections did not close in time");
     }
     tracing::info!("stopped");
     outcome
 }
 
-/// A server with its limits, and with TLS where that is asked for.
-pub fn server(tls: Option<&Tls>) -> anyhow::Result<Server> {
-    let server = Server::builder()
-        .http2_keepalive_interval(Some(KEEPALIVE))
-        .http2_keepalive_timeout(Some(KEEPALIVE))
-        .max_connection_age(CONNECTION_AGE)
-        .max_concurrent_streams(STREAMS)
-        .http2_max_header_list_size(HEADER_BYTES);
-    let Some(tls) = tls else { return Ok(server) };
-    let read =
-        |path: &Path| std::fs::read(path).with_context(|| format!("read `{}`", path.display()));
-    let identity = Identity::from_pem(read(&tls.cert)?, read(&tls.key)?);
-    let mut settings = ServerTlsConfig::new().identity(identity).timeout(HANDSHAKE);
-    if let Some(path) = &tls.client_ca {
-        // Clients need none: the guard of the workers' services asks for it.
-        settings = settings
-            .client_ca_root(Certificate::from_pem(read(path)?))
-            .client_auth_optional(true);
-    }
-    let names = format!(
-        "prepare TLS from `{}` and `{}`: are both in PEM form, and is it the certificate's key?",
-        tls.cert.display(),
-        tls.key.display()
-    );
-    server.tls_config(settings).context(names)
+fn access(config: &Config, metrics: &Metrics) -> Access {
+    let tls = config.tls.as_ref();
+    let asks_for_certificates = tls.is_some_and(|tls| tls.client_ca.is_some());
+    Access::new(
+        config.tokens.as_ref(),
+        asks_for_certificates,
+        config.calls_per_second,
+        metrics.clone(),
+    )
 }
 
-async fn grpc(
-    server: Server,
-    service: Arc<Service>,
-    access: Arc<Access>,
-    listener: TcpListener,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
-    let experiments = ExperimentsServer::new(Shared(service.clone()));
-    let workers = WorkersServer::from_arc(service.clone());
-    let artifacts = ArtifactsServer::from_arc(service);
-    let experiments = experiments
-        .max_decoding_message_size(MESSAGE_BYTES)
-        .max_encoding_message_size(MESSAGE_BYTES);
-    let workers = workers
-        .max_decoding_message_size(MESSAGE_BYTES)
-        .max_encoding_message_size(MESSAGE_BYTES);
-    let artifacts = artifacts
-        .max_decoding_message_size(MESSAGE_BYTES)
-        .max_encoding_message_size(MESSAGE_BYTES);
-    let guard = |role| Guard {
-        access: access.clone(),
-        role,
+/// Looks after readiness and metrics.
+fn spawn_observer(group: &mut Group, resources: &Resources, health: &Health) {
+    let observer = Observer {
+        store: resources.store.clone(),
+        blobs: resources.blobs.clone(),
+        lease: resources.lease,
+        dependencies: Dependencies::default(),
+        observed: Observed::default(),
     };
-    server
-        .trace_fn(|request| {
-            let span = tracing::info_span!("call", rpc.method = request.uri().path());
-            trace::adopt(&span, &MetadataMap::from_headers(request.headers().clone()));
-            span
-        })
-        .add_service(InterceptedService::new(experiments, guard(Role::Client)))
-        .add_service(InterceptedService::new(workers, guard(Role::Worker)))
-        .add_service(InterceptedService::new(artifacts, guard(Role::Worker)))
-        .serve_with_incoming_shutdown(
-            connections::limited(
-                TcpIncoming::from(listener).with_nodelay(Some(true)),
-                connections::most()?,
-            ),
-            stop.cancelled_owned(),
-        )
-        .await
-        .context("serve gRPC")
+    let meter = opentelemetry::global::meter(METER);
+    metrics::observe(&meter, &observer.observed, &observer.store);
+    health.depends_on(observer.dependencies.clone());
+    group.spawn("observe", OnFailure::Log, observer.run(group.stop()));
+}
+
+/// The loops that carry experiments through.
+fn spawn_loops(group: &mut Group, resources: &Resources) {
+    let scheduler = Scheduler {
+        store: resources.store.clone(),
+        blobs: resources.blobs.clone(),
+        nudge: resources.nudge.clone(),
+        attempts: resources.attempts,
+        lease: resources.lease,
+        metrics: resources.metrics.clone(),
+    };
+    let reconcile = scheduler.clone().run(group.stop());
+    group.spawn("scheduler", OnFailure::Stop, reconcile);
+    let sweep = scheduler.clone().sweep(group.stop());
+    group.spawn("sweep", OnFailure::Stop, sweep);
+    // Without it the store grows, and nothing else suffers.
+    group.spawn("collect", OnFailure::Log, scheduler.collect(group.stop()));
+    let (store, nudge) = (resources.store.clone(), resources.nudge.clone());
+    let listen = scheduler::listen(store, nudge, group.stop());
+    group.spawn("listen", OnFailure::Stop, listen);
+}
+
+/// Says where it serves, to people and to programs on this machine.
+fn announce(config: &Config, address: SocketAddr) -> anyhow::Result<()> {
+    if config.tls.is_none() && !address.ip().is_loopback() {
+        tracing::warn!(
+            %address,
+            "tokens and results cross the network in plain text: give --tls-cert and --tls-key, \
+             or keep the network private"
+        );
+    }
+    if let Some(path) = &config.address_file {
+        let scheme = if config.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        write_address(path, scheme, address)?;
+    }
+    tracing::info!(%address, data = %config.data.display(), "serving");
+    Ok(())
+}
+
+/// Takes back what [`announce`] wrote, so that nobody looks for a coordinator that has gone.
+fn withdraw(config: &Config) {
+    if let Some(path) = &config.address_file
+        && let Err(error) = std::fs::remove_file(path)
+    {
+        tracing::debug!(%error, "remove the address file");
+    }
 }
 
 /// Writes the address where others on this machine look for it, all at once.

@@ -2,16 +2,30 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{
+    Args, Parser, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use clap_complete::Shell;
-use groklab_runtime::secret::Secret;
+use groklab_domain::{ExperimentState, Purpose, Split, Verdict, records::Level};
+use groklab_runtime::{connect, secret::Secret};
 
-const EXIT_CODES: &str = "Exit codes: 0 done, or nobody reads on (as with `| head`) · 1 other failure, also where standard output is full or closed · 2 wrong command line or file · 3 not found · 4 coordinator unreachable · \
-5 the experiment failed, was cancelled or is paused · 6 no or a wrong token · 130 interrupted";
+const EXIT_CODES: &str = "Exit codes: 0 done, or nobody reads on (as with `| head`) · \
+    1 other failure, also where standard output is full or closed · \
+    2 wrong command line or file · 3 not found · 4 coordinator unreachable · \
+    5 the experiment failed, was cancelled or is paused · 6 no or a wrong token · \
+    130 interrupted";
 
-/// Can a small code model improve itself on problems whose answers can be checked? Submit an experiment and see.
+/// Can a small code model improve itself on problems whose answers can be checked? Submit an
+/// experiment and see.
 #[derive(Debug, Parser)]
-#[command(name = "grokctl", version, after_help = EXIT_CODES, propagate_version = true, max_term_width = 110)]
+#[command(
+    name = "grokctl",
+    version,
+    after_help = EXIT_CODES,
+    propagate_version = true,
+    max_term_width = 110
+)]
 pub struct Cli {
     #[command(flatten)]
     pub global: Global,
@@ -22,7 +36,8 @@ pub struct Cli {
 /// Flags of every command.
 #[derive(Debug, Clone, Args)]
 pub struct Global {
-    /// The coordinator; by default the one that `grokctl up` runs on the data folder, else http://127.0.0.1:7070.
+    /// The coordinator; by default the one that `grokctl up` runs on the data folder, else
+    /// http://127.0.0.1:7070.
     #[arg(long, global = true, env = "GROKLAB_COORDINATOR", value_name = "URL")]
     pub coordinator: Option<String>,
     /// The folder in which `up` and `run --local` keep their state.
@@ -35,7 +50,7 @@ pub struct Global {
     )]
     pub data: PathBuf,
     #[command(flatten)]
-    pub connect: groklab_runtime::connect::Args,
+    pub connect: connect::Args,
     /// Print results as JSON, one value a line; notes stay on standard error.
     #[arg(long, global = true)]
     pub json: bool,
@@ -48,8 +63,10 @@ pub enum Command {
     Up(UpArgs),
     /// Submit an experiment, watch it to its end and export the results.
     #[command(
-        after_help = "With --local everything is brought up before and stopped after. An unfinished experiment of the same name and \
-        content in the data folder is gone on with instead of being started twice.\n\nExample: grokctl run --local examples/quickstart.toml"
+        after_help = "With --local everything is brought up before and stopped after. \
+            An unfinished experiment of the same name and content in the data folder is gone on \
+            with instead of being started twice.\n\n\
+            Example: grokctl run --local examples/quickstart.toml"
     )]
     Run(RunArgs),
     /// Check an experiment file and submit it.
@@ -75,7 +92,8 @@ pub enum Command {
     Resume(Experiment),
     /// Show what the model wrote, and why it failed.
     #[command(
-        after_help = "Example: grokctl rollouts quickstart --split test --verdict wrong_answer --limit 5"
+        after_help = "Example: grokctl rollouts quickstart --split test --verdict wrong_answer \
+            --limit 5"
     )]
     Rollouts(RolloutsArgs),
     /// Show the problems that a file would make; submits nothing.
@@ -83,7 +101,8 @@ pub enum Command {
         after_help = "Example: grokctl problems examples/quickstart.toml --family rpn --limit 2"
     )]
     Problems(ProblemsArgs),
-    /// Compare two experiments, or two iterations, on the problems they share: paired differences with intervals.
+    /// Compare two experiments, or two iterations, on the problems they share: paired differences
+    /// with intervals.
     #[command(after_help = "Example: grokctl compare baseline quickstart --split test")]
     Compare(CompareArgs),
     /// Show an experiment's timeline.
@@ -131,9 +150,8 @@ pub struct SubmitArgs {
 
 #[derive(Debug, Args)]
 pub struct ListArgs {
-    /// Only those in this state: queued, running, paused, completed, failed or cancelled.
-    #[arg(long, value_name = "STATE")]
-    pub state: Option<groklab_domain::ExperimentState>,
+    #[arg(long, value_name = "STATE", help = state_help())]
+    pub state: Option<ExperimentState>,
 }
 
 #[derive(Debug, Args)]
@@ -142,17 +160,14 @@ pub struct RolloutsArgs {
     pub experiment: Experiment,
     #[arg(long, value_name = "N")]
     pub iteration: Option<u32>,
-    /// train, val, test or ood.
-    #[arg(long, value_name = "SPLIT")]
-    pub split: Option<groklab_domain::Split>,
+    #[arg(long, value_name = "SPLIT", help = one_of(Split::ALL))]
+    pub split: Option<Split>,
     #[arg(long, value_name = "NAME")]
     pub family: Option<String>,
-    /// passed, wrong_answer, runtime_error, timeout, out_of_memory, output_limit, syntax_error, missing_function, no_code or forbidden.
-    #[arg(long, value_name = "VERDICT")]
-    pub verdict: Option<groklab_domain::Verdict>,
-    /// train or eval.
-    #[arg(long, value_name = "PURPOSE")]
-    pub purpose: Option<groklab_domain::Purpose>,
+    #[arg(long, value_name = "VERDICT", help = one_of(&shown_verdicts()))]
+    pub verdict: Option<Verdict>,
+    #[arg(long, value_name = "PURPOSE", help = one_of(Purpose::ALL))]
+    pub purpose: Option<Purpose>,
     /// The problem's number.
     #[arg(long, value_name = "N")]
     pub problem: Option<u32>,
@@ -168,9 +183,8 @@ pub struct RolloutsArgs {
 pub struct ProblemsArgs {
     #[command(flatten)]
     pub file: FileArg,
-    /// train, val, test or ood.
-    #[arg(long, value_name = "SPLIT")]
-    pub split: Option<groklab_domain::Split>,
+    #[arg(long, value_name = "SPLIT", help = one_of(Split::ALL))]
+    pub split: Option<Split>,
     #[arg(long, value_name = "NAME")]
     pub family: Option<String>,
     /// How many to show at most; 0: all. By default 3 for a person, all with --json.
@@ -180,24 +194,34 @@ pub struct ProblemsArgs {
 
 #[derive(Debug, Args)]
 pub struct CompareArgs {
-    /// The one before: an id, a unique beginning of it, or a name; `@N` after it means iteration N instead of the last evaluated one.
+    /// The one before: an id, a unique beginning of it, or a name; `@N` after it means iteration N
+    /// instead of the last evaluated one.
     #[arg(value_name = "BEFORE")]
     pub before: String,
     /// The one after.
     #[arg(value_name = "AFTER")]
     pub after: String,
-    /// train, val, test or ood.
-    #[arg(long, value_name = "SPLIT", default_value = "test")]
-    pub split: groklab_domain::Split,
+    #[arg(
+        long,
+        value_name = "SPLIT",
+        default_value = Split::Test.as_str(),
+        help = one_of(Split::ALL)
+    )]
+    pub split: Split,
 }
 
 #[derive(Debug, Args)]
 pub struct LogsArgs {
     #[command(flatten)]
     pub experiment: Experiment,
-    /// Only this level and above: info, warn or error.
-    #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = ["info", "warn", "error"])]
-    pub level: String,
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        default_value = Level::Info.as_str(),
+        value_parser = level_parser(),
+        help = level_help()
+    )]
+    pub level: Level,
     /// Go on as new events come, until the experiment has ended.
     #[arg(long)]
     pub follow: bool,
@@ -218,7 +242,8 @@ pub struct ExportArgs {
 /// How to bring everything up on this machine.
 #[derive(Debug, Clone, Args)]
 pub struct UpArgs {
-    /// Serve others too: an address of this machine and a port, as in 0.0.0.0:7070. Makes tokens in the data folder.
+    /// Serve others too: an address of this machine and a port, as in 0.0.0.0:7070. Makes tokens in
+    /// the data folder.
     #[arg(long, env = "GROKLAB_LISTEN", value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
     /// Use this Postgres instead of one in the data folder.
@@ -246,6 +271,42 @@ pub struct RunArgs {
     pub out: Option<PathBuf>,
     #[command(flatten)]
     pub up: UpArgs,
+}
+
+fn state_help() -> String {
+    format!("Only those in this state: {}", one_of(ExperimentState::ALL))
+}
+
+fn level_help() -> String {
+    format!("Only this level and above: {}", one_of(Level::ALL))
+}
+
+/// Takes a level and lists all of them where it is given something else.
+fn level_parser() -> impl TypedValueParser<Value = Level> {
+    let words = Level::ALL.iter().copied().map(Level::as_str);
+    PossibleValuesParser::new(words).try_map(parse_level)
+}
+
+fn parse_level(word: String) -> Result<Level, groklab_domain::Unknown> {
+    word.parse()
+}
+
+/// The verdicts that a stored rollout may have.
+fn shown_verdicts() -> Vec<Verdict> {
+    let mut verdicts = Verdict::ALL.to_vec();
+    // A failure of the machinery is run again and never becomes a rollout's verdict.
+    verdicts.retain(|verdict| *verdict != Verdict::InfrastructureError);
+    verdicts
+}
+
+/// "train, val, test or ood".
+fn one_of(words: &[impl ToString]) -> String {
+    let words: Vec<String> = words.iter().map(ToString::to_string).collect();
+    // People read "a, b or c" where a list would end without a word.
+    match words.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => words.concat(),
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Standard error: notes and progress. On a terminal they share it with the bars. Standard output is for data alone, and what could not be
-//! written to it is a failure.
+//! Standard error: notes and progress. On a terminal they share it with the bars. Standard output
+//! is for data alone, and what could not be written to it is a failure.
 
 use std::{
     io::IsTerminal,
@@ -23,6 +23,7 @@ pub struct Console {
 impl Console {
     /// Bars are drawn where standard error is a terminal and results are for a person.
     pub fn new(json: bool) -> Self {
+        // Bars in a log file would be unreadable.
         let bars = std::io::stderr().is_terminal() && !json;
         Self {
             bars: bars.then(MultiProgress::new),
@@ -31,7 +32,8 @@ impl Console {
         }
     }
 
-    /// For a command that does more than print: it goes on when standard output breaks, and [`Console::conclude`] tells so at its end.
+    /// For a command that does more than print: it goes on when standard output breaks, and
+    /// [`Console::conclude`] says so at its end.
     pub fn working(self) -> Self {
         Self {
             unprinted: Some(Arc::default()),
@@ -49,27 +51,29 @@ impl Console {
 
     /// Whether results are shown in colours.
     pub fn colours(&self) -> bool {
-        output::is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        // See https://no-color.org: set but empty means nothing.
+        let unwanted = std::env::var_os("NO_COLOR").unwrap_or_default();
+        output::is_terminal() && unwanted.is_empty()
     }
 
     /// One line for the person who watches; above the bars if there are any.
     pub fn note(&self, text: impl AsRef<str>) {
         let text = text.as_ref();
-        let drawn = self
-            .bars
-            .as_ref()
-            .is_some_and(|bars| bars.println(text).is_ok());
-        if !drawn {
-            output::complain(text);
+        // Written past the bars, it would be drawn over.
+        match &self.bars {
+            Some(bars) if bars.println(text).is_ok() => {}
+            _ => output::complain(text),
         }
     }
 
-    /// One line of results on standard output. When nobody reads on (`| head`) this fails too, with [`Exit::Ok`]: nothing more is wanted.
+    /// One line of results on standard output. When nobody reads on (`| head`) this fails too, with
+    /// [`Exit::Ok`]: nothing more is wanted.
     pub fn print(&self, text: impl AsRef<str>) -> Result<(), Failure> {
         let Some(unprinted) = &self.unprinted else {
             return self.write(text.as_ref());
         };
-        // Behind a gap nothing is written: what stands there is a beginning, never a mixture.
+        // After a gap nothing more is written, so that a reader has a beginning and never a
+        // mixture.
         if unprinted.get().is_none()
             && let Err(failure) = self.write(text.as_ref())
         {
@@ -85,23 +89,25 @@ impl Console {
         self.print(text)
     }
 
-    /// What a command ends with: quietly where nobody read on, and never well where something could not be printed.
+    /// What a command ends with: quietly where nobody read on, and never well where something could
+    /// not be printed.
     pub fn conclude(&self, outcome: Result<Exit, Failure>) -> Result<Exit, Failure> {
-        let unprinted = self
-            .unprinted
-            .as_ref()
-            .and_then(|unprinted| unprinted.get())
-            .filter(|failure| failure.exit != Exit::Ok);
-        match (outcome, unprinted) {
+        match (outcome, self.unprinted()) {
             (Err(failure), _) if failure.exit == Exit::Ok => Ok(Exit::Ok),
             (Ok(Exit::Ok), Some(unprinted)) => Err(unprinted.clone()),
-            (outcome, unprinted) => {
-                unprinted
-                    .iter()
-                    .for_each(|failure| self.note(failure.report()));
+            (outcome, Some(unprinted)) => {
+                // The command's own failure decides the exit code, and both are worth knowing.
+                self.note(unprinted.report());
                 outcome
             }
+            (outcome, None) => outcome,
         }
+    }
+
+    /// What could not be printed, unless nobody wanted it.
+    fn unprinted(&self) -> Option<&Failure> {
+        let unprinted = self.unprinted.as_ref()?.get()?;
+        (unprinted.exit != Exit::Ok).then_some(unprinted)
     }
 
     fn write(&self, text: &str) -> Result<(), Failure> {

@@ -1,18 +1,24 @@
-//! An experiment file, checked as far as this machine can: its text, its model's source, and whether its problems exist.
+//! An experiment file, checked as far as this machine can: its text, its model's source, and
+//! whether its problems exist.
 
 use std::{
     collections::BTreeMap,
+    io,
     path::{Path, PathBuf},
 };
 
 use groklab_domain::{
     Split,
-    experiment::{self, Experiment, Method},
+    experiment::{self, Experiment},
     grokking,
+    job::JobCounts,
 };
 use groklab_problems::Problem;
 
 use crate::failure::{Exit, Failure, chain};
+
+/// The longest part of a hub id.
+const MAX_HUB_NAME_BYTES: usize = 96;
 
 /// A file that may be submitted.
 #[derive(Debug, Clone)]
@@ -42,40 +48,49 @@ pub struct Summary {
 
 /// Reads and checks the file at `path`.
 pub fn check(path: &Path) -> Result<Checked, Failure> {
-    let shown = path.display();
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        let exit = if error.kind() == std::io::ErrorKind::NotFound {
-            Exit::NotFound
-        } else {
-            Exit::Usage
-        };
-        Failure::new(exit, format!("read the experiment file `{shown}`")).because(error)
-    })?;
-    let bad = |why: String| {
+    let text = read(path)?;
+    check_text(&text, path.parent().unwrap_or(Path::new(""))).map_err(|why| {
+        let shown = path.display();
         Failure::usage(format!("use the experiment file `{shown}`"))
             .because(why)
             .next(format!("correct it, then `grokctl validate {shown}`"))
+    })
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path).map_err(|error| {
+        let exit = match error.kind() {
+            io::ErrorKind::NotFound => Exit::NotFound,
+            _ => Exit::Usage,
+        };
+        let what = format!("read the experiment file `{}`", path.display());
+        Failure::new(exit, what).because(error)
+    })
+}
+
+/// Checks the text of a file that lies in `folder`; the error is for a person.
+fn check_text(text: &str, folder: &Path) -> Result<Checked, String> {
+    let mut experiment = match experiment::parse(text) {
+        Ok(experiment) => experiment,
+        Err(error) => return Err(error.to_string()),
     };
-    let mut experiment = experiment::parse(&text).map_err(|error| bad(error.to_string()))?;
-    let folder = path.parent().unwrap_or(Path::new(""));
-    experiment.model.source = resolve(&experiment.model.source, folder).map_err(bad)?;
-    let template = experiment
-        .model
-        .chat
-        .template
-        .take()
-        .map(|template| template_text(template, folder));
-    experiment.model.chat.template = template.transpose().map_err(bad)?;
-    let problems = groklab_problems::make(&experiment.problems, experiment.seed)
-        .map_err(|error| bad(chain(&error)))?;
-    let summary = Summary::of(&experiment, &problems);
-    let evaluations = experiment.evaluations() as usize;
+    // The coordinator and its workers run in other folders, and perhaps on other machines.
+    experiment.model.source = resolve(&experiment.model.source, folder)?;
+    if let Some(template) = experiment.model.chat.template.take() {
+        experiment.model.chat.template = Some(template_text(template, folder)?);
+    }
+    let problems = match groklab_problems::make(&experiment.problems, experiment.seed) {
+        Ok(problems) => problems,
+        Err(error) => return Err(chain(&error)),
+    };
+    // Said before days of computing, not after.
     let grokking = grokking::can_show(
         &grokking::Parameters::default(),
         experiment.problems.val,
-        evaluations,
+        experiment.evaluations() as usize,
     );
     let warnings = experiment::advise(&experiment, grokking);
+    let summary = Summary::new(&experiment, &problems);
     Ok(Checked {
         experiment,
         summary,
@@ -83,125 +98,111 @@ pub fn check(path: &Path) -> Result<Checked, Failure> {
     })
 }
 
-/// A path (relative to `folder`) made absolute, which must exist, or a hub id `organisation/name` as it is. The error names the fix.
+/// A path (relative to `folder`) made absolute, which must exist, or a hub id `organisation/name`
+/// as it is. The error names the fix.
 fn resolve(source: &str, folder: &Path) -> Result<String, String> {
     let path = folder.join(source);
+    // A folder may have the name of a hub id; what is here goes first.
     if path.exists() {
-        let absolute = path.canonicalize().map_err(|error| {
-            format!(
-                "`model.source` = \"{source}\": open `{}`: {error}",
-                path.display()
-            )
-        })?;
-        return absolute.into_os_string().into_string().map_err(|path| {
-            format!(
-                "`model.source`: `{}` is not UTF-8",
-                PathBuf::from(path).display()
-            )
-        });
+        return absolute(source, &path);
     }
     if is_hub_id(source) {
         return Ok(source.to_owned());
     }
-    let looked = std::path::absolute(&path).unwrap_or(path);
-    let fix = "name a folder or .gguf file relative to the experiment file, or a hub id as organisation/name";
+    let looked_for = std::path::absolute(&path).unwrap_or(path);
     let setup = if source.contains(".groklab/") {
         "; `make setup` fetches the one of the quickstart"
     } else {
         ""
     };
     Err(format!(
-        "`model.source` = \"{source}\": there is no `{}`: {fix}{setup}",
-        looked.display()
+        "`model.source` = \"{source}\": there is no `{}`: name a folder or .gguf file relative to \
+         the experiment file, or a hub id as organisation/name{setup}",
+        looked_for.display()
     ))
 }
 
-/// The text of a chat template: that of the file it names (relative to `folder`), unless it is one itself.
+fn absolute(source: &str, path: &Path) -> Result<String, String> {
+    let absolute = match path.canonicalize() {
+        Ok(absolute) => absolute,
+        Err(error) => {
+            let path = path.display();
+            return Err(format!(
+                "`model.source` = \"{source}\": open `{path}`: {error}"
+            ));
+        }
+    };
+    match absolute.into_os_string().into_string() {
+        Ok(text) => Ok(text),
+        Err(path) => {
+            let path = PathBuf::from(path);
+            Err(format!("`model.source`: `{}` is not UTF-8", path.display()))
+        }
+    }
+}
+
+/// The text of a chat template: that of the file it names (relative to `folder`), unless it is one
+/// itself.
 fn template_text(template: String, folder: &Path) -> Result<String, String> {
     if experiment::is_template(&template) {
         return Ok(template);
     }
+    let key = format!("`model.chat.template` = \"{template}\"");
     let path = folder.join(&template);
-    let named = |why: String| format!("`model.chat.template` = \"{template}\": {why}");
-    let text = std::fs::read_to_string(&path)
-        .map_err(|error| named(format!("read `{}`: {error}", path.display())))?;
-    if experiment::is_template(&text) {
-        Ok(text)
-    } else {
-        Err(named(
-            "the file holds no `{{` or `{%`: it is no jinja template".into(),
-        ))
+    match std::fs::read_to_string(&path) {
+        Ok(text) if experiment::is_template(&text) => Ok(text),
+        Ok(_) => Err(format!(
+            "{key}: the file holds no `{{{{` or `{{%`: it is no jinja template"
+        )),
+        Err(error) => Err(format!("{key}: read `{}`: {error}", path.display())),
     }
 }
 
 /// `organisation/name`, nothing that could only be a path.
 fn is_hub_id(source: &str) -> bool {
-    let part = |part: &str| {
-        let legal = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        !part.is_empty()
-            && part.len() <= 96
-            && part.chars().all(legal)
-            && !part.starts_with('.')
-            && !part.ends_with('.')
-    };
-    source.split_once('/').is_some_and(|(organisation, name)| {
-        part(organisation) && part(name) && !name.ends_with(".gguf")
-    })
+    match source.split_once('/') {
+        Some((organisation, name)) => {
+            // A file that is not here is a missing file, not a repository.
+            is_hub_name(organisation) && is_hub_name(name) && !name.ends_with(".gguf")
+        }
+        None => false,
+    }
+}
+
+fn is_hub_name(part: &str) -> bool {
+    let is_sized = !part.is_empty() && part.len() <= MAX_HUB_NAME_BYTES;
+    is_sized && part.chars().all(is_hub_char) && !part.starts_with('.') && !part.ends_with('.')
+}
+
+fn is_hub_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "-_.".contains(c)
 }
 
 impl Summary {
-    fn of(experiment: &Experiment, problems: &[Problem]) -> Self {
-        let mut counts: BTreeMap<String, BTreeMap<Split, u32>> = BTreeMap::new();
+    fn new(experiment: &Experiment, problems: &[Problem]) -> Self {
+        let mut splits = Vec::new();
         for problem in problems {
-            *counts
-                .entry(problem.family.clone())
-                .or_default()
-                .entry(problem.split)
-                .or_default() += 1;
+            splits.push((problem.ordinal, problem.split));
         }
-        let train = problems
-            .iter()
-            .filter(|problem| problem.split == Split::Train)
-            .count() as u64;
-        let all = problems.len() as u64;
-        let (generate, evaluate) = (&experiment.generate, &experiment.evaluate);
-        let trained = experiment.train.method == Method::Rft;
-        let iterations = if trained {
-            u64::from(experiment.iterations)
-        } else {
-            0
-        };
-        let evaluations = experiment.evaluations();
-        let per_evaluation = all * (1 + u64::from(evaluate.samples));
-        let per_iteration = if trained {
-            train * u64::from(generate.samples)
-        } else {
-            0
-        };
-        let chunks = |problems: u64, samples: u32| {
-            problems.div_ceil(u64::from(
-                (generate.rollouts_per_job / samples.max(1)).max(1),
-            ))
-        };
-        let evaluation_jobs = chunks(all, 1)
-            + if evaluate.samples > 0 {
-                chunks(all, evaluate.samples)
-            } else {
-                0
-            };
-        // Every generate job is followed by a verify job, every iteration's end by a train job.
-        let jobs = 2 * u64::from(evaluations) * evaluation_jobs
-            + iterations * (2 * chunks(train, generate.samples) + 1);
-        let rollouts = u64::from(evaluations) * per_evaluation + iterations * per_iteration;
+        let jobs = JobCounts::of(experiment, &splits);
         Self {
-            problems: counts,
-            evaluations,
-            rollouts_per_evaluation: per_evaluation,
-            rollouts_per_iteration: per_iteration,
-            jobs,
-            tokens_at_most: rollouts * u64::from(generate.max_new_tokens),
+            problems: count_problems(problems),
+            evaluations: jobs.evaluations,
+            rollouts_per_evaluation: jobs.rollouts_per_evaluation,
+            rollouts_per_iteration: jobs.rollouts_per_iteration,
+            jobs: jobs.jobs,
+            tokens_at_most: jobs.rollouts * u64::from(experiment.generate.max_new_tokens),
         }
     }
+}
+
+fn count_problems(problems: &[Problem]) -> BTreeMap<String, BTreeMap<Split, u32>> {
+    let mut counts: BTreeMap<String, BTreeMap<Split, u32>> = BTreeMap::new();
+    for problem in problems {
+        let by_split = counts.entry(problem.family.clone()).or_default();
+        *by_split.entry(problem.split).or_default() += 1;
+    }
+    counts
 }
 
 #[cfg(test)]
@@ -328,7 +329,8 @@ mod tests {
             (evaluations, rollouts_per_evaluation, rollouts_per_iteration),
             (4, 720, 192)
         );
-        // An evaluation: 2 jobs of 128 greedy, 5 of 32 × 4 sampled; an iteration: 2 of 32 × 4; each verified; 3 trainings.
+        // An evaluation: 2 jobs of 128 greedy, 5 of 32 × 4 sampled; an iteration: 2 of 32 × 4;
+        // each verified; 3 trainings.
         assert_eq!(jobs, 2 * 4 * (2 + 5) + 3 * (2 * 2 + 1));
         assert_eq!(tokens_at_most, (4 * 720 + 3 * 192) * 256);
     }

@@ -1,6 +1,7 @@
-//! What went wrong, for a person: what failed, why, and the next command to try; and the exit code of each kind.
+//! What went wrong, for a person: what failed, why, and the next command to try; and the exit code
+//! of each kind.
 
-use std::fmt;
+use std::{fmt, io, path::Path};
 
 use groklab_runtime::output;
 use tonic::{Code, Status};
@@ -26,6 +27,9 @@ pub enum Exit {
     /// Stopped by Ctrl-C or SIGTERM.
     Interrupted = 130,
 }
+
+const TOKEN_ADVICE: &str = "give its clients' token by --token-file FILE or GROKLAB_TOKEN; \
+    `grokctl up` keeps it in DATA/tokens/client";
 
 /// One failed command. Built up as `Failure::other("read `x`").because(error).next("…")`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,25 +76,29 @@ impl Failure {
 
     /// What the coordinator at `url` answered to `what`.
     pub fn from_status(what: impl Into<String>, status: &Status, url: &str) -> Self {
-        // A status that the transport made has a source; what a server of another kind sends may come as any of these codes.
-        let broken = matches!(
-            status.code(),
-            Code::Unknown | Code::Internal | Code::Cancelled
-        ) && std::error::Error::source(status).is_some();
+        // A status that the transport made has a source; a server of another kind may send
+        // anything, which the transport reports as one of these codes.
+        let transport_codes = [Code::Unknown, Code::Internal, Code::Cancelled];
+        let broken =
+            transport_codes.contains(&status.code()) && std::error::Error::source(status).is_some();
         let exit = if broken {
             Exit::Unreachable
         } else {
             exit_of(status.code())
         };
         let failure = Self::new(exit, what).because(reason(status));
-        match failure.exit {
+        match exit {
             Exit::NotFound => failure.next("`grokctl list` shows the experiments there are"),
-            Exit::Refused => {
-                failure.next("give its clients' token by --token-file FILE or GROKLAB_TOKEN; `grokctl up` keeps it in DATA/tokens/client")
+            Exit::Refused => failure.next(TOKEN_ADVICE),
+            Exit::Unreachable if broken && url.starts_with("http://") => {
+                let secure = url.replace("http://", "https://");
+                failure.next(format!(
+                    "if it serves with TLS, name it {secure} and its authority by --tls-ca FILE"
+                ))
             }
-            Exit::Unreachable if broken && url.starts_with("http://") => failure
-                .next(format!("if it serves with TLS, name it {} and its authority by --tls-ca FILE", url.replace("http://", "https://"))),
-            Exit::Unreachable => failure.next(format!("is the coordinator at {url} up? `grokctl up` starts one here")),
+            Exit::Unreachable => failure.next(format!(
+                "is the coordinator at {url} up? `grokctl up` starts one here"
+            )),
             _ => failure,
         }
     }
@@ -100,10 +108,9 @@ impl Failure {
         let mut text = format!("error: {}", self.what);
         for (label, part) in [("why", &self.why), ("try", &self.next)] {
             if let Some(part) = part {
-                text.push_str(&format!(
-                    "\n  {label}: {}",
-                    part.trim_end().replace('\n', "\n       ")
-                ));
+                // Further lines stand under the first one.
+                let part = part.trim_end().replace('\n', "\n       ");
+                text.push_str(&format!("\n  {label}: {part}"));
             }
         }
         text
@@ -112,8 +119,10 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)?;
-        self.why.iter().try_for_each(|why| write!(f, ": {why}"))
+        match &self.why {
+            Some(why) => write!(f, "{}: {why}", self.what),
+            None => f.write_str(&self.what),
+        }
     }
 }
 
@@ -130,12 +139,18 @@ impl From<output::Error> for Failure {
     }
 }
 
+/// The outcome of one step with a file or folder; the failure says what was done with which.
+pub fn file_step<T>(what: &str, path: &Path, outcome: io::Result<T>) -> Result<T, Failure> {
+    outcome.map_err(|error| Failure::other(format!("{what} `{}`", path.display())).because(error))
+}
+
 /// An error and its sources, each once.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(inner) = source {
         let inner_text = inner.to_string();
+        // Many errors of libraries repeat their source.
         if !text.ends_with(&inner_text) {
             text.push_str(&format!(": {inner_text}"));
         }
@@ -161,20 +176,15 @@ fn reason(status: &Status) -> String {
     } else {
         status.message()
     };
-    match std::error::Error::source(status) {
-        Some(source) if matches!(status.code(), Code::Unavailable | Code::Unknown) => {
-            chain_after(text, source)
-        }
-        _ => text.to_owned(),
-    }
-}
-
-fn chain_after(text: &str, source: &dyn std::error::Error) -> String {
-    let rest = chain(source);
-    if rest.starts_with(text) {
-        rest
-    } else {
-        format!("{text}: {rest}")
+    // Only these codes have a source that says more than the text does.
+    let source = match status.code() {
+        Code::Unavailable | Code::Unknown => std::error::Error::source(status),
+        _ => None,
+    };
+    match source.map(chain) {
+        Some(rest) if rest.starts_with(text) => rest,
+        Some(rest) => format!("{text}: {rest}"),
+        None => text.to_owned(),
     }
 }
 
@@ -218,7 +228,10 @@ mod tests {
             .next("grokctl validate a.toml");
         assert_eq!(
             failure.report(),
-            "error: read `a.toml`\n  why: line 1: no\n       line 2: neither\n  try: grokctl validate a.toml"
+            concat!(
+                "error: read `a.toml`\n  why: line 1: no\n       line 2: neither\n",
+                "  try: grokctl validate a.toml"
+            )
         );
         let missing = Failure::from_status(
             "show `x`",
@@ -227,7 +240,10 @@ mod tests {
         );
         assert_eq!(
             missing.report(),
-            "error: show `x`\n  why: no experiment `x`\n  try: `grokctl list` shows the experiments there are"
+            concat!(
+                "error: show `x`\n  why: no experiment `x`\n",
+                "  try: `grokctl list` shows the experiments there are"
+            )
         );
     }
 }

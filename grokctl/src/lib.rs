@@ -1,19 +1,22 @@
-//! grokctl: brings Groklab up on one machine, submits experiments, shows their progress and takes their results home.
-//! Asks the coordinator for everything; never touches the database or a model.
+//! grokctl: brings Groklab up on one machine, submits experiments, shows their progress and takes
+//! their results home. Asks the coordinator for everything; never touches the database or a model.
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+mod address;
 mod cli;
 mod client;
 mod commands;
 mod console;
+mod data_folder;
 mod experiment_file;
 mod failure;
 mod interrupt;
-mod place;
-mod report;
-mod results;
+mod lock;
+#[cfg(test)]
+mod sample;
 mod up;
+mod url;
 mod view;
 
 pub use cli::Cli;

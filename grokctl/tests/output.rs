@@ -1,4 +1,5 @@
-//! Standard output that is full, closed or no longer read, with the real binary. The commands that ask a coordinator are in the end-to-end tests.
+//! Standard output that is full, closed or no longer read, with the real binary. The commands that
+//! ask a coordinator are in the end-to-end tests.
 #![expect(
     clippy::unwrap_used,
     reason = "a test: a failure is a panic with its place"

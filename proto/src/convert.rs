@@ -1,30 +1,50 @@
-//! Parsing what came over the wire: a field that does not parse becomes `invalid_argument` that names it.
+//! Parsing what came over the wire: a field that does not parse becomes `invalid_argument` that
+//! names it.
+
+use std::fmt::Display;
 
 use groklab_domain::{
-    Digest, Fence, JobId, Tally, Value, Verification, WorkerId, candidate::Candidate,
+    Fence, Tally, Value, Verification,
+    candidate::Candidate,
     experiment::Chat,
+    job::{AdapterRef, Claim},
 };
+use serde::de::DeserializeOwned;
 use tonic::Status;
 
 use crate::v1;
 
+/// How much of a refused field, and of the reason, an answer repeats.
+const MAX_SHOWN_CHARS: usize = 200;
+
 /// Parses `text` as the field `name`; the error names the field and its value.
 pub fn field<T: std::str::FromStr>(name: &str, text: &str) -> Result<T, Status>
 where
-    T::Err: std::fmt::Display,
+    T::Err: Display,
 {
-    text.parse().map_err(|error: T::Err| {
-        let (shown, reason) = (shortened(text, 200), error.to_string());
-        Status::invalid_argument(format!(
-            "field `{name}` = `{shown}`: {}",
-            shortened(&reason, 200)
-        ))
-    })
+    match text.parse() {
+        Ok(value) => Ok(value),
+        Err(error) => {
+            let shown = shortened(text, MAX_SHOWN_CHARS);
+            Err(refused(&format!("`{name}` = `{shown}`"), &error))
+        }
+    }
 }
 
-/// The first `most` characters of a text that someone else chose: no answer and no log line grows with what was sent.
-pub fn shortened(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
+/// Reads a field that is JSON.
+fn json_field<T: DeserializeOwned>(name: &str, json: &str) -> Result<T, Status> {
+    serde_json::from_str(json).map_err(|error| refused(&format!("`{name}`"), &error))
+}
+
+fn refused(field: &str, reason: &impl Display) -> Status {
+    let reason = shortened(&reason.to_string(), MAX_SHOWN_CHARS);
+    Status::invalid_argument(format!("field {field}: {reason}"))
+}
+
+/// The first `max_chars` characters of a text that someone else chose: no answer and no log line
+/// grows with what was sent.
+pub fn shortened(text: &str, max_chars: usize) -> String {
+    match text.char_indices().nth(max_chars) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
@@ -33,7 +53,7 @@ pub fn shortened(text: &str, most: usize) -> String {
 /// Like [`field`], where an empty text means absent.
 pub fn optional_field<T: std::str::FromStr>(name: &str, text: &str) -> Result<Option<T>, Status>
 where
-    T::Err: std::fmt::Display,
+    T::Err: Display,
 {
     if text.is_empty() {
         Ok(None)
@@ -43,24 +63,12 @@ where
 }
 
 /// An adapter as jobs and results name it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AdapterRef {
-    /// Hashes the configuration, the weights and the base digest.
-    pub id: Digest,
-    pub config: Digest,
-    pub weights: Digest,
-}
-
-impl TryFrom<&v1::Adapter> for AdapterRef {
-    type Error = Status;
-
-    fn try_from(wire: &v1::Adapter) -> Result<Self, Status> {
-        Ok(Self {
-            id: field("adapter.id", &wire.id)?,
-            config: field("adapter.config_digest", &wire.config_digest)?,
-            weights: field("adapter.weights_digest", &wire.weights_digest)?,
-        })
-    }
+pub fn adapter(wire: &v1::Adapter) -> Result<AdapterRef, Status> {
+    Ok(AdapterRef {
+        id: field("adapter.id", &wire.id)?,
+        config: field("adapter.config_digest", &wire.config_digest)?,
+        weights: field("adapter.weights_digest", &wire.weights_digest)?,
+    })
 }
 
 impl From<AdapterRef> for v1::Adapter {
@@ -73,22 +81,13 @@ impl From<AdapterRef> for v1::Adapter {
     }
 }
 
-/// One worker's claim on one job, as every later call names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Claim {
-    pub worker: WorkerId,
-    pub job: JobId,
-    pub fence: Fence,
-}
-
-impl Claim {
-    pub fn parse(worker_id: &str, job_id: &str, fence: i64) -> Result<Self, Status> {
-        Ok(Self {
-            worker: field("worker_id", worker_id)?,
-            job: field("job_id", job_id)?,
-            fence: Fence(fence),
-        })
-    }
+/// One worker's claim on one job.
+pub fn claim(worker_id: &str, job_id: &str, fence: i64) -> Result<Claim, Status> {
+    Ok(Claim {
+        worker: field("worker_id", worker_id)?,
+        job: field("job_id", job_id)?,
+        fence: Fence(fence),
+    })
 }
 
 /// The part of a completion of `length` bytes that is its code.
@@ -107,19 +106,16 @@ pub fn candidate(wire: &v1::CandidateRange, length: usize) -> Result<Candidate, 
 
 /// [`candidate`] the other way.
 pub fn candidate_range(candidate: Candidate) -> v1::CandidateRange {
-    let number = |bytes: usize| u32::try_from(bytes).expect("a message holds less than 4 GiB");
-    let Candidate {
-        start,
-        end,
-        indent,
-        reason,
-    } = candidate;
     v1::CandidateRange {
-        start: number(start),
-        end: number(end),
-        indent: number(indent),
-        reason: reason.to_string(),
+        start: byte_count(candidate.start),
+        end: byte_count(candidate.end),
+        indent: byte_count(candidate.indent),
+        reason: candidate.reason.to_string(),
     }
+}
+
+fn byte_count(bytes: usize) -> u32 {
+    u32::try_from(bytes).expect("a message holds less than 4 GiB")
 }
 
 /// How prompts are put to the model.
@@ -127,23 +123,12 @@ pub fn chat(base: &v1::BaseModel) -> Result<Chat, Status> {
     if base.chat_json.is_empty() {
         return Ok(Chat::default());
     }
-    let wrong = |error: serde_json::Error| {
-        Status::invalid_argument(format!(
-            "field `base.chat_json`: {}",
-            shortened(&error.to_string(), 200)
-        ))
-    };
-    serde_json::from_str(&base.chat_json).map_err(wrong)
+    json_field("base.chat_json", &base.chat_json)
 }
 
 /// Parses one value of a case.
 pub fn value(name: &str, json: &str) -> Result<Value, Status> {
-    serde_json::from_str(json).map_err(|error| {
-        Status::invalid_argument(format!(
-            "field `{name}`: {}",
-            shortened(&error.to_string(), 200)
-        ))
-    })
+    json_field(name, json)
 }
 
 impl TryFrom<&v1::RolloutVerdict> for Verification {
@@ -159,6 +144,7 @@ impl TryFrom<&v1::RolloutVerdict> for Verification {
 }
 
 fn tally(name: &str, passed: u32, total: u32) -> Result<Tally, Status> {
+    // Such counts would make an accuracy above 1.
     if passed > total {
         return Err(Status::invalid_argument(format!(
             "field `{name}`: {passed} passed of {total}"

@@ -1,5 +1,6 @@
-//! The wire: the types and services generated from `groklab/v1`, and how they map to the domain's.
-//! Nothing past the conversions here sees generated types in another room's core.
+//! The wire: the types and services generated from `groklab/v1`, and how the domain's values are
+//! read out of them. In every other crate they stop at its own conversions: a coordinator's `grpc/`
+//! and `kinds/`, a client's or a worker's `client`.
 
 pub mod convert;
 pub mod limits;
@@ -9,3 +10,6 @@ pub mod limits;
 pub mod v1 {
     tonic::include_proto!("groklab.v1");
 }
+
+/// The protocol's own description, an encoded `FileDescriptorSet`.
+pub const FILE_DESCRIPTOR_SET: &[u8] = tonic::include_file_descriptor_set!("groklab_descriptor");

@@ -1,7 +1,6 @@
 //! Limits that both ends of the wire agree on.
 
-/// The largest message, in bytes, that either end accepts.
-pub const MESSAGE_BYTES: usize = 16 << 20;
+pub use groklab_domain::job::MESSAGE_BYTES;
 
 /// The data bytes of one artifact chunk.
 pub const CHUNK_BYTES: usize = 1 << 20;

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use groklab_runtime::shutdown::DRAIN_FD;
+use groklab_runtime::config::DRAIN_FD;
 use nix::{
     fcntl::{FcntlArg, FdFlag, OFlag, fcntl},
     sys::signal::{Signal, killpg},

@@ -8,7 +8,7 @@ use groklab_model::{
     Progress, Request, Row, Sampling, Stop, examine, load_tokenizer, score, set_threads,
 };
 use groklab_runtime::{
-    alone::{bar, peak_memory_mb, read_lines, write_line, wrong},
+    offline::{bar, peak_memory_mb, read_lines, write_line, wrong},
     output::{self, complain},
 };
 use serde::Deserialize;

@@ -3,7 +3,7 @@
 use std::{num::NonZeroUsize, path::PathBuf};
 
 use groklab_model::{DeviceSetting, KindSetting};
-use groklab_runtime::alone::EXIT_CODES;
+use groklab_runtime::{admin::HealthArgs, offline::EXIT_CODES};
 
 /// Samples completions from a language model, for a Groklab coordinator or alone.
 #[derive(Debug, clap::Parser)]
@@ -18,6 +18,9 @@ pub enum Command {
     /// Work for a coordinator until told to stop.
     #[command(after_help = "Example:\n  worker-gen work --coordinator http://127.0.0.1:7070")]
     Work(Work),
+    /// Ask a running worker on this machine whether it can do its duty.
+    #[command(after_help = "Example:\n  worker-gen health --admin-listen 127.0.0.1:9090")]
+    Health(HealthArgs),
     /// Write completions for prompts: JSON lines in and out, one summary line on standard error.
     #[command(after_help = format!(
         "In:  {{\"id\", \"prompt\"}} or {{\"id\", \"messages\": [{{\"role\", \"content\"}}]}}\n\
@@ -37,13 +40,14 @@ pub enum Command {
 }
 
 impl Command {
-    /// Where the command computes.
-    pub fn device(&self) -> DeviceSetting {
+    /// Where the command computes; none where it does not.
+    pub fn device(&self) -> Option<DeviceSetting> {
         match self {
-            Self::Work(args) => args.device,
-            Self::Generate(args) => args.source.device,
-            Self::Score(args) => args.source.device,
-            Self::Doctor(args) => args.device,
+            Self::Work(args) => Some(args.device),
+            Self::Generate(args) => Some(args.source.device),
+            Self::Score(args) => Some(args.source.device),
+            Self::Doctor(args) => Some(args.device),
+            Self::Health(_) => None,
         }
     }
 }

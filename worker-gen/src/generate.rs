@@ -1,32 +1,36 @@
 //! One generate job: the model and the adapter it names, its prompts, a rollout for every sample.
 
-use std::ops::ControlFlow;
+use std::{ops::ControlFlow, time::Instant};
 
-use groklab_domain::{Digest, Finish};
+use groklab_domain::{Digest, Finish, job::AdapterRef};
 use groklab_model::{
     Adapter, Applied, ChatTokenizer, Completion, Error, Model, Request, Resident, Row, Sampling,
     Stop, gpu_is_lost,
 };
 use groklab_proto::{
-    convert::{self, AdapterRef, optional_field},
+    convert::{self, optional_field},
     v1,
 };
 use groklab_worker::{Context, Executor, Failure, Outcome, Work};
 use tokio_util::sync::CancellationToken;
 
+use crate::metrics::Metrics;
+
 /// Does generate jobs with the model and the adapter of the last one kept in memory.
 pub(crate) struct Generator {
     resident: Resident,
     applied: Option<(Digest, Applied)>,
+    metrics: Metrics,
     /// Ends this worker.
     stop: CancellationToken,
 }
 
 impl Generator {
-    pub(crate) fn new(resident: Resident, stop: CancellationToken) -> Self {
+    pub(crate) fn new(resident: Resident, metrics: Metrics, stop: CancellationToken) -> Self {
         Self {
             resident,
             applied: None,
+            metrics,
             stop,
         }
     }
@@ -37,7 +41,10 @@ impl Generator {
         context: &Context,
     ) -> Result<v1::GenerateResult, Failure> {
         let Self {
-            resident, applied, ..
+            resident,
+            applied,
+            metrics,
+            ..
         } = self;
         let base = job
             .base
@@ -45,11 +52,21 @@ impl Generator {
             .ok_or_else(|| Failure::caller("the job names no base model"))?;
         let digest: Option<Digest> = optional_field("base.digest", &base.digest)?;
         let chat = convert::chat(base)?;
-        if !resident.holds(&base.source, &chat) {
+        let is_loaded = resident.holds(&base.source, &chat);
+        if !is_loaded {
             *applied = None;
         }
+        let loading = Instant::now();
         let (model, tokenizer) = resident.get(&base.source, &chat, digest).map_err(failure)?;
-        let adapter = job.adapter.as_ref().map(AdapterRef::try_from).transpose()?;
+        if !is_loaded {
+            metrics.model_loaded(loading.elapsed());
+        }
+        if job.token_logprobs {
+            return Err(Failure::caller(
+                "this worker does not record the log-probabilities of tokens",
+            ));
+        }
+        let adapter = job.adapter.as_ref().map(convert::adapter).transpose()?;
         apply(applied, model, adapter, context)?;
         let prompts = Prompts::encode(job, tokenizer)?;
         let request = Request {
@@ -73,11 +90,16 @@ impl Generator {
             &request,
             &mut progress,
         )
-        .map_err(|error| failure_at(error.row().map(|row| prompts.place(job, row)), error))?;
+        .map_err(|error| {
+            metrics.failed(&error);
+            failure_at(error.row().map(|row| prompts.place(job, row)), error)
+        })?;
+        let rollouts = prompts.rollouts(job, completions);
+        metrics.generated(&rollouts);
         Ok(v1::GenerateResult {
             base_digest: model.base_digest().to_string(),
             adapter_id: adapter.map(|a| a.id.to_string()).unwrap_or_default(),
-            rollouts: prompts.rollouts(job, completions),
+            rollouts,
         })
     }
 }
@@ -200,6 +222,7 @@ fn rollout(problem: u32, sample: u32, prompt_tokens: u32, completion: Completion
         prompt_tokens,
         mean_logprob: completion.mean_logprob,
         candidate: completion.candidate.map(convert::candidate_range),
+        token_logprobs: Vec::new(),
     }
 }
 

@@ -5,23 +5,29 @@
 
 use std::process::ExitCode;
 
-use groklab_runtime::{alone, output, process};
+use groklab_runtime::{config::parse, offline, process::Service};
 use groklab_worker_gen::{
     alone::{doctor, generate, score_lines},
     config::{Cli, Command},
 };
 
+const NAME: &str = "worker-gen";
+
 fn main() -> ExitCode {
     groklab_runtime::openmp::ensure_passive_waiting();
-    let command = output::parse::<Cli>().command;
+    let command = parse::<Cli>().command;
     // Before anything asks libtorch about devices or threads: it keeps its first answer on CUDA.
-    groklab_model::load_cuda(command.device());
+    if let Some(device) = command.device() {
+        groklab_model::load_cuda(device);
+    }
     match command {
         Command::Work(args) => {
-            process::serve("worker-gen", |stop| groklab_worker_gen::work(args, stop))
+            let service = Service::worker(NAME, args.worker.process.clone());
+            service.run(|process| groklab_worker_gen::work(args, process))
         }
-        Command::Generate(args) => alone::run("worker-gen", || generate(&args)),
-        Command::Score(args) => alone::run("worker-gen", || score_lines(&args)),
-        Command::Doctor(args) => alone::run("worker-gen", || doctor(&args)),
+        Command::Health(args) => args.run(NAME),
+        Command::Generate(args) => offline::run(NAME, || generate(&args)),
+        Command::Score(args) => offline::run(NAME, || score_lines(&args)),
+        Command::Doctor(args) => offline::run(NAME, || doctor(&args)),
     }
 }

@@ -3,7 +3,7 @@
 use std::{num::NonZeroUsize, path::PathBuf};
 
 use groklab_model::{DeviceSetting, KindSetting};
-use groklab_runtime::alone::EXIT_CODES;
+use groklab_runtime::{admin::HealthArgs, offline::EXIT_CODES};
 
 /// Trains LoRA adapters, for a Groklab coordinator or alone.
 #[derive(Debug, clap::Parser)]
@@ -18,6 +18,9 @@ pub enum Command {
     /// Work for a coordinator until told to stop.
     #[command(after_help = "Example:\n  worker-train work --coordinator http://127.0.0.1:7070")]
     Work(Work),
+    /// Ask a running worker on this machine whether it can do its duty.
+    #[command(after_help = "Example:\n  worker-train health --admin-listen 127.0.0.1:9090")]
+    Health(HealthArgs),
     /// Train an adapter on a file of examples; one JSON line per step on standard output.
     #[command(after_help = format!(
         "Data: {{\"prompt\", \"completion\"}} or {{\"input_ids\", \"prompt_length\"}}, one example a line\n\
@@ -28,11 +31,12 @@ pub enum Command {
 }
 
 impl Command {
-    /// Where the command computes.
-    pub fn device(&self) -> DeviceSetting {
+    /// Where the command computes; none where it does not.
+    pub fn device(&self) -> Option<DeviceSetting> {
         match self {
-            Self::Work(args) => args.device,
-            Self::Fit(args) => args.device,
+            Self::Work(args) => Some(args.device),
+            Self::Fit(args) => Some(args.device),
+            Self::Health(_) => None,
         }
     }
 }

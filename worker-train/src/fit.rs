@@ -14,7 +14,7 @@ use groklab_model::{
     Adapter, ChatTokenizer, Error, Example, LoraSpec, Model, Placement, Settings, Start,
     StepReport, Trainer, load_tokenizer, plan_batches, set_threads,
 };
-use groklab_runtime::alone::{bar, peak_memory_mb, read_lines, report_line, wrong};
+use groklab_runtime::offline::{bar, peak_memory_mb, read_lines, report_line, wrong};
 use serde::Deserialize;
 use serde_json::json;
 

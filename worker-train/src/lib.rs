@@ -5,18 +5,19 @@
 
 pub mod config;
 pub mod fit;
+mod metrics;
 mod settings;
 mod train;
 
 use groklab_domain::{JobKind, WorkerId};
 use groklab_model::{Placement, Resident, gpu_is_lost};
-use tokio_util::sync::CancellationToken;
+use groklab_runtime::{metrics::METER, process::Process};
 
 /// Works for a coordinator until told to stop.
 ///
 /// # Errors
 /// Whatever keeps the worker from going on; a job's failure is reported to the coordinator instead.
-pub async fn work(args: config::Work, stop: CancellationToken) -> anyhow::Result<()> {
+pub async fn work(args: config::Work, process: Process) -> anyhow::Result<()> {
     let placement = Placement::of(args.device, args.kind)?;
     let who = groklab_worker::Description {
         id: WorkerId::new(),
@@ -24,9 +25,10 @@ pub async fn work(args: config::Work, stop: CancellationToken) -> anyhow::Result
         device: placement.description(),
         threads: u32::try_from(groklab_model::threads()).unwrap_or(0),
     };
+    let metrics = metrics::Metrics::new(&opentelemetry::global::meter(METER));
     let resident = Resident::new(args.models, placement);
-    let executor = train::Fitter::new(resident, stop.clone());
-    groklab_worker::run(args.worker, who, executor, stop).await?;
+    let executor = train::Fitter::new(resident, metrics, process.stop.clone());
+    groklab_worker::run(args.worker, who, executor, process).await?;
     // The exit code tells whoever supervises this process to start another.
     anyhow::ensure!(!gpu_is_lost(), "the GPU is lost to this process");
     Ok(())

@@ -4,21 +4,27 @@
 
 use std::process::ExitCode;
 
-use groklab_runtime::{alone, output, process};
+use groklab_runtime::{config::parse, offline, process::Service};
 use groklab_worker_train::{
     config::{Cli, Command},
     fit::fit,
 };
 
+const NAME: &str = "worker-train";
+
 fn main() -> ExitCode {
     groklab_runtime::openmp::ensure_passive_waiting();
-    let command = output::parse::<Cli>().command;
+    let command = parse::<Cli>().command;
     // Before anything asks libtorch about devices or threads: it keeps its first answer on CUDA.
-    groklab_model::load_cuda(command.device());
+    if let Some(device) = command.device() {
+        groklab_model::load_cuda(device);
+    }
     match command {
-        Command::Work(args) => process::serve("worker-train", |stop| {
-            groklab_worker_train::work(args, stop)
-        }),
-        Command::Fit(args) => alone::run("worker-train", || fit(&args)),
+        Command::Work(args) => {
+            let service = Service::worker(NAME, args.worker.process.clone());
+            service.run(|process| groklab_worker_train::work(args, process))
+        }
+        Command::Health(args) => args.run(NAME),
+        Command::Fit(args) => offline::run(NAME, || fit(&args)),
     }
 }

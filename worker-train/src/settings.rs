@@ -6,7 +6,7 @@ use std::{fmt::Display, path::Path};
 use anyhow::Context;
 use groklab_domain::experiment;
 use groklab_model::{Placement, Schedule, Settings};
-use groklab_runtime::alone::wrong;
+use groklab_runtime::offline::wrong;
 use serde::{Deserialize, Deserializer};
 
 /// What a run is beside the keys of `[train]`.

@@ -1,20 +1,20 @@
 //! One train job: the training set it names, LoRA steps over it, an adapter in the store.
 
-use std::ops::ControlFlow;
+use std::{ops::ControlFlow, time::Instant};
 
-use groklab_domain::{Digest, experiment, seed};
+use groklab_domain::{Digest, experiment, job::AdapterRef, method::Objective, seed};
 use groklab_model::{
     Adapter, ChatTokenizer, Error, Example, LoraSpec, Model, Resident, Start, StepReport, Trainer,
     gpu_is_lost, plan_batches,
 };
 use groklab_proto::{
-    convert::{self, AdapterRef, field, optional_field},
+    convert::{self, field, optional_field},
     v1,
 };
 use groklab_worker::{Context, Executor, Failure, Outcome, Work};
 use tokio_util::sync::CancellationToken;
 
-use crate::settings;
+use crate::{metrics::Metrics, settings};
 
 /// One line of the training set. The completion is the ids that were sampled, never text encoded
 /// again.
@@ -22,18 +22,24 @@ use crate::settings;
 struct Line {
     prompt: String,
     completion: Vec<i64>,
+    weight: f32,
 }
 
 /// Does train jobs with the model of the last one kept in memory.
 pub(crate) struct Fitter {
     resident: Resident,
+    metrics: Metrics,
     /// Ends this worker.
     stop: CancellationToken,
 }
 
 impl Fitter {
-    pub(crate) fn new(resident: Resident, stop: CancellationToken) -> Self {
-        Self { resident, stop }
+    pub(crate) fn new(resident: Resident, metrics: Metrics, stop: CancellationToken) -> Self {
+        Self {
+            resident,
+            metrics,
+            stop,
+        }
     }
 
     fn fit(&mut self, job: &v1::TrainJob, context: &Context) -> Result<v1::TrainResult, Failure> {
@@ -42,6 +48,9 @@ impl Fitter {
             .as_ref()
             .ok_or_else(|| Failure::caller("the job names no base model"))?;
         let digest: Option<Digest> = optional_field("base.digest", &base.digest)?;
+        match field::<Objective>("objective", &job.objective)? {
+            Objective::Likelihood => {}
+        }
         let table: experiment::Train = serde_json::from_str(&job.settings_json)
             .map_err(|error| Failure::caller(format!("field `settings_json`: {error}")))?;
         let set = context
@@ -79,9 +88,11 @@ impl Fitter {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(groklab_worker::Cancelled) => ControlFlow::Break(()),
             };
+            let started = Instant::now();
             let report = trainer
                 .step(&members, &mut alive)
                 .map_err(|error| failure(named(error, |at| batch[at] + 1)))?;
+            self.metrics.stepped(&report, started.elapsed());
             tracing::info!(
                 step = report.step,
                 loss = report.loss,
@@ -124,6 +135,12 @@ fn examples(set: &[u8], tokenizer: &ChatTokenizer) -> Result<Vec<Example>, Failu
     let parse = |line: &[u8]| -> Result<Example, Failure> {
         let line: Line = serde_json::from_slice(line)
             .map_err(|error| Failure::caller(format!("training set: {error}")))?;
+        if line.weight != 1.0 {
+            return Err(Failure::caller(format!(
+                "training set: weight {}: this worker gives all examples the weight 1",
+                line.weight
+            )));
+        }
         let mut completion_ids = line.completion;
         tokenizer.close(&mut completion_ids);
         Ok(Example {
@@ -161,7 +178,7 @@ fn trainer<'a>(
         return Trainer::new(model, spec, settings, Start::Fresh { seed: job.seed })
             .map_err(failure);
     };
-    let init = AdapterRef::try_from(init)?;
+    let init = convert::adapter(init)?;
     let adapter = Adapter::from_files(
         context.artifacts.get(init.config)?,
         context.artifacts.get(init.weights)?,

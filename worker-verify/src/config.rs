@@ -3,10 +3,11 @@
 use std::{env, num::NonZero, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
-use groklab_worker_verify::{Config, isolation::Path, locate, pool};
+use groklab_runtime::admin::HealthArgs;
+use groklab_worker_verify::{Config, jail::isolation::Path, judge::pool, locate};
 
 const CHECK_HELP: &str = r#"Example:
-  {"id": 1, "code": "def f(a, b): return a + b", "entry": "f", "cases": [{"args": [1, 2], "expected": 3}]}
+  {"id": 1, "code": "def f(a): return a + 1", "entry": "f", "cases": [{"args": [2], "expected": 3}]}
 
 Fields of a line:
   id          any JSON value; the answer has it unchanged
@@ -16,19 +17,22 @@ Fields of a line:
   timeout_ms  CPU time for all cases [default: 2000]
   memory_mb   of address space [default: 256]
 
-Values are read as Python's json reads them: -0 is an int, 1e5 a float, integers have any size, dictionaries keep their order. What
-JSON can't say is tagged, by an object of one key:
+Values are read as Python's json reads them: -0 is an int, 1e5 a float, integers have any size,
+dictionaries keep their order. What JSON can't say is tagged, by an object of one key:
   {"$tuple": [1, 2]}      (1, 2)
   {"$dict": [[1, "a"]]}   {1: 'a'}; a dictionary with string keys may be a plain object
   {"$float": "nan"}       nan, inf, -inf
   {"$int": "12"}          12
-A dictionary of one key that begins with $, or with a key that is a tag, is written with $dict: {"$dict": [["$set", 1]]}.
+A dictionary of one key that begins with $, or with a key that is a tag, is written with $dict:
+  {"$dict": [["$set", 1]]}
 
-A line that can't be meant is answered with its number and the reason, and the rest goes on: unknown fields and tags, tags with
-another content, keys that are there twice, numbers beyond every float, NaN and Infinity without a tag, no cases.
+A line that can't be meant is answered with its number and the reason, and the rest goes on: unknown
+fields and tags, tags with another content, keys that are there twice, numbers beyond every float,
+NaN and Infinity without a tag, no cases.
 
-Exit codes: 0 every line has a verdict; 1 the sandbox does not work here, standard output can't be written to, or a candidate could
-not be judged (infrastructure_error: try again); else 2 if a line was malformed; 2 also if the command line is wrong."#;
+Exit codes: 0 every line has a verdict; 1 the sandbox does not work here, standard output can't be
+written to, or a candidate could not be judged (infrastructure_error: try again); else 2 if a line
+was malformed; 2 also if the command line is wrong."#;
 
 /// Runs candidates in a sandbox and says what they are worth.
 #[derive(Debug, Parser)]
@@ -80,6 +84,9 @@ pub enum Command {
         #[arg(long)]
         threads: Option<NonZero<usize>>,
     },
+    /// Ask a running worker on this machine whether it can do its duty
+    #[command(after_help = "Example:\n  worker-verify health --admin-listen 127.0.0.1:9090")]
+    Health(HealthArgs),
     /// Verify candidates from standard input, one JSON object a line, in order
     #[command(after_help = CHECK_HELP)]
     Check {
@@ -99,7 +106,8 @@ pub enum Command {
         #[arg(long, default_value_t = 400)]
         candidates: usize,
     },
-    /// Run many candidates in a row, one in ten hostile: memory as it goes, verdicts, what is left over
+    /// Run many candidates in a row, one in ten hostile: memory as it goes, verdicts, what is left
+    /// over
     Soak {
         #[arg(long, default_value_t = 20_000)]
         count: usize,
@@ -118,7 +126,8 @@ pub enum Command {
 }
 
 fn share(text: &str) -> Result<f64, String> {
-    let share: f64 = text.parse().map_err(|error| format!("{error}"))?;
+    let share = text.parse::<f64>();
+    let share = share.map_err(|error| error.to_string())?;
     if (0.0..=1.0).contains(&share) {
         Ok(share)
     } else {

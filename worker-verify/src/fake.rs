@@ -1,14 +1,17 @@
-//! A sandbox without isolation or Python, for tests of what stands on it: its "programs" are closures in Rust, found by the
-//! candidate's exact code. It writes the same frames as the real one. Never used to verify anything real.
+//! A sandbox without isolation or Python, for tests of what stands on it: its "programs" are
+//! closures in Rust, found by the candidate's exact code. It writes the same frames as the real
+//! one. Never used to verify anything real.
 
 use std::{collections::HashMap, sync::atomic::Ordering, time::Duration};
 
 use groklab_domain::Value;
 
 use crate::{
-    frame::Nonce,
-    sandbox::{Ended, InfrastructureError, Raw, Request, Sandbox},
-    seen::{length, write_value},
+    sandbox::{Ended, InfrastructureError, RawRun, Request, Sandbox},
+    wire::{
+        encode::{length_prefix, write_blob, write_value},
+        frame::Nonce,
+    },
 };
 
 const NONCE: Nonce = *b"fake-run";
@@ -67,6 +70,7 @@ impl Fake {
         request: &Request<'_>,
         results: &mut Vec<u8>,
     ) -> Result<Ended, InfrastructureError> {
+        // No CPU time was used before the first step.
         put(results, &[b"R".as_slice(), &[0; 8]].concat());
         let Some((entry, function)) = self.programs.get(request.code) else {
             return Ok(end(
@@ -79,19 +83,8 @@ impl Fake {
         }
         for (index, arguments) in request.cases.iter().enumerate() {
             match function(arguments) {
-                Step::Return(value) => {
-                    let mut body = [b"V".as_slice(), &length(index)].concat();
-                    write_value(&value, &mut body);
-                    put(results, &body);
-                }
-                Step::Raise(class, message) => put(
-                    results,
-                    &fault(
-                        &[b"E".as_slice(), &length(index), b"r"].concat(),
-                        class,
-                        message,
-                    ),
-                ),
+                Step::Return(value) => put(results, &returned(index, &value)),
+                Step::Raise(class, message) => put(results, &raised(index, class, message)),
                 Step::Exit(status) => return Ok(Ended::Exited(status)),
                 Step::Loop => return Ok(Ended::CpuLimit),
                 Step::Die => return Err(InfrastructureError::CandidateKilled(9)),
@@ -106,7 +99,7 @@ impl Fake {
 }
 
 impl Sandbox for Fake {
-    fn run(&self, request: &Request<'_>) -> Result<Raw, InfrastructureError> {
+    fn run(&self, request: &Request<'_>) -> Result<RawRun, InfrastructureError> {
         if self.broken {
             return Err(InfrastructureError::Setup {
                 ended: Ended::Exited(1),
@@ -114,6 +107,7 @@ impl Sandbox for Fake {
             });
         }
         let mut results = Vec::new();
+        // A real run is broken off wherever it is; this one has only a beginning.
         let cancelled = request.cancelled.load(Ordering::Relaxed);
         let ended = if cancelled {
             Ended::Cancelled
@@ -125,7 +119,7 @@ impl Sandbox for Fake {
         } else {
             Duration::from_millis(1)
         };
-        Ok(Raw {
+        Ok(RawRun {
             ended,
             nonce: NONCE,
             results,
@@ -138,8 +132,7 @@ impl Sandbox for Fake {
 
 fn put(results: &mut Vec<u8>, body: &[u8]) {
     results.extend(NONCE);
-    results.extend(length(body.len()));
-    results.extend(body);
+    write_blob(body, results);
 }
 
 fn end(results: &mut Vec<u8>, body: &[u8]) -> Ended {
@@ -148,13 +141,23 @@ fn end(results: &mut Vec<u8>, body: &[u8]) -> Ended {
     Ended::Exited(0)
 }
 
+fn returned(case: usize, value: &Value) -> Vec<u8> {
+    let mut body = b"V".to_vec();
+    body.extend(length_prefix(case));
+    write_value(value, &mut body);
+    body
+}
+
+fn raised(case: usize, class: &str, message: &str) -> Vec<u8> {
+    let mut head = b"E".to_vec();
+    head.extend(length_prefix(case));
+    head.push(b'r');
+    fault(&head, class, message)
+}
+
 fn fault(head: &[u8], class: &str, message: &str) -> Vec<u8> {
-    [
-        head,
-        &length(class.len()),
-        class.as_bytes(),
-        &length(message.len()),
-        message.as_bytes(),
-    ]
-    .concat()
+    let mut body = head.to_vec();
+    write_blob(class.as_bytes(), &mut body);
+    write_blob(message.as_bytes(), &mut body);
+    body
 }

@@ -6,99 +6,136 @@ mod config;
 
 use std::{
     io::{BufReader, Write as _, stdin},
+    num::NonZero,
     process::ExitCode,
 };
 
 use anyhow::Context as _;
-use groklab_runtime::{alone, output, process};
+use groklab_runtime::{config::parse, metrics::METER, offline, output, process::Service};
 use groklab_worker_verify::{
     Isolation, Nsjail, Warm,
-    bench::{
-        repeat::repeat,
-        soak::soak,
-        speed::{Effort, bench},
+    commands::{
+        bench::{
+            repeat::repeat,
+            soak::{Extent, soak},
+            speed::{Effort, bench},
+        },
+        check::check,
+        doctor::{Level, examine},
+        selftest::prove,
     },
-    check::check,
-    doctor::{Level, examine},
+    judge::pool::Pool,
+    metrics::Metrics,
 };
 
 use crate::config::{Cli, Command, Programs};
 
+const NAME: &str = "worker-verify";
+
+/// Lines that a soak prints.
+const SOAK_PARTS: usize = 20;
+
 fn main() -> ExitCode {
     groklab_worker_verify::return_large_blocks();
-    run(output::parse()).unwrap_or_else(|error| alone::failed("worker-verify", &error))
-}
-
-fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    match cli.command {
-        Command::Doctor => doctor(&cli.programs),
-        Command::Work { worker, threads } => {
-            let work = async |stop| {
-                groklab_worker_verify::work(
-                    worker,
-                    proven(&cli.programs)?,
-                    config::threads(threads),
-                    stop,
-                )
-                .await
-            };
-            Ok(process::serve("worker-verify", work))
-        }
-        Command::Check { json, threads } => {
-            let out = output::writer()?;
-            let sandbox = proven(&cli.programs)?;
-            let summary = check(
-                &sandbox,
-                config::threads(threads),
-                BufReader::new(stdin()),
-                out,
-                json,
-            )?;
-            summary
-                .complaint()
-                .into_iter()
-                .for_each(|complaint| output::complain(format!("worker-verify: {complaint}")));
-            Ok(ExitCode::from(summary.exit_code()))
-        }
-        Command::Bench { rounds, candidates } => {
-            bench(
-                &Nsjail::new(&cli.programs.locate())?,
-                Effort { rounds, candidates },
-                &mut output::writer()?,
-            )?;
-            Ok(ExitCode::SUCCESS)
-        }
-        Command::Soak { count, threads } => {
-            let mut out = output::writer()?;
-            let jail = Nsjail::new(&cli.programs.locate())?;
-            let found = soak(
-                || Warm::new(jail),
-                count,
-                20,
-                config::threads(threads),
-                &mut out,
-            )?;
-            found
-                .wrong
-                .iter()
-                .chain(&found.left_over)
-                .try_for_each(|line| writeln!(out, "{line}"))?;
-            Ok(success(
-                found.wrong_count == 0 && found.left_over.is_empty(),
-            ))
-        }
-        Command::Repeat { count, threads } => Ok(success(
-            repeat(
-                &proven(&cli.programs)?,
-                count,
-                config::threads(threads),
-                &mut output::writer()?,
-            )? == 0,
-        )),
+    match run(parse()) {
+        Ok(code) => code,
+        Err(error) => offline::failed(NAME, &error),
     }
 }
 
-fn success(all_is_well: bool) -> ExitCode {
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let programs = cli.programs;
+    match cli.command {
+        Command::Doctor => run_doctor(&programs),
+        Command::Work { worker, threads } => Ok(run_worker(&programs, worker, threads)),
+        Command::Health(args) => Ok(args.run(NAME)),
+        Command::Check { json, threads } => run_check(&programs, json, threads),
+        Command::Bench { rounds, candidates } => {
+            // The candidates of a measurement are ours, so nothing has to be proven first.
+            let jail = Nsjail::new(&programs.locate())?;
+            let effort = Effort { rounds, candidates };
+            bench(&jail, effort, &mut output::writer()?)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Soak { count, threads } => run_soak(&programs, count, threads),
+        Command::Repeat { count, threads } => {
+            let sandbox = proven(&programs, Metrics::default())?;
+            let threads = config::threads(threads);
+            let different = repeat(&sandbox, count, threads, &mut output::writer()?)?;
+            Ok(exit_code(different == 0))
+        }
+    }
+}
+
+fn run_doctor(programs: &Programs) -> anyhow::Result<ExitCode> {
+    let mut out = output::writer()?;
+    let mut is_complete = true;
+    for finding in examine(&programs.locate(), programs.isolation) {
+        is_complete &= finding.level != Level::Missing;
+        writeln!(out, "{}", finding.line())?;
+    }
+    Ok(exit_code(is_complete))
+}
+
+fn run_worker(
+    programs: &Programs,
+    worker: groklab_worker::Args,
+    threads: Option<NonZero<usize>>,
+) -> ExitCode {
+    let service = Service::worker(NAME, worker.process.clone());
+    let work = async |process| {
+        // One set of counts for the sandbox, the pool, the log and whoever reads metrics.
+        let metrics = Metrics::default();
+        metrics.register(&opentelemetry::global::meter(METER));
+        let sandbox = proven(programs, metrics.clone())?;
+        let threads = config::threads(threads);
+        groklab_worker_verify::work(worker, sandbox, threads, metrics, process).await
+    };
+    service.run(work)
+}
+
+fn run_check(
+    programs: &Programs,
+    json: bool,
+    threads: Option<NonZero<usize>>,
+) -> anyhow::Result<ExitCode> {
+    let out = output::writer()?;
+    let metrics = Metrics::default();
+    let pool = Pool {
+        sandbox: &proven(programs, metrics.clone())?,
+        threads: config::threads(threads),
+        metrics: &metrics,
+    };
+    let summary = check(pool, BufReader::new(stdin()), out, json)?;
+    if let Some(complaint) = summary.complaint() {
+        output::complain(format!("{NAME}: {complaint}"));
+    }
+    Ok(ExitCode::from(summary.exit_code()))
+}
+
+fn run_soak(
+    programs: &Programs,
+    count: usize,
+    threads: Option<NonZero<usize>>,
+) -> anyhow::Result<ExitCode> {
+    let mut out = output::writer()?;
+    let metrics = Metrics::default();
+    let jail = Nsjail::new(&programs.locate())?.counted_by(metrics.clone());
+    let extent = Extent {
+        count,
+        parts: SOAK_PARTS,
+        threads: config::threads(threads),
+    };
+    let found = soak(|| Warm::new(jail), extent, &metrics, &mut out)?;
+    for line in found.wrong.iter().chain(&found.left_over) {
+        writeln!(out, "{line}")?;
+    }
+    Ok(exit_code(
+        found.wrong_count == 0 && found.left_over.is_empty(),
+    ))
+}
+
+fn exit_code(all_is_well: bool) -> ExitCode {
     if all_is_well {
         ExitCode::SUCCESS
     } else {
@@ -107,26 +144,14 @@ fn success(all_is_well: bool) -> ExitCode {
 }
 
 /// A sandbox that has passed its self-test; nothing is verified in any other.
-fn proven(programs: &Programs) -> anyhow::Result<Isolation> {
+fn proven(programs: &Programs, metrics: Metrics) -> anyhow::Result<Isolation> {
     let sandbox = Isolation::new(
         &programs.locate(),
         programs.isolation,
         programs.reverify_share,
+        metrics,
     )
     .context("set up the sandbox")?;
-    sandbox.prove()?;
+    prove(&sandbox)?;
     Ok(sandbox)
-}
-
-fn doctor(programs: &Programs) -> anyhow::Result<ExitCode> {
-    let mut out = output::writer()?;
-    let findings = examine(&programs.locate(), programs.isolation);
-    for finding in &findings {
-        writeln!(out, "{}", finding.line())?;
-    }
-    Ok(success(
-        findings
-            .iter()
-            .all(|finding| finding.level != Level::Missing),
-    ))
 }

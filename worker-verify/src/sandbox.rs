@@ -1,19 +1,27 @@
-//! What running a candidate takes and gives, whatever isolates it. An implementation reports what it saw and judges nothing;
-//! `verify` makes the verdict.
+//! What running a candidate takes and gives, whatever isolates it. An implementation reports what
+//! it saw and judges nothing; `judge` makes the verdict.
 
 use std::{path::PathBuf, sync::atomic::AtomicBool, time::Duration};
 
 use groklab_domain::Value;
 
-use crate::{
+use crate::wire::{
+    encode::{length_prefix, write_blob, write_sequence},
     frame::Nonce,
-    seen::{length, write_sequence},
 };
+
+/// CPU time below this is no time for an interpreter to do anything.
+const MIN_CPU: Duration = Duration::from_millis(10);
+const MAX_CPU: Duration = Duration::from_secs(3600);
+/// With less memory the interpreter itself may not start.
+const MIN_MEMORY_BYTES: u64 = 64 << 20;
+const MAX_MEMORY_BYTES: u64 = 64 << 30;
 
 /// What one candidate may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// CPU time of the candidate and everything it starts, counted from its first step. The limit that counts.
+    /// CPU time of the candidate and everything it starts, counted from its first step. The limit
+    /// that counts.
     pub cpu: Duration,
     /// Address space of each process, bytes; the interpreter itself needs about 30 MB of it.
     pub memory_bytes: u64,
@@ -32,28 +40,31 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Says which limit is out of range: CPU time from 10 ms to an hour, memory from 64 MiB (with less the interpreter itself
-    /// may not start) to 64 GiB.
+    /// Refuses limits that nobody can mean.
     ///
     /// # Errors
     /// The limit, its value and the range.
     pub fn check(&self) -> Result<(), OutOfRange> {
-        let refuse = |what, value: String, range| Err(OutOfRange { what, value, range });
-        if !(Duration::from_millis(10)..=Duration::from_secs(3600)).contains(&self.cpu) {
-            return refuse("CPU time", format!("{:?}", self.cpu), "10 ms to 1 h");
+        if !(MIN_CPU..=MAX_CPU).contains(&self.cpu) {
+            return Err(OutOfRange {
+                what: "CPU time",
+                value: format!("{:?}", self.cpu),
+                range: "10 ms to 1 h",
+            });
         }
-        if !(64 << 20..=64 << 30).contains(&self.memory_bytes) {
-            return refuse(
-                "memory",
-                format!("{} MiB", self.memory_bytes >> 20),
-                "64 MiB to 64 GiB",
-            );
+        if !(MIN_MEMORY_BYTES..=MAX_MEMORY_BYTES).contains(&self.memory_bytes) {
+            return Err(OutOfRange {
+                what: "memory",
+                value: format!("{} MiB", self.memory_bytes >> 20),
+                range: "64 MiB to 64 GiB",
+            });
         }
         Ok(())
     }
 
     /// The backstop on elapsed time: five times the CPU limit, at least a second.
     pub fn wall(&self) -> Duration {
+        // A machine that is busy with other work gives a run only a part of its time.
         (self.cpu * 5).max(Duration::from_secs(1))
     }
 }
@@ -75,26 +86,23 @@ pub struct Request<'a> {
     /// The arguments of each case, in order.
     pub cases: &'a [&'a [Value]],
     pub limits: Limits,
-    /// Once true, the run is broken off.
+    /// Once this is true, the run is broken off.
     pub cancelled: &'a AtomicBool,
 }
 
 impl Request<'_> {
-    /// The bytes the runner reads: the nonce, then entry, code, the number of cases, and each case's arguments as one tuple,
-    /// all as `length (u32) | bytes`.
+    /// The bytes the runner reads: the nonce, then entry, code, the number of cases, and each
+    /// case's arguments as one tuple, all as `length (u32) | bytes`.
     pub fn encode(&self, nonce: &Nonce) -> Vec<u8> {
         let mut out = nonce.to_vec();
-        let mut blob = |bytes: &[u8]| {
-            out.extend(length(bytes.len()));
-            out.extend(bytes);
-        };
-        blob(self.entry.as_bytes());
-        blob(self.code);
-        blob(&length(self.cases.len()));
+        write_blob(self.entry.as_bytes(), &mut out);
+        write_blob(self.code, &mut out);
+        write_blob(&length_prefix(self.cases.len()), &mut out);
         for case in self.cases {
+            // The runner calls the function with the items of this tuple.
             let mut arguments = Vec::new();
             write_sequence(b'P', case, &mut arguments);
-            blob(&arguments);
+            write_blob(&arguments, &mut out);
         }
         out
     }
@@ -121,7 +129,7 @@ pub enum Ended {
 
 /// What was seen of one run.
 #[derive(Debug, Clone)]
-pub struct Raw {
+pub struct RawRun {
     pub ended: Ended,
     pub nonce: Nonce,
     /// What came out of the result pipe; see `frame`.
@@ -130,9 +138,10 @@ pub struct Raw {
     pub cpu: Duration,
     /// Elapsed time since the candidate's first step.
     pub wall: Duration,
-    /// Largest resident size of any one process of the run (`ru_maxrss`), not their sum. A process starts as a copy of this one, so
-    /// it is never less than what its parent (cold: the worker, warm: the zygote) occupied when it forked. With a control group, at
-    /// least what the kernel counted for all processes together beyond what was in use before.
+    /// Largest resident size of any one process of the run (`ru_maxrss`), not their sum. A process
+    /// starts as a copy of its parent, so it is never less than what that (cold: the worker, warm:
+    /// the zygote) occupied when it forked. With a control group, at least what the kernel counted
+    /// for all processes together beyond what was in use before.
     pub peak_memory_bytes: u64,
 }
 
@@ -167,6 +176,11 @@ pub enum InfrastructureError {
 }
 
 impl InfrastructureError {
+    /// For `map_err`: what was being done when a system call failed.
+    pub fn during<E: Into<std::io::Error>>(what: &'static str) -> impl FnOnce(E) -> Self {
+        move |error| Self::System(what, error.into())
+    }
+
     /// Whether the run was ended from outside, so that the candidate deserves another.
     pub fn is_a_kill(&self) -> bool {
         matches!(
@@ -178,14 +192,16 @@ impl InfrastructureError {
 
 /// Runs candidates in isolation. One candidate a call; calls from many threads at once are fine.
 pub trait Sandbox: Send + Sync {
-    /// Runs one candidate to its end or to a limit. Returns `Ok` only if the runner inside was up and everything that happened
-    /// afterwards was the candidate's doing; `Ended::Cancelled` is possible before that too.
+    /// Runs one candidate to its end or to a limit. Returns `Ok` only if the runner inside was up
+    /// and everything that happened afterwards was the candidate's doing; `Ended::Cancelled` is
+    /// possible before that too.
     ///
     /// # Errors
     /// Whatever kept the candidate from beginning, or ended it from outside.
-    fn run(&self, request: &Request<'_>) -> Result<Raw, InfrastructureError>;
+    fn run(&self, request: &Request<'_>) -> Result<RawRun, InfrastructureError>;
 
-    /// Another sandbox that is to run `code` too before it counts as passed; for most code none. Depends on nothing but `code`.
+    /// Another sandbox that is to run `code` too before it counts as passed; for most code none.
+    /// Depends on nothing but `code`.
     fn second_opinion(&self, _code: &[u8]) -> Option<&dyn Sandbox> {
         None
     }

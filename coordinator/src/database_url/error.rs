@@ -1,6 +1,6 @@
 //! Why a database URL is not used. Holds nothing of the URL.
 
-use super::{parse, tls};
+use super::parameters::{MODES, PARAMETERS};
 
 /// How a database URL is written.
 pub const FORM: &str = "postgres://USER:PASSWORD@HOST:PORT/DATABASE";
@@ -19,7 +19,7 @@ pub enum Error {
         "the host in the database URL is neither a name, an address nor a folder: its form is {FORM}"
     )]
     Host,
-    #[error("the database URL has a parameter that is not known here; known are {}", parse::PARAMETERS.join(", "))]
+    #[error("the database URL has a parameter that is not known here; known are {}", PARAMETERS.join(", "))]
     Unknown,
     #[error("the database URL gives `{name}` twice")]
     Twice { name: &'static str },
@@ -28,7 +28,7 @@ pub enum Error {
         name: &'static str,
         wanted: &'static str,
     },
-    #[error("PGSSLMODE has a value that cannot be used: {}", tls::MODES)]
+    #[error("PGSSLMODE has a value that cannot be used: {}", MODES)]
     Environment,
     #[error(
         "the sslmode in the database URL or PGSSLMODE asks for TLS, and a Unix socket has none and needs none: leave it out"

@@ -5,28 +5,11 @@ use std::{net::IpAddr, str::FromStr as _};
 use sqlx::postgres::PgConnectOptions;
 use url::Url;
 
-use super::{Error, tls};
-
-/// The parameters that a URL may have, by libpq's names.
-pub(super) const PARAMETERS: [&str; 11] = [
-    "host",
-    "port",
-    "user",
-    "password",
-    "dbname",
-    "sslmode",
-    "sslrootcert",
-    "sslcert",
-    "sslkey",
-    "options",
-    "application_name",
-];
-
-/// What separates the parts of a URL, and what people take for it.
-const STRUCTURE: [char; 6] = ['/', ':', '@', '&', '=', ';'];
-
-/// Known parameters with their values, each once.
-pub(super) type Parameters = Vec<(&'static str, String)>;
+use super::{
+    error::Error,
+    parameters::{MODES, PARAMETERS, Parameters, STRUCTURE},
+    tls,
+};
 
 /// Reads a database URL. What it leaves open comes from libpq's variables, which sqlx reads; those of TLS come through `environment`.
 pub fn parse(
@@ -94,7 +77,7 @@ fn check(name: &'static str, value: &str) -> Result<(), Error> {
     if name == "sslmode" && tls::mode(value).is_none() {
         return Err(Error::Value {
             name,
-            wanted: tls::MODES,
+            wanted: MODES,
         });
     }
     Ok(())

@@ -6,11 +6,8 @@ use std::fs;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
-use super::{Error, parse::Parameters, place::is_socket};
+use super::{error::Error, parameters::Parameters, place::is_socket};
 
-/// The words that sslmode takes.
-pub(super) const MODES: &str =
-    "it is one of disable, allow, prefer, require, verify-ca, verify-full";
 /// libpq's word for an sslrootcert that is no file: the authorities that the machine trusts.
 const SYSTEM: &str = "system";
 

@@ -2,22 +2,23 @@
 //! that a repeat of it could do twice.
 
 use groklab_domain::{
-    ExperimentState, JobKind, Purpose,
-    experiment::Method,
+    ExperimentState, Purpose,
+    job::{StopDecision, iteration_jobs, training_job},
     metrics::{IterationLine, IterationSeconds, RolloutCounts, Training},
+    records::Event,
 };
 use groklab_runtime::trace;
 use sqlx::PgConnection;
 
-use super::{due, plan::generate_jobs};
+use super::snapshot::is_due;
 use crate::{
     error::{Error, Result},
     store::{
         adapter::{self, Adapter},
-        event::{self, Level},
+        event,
         experiment::{self, Experiment},
         iteration,
-        job::{self, Batch, New, Spec},
+        job::{self, NewJob},
         problem, verdict,
     },
 };
@@ -26,60 +27,42 @@ const JOBS_PER_STATEMENT: usize = 1000;
 
 pub async fn start(db: &mut PgConnection, experiment: &Experiment) -> Result<()> {
     experiment::set_state(db, experiment, ExperimentState::Running, "").await?;
-    event::insert(db, experiment.id, Level::Info, "started").await
+    event::insert(db, experiment.id, &Event::Started).await
 }
 
 /// Makes the current iteration's generate jobs.
 pub async fn plan(db: &mut PgConnection, experiment: &Experiment) -> Result<()> {
     let (i, config) = (experiment.iteration, experiment.config()?);
     let headings = problem::headings(db, experiment.id).await?;
-    let problems: Vec<_> = headings
-        .iter()
-        .map(|heading| (heading.ordinal, heading.split))
-        .collect();
-    let roll_out = i < experiment.last_iteration && config.train.method == Method::Rft;
+    let mut problems = Vec::with_capacity(headings.len());
+    for heading in &headings {
+        problems.push((heading.ordinal, heading.split));
+    }
+    let roll_out = i < experiment.last_iteration && config.train.method.method().trains();
     let traceparent = trace::traceparent();
     iteration::insert(db, experiment.id, i).await?;
-    let specs = generate_jobs(config, i, &problems, due(experiment)?, roll_out);
-    let jobs: Vec<New<'_>> = specs
-        .into_iter()
-        .map(|spec| New {
+    let mut jobs = Vec::new();
+    for spec in iteration_jobs(config, i, &problems, is_due(experiment)?, roll_out) {
+        jobs.push(NewJob {
             experiment: experiment.id,
             spec,
             traceparent: &traceparent,
-        })
-        .collect();
+        });
+    }
     for page in jobs.chunks(JOBS_PER_STATEMENT) {
         job::insert(db, page).await?;
     }
-    event::insert(
-        db,
-        experiment.id,
-        Level::Info,
-        &format!("iteration {i} began"),
-    )
-    .await
+    event::insert(db, experiment.id, &Event::IterationBegan { iteration: i }).await
 }
 
 /// Makes the current iteration's training job.
 pub async fn train(db: &mut PgConnection, experiment: &Experiment) -> Result<()> {
-    let spec = Spec {
-        iteration: experiment.iteration,
-        purpose: Purpose::Train,
-        kind: JobKind::Train,
-        chunk: 0,
-        part: 0,
-        batch: Batch::default(),
+    let job = NewJob {
+        experiment: experiment.id,
+        spec: training_job(experiment.iteration),
+        traceparent: &trace::traceparent(),
     };
-    job::insert(
-        db,
-        &[New {
-            experiment: experiment.id,
-            spec,
-            traceparent: &trace::traceparent(),
-        }],
-    )
-    .await
+    job::insert(db, &[job]).await
 }
 
 /// Stores the iteration's line and goes on to the next. Without training the adapter is carried over.
@@ -102,11 +85,13 @@ pub async fn close(db: &mut PgConnection, experiment: &Experiment) -> Result<()>
     let text = serde_json::to_string(&line)
         .map_err(|error| Error::internal("write an iteration's line", error))?;
     iteration::set_line(db, id, i, &text).await?;
-    let summary = format!(
-        "iteration {i}: {} of {} rollouts correct, {} trained on",
-        line.rollouts.correct, line.rollouts.total, line.training.examples
-    );
-    event::insert(db, id, Level::Info, &summary).await?;
+    let ended = Event::IterationEnded {
+        iteration: i,
+        rollouts: line.rollouts.total,
+        correct: line.rollouts.correct,
+        examples: line.training.examples,
+    };
+    event::insert(db, id, &ended).await?;
     experiment::set_iteration(db, id, i + 1).await?;
     stop_when_idle(db, experiment).await
 }
@@ -129,14 +114,7 @@ async fn line(
     .map_err(|error| Error::internal("count rollouts", error))?;
     let losses = iteration::losses(db, id, i).await?;
     let (examples, tokens) = stored.trained.unwrap_or((0, 0));
-    let mut seconds = IterationSeconds::default();
-    for (kind, sum) in job::seconds(db, id, i, Purpose::Train).await? {
-        match kind {
-            JobKind::Generate => seconds.generate = sum,
-            JobKind::Verify => seconds.verify = sum,
-            JobKind::Train => seconds.train = sum,
-        }
-    }
+    let seconds = job::seconds(db, id, i, Purpose::Train).await?;
     Ok(IterationLine {
         iteration: i,
         adapter_in: before.map(|adapter| adapter.adapter.id),
@@ -149,7 +127,11 @@ async fn line(
             first_loss: losses.first().copied(),
             last_loss: losses.last().copied(),
         },
-        seconds,
+        seconds: IterationSeconds {
+            generate: seconds.generate,
+            verify: seconds.verify,
+            train: seconds.train,
+        },
     })
 }
 
@@ -168,16 +150,13 @@ async fn stop_when_idle(db: &mut PgConnection, experiment: &Experiment) -> Resul
 /// Ends the experiment; what remains of its jobs is cancelled.
 pub async fn complete(db: &mut PgConnection, experiment: &Experiment) -> Result<()> {
     let stored = iteration::get(db, experiment.id, experiment.iteration).await?;
-    let stop = stored
-        .and_then(|it| it.stop_reason)
-        .filter(|reason| !reason.is_empty());
-    let reason = stop.unwrap_or_else(|| experiment.reason.clone());
+    let reason = match stored.and_then(|stored| stored.stop) {
+        Some(StopDecision::Stop(reason)) => reason,
+        // Without training to go on with, the last iteration was moved forward: its reason is the experiment's.
+        _ => experiment.reason.clone(),
+    };
     job::cancel(db, experiment.id, None).await?;
     experiment::set_state(db, experiment, ExperimentState::Completed, &reason).await?;
-    let message = if reason.is_empty() {
-        "completed".to_owned()
-    } else {
-        format!("completed: {reason}")
-    };
-    event::insert(db, experiment.id, Level::Info, &message).await
+    let stopped_early = (!reason.is_empty()).then_some(reason);
+    event::insert(db, experiment.id, &Event::Completed { stopped_early }).await
 }

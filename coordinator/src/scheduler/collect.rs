@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::Scheduler;
+use super::reconcile::Scheduler;
 use crate::{
     error::{Result, chain},
     store::artifact,
 };
 
-const EVERY: Duration = Duration::from_secs(3600);
+const COLLECT_EVERY: Duration = Duration::from_secs(3600);
 /// Rows that one transaction keeps locked.
-const PAGE: i64 = 100;
+const ROWS_PER_TRANSACTION: i64 = 100;
 
 impl Scheduler {
     /// Collects every hour until `stop`. After a start it first waits for one lease's length, so that workers who outlived the coordinator can
@@ -20,7 +20,7 @@ impl Scheduler {
     pub async fn collect(self, stop: CancellationToken) -> anyhow::Result<()> {
         let mut wait = self.lease;
         while tokio::time::timeout(wait, stop.cancelled()).await.is_err() {
-            wait = EVERY;
+            wait = COLLECT_EVERY;
             if let Err(error) = self.collect_once().await {
                 tracing::warn!(
                     error = chain(&error),
@@ -35,13 +35,13 @@ impl Scheduler {
         let mut after = String::new();
         loop {
             let mut tx = self.store.begin().await?;
-            let old = artifact::unreferenced(&mut tx, &after, PAGE).await?;
+            let old = artifact::unreferenced(&mut tx, &after, ROWS_PER_TRANSACTION).await?;
             let Some(last) = old.last() else {
                 return Ok(());
             };
             after.clone_from(last);
             for digest in artifact::delete(&mut tx, &old).await? {
-                // Under the row's lock: who stores the same bytes now waits, and then finds them gone.
+                // Under the row's lock: a call that stores the same bytes meanwhile waits for it, then finds them gone and says so.
                 match self.blobs.remove(digest).await {
                     Ok(()) => {
                         tracing::info!(artifact.digest = %digest, "artifact collected: nothing referred to it")

@@ -1,10 +1,12 @@
-//! Closes the rollouts of an iteration: which correct ones are trained on, and the training set as an artifact.
+//! Closes the rollouts of an iteration: which of them are trained on, as the method chooses, and the training set as an artifact.
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
 use groklab_domain::{
+    Digest,
     experiment::History,
-    selection::{self, Candidate},
+    method::{Chosen, JudgedRollout},
 };
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -13,12 +15,14 @@ use crate::{
     blobs::Blobs,
     error::{Error, Result},
     store::{
-        artifact,
+        Store, artifact,
         experiment::Experiment,
         iteration, problem,
-        rollout::{self, Correct},
+        rollout::{self, TrainableRollout},
     },
 };
+
+const ROLLOUTS_PER_STATEMENT: usize = 1000;
 
 /// One line of a training set.
 #[derive(Debug, Serialize)]
@@ -28,86 +32,118 @@ struct Example<'a> {
     prompt: &'a str,
     /// The sampled token ids.
     completion: &'a [u32],
+    /// What its tokens count.
+    weight: f32,
 }
 
-/// Selects, stores the training set and records both.
-pub async fn select(db: &mut PgConnection, blobs: &Blobs, experiment: &Experiment) -> Result<()> {
-    let (id, i, train) = (
-        experiment.id,
-        experiment.iteration,
-        &experiment.config()?.train,
-    );
-    let first = if train.history == History::All { 0 } else { i };
-    let correct = rollout::correct(db, id, first, i).await?;
-    let codes: Vec<_> = correct
-        .iter()
-        .map(|rollout| String::from_utf8_lossy(&rollout.code))
-        .collect();
-    let candidates: Vec<_> = correct
-        .iter()
-        .zip(&codes)
-        .map(|(r, code)| Candidate {
-            problem: r.problem,
-            sample: r.sample,
-            code: code.as_ref(),
+/// What an iteration is trained on. It follows from stored results alone, so whoever prepares it gets the same.
+#[derive(Debug)]
+pub struct Selection {
+    iteration: u32,
+    examples: u32,
+    /// The training set's digest and size in bytes; None where there is nothing to train on.
+    set: Option<(Digest, u64)>,
+}
+
+impl Selection {
+    /// Chooses and uploads the training set; records nothing. The iteration's rollouts are complete.
+    pub async fn prepare(store: &Store, blobs: &Blobs, experiment: &Experiment) -> Result<Self> {
+        let (i, settings) = (experiment.iteration, &experiment.config()?.train);
+        let method = settings.method.method();
+        let first = match settings.history {
+            History::All => 0,
+            History::Iteration => i,
+        };
+        let mut db = store.connection().await?;
+        let pool = method.pool();
+        let rollouts = rollout::trainable(&mut db, experiment.id, first, i, pool).await?;
+        let codes: Vec<_> = rollouts
+            .iter()
+            .map(|rollout| String::from_utf8_lossy(&rollout.code))
+            .collect();
+        let mut judged = Vec::with_capacity(rollouts.len());
+        for (rollout, code) in rollouts.iter().zip(&codes) {
+            judged.push(JudgedRollout {
+                problem: rollout.problem,
+                sample: rollout.sample,
+                code,
+            });
+        }
+        let chosen = method.choose(settings, &judged);
+        let examples =
+            u32::try_from(chosen.len()).map_err(|_| Error::broken("more than 2³² examples"))?;
+        let set = if chosen.is_empty() {
+            None
+        } else {
+            let lines = training_set(&mut db, experiment, &rollouts, &chosen).await?;
+            drop(db);
+            Some(blobs.put_bytes(lines).await?)
+        };
+        Ok(Self {
+            iteration: i,
+            examples,
+            set,
         })
-        .collect();
-    let selected: Vec<&Correct> = selection::rft(&candidates, train.max_per_problem as usize)
-        .into_iter()
-        .map(|at| &correct[at])
-        .collect();
-    let count =
-        u32::try_from(selected.len()).map_err(|_| Error::broken("more than 2³² examples"))?;
-    let set = if selected.is_empty() {
-        None
-    } else {
-        let (digest, size) = blobs
-            .put_bytes(lines(db, experiment, &selected).await?.into())
-            .await?;
-        artifact::insert(db, digest, size).await?;
-        Some(digest)
-    };
-    iteration::set_selection(db, id, i, count, set).await
+    }
+
+    /// Records it, in the transaction that holds the experiment's row.
+    pub async fn store(self, db: &mut PgConnection, experiment: &Experiment) -> Result<()> {
+        if self.iteration != experiment.iteration {
+            // Another coordinator went on meanwhile; the next look finds what is due now.
+            return Err(Error::Busy {
+                what: format!("iteration {} is over", self.iteration),
+                source: None,
+            });
+        }
+        if let Some((digest, bytes)) = self.set {
+            artifact::insert(db, digest, bytes).await?;
+        }
+        let digest = self.set.map(|(digest, _)| digest);
+        iteration::set_selection(db, experiment.id, self.iteration, self.examples, digest).await
+    }
 }
 
-/// JSON lines, ordered by problem and sample.
-async fn lines(
+/// JSON lines, in the order chosen.
+async fn training_set(
     db: &mut PgConnection,
     experiment: &Experiment,
-    selected: &[&Correct],
-) -> Result<Vec<u8>> {
-    let keys: Vec<problem::Key> = selected
+    rollouts: &[TrainableRollout],
+    chosen: &[Chosen],
+) -> Result<Bytes> {
+    let keys: Vec<problem::Key> = chosen
         .iter()
-        .map(|rollout| (experiment.id, rollout.problem))
+        .map(|chosen| (experiment.id, rollouts[chosen.place].problem))
         .collect();
-    let problems = problem::some(db, &keys).await?;
-    let mut out = Vec::new();
-    for page in selected.chunks(1000) {
-        let ids: Vec<i64> = page.iter().map(|rollout| rollout.rollout_id).collect();
+    let problems = problem::get_many(db, &keys).await?;
+    let mut lines = Vec::new();
+    for page in chosen.chunks(ROLLOUTS_PER_STATEMENT) {
+        let ids: Vec<i64> = page
+            .iter()
+            .map(|chosen| rollouts[chosen.place].rollout_id)
+            .collect();
         let tokens: HashMap<i64, Vec<u32>> = rollout::tokens(db, &ids).await?.into_iter().collect();
-        for rollout in page {
-            let lost = || {
-                Error::broken(format!(
+        for chosen in page {
+            let rollout = &rollouts[chosen.place];
+            let (Some(problem), Some(completion)) = (
+                problems.get(&(experiment.id, rollout.problem)),
+                tokens.get(&rollout.rollout_id),
+            ) else {
+                return Err(Error::broken(format!(
                     "rollout {} has no tokens or no problem",
                     rollout.rollout_id
-                ))
+                )));
             };
-            let prompt = problems
-                .get(&(experiment.id, rollout.problem))
-                .ok_or_else(lost)?
-                .prompt
-                .as_str();
-            let completion = tokens.get(&rollout.rollout_id).ok_or_else(lost)?;
             let example = Example {
                 problem: rollout.problem,
                 sample: rollout.sample,
-                prompt,
+                prompt: &problem.prompt,
                 completion,
+                weight: chosen.weight,
             };
-            serde_json::to_writer(&mut out, &example)
+            serde_json::to_writer(&mut lines, &example)
                 .map_err(|error| Error::internal("write a training example", error))?;
-            out.push(b'\n');
+            lines.push(b'\n');
         }
     }
-    Ok(out)
+    Ok(lines.into())
 }

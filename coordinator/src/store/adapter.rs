@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use groklab_domain::{Digest, ExperimentId};
-use groklab_proto::convert::AdapterRef;
+use groklab_domain::{Digest, ExperimentId, job::AdapterRef};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -52,7 +51,7 @@ pub async fn get(
 }
 
 /// The adapters that iterations start from; none for those that start from the untrained model.
-pub async fn some(
+pub async fn get_many(
     db: &mut PgConnection,
     iterations: &[(ExperimentId, u32)],
 ) -> Result<HashMap<(ExperimentId, u32), AdapterRef>> {

@@ -1,5 +1,7 @@
 //! Which blobs the object store holds. A row is written after its bytes are there.
 
+use std::collections::HashSet;
+
 use groklab_domain::Digest;
 use sqlx::PgConnection;
 
@@ -18,15 +20,13 @@ pub async fn insert(db: &mut PgConnection, digest: Digest, size: u64) -> Result<
     Ok(())
 }
 
-/// The size in bytes of a stored blob.
-pub async fn size(db: &mut PgConnection, digest: Digest) -> Result<Option<u64>> {
-    let size = sqlx::query_scalar!(
-        "select size from artifact where digest = $1",
-        digest.to_string()
-    )
-    .fetch_optional(db)
-    .await?;
-    Ok(size.map(i64::cast_unsigned))
+/// Those of these blobs that are stored.
+pub async fn stored(db: &mut PgConnection, digests: &[Digest]) -> Result<HashSet<Digest>> {
+    let names: Vec<String> = digests.iter().map(Digest::to_string).collect();
+    let rows = sqlx::query_scalar!("select digest from artifact where digest = any($1)", &names)
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(|digest| word(digest)).collect()
 }
 
 /// Blobs older than a day that nothing refers to, as results that were never reported leave them, after `after` in order; their rows

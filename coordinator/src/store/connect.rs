@@ -7,13 +7,11 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
 };
 
-use super::session;
+use super::session::{self, MAX_CONNECTIONS};
 use crate::{database_url::is_near, error::Result};
 
 /// How long a server may take to let anybody in. One that starts or recovers says so at once.
 const ENTRY: Duration = Duration::from_secs(20);
-/// Connections of one coordinator.
-pub const CONNECTIONS: u32 = 16;
 
 /// A statement is planned once per connection and not at every call: planning takes longer than most statements. That may be while the tables
 /// are still empty, and what suits empty tables, reading them whole, would be kept while they grow. So plans go by the indexes.
@@ -32,7 +30,7 @@ pub async fn pool(options: PgConnectOptions) -> Result<PgPool> {
     let options = agreed(options).await?;
     session::must_stay(&options).await?;
     let pool = PgPoolOptions::new()
-        .max_connections(CONNECTIONS)
+        .max_connections(MAX_CONNECTIONS)
         .acquire_timeout(Duration::from_secs(10))
         .after_connect(|connection, _| {
             Box::pin(async move { connection.execute(PLANNING).await.map(drop) })

@@ -1,49 +1,24 @@
-//! The timeline of an experiment, for people.
+//! The timeline of an experiment: what happened, as a kind and its fields.
 
-use groklab_domain::ExperimentId;
+use groklab_domain::{
+    ExperimentId,
+    records::{Event, EventLine},
+};
+use serde_json::Value as Json;
 use sqlx::PgConnection;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
-#[derive(Debug, Clone)]
-pub struct Event {
-    pub id: i64,
-    pub unix_ms: i64,
-    pub level: String,
-    pub message: String,
-}
-
-/// How much an event matters.
-#[derive(Debug, Clone, Copy)]
-pub enum Level {
-    Info,
-    Warn,
-    Error,
-}
-
-impl Level {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Info => "info",
-            Self::Warn => "warn",
-            Self::Error => "error",
-        }
-    }
-}
-
-/// Adds to the timeline; what a worker wrote may hold NUL, which Postgres' text may not.
-pub async fn insert(
-    db: &mut PgConnection,
-    experiment: ExperimentId,
-    level: Level,
-    message: &str,
-) -> Result<()> {
-    let message = message.replace('\0', "\\0");
+/// Adds to the timeline.
+pub async fn insert(db: &mut PgConnection, experiment: ExperimentId, event: &Event) -> Result<()> {
+    let (kind, fields) = event.to_parts();
     sqlx::query!(
-        "insert into event (experiment_id, level, message) values ($1, $2, $3)",
+        "insert into event (experiment_id, level, kind, fields) values ($1, $2, $3, $4)",
         experiment.0,
-        level.as_str(),
-        message
+        event.level().as_str(),
+        kind,
+        // JSON writes NUL as an escape, which Postgres' text may hold.
+        fields.to_string()
     )
     .execute(db)
     .await?;
@@ -56,9 +31,9 @@ pub async fn since(
     experiment: ExperimentId,
     after: i64,
     limit: u32,
-) -> Result<Vec<Event>> {
+) -> Result<Vec<EventLine>> {
     let rows = sqlx::query!(
-        r#"select event_id, (extract(epoch from at) * 1000)::bigint as "unix_ms!", level, message
+        r#"select event_id, (extract(epoch from at) * 1000)::bigint as "unix_ms!", kind, fields
            from event where experiment_id = $1 and event_id > $2 order by event_id limit $3"#,
         experiment.0,
         after,
@@ -66,13 +41,16 @@ pub async fn since(
     )
     .fetch_all(db)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| Event {
-            id: row.event_id,
-            unix_ms: row.unix_ms,
-            level: row.level,
-            message: row.message,
-        })
-        .collect())
+    let mut events = Vec::with_capacity(rows.len());
+    for row in rows {
+        let event = read(&row.kind, &row.fields)?;
+        events.push(EventLine::new(row.event_id, row.unix_ms, &event));
+    }
+    Ok(events)
+}
+
+fn read(kind: &str, fields: &str) -> Result<Event> {
+    let fields: Json = serde_json::from_str(fields)
+        .map_err(|error| Error::internal(format!("stored event `{kind}`"), error))?;
+    Event::from_parts(kind, &fields).map_err(|error| Error::internal("stored event", error))
 }

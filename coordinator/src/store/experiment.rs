@@ -125,7 +125,7 @@ macro_rules! rows {
 }
 
 pub async fn get(db: &mut PgConnection, id: ExperimentId) -> Result<Experiment> {
-    some(db, &[id])
+    get_many(db, &[id])
         .await?
         .remove(&id)
         .ok_or_else(|| Error::missing("experiment", id))
@@ -146,8 +146,8 @@ fn by_id(rows: Vec<Row>) -> Result<HashMap<ExperimentId, Experiment>> {
         .collect()
 }
 
-/// Those of these experiments that there are.
-pub async fn some(
+/// These experiments by their ids, without those that do not exist.
+pub async fn get_many(
     db: &mut PgConnection,
     ids: &[ExperimentId],
 ) -> Result<HashMap<ExperimentId, Experiment>> {
@@ -303,7 +303,7 @@ pub async fn lock_all(
     sqlx::query_scalar!("select 1 from experiment where experiment_id = any($1) order by experiment_id for no key update", &uuids)
         .fetch_all(&mut *db)
         .await?;
-    some(db, ids).await
+    get_many(db, ids).await
 }
 
 /// Fixes the digest of the base model's weights. The caller holds the row and has seen that it is not fixed.

@@ -1,6 +1,6 @@
 //! Iterations: how far each is through its phases, and what its training did.
 
-use groklab_domain::{Digest, ExperimentId};
+use groklab_domain::{Digest, ExperimentId, job::StopDecision};
 use sqlx::PgConnection;
 
 use super::optional_word;
@@ -9,8 +9,8 @@ use crate::error::Result;
 /// What has been decided about an iteration so far.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Iteration {
-    /// None: not decided; empty: go on.
-    pub stop_reason: Option<String>,
+    /// None: not decided yet.
+    pub stop: Option<StopDecision>,
     /// How many rollouts are trained on, once the rollouts' phase has closed.
     pub selected: Option<u32>,
     pub training_set: Option<Digest>,
@@ -38,7 +38,7 @@ pub async fn get(
     iteration: u32,
 ) -> Result<Option<Iteration>> {
     let row = sqlx::query!(
-        "select stop_reason, selected, training_set_digest, examples, tokens, line from iteration where experiment_id = $1 and iteration = $2",
+        "select stop, stop_reason, selected, training_set_digest, examples, tokens, line from iteration where experiment_id = $1 and iteration = $2",
         experiment.0,
         iteration.cast_signed()
     )
@@ -46,7 +46,10 @@ pub async fn get(
     .await?;
     row.map(|row| {
         Ok(Iteration {
-            stop_reason: row.stop_reason,
+            stop: row.stop.map(|_| match row.stop_reason {
+                Some(reason) => StopDecision::Stop(reason),
+                None => StopDecision::GoOn,
+            }),
             selected: row.selected.map(i32::cast_unsigned),
             training_set: optional_word(row.training_set_digest.as_deref())?,
             trained: row
@@ -59,17 +62,22 @@ pub async fn get(
     .transpose()
 }
 
-/// Records whether to stop after this iteration's evaluation, and why; empty: go on.
+/// Records whether to stop after this iteration's evaluation, and why.
 pub async fn set_stop(
     db: &mut PgConnection,
     experiment: ExperimentId,
     iteration: u32,
-    reason: &str,
+    decision: &StopDecision,
 ) -> Result<()> {
+    let reason = match decision {
+        StopDecision::GoOn => None,
+        StopDecision::Stop(reason) => Some(reason.as_str()),
+    };
     sqlx::query!(
-        "update iteration set stop_reason = $3 where experiment_id = $1 and iteration = $2",
+        "update iteration set stop = $3, stop_reason = $4 where experiment_id = $1 and iteration = $2",
         experiment.0,
         iteration.cast_signed(),
+        decision.stops(),
         reason
     )
     .execute(db)

@@ -1,61 +1,14 @@
 //! Jobs: made by the reconciler or by what came before them, counted by phase, ended. Claims are next door, in `lease`.
 
-use groklab_domain::{ExperimentId, Fence, JobId, JobKind, Purpose, WorkerId};
+use groklab_domain::{
+    ExperimentId, Fence, JobId, JobKind, Purpose, WorkerId,
+    job::{Batch, Job, PerKind, Spec},
+};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{ints, uints, word};
 use crate::error::{Error, Result};
-
-/// Which rollouts a job is about: every problem times the samples from `first_sample` on. Empty for training.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Batch {
-    /// Ordinals, ascending.
-    pub problems: Vec<u32>,
-    pub first_sample: u32,
-    pub samples: u32,
-}
-
-impl Batch {
-    pub fn sample_range(&self) -> std::ops::Range<u32> {
-        self.first_sample..self.first_sample + self.samples
-    }
-
-    /// (problem, sample) in order.
-    pub fn rollouts(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
-        self.problems
-            .iter()
-            .flat_map(|&problem| self.sample_range().map(move |sample| (problem, sample)))
-    }
-
-    pub fn len(&self) -> usize {
-        self.problems.len() * self.samples as usize
-    }
-}
-
-/// What makes a job this job, and what it is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Spec {
-    pub iteration: u32,
-    pub purpose: Purpose,
-    pub kind: JobKind,
-    pub chunk: u32,
-    /// 0: the whole chunk; from 1 on a single rollout of a chunk that was split.
-    pub part: u32,
-    pub batch: Batch,
-}
-
-/// A job that somebody has claimed.
-#[derive(Debug, Clone)]
-pub struct Job {
-    pub id: JobId,
-    pub experiment: ExperimentId,
-    pub spec: Spec,
-    pub fence: Fence,
-    /// None once it has been given up.
-    pub worker: Option<WorkerId>,
-    pub traceparent: String,
-}
 
 pub(super) struct Row {
     pub job_id: Uuid,
@@ -125,14 +78,14 @@ impl TryFrom<Row> for Job {
 
 /// A job to be made.
 #[derive(Debug, Clone)]
-pub struct New<'a> {
+pub struct NewJob<'a> {
     pub experiment: ExperimentId,
     pub spec: Spec,
     pub traceparent: &'a str,
 }
 
 /// Makes ready jobs; one that is there already stays as it is.
-pub async fn insert(db: &mut PgConnection, jobs: &[New<'_>]) -> Result<()> {
+pub async fn insert(db: &mut PgConnection, jobs: &[NewJob<'_>]) -> Result<()> {
     let column = |number: fn(&Spec) -> u32| {
         ints(&jobs.iter().map(|new| number(&new.spec)).collect::<Vec<_>>())
     };
@@ -245,7 +198,7 @@ pub async fn seconds(
     experiment: ExperimentId,
     iteration: u32,
     purpose: Purpose,
-) -> Result<Vec<(JobKind, f64)>> {
+) -> Result<PerKind<f64>> {
     let rows = sqlx::query!(
         r#"select kind, sum(seconds) as "seconds!" from job
            where experiment_id = $1 and iteration = $2 and purpose = $3 and state = 'done' group by kind order by kind"#,
@@ -255,9 +208,11 @@ pub async fn seconds(
     )
     .fetch_all(db)
     .await?;
-    rows.into_iter()
-        .map(|row| Ok((word(&row.kind)?, row.seconds)))
-        .collect()
+    let mut seconds = PerKind::default();
+    for row in rows {
+        *seconds.get_mut(word(&row.kind)?) = row.seconds;
+    }
+    Ok(seconds)
 }
 
 /// Cancels what is ready or leased of an experiment; fences grow, so that no late result is taken. With a purpose, only that.
@@ -304,23 +259,13 @@ pub async fn split(db: &mut PgConnection, job: &Job) -> Result<()> {
     )
     .execute(&mut *db)
     .await?;
-    let parts = (1..)
-        .zip(job.spec.batch.rollouts())
-        .map(|(part, (problem, sample))| {
-            let batch = Batch {
-                problems: vec![problem],
-                first_sample: sample,
-                samples: 1,
-            };
-            New {
-                experiment: job.experiment,
-                spec: Spec {
-                    part,
-                    batch,
-                    ..job.spec.clone()
-                },
-                traceparent: &job.traceparent,
-            }
+    let mut parts = Vec::with_capacity(job.spec.batch.len());
+    for spec in job.spec.split() {
+        parts.push(NewJob {
+            experiment: job.experiment,
+            spec,
+            traceparent: &job.traceparent,
         });
-    insert(db, &parts.collect::<Vec<_>>()).await
+    }
+    insert(db, &parts).await
 }

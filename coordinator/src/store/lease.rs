@@ -2,14 +2,17 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use groklab_domain::{AttemptOutcome, ExperimentId, Fault, Fence, JobId, JobKind, WorkerId};
-use groklab_proto::convert::Claim;
+use groklab_domain::{
+    AttemptOutcome, ExperimentId, Fault, Fence, JobId, JobKind, WorkerId,
+    job::{Claim, ClaimStatus, Job, Waiting},
+};
 use sqlx::{PgConnection, postgres::types::PgInterval};
 use uuid::Uuid;
 
 use super::{
     attempt, ints,
-    job::{Job, Row, job_row},
+    job::{Row, job_row},
+    word,
 };
 use crate::error::{Error, Result};
 
@@ -23,17 +26,6 @@ pub struct Held {
     pub units_total: u64,
 }
 
-/// Where a claim stands, while its job's row is held.
-#[derive(Debug)]
-pub enum Standing {
-    /// Its results may be stored.
-    Holds(Box<Job>),
-    /// This attempt's results are stored already.
-    Done,
-    /// The job has moved on: a newer fence, another worker, or cancelled.
-    Stale,
-}
-
 fn interval(duration: Duration) -> Result<PgInterval> {
     PgInterval::try_from(duration).map_err(|error| Error::Internal {
         what: "lease length".to_owned(),
@@ -43,26 +35,17 @@ fn interval(duration: Duration) -> Result<PgInterval> {
 
 /// A worker that asks for jobs.
 #[derive(Debug, Clone, Copy)]
-pub struct Asking<'a> {
+pub struct Capacity<'a> {
     pub worker: WorkerId,
-    pub capacity: u32,
+    pub jobs: u32,
     /// What it works on already.
     pub held: &'a [JobId],
 }
 
-/// A running experiment as those see it who hand out its jobs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Open {
-    pub experiment: ExperimentId,
-    pub leased: u32,
-    /// Jobs that may be claimed now, counted up to what was asked for.
-    pub ready: u32,
-}
-
 /// The running experiments that have ready jobs of a kind, oldest first.
-pub async fn open(db: &mut PgConnection, kind: JobKind, most: usize) -> Result<Vec<Open>> {
+pub async fn waiting(db: &mut PgConnection, kind: JobKind, most: usize) -> Result<Vec<Waiting>> {
     let rows = sqlx::query_file!(
-        "src/store/sql/lease/open.sql",
+        "src/store/sql/lease/waiting.sql",
         kind.as_str(),
         i64::try_from(most).unwrap_or(i64::MAX)
     )
@@ -71,7 +54,7 @@ pub async fn open(db: &mut PgConnection, kind: JobKind, most: usize) -> Result<V
     let small = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
     Ok(rows
         .into_iter()
-        .map(|row| Open {
+        .map(|row| Waiting {
             experiment: ExperimentId(row.experiment_id),
             leased: small(row.leased),
             ready: small(row.ready),
@@ -110,22 +93,25 @@ pub async fn claim(
 
 /// Jobs of running experiments that are leased to these workers and that they do not know of, at most `capacity` each: the answer to a
 /// claim was lost. Their leases begin again.
-pub async fn regive(
+pub async fn reissue(
     db: &mut PgConnection,
-    asking: &[Asking<'_>],
+    capacities: &[Capacity<'_>],
     lease: Duration,
 ) -> Result<Vec<Job>> {
-    let workers: Vec<Uuid> = asking.iter().map(|asking| asking.worker.0).collect();
-    let capacities: Vec<u32> = asking.iter().map(|asking| asking.capacity).collect();
-    let known = asking
-        .iter()
-        .flat_map(|asking| asking.held.iter().map(|job| (asking.worker.0, job.0)));
-    let (holders, held): (Vec<Uuid>, Vec<Uuid>) = known.unzip();
+    let workers: Vec<Uuid> = capacities.iter().map(|asked| asked.worker.0).collect();
+    let numbers: Vec<u32> = capacities.iter().map(|asked| asked.jobs).collect();
+    let (mut holders, mut held) = (Vec::<Uuid>::new(), Vec::<Uuid>::new());
+    for asked in capacities {
+        for job in asked.held {
+            holders.push(asked.worker.0);
+            held.push(job.0);
+        }
+    }
     let rows = sqlx::query_file_as!(
         Row,
-        "src/store/sql/lease/regive.sql",
+        "src/store/sql/lease/reissue.sql",
         &workers,
-        &ints(&capacities),
+        &ints(&numbers),
         &holders,
         &held,
         interval(lease)?
@@ -172,9 +158,12 @@ pub async fn extend(
         .collect())
 }
 
-/// Where each claim stands; the jobs' rows are held until the transaction ends, in the order of their ids. The caller has locked their
-/// experiments' rows, where it locks those. A claim on a job that is not there is `Missing`.
-pub async fn standings(db: &mut PgConnection, claims: &[Claim]) -> Result<Vec<Result<Standing>>> {
+/// The claims' jobs and where each claim stands; the jobs' rows are held until the transaction ends, locked in the order of their ids. The
+/// caller has locked their experiments' rows, where it locks those. A claim on a job that is not there is `Missing`.
+pub async fn claimed_jobs(
+    db: &mut PgConnection,
+    claims: &[Claim],
+) -> Result<Vec<Result<(ClaimStatus, Job)>>> {
     let ids: Vec<Uuid> = claims.iter().map(|claim| claim.job.0).collect();
     let rows = sqlx::query!(
         "select job_id, experiment_id, iteration, purpose, kind, chunk, part, problems, first_sample, samples, fence, worker_id, traceparent, state
@@ -185,25 +174,21 @@ pub async fn standings(db: &mut PgConnection, claims: &[Claim]) -> Result<Vec<Re
     .await?;
     let mut jobs = HashMap::new();
     for row in rows {
-        jobs.insert(
-            JobId(row.job_id),
-            (row.state.clone(), Job::try_from(job_row!(row))?),
-        );
+        let state = word(&row.state)?;
+        let job = Job::try_from(job_row!(row))?;
+        jobs.insert(job.id, (state, job));
     }
-    let standing = |claim: &Claim| {
-        let (state, job) = jobs
-            .get(&claim.job)
-            .ok_or_else(|| Error::missing("job", claim.job))?;
-        let current = job.fence == claim.fence;
-        Ok(match state.as_str() {
-            "leased" | "ready" if current && job.worker == Some(claim.worker) => {
-                Standing::Holds(Box::new(job.clone()))
+    let mut claimed = Vec::with_capacity(claims.len());
+    for &claim in claims {
+        claimed.push(match jobs.get(&claim.job) {
+            Some((state, job)) => {
+                let status = ClaimStatus::of(claim, *state, job.fence, job.worker);
+                Ok((status, job.clone()))
             }
-            "done" if current => Standing::Done,
-            _ => Standing::Stale,
-        })
-    };
-    Ok(claims.iter().map(standing).collect())
+            None => Err(Error::missing("job", claim.job)),
+        });
+    }
+    Ok(claimed)
 }
 
 /// Marks jobs done after so many seconds of work, with their attempts. The caller holds the jobs' rows and has seen that their claims

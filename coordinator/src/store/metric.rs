@@ -1,8 +1,10 @@
-//! The lines of metrics.jsonl, one per evaluated iteration, kept as the text they were made as.
+//! The lines of metrics.jsonl, one per evaluated iteration, kept as the text they were made as: an
+//! export's bytes are those of the evaluation, whatever version makes the export.
 
 use groklab_domain::ExperimentId;
 use sqlx::PgConnection;
 
+use super::uints;
 use crate::error::Result;
 
 pub async fn insert(
@@ -30,7 +32,8 @@ pub async fn lines(
     limit: Option<u32>,
 ) -> Result<Vec<(u32, String)>> {
     let rows = sqlx::query!(
-        "select iteration, line from metric where experiment_id = $1 and iteration >= $2 order by iteration limit $3",
+        "select iteration, line from metric
+         where experiment_id = $1 and iteration >= $2 order by iteration limit $3",
         experiment.0,
         first.cast_signed(),
         limit.map(i64::from)
@@ -41,4 +44,15 @@ pub async fn lines(
         .into_iter()
         .map(|row| (row.iteration.cast_unsigned(), row.line))
         .collect())
+}
+
+/// The iterations that have been evaluated, in order.
+pub async fn iterations(db: &mut PgConnection, experiment: ExperimentId) -> Result<Vec<u32>> {
+    let iterations = sqlx::query_scalar!(
+        "select iteration from metric where experiment_id = $1 order by iteration",
+        experiment.0
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(uints(&iterations))
 }

@@ -12,7 +12,9 @@ pub mod job;
 pub mod lease;
 pub mod metric;
 pub mod problem;
+pub mod queue;
 pub mod rollout;
+pub mod rollout_line;
 mod session;
 pub mod verdict;
 pub mod worker;
@@ -20,12 +22,19 @@ pub mod worker;
 use std::str::FromStr;
 
 use sqlx::{
-    PgConnection, PgPool, Postgres, Transaction, pool::PoolConnection, postgres::PgConnectOptions,
+    PgConnection, PgPool, Postgres, Transaction, migrate::MigrateError, pool::PoolConnection,
+    postgres::PgConnectOptions,
 };
 
 use crate::error::{Error, Result};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
+
+const OTHER_SCHEMA: &str = concat!(
+    "the database holds the schema of another version of groklab, and before 0.2 there is no way ",
+    "from one to another: use an empty data folder (`--data`) or database, and `grokctl export` of ",
+    "the version that made this one for what shall be kept"
+);
 
 /// The channel of `notify` between coordinators.
 pub const CHANNEL: &str = "groklab";
@@ -40,10 +49,7 @@ impl Store {
     /// Connects and brings the schema up to date.
     pub async fn open(options: PgConnectOptions) -> Result<Self> {
         let pool = connect::pool(options).await?;
-        MIGRATIONS
-            .run(&pool)
-            .await
-            .map_err(|error| Error::internal("migrate the database", error))?;
+        MIGRATIONS.run(&pool).await.map_err(migration_error)?;
         Ok(Self { pool })
     }
 
@@ -61,6 +67,16 @@ impl Store {
 
     pub async fn close(&self) {
         self.pool.close().await;
+    }
+}
+
+/// Until version 0.2 the schema is one file that may change, so a database that another version made is refused by name.
+fn migration_error(error: MigrateError) -> Error {
+    match error {
+        MigrateError::VersionMismatch(_) | MigrateError::VersionMissing(_) => {
+            Error::internal(OTHER_SCHEMA, error)
+        }
+        _ => Error::internal("migrate the database", error),
     }
 }
 

@@ -1,11 +1,11 @@
 //! Rollouts: what the model wrote, stored once and never changed.
 
-use groklab_domain::{ExperimentId, Finish, Purpose, Split, candidate::Candidate};
+use groklab_domain::{ExperimentId, Finish, candidate::Candidate, job::Job, method::Pool};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{ints, word};
-use crate::{error::Result, store::job::Job};
+use super::word;
+use crate::error::Result;
 
 #[derive(Debug, Clone)]
 pub struct Rollout {
@@ -16,75 +16,107 @@ pub struct Rollout {
     pub finish: Finish,
     pub prompt_tokens: u32,
     pub mean_logprob: f64,
+    /// One for each token, where the method asks for them; else empty.
+    pub token_logprobs: Vec<f32>,
     /// Which part of the text is the code, as the worker that generated it says.
     pub candidate: Option<Candidate>,
 }
 
 /// Stores the rollouts of generate jobs.
-pub async fn insert(db: &mut PgConnection, made: &[(&Job, Vec<Rollout>)]) -> Result<()> {
-    let rows = || {
-        made.iter()
-            .flat_map(|(job, rollouts)| rollouts.iter().map(move |rollout| (*job, rollout)))
-    };
-    let column = |number: fn(&Rollout) -> u32| {
-        ints(
-            &rows()
-                .map(|(_, rollout)| number(rollout))
-                .collect::<Vec<_>>(),
-        )
-    };
-    let experiments: Vec<Uuid> = rows().map(|(job, _)| job.experiment.0).collect();
-    let iterations: Vec<i32> = rows()
-        .map(|(job, _)| job.spec.iteration.cast_signed())
-        .collect();
-    let purposes: Vec<&str> = rows().map(|(job, _)| job.spec.purpose.as_str()).collect();
-    let jobs: Vec<Uuid> = rows().map(|(job, _)| job.id.0).collect();
-    let tokens: Vec<Vec<u8>> = rows().map(|(_, r)| tokens_to_bytes(&r.token_ids)).collect();
-    let texts: Vec<&[u8]> = rows().map(|(_, r)| r.text.as_slice()).collect();
-    let finishes: Vec<&str> = rows().map(|(_, r)| r.finish.as_str()).collect();
-    let logprobs: Vec<f64> = rows().map(|(_, r)| r.mean_logprob).collect();
-    let place = |bytes: fn(&Candidate) -> usize| -> Vec<Option<i32>> {
-        rows()
-            .map(|(_, r)| {
-                r.candidate
-                    .as_ref()
-                    .map(|candidate| i32::try_from(bytes(candidate)).unwrap_or(i32::MAX))
-            })
-            .collect()
-    };
-    let reasons: Vec<Option<&str>> = rows()
-        .map(|(_, r)| r.candidate.map(|candidate| candidate.reason.as_str()))
-        .collect();
-    sqlx::query!(
-        "insert into rollout (experiment_id, iteration, purpose, job_id, problem, sample, tokens, text, finish, prompt_tokens, mean_logprob,
-                              candidate_start, candidate_end, candidate_indent, candidate_reason)
-         select * from unnest($1::uuid[], $2::int[], $3::text[], $4::uuid[], $5::int[], $6::int[], $7::bytea[], $8::bytea[], $9::text[],
-                              $10::int[], $11::float8[], $12::int[], $13::int[], $14::int[], $15::text[])",
-        &experiments,
-        &iterations,
-        &purposes as &[&str],
-        &jobs,
-        &column(|r| r.problem),
-        &column(|r| r.sample),
-        &tokens,
-        &texts as &[&[u8]],
-        &finishes as &[&str],
-        &column(|r| r.prompt_tokens),
-        &logprobs,
-        &place(|candidate| candidate.start) as &[Option<i32>],
-        &place(|candidate| candidate.end) as &[Option<i32>],
-        &place(|candidate| candidate.indent) as &[Option<i32>],
-        &reasons as &[Option<&str>]
+pub async fn insert(db: &mut PgConnection, made: &[(&Job, &[Rollout])]) -> Result<()> {
+    let mut columns = Columns::default();
+    for (job, rollouts) in made {
+        for rollout in *rollouts {
+            columns.push(job, rollout);
+        }
+    }
+    sqlx::query_file!(
+        "src/store/sql/rollout/insert.sql",
+        &columns.experiment,
+        &columns.iteration,
+        &columns.purpose as &[&str],
+        &columns.job,
+        &columns.problem,
+        &columns.sample,
+        &columns.tokens,
+        &columns.text as &[&[u8]],
+        &columns.finish as &[&str],
+        &columns.prompt_tokens,
+        &columns.mean_logprob,
+        &columns.candidate_start as &[Option<i32>],
+        &columns.candidate_end as &[Option<i32>],
+        &columns.candidate_indent as &[Option<i32>],
+        &columns.candidate_reason as &[Option<&str>],
+        &columns.token_logprobs as &[Option<Vec<u8>>]
     )
     .execute(db)
     .await?;
     Ok(())
 }
 
+/// The table's columns, an array each: Postgres takes any number of rows with one statement.
+#[derive(Default)]
+struct Columns<'a> {
+    experiment: Vec<Uuid>,
+    iteration: Vec<i32>,
+    purpose: Vec<&'static str>,
+    job: Vec<Uuid>,
+    problem: Vec<i32>,
+    sample: Vec<i32>,
+    tokens: Vec<Vec<u8>>,
+    text: Vec<&'a [u8]>,
+    finish: Vec<&'static str>,
+    prompt_tokens: Vec<i32>,
+    mean_logprob: Vec<f64>,
+    candidate_start: Vec<Option<i32>>,
+    candidate_end: Vec<Option<i32>>,
+    candidate_indent: Vec<Option<i32>>,
+    candidate_reason: Vec<Option<&'static str>>,
+    token_logprobs: Vec<Option<Vec<u8>>>,
+}
+
+impl<'a> Columns<'a> {
+    fn push(&mut self, job: &Job, rollout: &'a Rollout) {
+        self.experiment.push(job.experiment.0);
+        self.iteration.push(job.spec.iteration.cast_signed());
+        self.purpose.push(job.spec.purpose.as_str());
+        self.job.push(job.id.0);
+        self.problem.push(rollout.problem.cast_signed());
+        self.sample.push(rollout.sample.cast_signed());
+        self.tokens.push(tokens_to_bytes(&rollout.token_ids));
+        self.text.push(&rollout.text);
+        self.finish.push(rollout.finish.as_str());
+        self.prompt_tokens.push(rollout.prompt_tokens.cast_signed());
+        self.mean_logprob.push(rollout.mean_logprob);
+        self.push_candidate(rollout.candidate);
+        self.token_logprobs
+            .push(logprobs_to_bytes(&rollout.token_logprobs));
+    }
+
+    fn push_candidate(&mut self, candidate: Option<Candidate>) {
+        let (mut start, mut end, mut indent, mut reason) = (None, None, None, None);
+        if let Some(candidate) = candidate {
+            start = Some(as_int(candidate.start));
+            end = Some(as_int(candidate.end));
+            indent = Some(as_int(candidate.indent));
+            reason = Some(candidate.reason.as_str());
+        }
+        self.candidate_start.push(start);
+        self.candidate_end.push(end);
+        self.candidate_indent.push(indent);
+        self.candidate_reason.push(reason);
+    }
+}
+
+/// A place in a completion, which is far shorter than 2 GiB.
+fn as_int(bytes: usize) -> i32 {
+    i32::try_from(bytes).unwrap_or(i32::MAX)
+}
+
 /// The query in a file, of the completions that jobs are about.
-macro_rules! about {
+macro_rules! query_of_jobs {
     ($file:literal, $jobs:expr) => {{
-        let About {
+        let JobRollouts {
             places,
             experiments,
             iterations,
@@ -92,7 +124,7 @@ macro_rules! about {
             problems,
             first,
             end,
-        } = About::new($jobs);
+        } = JobRollouts::new($jobs);
         sqlx::query_file!(
             $file,
             &places,
@@ -108,7 +140,7 @@ macro_rules! about {
 
 /// A completion that waits for its verdict.
 #[derive(Debug, Clone)]
-pub struct Written {
+pub struct UnverifiedRollout {
     pub problem: u32,
     pub sample: u32,
     pub text: Vec<u8>,
@@ -116,54 +148,52 @@ pub struct Written {
 }
 
 /// The completions that these jobs are about, each job's in order of problem and sample.
-pub async fn written(db: &mut PgConnection, jobs: &[&Job]) -> Result<Vec<Vec<Written>>> {
-    let mut written: Vec<Vec<Written>> = jobs.iter().map(|_| Vec::new()).collect();
-    for row in about!("src/store/sql/rollout/written.sql", jobs)
-        .fetch_all(db)
-        .await?
-    {
-        let (problem, sample) = (row.problem.cast_unsigned(), row.sample.cast_unsigned());
-        let place = |bytes: Option<i32>| bytes.map(|bytes| bytes.cast_unsigned() as usize);
-        let range = place(row.candidate_start)
-            .zip(place(row.candidate_end))
-            .zip(place(row.candidate_indent));
-        let reason = row
-            .candidate_reason
-            .map(|reason| word(&reason))
-            .transpose()?;
-        let candidate = range
-            .zip(reason)
-            .map(|(((start, end), indent), reason)| Candidate {
-                start,
-                end,
-                indent,
-                reason,
-            });
-        written[row.place as usize].push(Written {
-            problem,
-            sample,
+pub async fn unverified(
+    db: &mut PgConnection,
+    jobs: &[Job],
+) -> Result<Vec<Vec<UnverifiedRollout>>> {
+    let mut unverified = vec![Vec::new(); jobs.len()];
+    let jobs: Vec<&Job> = jobs.iter().collect();
+    let rows = query_of_jobs!("src/store/sql/rollout/unverified.sql", &jobs);
+    for row in rows.fetch_all(db).await? {
+        let span = [row.candidate_start, row.candidate_end, row.candidate_indent];
+        unverified[row.place as usize].push(UnverifiedRollout {
+            problem: row.problem.cast_unsigned(),
+            sample: row.sample.cast_unsigned(),
             text: row.text,
-            candidate,
+            candidate: stored_candidate(span, row.candidate_reason.as_deref())?,
         });
     }
-    Ok(written)
+    Ok(unverified)
+}
+
+/// All of its columns are null, or none is.
+fn stored_candidate(span: [Option<i32>; 3], reason: Option<&str>) -> Result<Option<Candidate>> {
+    let ([Some(start), Some(end), Some(indent)], Some(reason)) = (span, reason) else {
+        return Ok(None);
+    };
+    Ok(Some(Candidate {
+        start: start.cast_unsigned() as usize,
+        end: end.cast_unsigned() as usize,
+        indent: indent.cast_unsigned() as usize,
+        reason: word(reason)?,
+    }))
 }
 
 /// The ids of the completions that these jobs are about, each job's in order of problem and sample.
 pub async fn ids(db: &mut PgConnection, jobs: &[&Job]) -> Result<Vec<Vec<i64>>> {
-    let mut ids: Vec<Vec<i64>> = jobs.iter().map(|_| Vec::new()).collect();
-    for row in about!("src/store/sql/rollout/ids.sql", jobs)
-        .fetch_all(db)
-        .await?
-    {
+    let mut ids = vec![Vec::new(); jobs.len()];
+    let rows = query_of_jobs!("src/store/sql/rollout/ids.sql", jobs);
+    for row in rows.fetch_all(db).await? {
         ids[row.place as usize].push(row.rollout_id);
     }
     Ok(ids)
 }
 
-/// What jobs are about, by column: a row for each problem of each job, which `places` counts.
+/// The rollouts that jobs are about, by column: a row for each problem of each job. `places` counts
+/// the jobs.
 #[derive(Default)]
-struct About {
+struct JobRollouts {
     places: Vec<i32>,
     experiments: Vec<Uuid>,
     iterations: Vec<i32>,
@@ -173,45 +203,53 @@ struct About {
     end: Vec<i32>,
 }
 
-impl About {
+impl JobRollouts {
     fn new(jobs: &[&Job]) -> Self {
-        let mut about = Self::default();
+        let mut columns = Self::default();
         for (place, job) in (0..).zip(jobs) {
             for problem in &job.spec.batch.problems {
                 let samples = job.spec.batch.sample_range();
-                about.places.push(place);
-                about.experiments.push(job.experiment.0);
-                about.iterations.push(job.spec.iteration.cast_signed());
-                about.purposes.push(job.spec.purpose.to_string());
-                about.problems.push(problem.cast_signed());
-                about.first.push(samples.start.cast_signed());
-                about.end.push(samples.end.cast_signed());
+                columns.places.push(place);
+                columns.experiments.push(job.experiment.0);
+                columns.iterations.push(job.spec.iteration.cast_signed());
+                columns.purposes.push(job.spec.purpose.to_string());
+                columns.problems.push(problem.cast_signed());
+                columns.first.push(samples.start.cast_signed());
+                columns.end.push(samples.end.cast_signed());
             }
         }
-        about
+        columns
     }
 }
 
-/// A correct training rollout that the model ended itself.
+/// A training rollout that the model ended itself.
 #[derive(Debug, Clone)]
-pub struct Correct {
+pub struct TrainableRollout {
     pub rollout_id: i64,
     pub problem: u32,
     pub sample: u32,
     pub code: Vec<u8>,
 }
 
-/// What may be trained on: correct training rollouts of the iterations `first..=last` that the model ended itself, in order of problem,
-/// sample and iteration. One that was cut at `max_new_tokens` is left out: training would put an end token where the model wrote none.
-pub async fn correct(
+/// What may be trained on: the pool's training rollouts of the iterations `first..=last` that the
+/// model ended itself, in order of problem, sample and iteration. One that was cut at
+/// `max_new_tokens` is left out: training would put an end token where the model wrote none.
+pub async fn trainable(
     db: &mut PgConnection,
     experiment: ExperimentId,
     first: u32,
     last: u32,
-) -> Result<Vec<Correct>> {
+    pool: Pool,
+) -> Result<Vec<TrainableRollout>> {
+    match pool {
+        Pool::Empty => return Ok(Vec::new()),
+        Pool::Correct => {}
+    }
     let rows = sqlx::query!(
-        "select r.rollout_id, r.problem, r.sample, v.code from rollout r join verdict v using (rollout_id)
-         where r.experiment_id = $1 and r.iteration between $2 and $3 and r.purpose = 'train' and r.finish = 'stop' and v.correct
+        "select r.rollout_id, r.problem, r.sample, v.code
+         from rollout r join verdict v using (rollout_id)
+         where r.experiment_id = $1 and r.iteration between $2 and $3 and r.purpose = 'train'
+           and r.finish = 'stop' and v.correct
          order by r.problem, r.sample, r.iteration",
         experiment.0,
         first.cast_signed(),
@@ -219,15 +257,16 @@ pub async fn correct(
     )
     .fetch_all(db)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| Correct {
+    let mut trainable = Vec::with_capacity(rows.len());
+    for row in rows {
+        trainable.push(TrainableRollout {
             rollout_id: row.rollout_id,
             problem: row.problem.cast_unsigned(),
             sample: row.sample.cast_unsigned(),
             code: row.code,
-        })
-        .collect())
+        });
+    }
+    Ok(trainable)
 }
 
 /// The sampled token ids of these rollouts, by id.
@@ -238,120 +277,38 @@ pub async fn tokens(db: &mut PgConnection, ids: &[i64]) -> Result<Vec<(i64, Vec<
     )
     .fetch_all(db)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| (row.rollout_id, bytes_to_tokens(&row.tokens)))
-        .collect())
-}
-
-/// Which rollouts somebody wants to read; None means any.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    pub iteration: Option<u32>,
-    pub purpose: Option<Purpose>,
-    pub split: Option<Split>,
-    pub family: Option<String>,
-    pub problem: Option<u32>,
-    pub verdict: Option<groklab_domain::Verdict>,
-}
-
-/// A place in the order of rollouts: (iteration, purpose, problem, sample).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cursor {
-    pub iteration: i32,
-    pub purpose: String,
-    pub problem: i32,
-    pub sample: i32,
-}
-
-/// A rollout with its problem's heading and its verdict, where it has one yet.
-#[derive(Debug)]
-pub struct Record {
-    pub iteration: i32,
-    pub purpose: String,
-    pub split: String,
-    pub family: String,
-    pub rule: String,
-    pub problem: i32,
-    pub sample: i32,
-    pub text: Vec<u8>,
-    pub tokens: i32,
-    pub prompt_tokens: i32,
-    pub finish: String,
-    pub mean_logprob: f64,
-    pub candidate_start: Option<i32>,
-    pub candidate_end: Option<i32>,
-    pub candidate_reason: Option<String>,
-    pub verdict: Option<String>,
-    pub visible_passed: Option<i32>,
-    pub visible_total: Option<i32>,
-    pub hidden_passed: Option<i32>,
-    pub hidden_total: Option<i32>,
-    pub correct: Option<bool>,
-    pub shortcut: Option<bool>,
-    pub failed_case: Option<i32>,
-    pub got: Option<String>,
-    pub expected: Option<String>,
-    pub error: Option<String>,
-    pub code: Option<Vec<u8>>,
-    pub cpu_ms: Option<f64>,
-    pub wall_ms: Option<f64>,
-    pub peak_memory_kb: Option<i64>,
-}
-
-impl Record {
-    pub fn cursor(&self) -> Cursor {
-        Cursor {
-            iteration: self.iteration,
-            purpose: self.purpose.clone(),
-            problem: self.problem,
-            sample: self.sample,
-        }
+    let mut tokens = Vec::with_capacity(rows.len());
+    for row in rows {
+        tokens.push((row.rollout_id, bytes_to_tokens(&row.tokens)));
     }
-}
-
-/// At most `limit` rollouts after `after`, in order.
-pub async fn page(
-    db: &mut PgConnection,
-    experiment: ExperimentId,
-    filter: &Filter,
-    after: Option<&Cursor>,
-    limit: u32,
-) -> Result<Vec<Record>> {
-    let records = sqlx::query_file_as!(
-        Record,
-        "src/store/sql/rollout/page.sql",
-        experiment.0,
-        filter.iteration.map(u32::cast_signed),
-        filter.purpose.map(Purpose::as_str),
-        filter.split.map(Split::as_str),
-        filter.family,
-        filter.verdict.map(groklab_domain::Verdict::as_str),
-        filter.problem.map(u32::cast_signed),
-        after.map_or(filter.iteration.map_or(-1, u32::cast_signed), |c| c
-            .iteration),
-        after.map_or("", |c| c.purpose.as_str()),
-        after.map_or(-1, |c| c.problem),
-        after.map_or(-1, |c| c.sample),
-        i64::from(limit)
-    )
-    .fetch_all(db)
-    .await?;
-    Ok(records)
+    Ok(tokens)
 }
 
 fn tokens_to_bytes(tokens: &[u32]) -> Vec<u8> {
-    tokens
-        .iter()
-        .flat_map(|token| token.to_le_bytes())
-        .collect()
+    let mut bytes = Vec::with_capacity(4 * tokens.len());
+    for token in tokens {
+        bytes.extend(token.to_le_bytes());
+    }
+    bytes
 }
 
+/// The column's CHECK says that no byte is left over.
 fn bytes_to_tokens(bytes: &[u8]) -> Vec<u32> {
-    bytes
-        .as_chunks::<4>()
-        .0
-        .iter()
-        .map(|token| u32::from_le_bytes(*token))
-        .collect()
+    let mut tokens = Vec::with_capacity(bytes.len() / 4);
+    for token in bytes.as_chunks::<4>().0 {
+        tokens.push(u32::from_le_bytes(*token));
+    }
+    tokens
+}
+
+/// Null for none: most methods do not ask for them.
+fn logprobs_to_bytes(logprobs: &[f32]) -> Option<Vec<u8>> {
+    if logprobs.is_empty() {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(4 * logprobs.len());
+    for logprob in logprobs {
+        bytes.extend(logprob.to_le_bytes());
+    }
+    Some(bytes)
 }

@@ -9,8 +9,10 @@ use sqlx::{
 };
 use uuid::Uuid;
 
-use super::connect::CONNECTIONS;
 use crate::error::{Error, Result};
+
+/// Connections of one coordinator.
+pub const MAX_CONNECTIONS: u32 = 16;
 
 /// How long two connections have for a handful of short questions.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -36,7 +38,7 @@ pub async fn must_stay(options: &PgConnectOptions) -> Result<()> {
 
 fn no_room() -> Error {
     Error::broken(format!(
-        "the database, or a pooler before it, does not serve two connections within {} s: it must have room for {CONNECTIONS} of each \
+        "the database, or a pooler before it, does not serve two connections within {} s: it must have room for {MAX_CONNECTIONS} of each \
          coordinator",
         ANSWER.as_secs()
     ))

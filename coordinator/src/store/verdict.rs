@@ -1,25 +1,24 @@
-//! Verdicts: inserted beside rollouts, never updated. What a phase needs of them is read once, at its close.
+//! Verdicts: inserted beside rollouts, never updated. What a phase needs of them is read once, at
+//! its close.
 
-use groklab_domain::{ExperimentId, Purpose, Tally, Verification};
+use groklab_domain::{
+    ExperimentId, JobId, Purpose, Split, Tally, Verification,
+    metrics::RolloutOutcome,
+    records::{EvaluatedSample, FirstFailure, Outcomes, RolloutLine},
+};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{ints, word};
-use crate::{error::Result, store::job::Job};
+use super::word;
+use crate::error::Result;
 
-/// The first case that did not pass: its place, and what was returned and expected, escaped.
-#[derive(Debug, Clone)]
-pub struct Failure {
-    pub case: u32,
-    pub got: String,
-    pub expected: String,
-}
-
+/// A verdict with what was measured beside it.
 #[derive(Debug, Clone)]
 pub struct Judged {
-    pub rollout_id: i64,
+    pub problem: u32,
+    pub sample: u32,
     pub verification: Verification,
-    pub first_failure: Option<Failure>,
+    pub first_failure: Option<FirstFailure>,
     pub error: String,
     /// The code taken out of the completion.
     pub code: Vec<u8>,
@@ -28,87 +27,98 @@ pub struct Judged {
     pub peak_memory_kb: u64,
 }
 
-/// Stores verdicts, none of which may be an infrastructure error: the table refuses those.
-pub async fn insert(db: &mut PgConnection, made: &[(&Job, Vec<Judged>)]) -> Result<()> {
-    let jobs: Vec<Uuid> = made
-        .iter()
-        .flat_map(|(job, judged)| judged.iter().map(|_| job.id.0))
-        .collect();
-    let judged: Vec<&Judged> = made.iter().flat_map(|(_, judged)| judged).collect();
-    let ids: Vec<i64> = judged.iter().map(|j| j.rollout_id).collect();
-    let verdicts: Vec<&str> = judged
-        .iter()
-        .map(|j| j.verification.verdict.as_str())
-        .collect();
-    let tally = |tally: fn(&Verification) -> Tally| {
-        let tallies = judged.iter().map(|j| tally(&j.verification));
-        let (passed, total): (Vec<u32>, Vec<u32>) = tallies.map(|t| (t.passed, t.total)).unzip();
-        (ints(&passed), ints(&total))
-    };
-    let (visible_passed, visible_total) = tally(|v| v.visible);
-    let (hidden_passed, hidden_total) = tally(|v| v.hidden);
-    let correct: Vec<bool> = judged.iter().map(|j| j.verification.correct()).collect();
-    let shortcut: Vec<bool> = judged.iter().map(|j| j.verification.shortcut()).collect();
-    let case: Vec<Option<i32>> = judged
-        .iter()
-        .map(|j| j.first_failure.as_ref().map(|f| f.case.cast_signed()))
-        .collect();
-    let got: Vec<Option<String>> = judged
-        .iter()
-        .map(|j| j.first_failure.as_ref().map(|f| text(&f.got)))
-        .collect();
-    let expected: Vec<Option<String>> = judged
-        .iter()
-        .map(|j| j.first_failure.as_ref().map(|f| text(&f.expected)))
-        .collect();
-    let errors: Vec<String> = judged.iter().map(|j| text(&j.error)).collect();
-    let codes: Vec<&[u8]> = judged.iter().map(|j| j.code.as_slice()).collect();
-    let cpu: Vec<f64> = judged.iter().map(|j| j.cpu_ms).collect();
-    let wall: Vec<f64> = judged.iter().map(|j| j.wall_ms).collect();
-    let memory: Vec<i64> = judged
-        .iter()
-        .map(|j| j.peak_memory_kb.cast_signed())
-        .collect();
-    sqlx::query!(
-        "insert into verdict (job_id, rollout_id, verdict, visible_passed, visible_total, hidden_passed, hidden_total, correct, shortcut,
-                              failed_case, got, expected, error, code, cpu_ms, wall_ms, peak_memory_kb)
-         select * from unnest($1::uuid[], $2::bigint[], $3::text[], $4::int[], $5::int[], $6::int[], $7::int[], $8::bool[], $9::bool[],
-                              $10::int[], $11::text[], $12::text[], $13::text[], $14::bytea[], $15::float8[], $16::float8[],
-                              $17::bigint[])",
-        &jobs,
-        &ids,
-        &verdicts as &[&str],
-        &visible_passed,
-        &visible_total,
-        &hidden_passed,
-        &hidden_total,
-        &correct,
-        &shortcut,
-        &case as &[Option<i32>],
-        &got as &[Option<String>],
-        &expected as &[Option<String>],
-        &errors,
-        &codes as &[&[u8]],
-        &cpu,
-        &wall,
-        &memory
+/// Stores verdicts as (job, rollout's id, verdict), none of which may be an infrastructure error:
+/// the table refuses those.
+pub async fn insert(db: &mut PgConnection, rows: &[(JobId, i64, &Judged)]) -> Result<()> {
+    let mut columns = Columns::default();
+    for (job, rollout_id, judged) in rows {
+        columns.job.push(job.0);
+        columns.rollout_id.push(*rollout_id);
+        columns.push(judged);
+    }
+    sqlx::query_file!(
+        "src/store/sql/verdict/insert.sql",
+        &columns.job,
+        &columns.rollout_id,
+        &columns.verdict as &[&str],
+        &columns.visible_passed,
+        &columns.visible_total,
+        &columns.hidden_passed,
+        &columns.hidden_total,
+        &columns.correct,
+        &columns.shortcut,
+        &columns.failed_case as &[Option<i32>],
+        &columns.got as &[Option<String>],
+        &columns.expected as &[Option<String>],
+        &columns.error,
+        &columns.code as &[&[u8]],
+        &columns.cpu_ms,
+        &columns.wall_ms,
+        &columns.peak_memory_kb
     )
     .execute(db)
     .await?;
     Ok(())
 }
 
-/// Postgres' text holds no NUL.
-fn text(text: &str) -> String {
-    text.replace('\0', "\\0")
+/// The table's columns, an array each: Postgres takes any number of rows with one statement.
+#[derive(Default)]
+struct Columns<'a> {
+    job: Vec<Uuid>,
+    rollout_id: Vec<i64>,
+    verdict: Vec<&'static str>,
+    visible_passed: Vec<i32>,
+    visible_total: Vec<i32>,
+    hidden_passed: Vec<i32>,
+    hidden_total: Vec<i32>,
+    correct: Vec<bool>,
+    shortcut: Vec<bool>,
+    failed_case: Vec<Option<i32>>,
+    got: Vec<Option<String>>,
+    expected: Vec<Option<String>>,
+    error: Vec<String>,
+    code: Vec<&'a [u8]>,
+    cpu_ms: Vec<f64>,
+    wall_ms: Vec<f64>,
+    peak_memory_kb: Vec<i64>,
 }
 
-/// The verdict on one rollout.
-#[derive(Debug, Clone)]
-pub struct Outcome {
-    pub problem: u32,
-    pub sample: u32,
-    pub verification: Verification,
+impl<'a> Columns<'a> {
+    fn push(&mut self, judged: &'a Judged) {
+        let verification = &judged.verification;
+        self.verdict.push(verification.verdict.as_str());
+        let (visible, hidden) = (verification.visible, verification.hidden);
+        self.visible_passed.push(visible.passed.cast_signed());
+        self.visible_total.push(visible.total.cast_signed());
+        self.hidden_passed.push(hidden.passed.cast_signed());
+        self.hidden_total.push(hidden.total.cast_signed());
+        self.correct.push(verification.correct());
+        self.shortcut.push(verification.shortcut());
+        self.push_failure(judged.first_failure.as_ref());
+        self.error.push(without_nul(&judged.error));
+        self.code.push(&judged.code);
+        self.cpu_ms.push(judged.cpu_ms);
+        self.wall_ms.push(judged.wall_ms);
+        self.peak_memory_kb
+            .push(judged.peak_memory_kb.cast_signed());
+    }
+
+    fn push_failure(&mut self, failure: Option<&FirstFailure>) {
+        let (mut case, mut got, mut expected) = (None, None, None);
+        if let Some(failure) = failure {
+            case = Some(failure.case.cast_signed());
+            got = Some(without_nul(&failure.got));
+            expected = Some(without_nul(&failure.expected));
+        }
+        self.failed_case.push(case);
+        self.got.push(got);
+        self.expected.push(expected);
+    }
+}
+
+/// Candidates write it; Postgres' text cannot hold it.
+fn without_nul(text: &str) -> String {
+    text.replace('\0', "\\0")
 }
 
 /// The verdicts of an iteration's rollouts of one purpose, in order of problem and sample.
@@ -117,9 +127,10 @@ pub async fn outcomes(
     experiment: ExperimentId,
     iteration: u32,
     purpose: Purpose,
-) -> Result<Vec<Outcome>> {
+) -> Result<Vec<RolloutOutcome>> {
     let rows = sqlx::query!(
-        "select r.problem, r.sample, v.verdict, v.visible_passed, v.visible_total, v.hidden_passed, v.hidden_total
+        "select r.problem, r.sample, v.verdict,
+                v.visible_passed, v.visible_total, v.hidden_passed, v.hidden_total
          from rollout r join verdict v using (rollout_id)
          where r.experiment_id = $1 and r.iteration = $2 and r.purpose = $3
          order by r.problem, r.sample",
@@ -129,21 +140,61 @@ pub async fn outcomes(
     )
     .fetch_all(db)
     .await?;
-    let tally = |passed: i32, total: i32| Tally {
+    let mut outcomes = Vec::with_capacity(rows.len());
+    for row in rows {
+        let sample = row.sample.cast_unsigned();
+        outcomes.push(RolloutOutcome {
+            problem: row.problem.cast_unsigned(),
+            sample,
+            greedy: RolloutLine::is_greedy(purpose, sample),
+            verification: Verification {
+                verdict: word(&row.verdict)?,
+                visible: tally(row.visible_passed, row.visible_total),
+                hidden: tally(row.hidden_passed, row.hidden_total),
+            },
+        });
+    }
+    Ok(outcomes)
+}
+
+fn tally(passed: i32, total: i32) -> Tally {
+    Tally {
         passed: passed.cast_unsigned(),
         total: total.cast_unsigned(),
-    };
-    rows.into_iter()
-        .map(|row| {
-            Ok(Outcome {
-                problem: row.problem.cast_unsigned(),
-                sample: row.sample.cast_unsigned(),
-                verification: Verification {
-                    verdict: word(&row.verdict)?,
-                    visible: tally(row.visible_passed, row.visible_total),
-                    hidden: tally(row.hidden_passed, row.hidden_total),
-                },
-            })
-        })
-        .collect()
+    }
+}
+
+/// What became of each problem of a split in one evaluation.
+pub async fn evaluation(
+    db: &mut PgConnection,
+    experiment: ExperimentId,
+    iteration: u32,
+    split: Split,
+) -> Result<Outcomes> {
+    let rows = sqlx::query!(
+        "select r.problem, p.family, p.rule, r.sample, v.correct
+         from rollout r
+         join problem p on p.experiment_id = r.experiment_id and p.ordinal = r.problem
+         join verdict v using (rollout_id)
+         where r.experiment_id = $1 and r.iteration = $2 and r.purpose = 'eval' and p.split = $3
+         order by r.problem, r.sample",
+        experiment.0,
+        iteration.cast_signed(),
+        split.as_str()
+    )
+    .fetch_all(db)
+    .await?;
+    // Counted here, row by row: texts and code never leave the database.
+    let mut outcomes = Outcomes::default();
+    for row in rows {
+        outcomes.count(EvaluatedSample {
+            problem: row.problem.cast_unsigned(),
+            split,
+            family: &row.family,
+            rule: &row.rule,
+            sample: row.sample.cast_unsigned(),
+            correct: row.correct,
+        });
+    }
+    Ok(outcomes)
 }

@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use groklab_domain::{JobKind, WorkerId};
+use groklab_domain::{
+    ExperimentId, JobId, JobKind, WorkerId,
+    records::{WorkerJob, WorkerRecord},
+};
 use sqlx::{PgConnection, postgres::types::PgInterval};
 use uuid::Uuid;
 
@@ -20,37 +23,15 @@ pub struct Registration {
     pub version: String,
 }
 
-/// A worker and what it does.
-#[derive(Debug, Clone)]
-pub struct Worker {
-    pub registration: Registration,
-    pub seen_unix_ms: i64,
-    pub alive: bool,
-    /// One of the jobs it holds.
-    pub job: Option<Activity>,
-}
-
-/// What a worker works on, as clients see it.
-#[derive(Debug, Clone, Default)]
-pub struct Activity {
-    pub experiment_id: String,
-    pub job_id: String,
-    /// The experiment's name.
-    pub experiment: String,
-    pub iteration: u32,
-    pub purpose: String,
-    pub units_done: u64,
-    /// 0: not known.
-    pub units_total: u64,
-    pub started_unix_ms: i64,
-}
-
 /// Registers a worker, or again with what has changed.
 pub async fn register(db: &mut PgConnection, worker: &Registration) -> Result<()> {
     sqlx::query!(
-        "insert into worker (worker_id, kind, host, device, threads, version) values ($1, $2, $3, $4, $5, $6)
-         on conflict (worker_id) do update set kind = excluded.kind, host = excluded.host, device = excluded.device,
-             threads = excluded.threads, version = excluded.version, seen_at = now(), left_at = null",
+        "insert into worker (worker_id, kind, host, device, threads, version)
+         values ($1, $2, $3, $4, $5, $6)
+         on conflict (worker_id) do update set
+             kind = excluded.kind, host = excluded.host, device = excluded.device,
+             threads = excluded.threads, version = excluded.version,
+             seen_at = now(), left_at = null",
         worker.worker.0,
         worker.kind.as_str(),
         worker.host,
@@ -63,7 +44,8 @@ pub async fn register(db: &mut PgConnection, worker: &Registration) -> Result<()
     Ok(())
 }
 
-/// Notes that a worker has ended; what is still leased to it is given back by the next sweep. False where it was not known.
+/// Notes that a worker has ended; what is still leased to it is given back by the next sweep. False
+/// where it was not known.
 pub async fn leave(db: &mut PgConnection, worker: WorkerId) -> Result<bool> {
     let left = sqlx::query!(
         "update worker set left_at = now() where worker_id = $1",
@@ -74,7 +56,8 @@ pub async fn leave(db: &mut PgConnection, worker: WorkerId) -> Result<bool> {
     Ok(left.rows_affected() > 0)
 }
 
-/// Notes signs of life, every few seconds: a call that writes nothing else need not write. Returns the kinds of those that have registered and not left.
+/// Notes signs of life, every few seconds: a call that writes nothing else need not write. Returns
+/// the kinds of those that have registered and not left.
 pub async fn seen(
     db: &mut PgConnection,
     workers: &[WorkerId],
@@ -88,55 +71,43 @@ pub async fn seen(
         .collect()
 }
 
-/// Workers heard of within a day that have not left, by kind and host. One is alive if it was heard of within `silence`.
-pub async fn list(db: &mut PgConnection, silence: Duration) -> Result<Vec<Worker>> {
+/// Workers heard of within a day that have not left, by kind and host. One is alive if it was heard
+/// of within `silence`.
+pub async fn list(db: &mut PgConnection, silence: Duration) -> Result<Vec<WorkerRecord>> {
     let silence = PgInterval::try_from(silence).map_err(|error| Error::Internal {
         what: "lease length".to_owned(),
         source: Some(error),
     })?;
-    let rows = sqlx::query!(
-        r#"select w.worker_id, w.kind, w.host, w.device, w.threads, w.version,
-                  (extract(epoch from w.seen_at) * 1000)::bigint as "seen_unix_ms!", w.seen_at > now() - $1::interval as "alive!",
-                  held.experiment_id as "experiment_id?", held.job_id as "job_id?", held.name as "name?", held.iteration as "iteration?",
-                  held.purpose as "purpose?", held.units_done as "units_done?", held.units_total as "units_total?",
-                  (extract(epoch from held.started_at) * 1000)::bigint as "started_unix_ms?"
-           from worker w
-           left join lateral (select job.experiment_id, job.job_id, name, job.iteration, purpose, units_done, units_total, started_at
-                              from job join experiment using (experiment_id) join attempt using (job_id, fence)
-                              where job.worker_id = w.worker_id and job.state = 'leased'
-                              order by rank limit 1) held on true
-           where w.left_at is null and w.seen_at > now() - interval '1 day' order by w.kind, w.host, w.worker_id"#,
-        silence
-    )
-    .fetch_all(db)
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(Worker {
-                registration: Registration {
-                    worker: WorkerId(row.worker_id),
-                    kind: word(&row.kind)?,
-                    host: row.host,
-                    device: row.device,
-                    threads: row.threads.cast_unsigned(),
-                    version: row.version,
-                },
-                seen_unix_ms: row.seen_unix_ms,
-                alive: row.alive,
-                job: row
-                    .experiment_id
-                    .zip(row.job_id)
-                    .map(|(experiment, job)| Activity {
-                        experiment_id: experiment.to_string(),
-                        job_id: job.to_string(),
-                        experiment: row.name.unwrap_or_default(),
-                        iteration: row.iteration.unwrap_or_default().cast_unsigned(),
-                        purpose: row.purpose.unwrap_or_default(),
-                        units_done: row.units_done.unwrap_or_default().cast_unsigned(),
-                        units_total: row.units_total.unwrap_or_default().cast_unsigned(),
-                        started_unix_ms: row.started_unix_ms.unwrap_or_default(),
-                    }),
-            })
-        })
-        .collect()
+    let rows = sqlx::query_file!("src/store/sql/worker/list.sql", silence)
+        .fetch_all(db)
+        .await?;
+    let mut workers = Vec::with_capacity(rows.len());
+    for row in rows {
+        let mut job = None;
+        if let Some((experiment, id)) = row.experiment_id.zip(row.job_id) {
+            // The columns of a job that is held are all there.
+            job = Some(WorkerJob {
+                experiment_id: ExperimentId(experiment),
+                job_id: JobId(id),
+                experiment: row.name.unwrap_or_default(),
+                iteration: row.iteration.unwrap_or_default().cast_unsigned(),
+                purpose: word(&row.purpose.unwrap_or_default())?,
+                units_done: row.units_done.unwrap_or_default().cast_unsigned(),
+                units_total: row.units_total.unwrap_or_default().cast_unsigned(),
+                started_unix_ms: row.started_unix_ms.unwrap_or_default(),
+            });
+        }
+        workers.push(WorkerRecord {
+            worker_id: WorkerId(row.worker_id),
+            kind: word(&row.kind)?,
+            host: row.host,
+            device: row.device,
+            threads: row.threads.cast_unsigned(),
+            version: row.version,
+            seen_unix_ms: row.seen_unix_ms,
+            alive: row.alive,
+            job,
+        });
+    }
+    Ok(workers)
 }

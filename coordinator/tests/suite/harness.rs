@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use groklab_coordinator::{Config, Tokens};
+use groklab_coordinator::{Config, QueueFace, Tokens};
 use groklab_proto::{
     limits::MESSAGE_BYTES,
     v1::{
@@ -10,7 +10,7 @@ use groklab_proto::{
         workers_client::WorkersClient,
     },
 };
-use groklab_runtime::secret::Secret;
+use groklab_runtime::{process::Process, secret::Secret};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -94,9 +94,12 @@ impl Coordinator {
             tokens,
             tls: None,
             calls_per_second: 20_000.try_into().unwrap(),
+            process: Default::default(),
         };
         let stop = CancellationToken::new();
-        let task = tokio::spawn(groklab_coordinator::run(config, stop.clone()));
+        let process = Process::new(stop.clone());
+        let queue = QueueFace::default();
+        let task = tokio::spawn(groklab_coordinator::run(config, process, queue));
         eventually("the address file", async || {
             std::fs::read_to_string(&address_file).ok()
         })

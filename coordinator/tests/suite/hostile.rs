@@ -16,7 +16,7 @@ use crate::{harness::Coordinator, worker::Worker};
 const FILE: &str =
     "name = \"short\"\n[model]\nsource = \"m.gguf\"\n[problems]\nfamilies = [\"sum_digits\"]\n";
 
-const CALLS: [&str; 21] = [
+const CALLS: [&str; 22] = [
     "Experiments/Submit",
     "Experiments/Get",
     "Experiments/List",
@@ -28,6 +28,7 @@ const CALLS: [&str; 21] = [
     "Experiments/Metrics",
     "Experiments/Problems",
     "Experiments/Rollouts",
+    "Experiments/Compare",
     "Experiments/Export",
     "Experiments/ListWorkers",
     "Workers/Register",
@@ -217,6 +218,18 @@ fn hostile(text: &str, worker: &str, job: &str) -> Vec<(&'static str, Vec<u8>)> 
                 experiment: t(),
                 verdict: Some(t()),
                 ..Default::default()
+            }
+            .encode_to_vec(),
+        ),
+        (
+            "Experiments/Compare",
+            v1::CompareRequest {
+                before: Some(v1::EvaluationRef {
+                    experiment: t(),
+                    iteration: Some(u32::MAX),
+                }),
+                after: None,
+                split: t(),
             }
             .encode_to_vec(),
         ),

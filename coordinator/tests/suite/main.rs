@@ -13,5 +13,6 @@ mod postgres;
 mod process;
 mod roles;
 mod secrets;
+mod stored;
 mod tls;
 mod worker;

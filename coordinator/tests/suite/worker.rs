@@ -174,6 +174,7 @@ impl Worker {
                 finish: "stop".to_owned(),
                 prompt_tokens: 5,
                 mean_logprob: -0.5,
+                token_logprobs: Vec::new(),
                 candidate: Some(convert::candidate_range(Candidate::of(
                     if right { CORRECT } else { WRONG },
                     "solve",

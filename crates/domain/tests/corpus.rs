@@ -5,7 +5,7 @@
 
 use groklab_domain::{
     candidate::{Candidate, Reader, Reason},
-    selection::normalise,
+    method::normalise,
 };
 use serde::Deserialize;
 

@@ -1,4 +1,5 @@
-//! Children in a process group of their own: asked to end, given a grace time, then killed, and always reaped.
+//! Children in a process group of their own: asked to end, given a grace time, then killed, and
+//! always reaped.
 
 use std::{io, time::Duration};
 
@@ -10,13 +11,15 @@ use tokio::process::Child;
 
 /// Sends `signal` to the child's group; a group that has gone is not an error.
 pub fn signal_group(child: &Child, signal: Signal) {
-    if let Some(id) = child.id().and_then(|id| i32::try_from(id).ok()) {
+    // None: it was reaped.
+    if let Some(id) = child.id() {
         // The only possible failure is that the group has ended already.
-        let _ = killpg(Pid::from_raw(id), signal);
+        let _ = killpg(Pid::from_raw(id.cast_signed()), signal);
     }
 }
 
-/// Ends a child started with `process_group(0)`: `polite` first, SIGKILL to the whole group after `grace`. Returns its status.
+/// Ends a child started with `process_group(0)`: `polite` first, SIGKILL to the whole group after
+/// `grace`. Returns its status.
 pub async fn end(
     child: &mut Child,
     polite: Signal,

@@ -1,6 +1,12 @@
-//! How clients and workers reach a coordinator: TLS, their token, and which failures heal by themselves. Opens no connection itself.
+//! How clients and workers reach a coordinator: TLS, their token, and which failures heal by
+//! themselves. Opens no connection itself.
 
-use std::{error::Error as _, fs, io, path::PathBuf, time::Duration};
+use std::{
+    error::Error as _,
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use tonic::{
     Code, Request, Status,
@@ -10,21 +16,26 @@ use tonic::{
 };
 
 use crate::{
-    secret::{Secret, TokenError, token},
+    config,
+    secret::{Secret, TokenError, token, token_from_file},
     trace,
 };
 
-const CONNECT: Duration = Duration::from_secs(5);
-const KEEPALIVE: Duration = Duration::from_secs(15);
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
+/// How long an answer to a keepalive may take before the connection counts as broken.
+const KEEPALIVE_WITHIN: Duration = Duration::from_secs(10);
 
 /// Flags of everything that talks to a coordinator.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[group(id = "connect")]
 pub struct Args {
-    /// File with the token that the coordinator asks for; instead of it, GROKLAB_TOKEN may hold the token.
+    /// File with the token that the coordinator asks for; instead of it, GROKLAB_TOKEN may hold
+    /// the token.
     #[arg(long, global = true, env = "GROKLAB_TOKEN_FILE", value_name = "FILE")]
     pub token_file: Option<PathBuf>,
-    /// Certificate authority (PEM) that signed the coordinator's certificate; by default those this machine trusts.
+    /// Certificate authority (PEM) that signed the coordinator's certificate; by default those
+    /// this machine trusts.
     #[arg(long, global = true, env = "GROKLAB_TLS_CA", value_name = "FILE")]
     pub tls_ca: Option<PathBuf>,
     /// Certificate (PEM) to show to a coordinator that asks for one.
@@ -55,7 +66,8 @@ pub enum Error {
     #[error("read `{path}`")]
     File { path: PathBuf, source: io::Error },
     #[error(
-        "the coordinator's address `{address}` is not of the form http://HOST:PORT or https://HOST:PORT"
+        "the coordinator's address `{address}` is not of the form http://HOST:PORT \
+         or https://HOST:PORT"
     )]
     Address { address: String },
     #[error("prepare TLS for `{address}`: is every file of the certificates in PEM form?")]
@@ -76,28 +88,19 @@ pub struct Access {
 impl Args {
     /// Reads the files; without a token of its own that of `fallback`, if that file is there.
     pub fn access(&self, fallback: Option<PathBuf>) -> Result<Access, Error> {
-        let read = |path: &PathBuf| {
-            fs::read(path).map_err(|source| Error::File {
-                path: path.clone(),
-                source,
-            })
+        let own = token(
+            self.token_file.as_deref(),
+            &config::variable("GROKLAB_TOKEN"),
+        )?;
+        let token = match (own, fallback) {
+            (Some(own), _) => Some(own),
+            (None, Some(path)) if path.exists() => Some(token_from_file(&path)?),
+            (None, _) => None,
         };
-        let own = token(self.token_file.as_ref(), "GROKLAB_TOKEN")?;
-        let fallback = fallback.filter(|path| own.is_none() && path.exists());
-        let token = if own.is_some() {
-            own
-        } else {
-            fallback
-                .map(|path| token(Some(&path), ""))
-                .transpose()?
-                .flatten()
+        let authority = match &self.tls_ca {
+            Some(path) => Some(Certificate::from_pem(read(path)?)),
+            None => None,
         };
-        let authority = self
-            .tls_ca
-            .as_ref()
-            .map(read)
-            .transpose()?
-            .map(Certificate::from_pem);
         let identity = match (&self.tls_cert, &self.tls_key) {
             (Some(cert), Some(key)) => Some(Identity::from_pem(read(cert)?, read(key)?)),
             _ => None,
@@ -110,6 +113,13 @@ impl Args {
     }
 }
 
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    fs::read(path).map_err(|source| Error::File {
+        path: path.to_owned(),
+        source,
+    })
+}
+
 impl Access {
     pub fn with_token(token: Option<Secret>) -> Self {
         Self {
@@ -118,36 +128,28 @@ impl Access {
         }
     }
 
-    /// An endpoint with time limits and keepalive, and with TLS where the address begins with `https`.
+    /// An endpoint with time limits and keepalive, and with TLS where the address begins with
+    /// `https`.
     pub fn endpoint(&self, address: &str) -> Result<Endpoint, Error> {
-        let unusable = || Error::Address {
-            address: address.to_owned(),
-        };
-        let endpoint = Endpoint::from_shared(address.to_owned()).map_err(|_| unusable())?;
-        let uri = endpoint.uri();
-        if !matches!(uri.scheme_str(), Some("http" | "https"))
-            || uri.host().is_none_or(str::is_empty)
-        {
-            return Err(unusable());
-        }
-        let endpoint = endpoint
-            .connect_timeout(CONNECT)
-            .http2_keep_alive_interval(KEEPALIVE)
-            .keep_alive_timeout(Duration::from_secs(10))
+        let endpoint = parse_address(address)?
+            .connect_timeout(CONNECT_WITHIN)
+            .http2_keep_alive_interval(KEEPALIVE_EVERY)
+            .keep_alive_timeout(KEEPALIVE_WITHIN)
             .keep_alive_while_idle(true)
             .tcp_nodelay(true);
+        // Plain HTTP is for loopback and private networks; the coordinator warns of the rest.
         if endpoint.uri().scheme_str() != Some("https") {
             return Ok(endpoint);
         }
-        let tls = ClientTlsConfig::new();
-        let tls = match &self.authority {
+        let mut tls = ClientTlsConfig::new();
+        tls = match &self.authority {
+            // With an authority of its own, nobody else's certificate is trusted.
             Some(authority) => tls.ca_certificate(authority.clone()),
             None => tls.with_native_roots(),
         };
-        let tls = match &self.identity {
-            Some(identity) => tls.identity(identity.clone()),
-            None => tls,
-        };
+        if let Some(identity) = &self.identity {
+            tls = tls.identity(identity.clone());
+        }
         endpoint.tls_config(tls).map_err(|source| Error::Tls {
             address: address.to_owned(),
             source,
@@ -156,15 +158,31 @@ impl Access {
 
     /// What every call carries: the token and the trace.
     pub fn credentials(&self) -> Credentials {
-        let header = self
-            .token
-            .as_ref()
-            .and_then(|token| format!("Bearer {}", token.reveal()).parse().ok());
-        Credentials(header.map(|mut header: MetadataValue<Ascii>| {
-            header.set_sensitive(true);
-            header
-        }))
+        let Some(token) = &self.token else {
+            return Credentials(None);
+        };
+        // What a header cannot hold is no coordinator's token either: the call is refused there.
+        let Ok(mut header) = format!("Bearer {}", token.reveal()).parse::<MetadataValue<Ascii>>()
+        else {
+            return Credentials(None);
+        };
+        header.set_sensitive(true);
+        Credentials(Some(header))
     }
+}
+
+/// The endpoint of a URL with a scheme and a host.
+fn parse_address(address: &str) -> Result<Endpoint, Error> {
+    if let Ok(endpoint) = Endpoint::from_shared(address.to_owned()) {
+        let uri = endpoint.uri();
+        let has_host = uri.host().is_some_and(|host| !host.is_empty());
+        if has_host && matches!(uri.scheme_str(), Some("http" | "https")) {
+            return Ok(endpoint);
+        }
+    }
+    Err(Error::Address {
+        address: address.to_owned(),
+    })
 }
 
 /// A client interceptor that sends the token and the current trace along.
@@ -182,7 +200,8 @@ impl Interceptor for Credentials {
     }
 }
 
-/// Whether the same call may succeed later by itself. A broken connection may show as `Internal`; it then has a source.
+/// Whether the same call may succeed later by itself. A broken connection may show as `Internal`;
+/// it then has a source.
 pub fn heals(status: &Status) -> bool {
     match status.code() {
         Code::Unavailable

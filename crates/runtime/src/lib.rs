@@ -1,14 +1,19 @@
-//! What every binary shares around its own work: telemetry, shutdown, named tasks, standard output, the process's frame.
-//! Knows nothing of experiments or jobs.
+//! What every binary shares around its own work: telemetry, health, shutdown, named tasks, standard
+//! output, the frame of the process. Knows nothing of experiments or jobs.
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
-pub mod alone;
+pub mod admin;
 pub mod child;
+pub mod config;
 pub mod connect;
+pub mod metrics;
+pub mod offline;
 pub mod openmp;
 pub mod output;
 pub mod process;
+mod procfs;
+pub mod rpc;
 pub mod secret;
 pub mod shutdown;
 pub mod tasks;

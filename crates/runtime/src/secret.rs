@@ -1,9 +1,17 @@
-//! Texts that are never shown: tokens and database URLs. They come from files and from the environment, never from arguments.
+//! Texts that are never shown: tokens and database URLs. They come from files and from the
+//! environment, never from arguments.
 
-use std::{convert::Infallible, env, ffi::OsString, fmt, fs, io, path::PathBuf, str::FromStr};
+use std::{
+    cmp::Reverse,
+    convert::Infallible,
+    ffi::OsString,
+    fmt, fs, io,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 /// The fewest characters of a token.
-pub const SHORTEST_TOKEN: usize = 32;
+pub const MIN_TOKEN_CHARS: usize = 32;
 
 /// A text that is never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -39,94 +47,106 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// A variable of the environment that may hold a secret.
+#[derive(Debug, Clone)]
+pub struct Variable {
+    pub name: &'static str,
+    pub value: Option<Secret>,
+}
+
 /// Why a token cannot be used. The token itself is never part of the message.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     #[error("read the token file `{path}`")]
     File { path: PathBuf, source: io::Error },
     #[error(
-        "the token in {place} has {length} characters: a token has at least {SHORTEST_TOKEN}, none of them blank; make one with `openssl rand -hex 32`"
+        "the token in {place} has {length} characters: a token has at least {MIN_TOKEN_CHARS}, \
+         none of them blank; make one with `openssl rand -hex 32`"
     )]
     Short { place: String, length: usize },
     #[error(
-        "the token in {place} holds blanks or characters that are not ASCII; make one with `openssl rand -hex 32`"
+        "the token in {place} holds blanks or characters that are not ASCII; \
+         make one with `openssl rand -hex 32`"
     )]
     Characters { place: String },
 }
 
-/// A token from `file`, or from the environment variable `variable`; the file comes first. None where there is neither.
-pub fn token(file: Option<&PathBuf>, variable: &str) -> Result<Option<Secret>, TokenError> {
-    let (place, text) = match (file, env::var(variable)) {
-        (Some(path), _) => {
-            let text = fs::read_to_string(path).map_err(|source| TokenError::File {
-                path: path.clone(),
-                source,
-            })?;
-            (format!("`{}`", path.display()), text)
-        }
-        (None, Ok(text)) => (variable.to_owned(), text),
-        (None, Err(_)) => return Ok(None),
-    };
-    let text = text.trim();
-    if text.len() < SHORTEST_TOKEN {
-        return Err(TokenError::Short {
-            place,
-            length: text.len(),
-        });
+/// A token from `file`, or else from an environment variable. None where there is neither.
+pub fn token(file: Option<&Path>, variable: &Variable) -> Result<Option<Secret>, TokenError> {
+    match (file, &variable.value) {
+        (Some(path), _) => token_from_file(path).map(Some),
+        (None, Some(value)) => checked_token(variable.name.to_owned(), value.reveal()).map(Some),
+        (None, None) => Ok(None),
     }
-    if !text.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(TokenError::Characters { place });
-    }
-    Ok(Some(Secret::new(text)))
 }
 
-/// Whether a text may be a database URL, however badly written: nothing else on a command line holds an `@` and a `:`.
+/// The token that a file holds.
+pub fn token_from_file(path: &Path) -> Result<Secret, TokenError> {
+    match fs::read_to_string(path) {
+        Ok(text) => checked_token(format!("`{}`", path.display()), &text),
+        Err(source) => Err(TokenError::File {
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
+fn checked_token(place: String, text: &str) -> Result<Secret, TokenError> {
+    let text = text.trim();
+    if text.len() < MIN_TOKEN_CHARS {
+        let length = text.len();
+        return Err(TokenError::Short { place, length });
+    }
+    // It travels in a header, which takes nothing else.
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(TokenError::Characters { place });
+    }
+    Ok(Secret::new(text))
+}
+
+/// Whether a text may be a database URL, however badly written: nothing else on a command line
+/// holds an `@` and a `:`.
 pub fn may_be_url(text: &str) -> bool {
     text.contains('@') && text.contains(':')
 }
 
-/// Ends the process as clap does, but shows none of the arguments and variables that may be a database URL: clap repeats what it does not
-/// expect.
-pub fn refuse(error: &clap::Error) -> ! {
-    let variables = env::vars_os().map(|(_, value)| value);
-    match without_urls(
-        &error.render().to_string(),
-        env::args_os().skip(1).chain(variables),
-    ) {
-        None => error.exit(),
-        Some(message) => {
-            crate::output::complain(message.trim_end());
-            std::process::exit(error.exit_code())
-        }
-    }
-}
-
 /// The message without what may be a URL among `given`; none where it holds none.
-fn without_urls(message: &str, given: impl Iterator<Item = OsString>) -> Option<String> {
-    let given: Vec<String> = given
-        .map(|text| text.to_string_lossy().into_owned())
-        .filter(|text| may_be_url(text))
-        .collect();
-    let values = given
-        .iter()
-        .filter_map(|text| text.strip_prefix("--")?.split_once('='))
-        .map(|(_, value)| value);
-    let mut texts: Vec<&str> = values
-        .chain(given.iter().map(String::as_str))
-        .filter(|text| message.contains(text))
-        .collect();
-    texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
-    let hidden = texts.iter().fold(message.to_owned(), |message, text| {
-        message.replace(text, "(redacted)")
-    });
-    (!texts.is_empty()).then_some(hidden)
+pub(crate) fn without_urls(message: &str, given: &[OsString]) -> Option<String> {
+    let mut urls = Vec::new();
+    for text in given {
+        let text = text.to_string_lossy().into_owned();
+        // clap repeats the value of `--flag=VALUE` also by itself.
+        if let Some((_, value)) = text
+            .strip_prefix("--")
+            .and_then(|flag| flag.split_once('='))
+        {
+            urls.push(value.to_owned());
+        }
+        urls.push(text);
+    }
+    urls.retain(|text| may_be_url(text) && message.contains(text));
+    if urls.is_empty() {
+        return None;
+    }
+    // A long one first: a shorter one may be a part of it.
+    urls.sort_by_key(|text| Reverse(text.len()));
+    let mut shown = message.to_owned();
+    for url in urls {
+        shown = shown.replace(&url, "(redacted)");
+    }
+    Some(shown)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const UNSET: &str = "GROKLAB_NO_SUCH_VARIABLE";
+    fn variable(value: Option<&str>) -> Variable {
+        Variable {
+            name: "GROKLAB_TOKEN",
+            value: value.map(Secret::new),
+        }
+    }
 
     #[test]
     fn a_token_comes_whole_or_not_at_all() {
@@ -134,7 +154,7 @@ mod tests {
         let path = folder.path().join("token");
         let read = |text: &str| {
             fs::write(&path, text).unwrap();
-            token(Some(&path), UNSET)
+            token(Some(&path), &variable(None))
         };
         let whole = "0123456789abcdef".repeat(2);
         assert_eq!(
@@ -155,10 +175,14 @@ mod tests {
         }
         fs::remove_file(&path).unwrap();
         assert!(matches!(
-            token(Some(&path), UNSET),
+            token(Some(&path), &variable(None)),
             Err(TokenError::File { .. })
         ));
-        assert!(token(None, UNSET).unwrap().is_none());
+        assert!(token(None, &variable(None)).unwrap().is_none());
+        let given = token(None, &variable(Some(&whole))).unwrap().unwrap();
+        assert_eq!(given.reveal(), whole);
+        let error = token(None, &variable(Some("short"))).unwrap_err();
+        assert!(error.to_string().contains("GROKLAB_TOKEN has 5"), "{error}");
     }
 
     #[test]
@@ -169,21 +193,16 @@ mod tests {
 
     #[test]
     fn what_clap_repeats_is_shown_without_urls() {
-        let given = |texts: &[&str]| {
-            texts
-                .iter()
-                .map(OsString::from)
-                .collect::<Vec<_>>()
-                .into_iter()
-        };
+        let given =
+            |texts: &[&str]| -> Vec<OsString> { texts.iter().map(OsString::from).collect() };
         let url = "postgers:/me:hunter2@host";
         let message = format!("error: unexpected argument '{url}' found");
-        let shown = without_urls(&message, given(&["--listen", "1.2.3.4:5", url])).unwrap();
+        let shown = without_urls(&message, &given(&["--listen", "1.2.3.4:5", url])).unwrap();
         assert_eq!(shown, "error: unexpected argument '(redacted)' found");
         let joined = format!("--listen={url}");
         let shown = without_urls(
             &format!("error: invalid value '{url}' for '--listen <LISTEN>'"),
-            given(&[&joined]),
+            &given(&[&joined]),
         )
         .unwrap();
         assert_eq!(
@@ -193,7 +212,7 @@ mod tests {
         assert_eq!(
             without_urls(
                 "error: unexpected argument '1.2.3.4:5' found",
-                given(&["1.2.3.4:5", url])
+                &given(&["1.2.3.4:5", url])
             ),
             None
         );

@@ -1,6 +1,7 @@
-//! When to stop: SIGINT, SIGTERM, or the end of the pipe a parent holds. A second signal ends the process at once.
+//! When to stop: SIGINT, SIGTERM, or the end of the pipe a parent holds. A second signal ends the
+//! process at once.
 
-use std::{env, fs::File, os::fd::FromRawFd, time::Duration};
+use std::{fs::File, os::fd::FromRawFd, time::Duration};
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use tokio::{
@@ -10,18 +11,15 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Names the file descriptor of an inherited pipe whose end means "drain".
-pub const DRAIN_FD: &str = "GROKLAB_DRAIN_FD";
+/// Exit code after a second Ctrl-C, as shells give it.
+const INTERRUPTED_EXIT_CODE: i32 = 130;
 
-/// Exit code after a second Ctrl-C.
-pub const INTERRUPTED: i32 = 130;
-
-/// A token cancelled by the first SIGINT or SIGTERM, or when the drain pipe ends.
-pub fn token() -> std::io::Result<CancellationToken> {
+/// A token cancelled by the first SIGINT or SIGTERM, or when the inherited pipe `drain_fd` ends.
+pub fn token(drain_fd: Option<i32>) -> std::io::Result<CancellationToken> {
     let token = CancellationToken::new();
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let drain = drain_pipe()?;
+    let drain = drain_fd.map(drain_pipe).transpose()?;
     let cancel = token.clone();
     tokio::spawn(async move {
         tokio::select! {
@@ -30,34 +28,30 @@ pub fn token() -> std::io::Result<CancellationToken> {
             () = ended(drain) => tracing::info!("stopping: the parent has gone or asked to drain"),
         }
         cancel.cancel();
+        // Whoever asks again does not want to wait for the order.
         tokio::select! {
             _ = interrupt.recv() => {},
             _ = terminate.recv() => {},
         }
         tracing::warn!("a second signal: ending at once");
-        std::process::exit(INTERRUPTED);
+        std::process::exit(INTERRUPTED_EXIT_CODE);
     });
     Ok(token)
 }
 
-fn drain_pipe() -> std::io::Result<Option<pipe::Receiver>> {
-    let Some(fd) = env::var(DRAIN_FD)
-        .ok()
-        .and_then(|text| text.parse::<i32>().ok())
-    else {
-        return Ok(None);
-    };
+fn drain_pipe(fd: i32) -> std::io::Result<pipe::Receiver> {
     // SAFETY: the parent names a descriptor that it opened for this process alone.
     let file = unsafe { File::from_raw_fd(fd) };
-    // Not for this process's own children.
+    // Not for this process's own children: they would keep it open.
     fcntl(&file, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
-    pipe::Receiver::from_file(file).map(Some)
+    pipe::Receiver::from_file(file)
 }
 
 async fn ended(drain: Option<pipe::Receiver>) {
     let Some(mut pipe) = drain else {
         return std::future::pending().await;
     };
+    // The parent writes nothing; the pipe ends when it closes its end, or dies.
     let mut byte = [0];
     while matches!(pipe.read(&mut byte).await, Ok(n) if n > 0) {}
 }

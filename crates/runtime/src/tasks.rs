@@ -39,6 +39,7 @@ impl Group {
         F: Future<Output = anyhow::Result<()>> + Send + 'static,
     {
         self.tasks.spawn(async move {
+            // A task of its own, so that a panic is caught and has a name.
             let outcome = match tokio::spawn(task).await {
                 Ok(outcome) => outcome,
                 Err(panic) => Err(anyhow::anyhow!("task `{name}` panicked: {panic}")),
@@ -47,7 +48,8 @@ impl Group {
         });
     }
 
-    /// Waits for all tasks; after the token is cancelled for at most `grace`. The first failure that stops the group is returned.
+    /// Waits for all tasks; once the token is cancelled, for at most `grace`. Returns the first
+    /// failure that stopped the group.
     pub async fn finish(mut self, grace: Duration) -> anyhow::Result<()> {
         let mut first = Ok(());
         let deadline = async {
@@ -58,7 +60,8 @@ impl Group {
         loop {
             tokio::select! {
                 () = &mut deadline => {
-                    tracing::warn!(left = self.tasks.len(), "tasks did not end within the grace time");
+                    let left = self.tasks.len();
+                    tracing::warn!(left, "tasks did not end within the grace time");
                     return first;
                 }
                 ended = self.tasks.join_next() => match ended {

@@ -1,83 +1,135 @@
-//! Logs to standard error and, when the standard `OTEL_*` variables name an endpoint, traces over OTLP.
+//! Logs to standard error; traces and metrics over OTLP where the standard `OTEL_*` variables ask
+//! for them.
 
-use std::{env, io::IsTerminal};
+use std::io::IsTerminal as _;
 
 use opentelemetry::{global, trace::TracerProvider as _};
+use opentelemetry_otlp::ExporterBuildError;
 use opentelemetry_sdk::{Resource, propagation::TraceContextPropagator, trace::SdkTracerProvider};
 use tracing_subscriber::{
     EnvFilter, Layer, filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt,
 };
 
-/// `text` or `json`; by default text on a terminal and JSON elsewhere.
-pub const FORMAT: &str = "GROKLAB_LOG_FORMAT";
-/// A filter such as `info,groklab_coordinator=debug`.
-pub const FILTER: &str = "GROKLAB_LOG";
-/// Says whole lines of password files and parameters of database URLs: never heard, whatever the filter.
-const INDISCREET: &str = "sqlx_postgres::options";
+use crate::{
+    config::{Args, LogFormat, Otlp},
+    metrics::{self, Instruments},
+    output,
+};
 
-/// Sends what is left of the traces when dropped.
-#[must_use = "dropping it ends the export of traces"]
-pub struct Guard(Option<SdkTracerProvider>);
+/// It logs whole lines of password files and parameters of database URLs, so nothing of it is ever
+/// shown, whatever the filter.
+const INDISCREET_TARGET: &str = "sqlx_postgres::options";
 
-impl Drop for Guard {
+/// Why telemetry cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("prepare the export of traces")]
+    Traces(#[from] ExporterBuildError),
+    #[error(transparent)]
+    Metrics(#[from] metrics::Error),
+}
+
+/// Sends what is left of the traces and metrics when dropped.
+#[must_use = "dropping it ends the export of traces and metrics"]
+pub struct Telemetry {
+    traces: Option<SdkTracerProvider>,
+    /// Absent where nobody reads them.
+    pub instruments: Option<Instruments>,
+}
+
+impl Drop for Telemetry {
     fn drop(&mut self) {
-        if let Some(provider) = self.0.take()
+        if let Some(provider) = self.traces.take()
             && let Err(error) = provider.shutdown()
         {
-            crate::output::complain(format!("warning: export the last traces: {error}"));
+            output::complain(format!("warning: export the last traces: {error}"));
+        }
+        if let Some(instruments) = self.instruments.take()
+            && let Err(error) = instruments.shutdown()
+        {
+            output::complain(format!("warning: export the last metrics: {error}"));
         }
     }
 }
 
-/// Sets up logging and tracing for the service `name`. Call inside the tokio runtime.
-pub fn init(name: &'static str) -> Result<Guard, opentelemetry_otlp::ExporterBuildError> {
+/// Sets up logging, tracing and metrics for the service `name`. Call inside the tokio runtime.
+pub fn init(name: &'static str, args: &Args, otlp: Otlp) -> Result<Telemetry, Error> {
     global::set_text_map_propagator(TraceContextPropagator::new());
-    let provider = exporter_wanted().then(|| provider(name)).transpose()?;
-    let traces = provider
-        .as_ref()
-        .map(|p| tracing_opentelemetry::layer().with_tracer(p.tracer(name)));
-    let filter = EnvFilter::try_from_env(FILTER).unwrap_or_else(|_| EnvFilter::new("info"));
-    let json = match env::var(FORMAT).as_deref() {
-        Ok("json") => true,
-        Ok("text") => false,
-        _ => !std::io::stderr().is_terminal(),
-    };
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_target(false);
-    let lines = if json {
-        lines.json().flatten_event(true).boxed()
+    let resource = resource(name);
+    let traces = if otlp.traces {
+        Some(tracer_provider(resource.clone())?)
     } else {
-        lines.compact().boxed()
+        None
     };
-    let discreet = filter_fn(|metadata| !metadata.target().starts_with(INDISCREET));
-    tracing_subscriber::registry()
-        .with(discreet)
-        .with(filter)
-        .with(lines)
-        .with(traces)
-        .init();
-    Ok(Guard(provider))
+    log(name, args, traces.as_ref());
+    // Without a reader, counting would only cost.
+    let instruments = if otlp.metrics || args.admin_listen.is_some() {
+        Some(Instruments::new(resource, otlp.metrics)?)
+    } else {
+        None
+    };
+    if let Some(instruments) = &instruments {
+        instruments.install();
+    }
+    Ok(Telemetry {
+        traces,
+        instruments,
+    })
 }
 
-fn exporter_wanted() -> bool {
-    [
-        "OTEL_EXPORTER_OTLP_ENDPOINT",
-        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-    ]
-    .iter()
-    .any(|name| env::var_os(name).is_some_and(|v| !v.is_empty()))
+/// Who sends: `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` come before our own name.
+fn resource(name: &'static str) -> Resource {
+    // The detectors read the variables; what they find nowhere they fill in.
+    let detected = Resource::builder().build();
+    let service = detected.get(&"service.name".into());
+    let unnamed = service.is_none_or(|name| name.as_str().starts_with("unknown_service"));
+    let resource = Resource::builder();
+    if unnamed {
+        resource.with_service_name(name).build()
+    } else {
+        resource.build()
+    }
 }
 
-fn provider(
-    name: &'static str,
-) -> Result<SdkTracerProvider, opentelemetry_otlp::ExporterBuildError> {
+fn tracer_provider(resource: Resource) -> Result<SdkTracerProvider, ExporterBuildError> {
     let exporter = opentelemetry_otlp::SpanExporter::builder()
         .with_tonic()
         .build()?;
-    let resource = Resource::builder().with_service_name(name).build();
     Ok(SdkTracerProvider::builder()
         .with_batch_exporter(exporter)
         .with_resource(resource)
         .build())
+}
+
+/// Sends log lines to standard error, and spans to `traces`.
+fn log(name: &'static str, args: &Args, traces: Option<&SdkTracerProvider>) {
+    let spans = traces.map(|provider| {
+        let tracer = provider.tracer(name);
+        tracing_opentelemetry::layer().with_tracer(tracer)
+    });
+    let filter = args.log_filter.as_deref().unwrap_or("info");
+    // A filter that cannot be read must not keep a service from starting.
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_target(false);
+    let lines = match log_format(args) {
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+        LogFormat::Text => lines.compact().boxed(),
+    };
+    let discreet = filter_fn(|metadata| !metadata.target().starts_with(INDISCREET_TARGET));
+    tracing_subscriber::registry()
+        .with(discreet)
+        .with(filter)
+        .with(lines)
+        .with(spans)
+        .init();
+}
+
+fn log_format(args: &Args) -> LogFormat {
+    match args.log_format {
+        Some(format) => format,
+        None if std::io::stderr().is_terminal() => LogFormat::Text,
+        None => LogFormat::Json,
+    }
 }

@@ -1,6 +1,11 @@
-//! Blobs of the coordinator's store, for the compute thread: fetched once, checked, kept in a folder.
+//! Blobs of the coordinator's store, for the compute thread: fetched once, checked, kept in a
+//! folder.
 
-use std::{fs, io, path::PathBuf, time::Duration};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use groklab_domain::Digest;
 use groklab_proto::{limits::CHUNK_BYTES, v1};
@@ -12,8 +17,8 @@ use crate::{
     client::{Client, within},
 };
 
-/// Deadline of one transfer.
-const TRANSFER: Duration = Duration::from_secs(600);
+/// Deadline of one transfer: a large adapter over a slow line.
+const TRANSFER_WITHIN: Duration = Duration::from_secs(600);
 
 /// Reads and writes artifacts; blocks, so never call it from async code.
 #[derive(Clone)]
@@ -43,48 +48,52 @@ impl Artifacts {
     /// The bytes of an artifact, from the folder when it is there and intact.
     pub fn get(&self, digest: Digest) -> Result<Vec<u8>, Failure> {
         let path = self.cache.join(digest.hex());
+        // A file that was cut off or changed is fetched anew.
         if let Ok(bytes) = fs::read(&path)
             && Digest::of(&bytes) == digest
         {
             return Ok(bytes);
         }
-        let bytes = self.runtime.block_on(self.client.retry(
-            "artifact get",
-            &self.stop,
-            |client| fetch(client, digest),
-        ));
-        let bytes = bytes.map_err(|status| {
+        let fetched = self
+            .client
+            .retry("artifact get", &self.stop, |client| fetch(client, digest));
+        let bytes = self.runtime.block_on(fetched).map_err(|status| {
             Failure::infrastructure(format!("fetch artifact `{digest}`: {}", status.message()))
         })?;
+        // The job goes on without it; the next one fetches the bytes again.
         if let Err(error) = self.keep(&path, &bytes) {
             tracing::warn!(path = %path.display(), %error, "keep an artifact");
         }
         Ok(bytes)
     }
 
-    fn keep(&self, path: &std::path::Path, bytes: &[u8]) -> io::Result<()> {
+    /// Whole or not at all, as other workers may share the folder.
+    fn keep(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let mut file = tempfile::NamedTempFile::new_in(&self.cache)?;
         io::Write::write_all(&mut file, bytes)?;
-        file.persist(path).map(drop).map_err(|error| error.error)
+        file.persist(path)?;
+        Ok(())
     }
 
     /// Stores `bytes`; safe to repeat.
     pub fn put(&self, bytes: &[u8]) -> Result<Digest, Failure> {
         let digest = Digest::of(bytes);
-        let stored =
-            self.runtime
-                .block_on(self.client.retry("artifact put", &self.stop, |client| {
-                    send(client, digest, bytes)
-                }));
-        stored.map(|()| digest).map_err(|status| {
-            Failure::infrastructure(format!("store artifact `{digest}`: {}", status.message()))
-        })
+        let sent = self.client.retry("artifact put", &self.stop, |client| {
+            send(client, digest, bytes)
+        });
+        match self.runtime.block_on(sent) {
+            Ok(()) => Ok(digest),
+            Err(status) => Err(Failure::infrastructure(format!(
+                "store artifact `{digest}`: {}",
+                status.message()
+            ))),
+        }
     }
 }
 
 async fn fetch(client: Client, digest: Digest) -> Result<Vec<u8>, tonic::Status> {
     let request = within(
-        TRANSFER,
+        TRANSFER_WITHIN,
         v1::GetArtifactRequest {
             digest: digest.to_string(),
         },
@@ -102,23 +111,22 @@ async fn fetch(client: Client, digest: Digest) -> Result<Vec<u8>, tonic::Status>
 }
 
 async fn send(client: Client, digest: Digest, bytes: &[u8]) -> Result<(), tonic::Status> {
-    let mut name = digest.to_string();
-    let mut chunks: Vec<_> = bytes
-        .chunks(CHUNK_BYTES)
-        .map(|data| v1::ArtifactChunk {
-            digest: std::mem::take(&mut name),
-            data: data.to_vec(),
-        })
-        .collect();
-    if chunks.is_empty() {
+    let mut chunks = Vec::new();
+    for data in bytes.chunks(CHUNK_BYTES) {
         chunks.push(v1::ArtifactChunk {
-            digest: name,
-            data: Vec::new(),
+            digest: String::new(),
+            data: data.to_vec(),
         });
     }
+    // An empty artifact has a chunk too, for its name.
+    if chunks.is_empty() {
+        chunks.push(v1::ArtifactChunk::default());
+    }
+    // Only the first chunk names the artifact.
+    chunks[0].digest = digest.to_string();
     client
         .artifacts()
-        .put(within(TRANSFER, tokio_stream::iter(chunks)))
+        .put(within(TRANSFER_WITHIN, tokio_stream::iter(chunks)))
         .await
         .map(drop)
 }

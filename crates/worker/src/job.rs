@@ -13,7 +13,8 @@ use crate::{Outcome, artifacts::Artifacts};
 /// The work of a job.
 pub use groklab_proto::v1::job::Work;
 
-/// Does one kind of work. Runs on a thread of its own and may block it for as long as it reports progress.
+/// Does one kind of work. Runs on a thread of its own and may block it for as long as it reports
+/// progress.
 pub trait Executor: Send + 'static {
     /// Does the whole job or fails; the result depends on the job alone.
     fn execute(&mut self, work: Work, context: &Context) -> Result<Outcome, Failure>;
@@ -148,9 +149,10 @@ impl TryFrom<v1::Job> for Leased {
     type Error = tonic::Status;
 
     fn try_from(wire: v1::Job) -> Result<Self, tonic::Status> {
-        let work = wire.work.ok_or_else(|| {
-            tonic::Status::invalid_argument(format!("job `{}` has no work", wire.job_id))
-        })?;
+        let Some(work) = wire.work else {
+            let reason = format!("job `{}` has no work", wire.job_id);
+            return Err(tonic::Status::invalid_argument(reason));
+        };
         Ok(Self {
             job: groklab_proto::convert::field("job_id", &wire.job_id)?,
             fence: Fence(wire.fence),

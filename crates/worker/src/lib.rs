@@ -1,13 +1,16 @@
-//! What the three workers share: register, lease, run on a thread of its own, heartbeat, report, drain.
-//! Knows jobs and leases; knows nothing of models or sandboxes.
+//! What the three workers share: register, lease, run on a thread of its own, heartbeat, report,
+//! drain. Knows jobs and leases; knows nothing of models or sandboxes.
 
 pub mod artifacts;
-mod beat;
 pub mod client;
+mod compute;
 pub mod config;
+mod heartbeat;
 mod job;
+mod metrics;
 mod report;
 mod run;
+mod status;
 
 pub use config::{Args, ChatArgs, Description};
 pub use job::{Cancelled, Context, Executor, Failure, Work};

@@ -1,29 +1,37 @@
-//! Reports how a job and the worker itself ended, until the coordinator has heard it or the worker has to go.
+//! Reports how a job and the worker itself ended, until the coordinator has heard it or the worker
+//! has to go.
 
 use std::time::Duration;
 
+use groklab_domain::job::Claim;
 use groklab_domain::{Fault, WorkerId};
-use groklab_proto::{convert::Claim, v1};
+use groklab_proto::v1;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
 
 use crate::{
     Failure, Outcome,
-    client::{CALL, Client, within},
+    client::{CALL_WITHIN, Client, within},
 };
 
 /// How long a worker that ends tries to say so.
-const LEAVE: Duration = Duration::from_secs(5);
+const LEAVE_WITHIN: Duration = Duration::from_secs(5);
+
+/// A job that was done, and the seconds its work took.
+pub(crate) struct Done {
+    pub claim: Claim,
+    pub seconds: f64,
+    pub outcome: Outcome,
+}
 
 /// Sends all results of a job.
-pub(crate) async fn complete(
-    client: &Client,
-    claim: Claim,
-    seconds: f64,
-    outcome: Outcome,
-    stop: &CancellationToken,
-) {
+pub(crate) async fn complete(client: &Client, done: Done, stop: &CancellationToken) {
+    let Done {
+        claim,
+        seconds,
+        outcome,
+    } = done;
     let request = v1::CompleteRequest {
         worker_id: claim.worker.to_string(),
         job_id: claim.job.to_string(),
@@ -32,28 +40,29 @@ pub(crate) async fn complete(
         result: Some(outcome),
     };
     let answer = client.retry("complete", stop, |client| {
-        let request = request.clone();
-        async move { client.workers().complete(within(CALL, request)).await }
+        let request = within(CALL_WITHIN, request.clone());
+        async move { client.workers().complete(request).await }
     });
-    match answer.await {
-        Ok(answer) if answer.get_ref().accepted => tracing::info!(seconds, "job done"),
-        Ok(_) => tracing::warn!("the result came too late and was not stored"),
-        // Refused: the coordinator has recorded the failed attempt itself.
-        Err(status) if status.code() == Code::FailedPrecondition => {
-            tracing::error!(message = status.message(), "the result was refused");
+    let status = match answer.await {
+        Ok(answer) if answer.get_ref().accepted => {
+            tracing::info!(seconds, "job done");
+            return;
         }
-        Err(status) if stop.is_cancelled() => tracing::error!(
-            message = status.message(),
-            "the result could not be delivered in time"
-        ),
-        Err(status) => {
-            let reason = format!(
-                "its result could not be delivered: {:?}: {}",
-                status.code(),
-                status.message()
-            );
-            fail(client, claim, Failure::infrastructure(reason), stop).await;
+        Ok(_) => {
+            tracing::warn!("the result came too late and was not stored");
+            return;
         }
+        Err(status) => status,
+    };
+    let (code, message) = (status.code(), status.message());
+    if code == Code::FailedPrecondition {
+        // The coordinator has recorded the failed attempt itself.
+        tracing::error!(message, "the result was refused");
+    } else if stop.is_cancelled() {
+        tracing::error!(message, "the result could not be delivered in time");
+    } else {
+        let reason = format!("its result could not be delivered: {code:?}: {message}");
+        fail(client, claim, Failure::infrastructure(reason), stop).await;
     }
 }
 
@@ -76,27 +85,31 @@ pub(crate) async fn fail(
         reason: failure.reason,
     };
     let answer = client.retry("fail", stop, |client| {
-        let request = request.clone();
-        async move { client.workers().fail(within(CALL, request)).await }
+        let request = within(CALL_WITHIN, request.clone());
+        async move { client.workers().fail(request).await }
     });
     if let Err(status) = answer.await {
-        tracing::warn!(code = ?status.code(), message = status.message(), "the failure could not be reported");
+        let (code, message) = (status.code(), status.message());
+        tracing::warn!(?code, message, "the failure could not be reported");
     }
 }
 
-/// Says that the worker ends, so that whatever is still leased to it goes to others at once: as a rule a job that was on its way.
+/// Says that the worker ends, so that a job leased to it that it never received goes to others at
+/// once.
 pub(crate) async fn leave(client: &Client, worker: WorkerId) {
     let request = v1::LeaveRequest {
         worker_id: worker.to_string(),
     };
     let never = CancellationToken::new();
     let answer = client.retry("leave", &never, |client| {
-        let request = request.clone();
-        async move { client.workers().leave(within(LEAVE / 3, request)).await }
+        // Time for three tries.
+        let request = within(LEAVE_WITHIN / 3, request.clone());
+        async move { client.workers().leave(request).await }
     });
-    if !matches!(timeout(LEAVE, answer).await, Ok(Ok(_))) {
+    if !matches!(timeout(LEAVE_WITHIN, answer).await, Ok(Ok(_))) {
         tracing::warn!(
-            "leaving could not be reported; if a job was on its way here, it waits until its lease expires"
+            "leaving could not be reported; a job that was on its way here waits until its lease \
+             expires"
         );
     }
 }

@@ -1,61 +1,49 @@
 //! The worker's life: register, then lease, work, report, until told to stop; then drain.
 
-use std::{
-    sync::{Arc, mpsc},
-    thread,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use groklab_proto::{convert::Claim, limits::LEASE_POLL_SECONDS, v1};
-use groklab_runtime::shutdown::stopped_within;
+use groklab_domain::job::Claim;
+use groklab_proto::{limits::LEASE_POLL_SECONDS, v1};
+use groklab_runtime::{process::Process, shutdown::stopped_within, trace};
 use tokio::{runtime::Handle, sync::oneshot, time::Instant};
 use tokio_util::sync::CancellationToken;
+use tonic::Code;
 use tracing::Instrument;
 
 use crate::{
-    Args, Context, Description, Executor, Failure, Outcome, Work,
+    Args, Cancelled, Context, Description, Executor, Failure,
     artifacts::Artifacts,
-    beat::{Heart, Hung},
-    client::{CALL, Client, connect, within},
+    client::{CALL_WITHIN, Client, connect, within},
+    compute::{Compute, Ended},
+    heartbeat::{Heartbeat, Hung},
     job::{Leased, Signal},
-    report,
+    metrics, report,
+    status::Status,
 };
 
-const AFTER_ERROR: Duration = Duration::from_secs(2);
+const LEASE_AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// Deadline of a lease call: the long poll and a little more.
-const LEASE_CALL: Duration = Duration::from_secs(LEASE_POLL_SECONDS + 10);
+const LEASE_CALL_WITHIN: Duration = Duration::from_secs(LEASE_POLL_SECONDS + 10);
+/// What the last report may take beyond the grace time.
+const LAST_REPORT_WITHIN: Duration = Duration::from_secs(2);
 
-/// Works for the coordinator until `stop` is cancelled, with `executor` on a thread of its own.
+/// Works for the coordinator until the process is to stop, with `executor` on a thread of its own.
 pub async fn run(
     args: Args,
     who: Description,
     executor: impl Executor,
-    stop: CancellationToken,
+    process: Process,
 ) -> anyhow::Result<()> {
-    let client = connect(&args.coordinator, &args.connect.access(None)?)?;
-    // What still has to be said after `stop` gets the grace time twice: once for the work, once for its report.
-    let hard_stop = CancellationToken::new();
-    let artifacts = Artifacts::new(
-        client.clone(),
-        args.cache.clone(),
-        Handle::current(),
-        hard_stop.clone(),
-    )
-    .with_context(|| format!("cache folder `{}`", args.cache.display()))?;
-    let worker = Worker {
-        compute: Compute::start(executor)?,
-        client,
-        artifacts,
-        args,
-        who,
-        stop: stop.clone(),
-        hard_stop: hard_stop.clone(),
-    };
-    let grace = worker.args.grace();
+    let stop = process.stop.clone();
+    let worker = Worker::new(args, who, executor, process)?;
+    // What still has to be said after `stop` gets the grace time twice: once for the work, once
+    // for its report.
+    let patience = worker.args.grace() * 2 + LAST_REPORT_WITHIN;
+    let hard_stop = worker.hard_stop.clone();
     let give_up = async move {
         stop.cancelled().await;
-        tokio::time::sleep(grace * 2 + Duration::from_secs(2)).await;
+        tokio::time::sleep(patience).await;
         hard_stop.cancel();
         std::future::pending().await
     };
@@ -71,11 +59,45 @@ struct Worker {
     compute: Compute,
     args: Args,
     who: Description,
+    status: Status,
     stop: CancellationToken,
+    /// Cancelled when there is no time left for anything.
     hard_stop: CancellationToken,
 }
 
 impl Worker {
+    fn new(
+        args: Args,
+        who: Description,
+        executor: impl Executor,
+        process: Process,
+    ) -> anyhow::Result<Self> {
+        let status = Status::default();
+        process.health.depends_on(status.clone());
+        let meter = opentelemetry::global::meter(groklab_runtime::metrics::METER);
+        metrics::observe(&meter, &status);
+        let access = args.connect.access(None)?;
+        let client = connect(&args.coordinator, &access, status.clone())?;
+        let hard_stop = CancellationToken::new();
+        let artifacts = Artifacts::new(
+            client.clone(),
+            args.cache.clone(),
+            Handle::current(),
+            hard_stop.clone(),
+        )
+        .with_context(|| format!("cache folder `{}`", args.cache.display()))?;
+        Ok(Self {
+            compute: Compute::start(executor)?,
+            client,
+            artifacts,
+            args,
+            who,
+            status,
+            stop: process.stop,
+            hard_stop,
+        })
+    }
+
     async fn live(self) -> anyhow::Result<()> {
         let mut registered = false;
         while !self.stop.is_cancelled() {
@@ -83,34 +105,10 @@ impl Worker {
                 break;
             };
             registered = true;
-            while !self.stop.is_cancelled() {
-                match self.lease().await {
-                    Ok(jobs) => {
-                        for job in jobs {
-                            self.work(job, lease).await?;
-                        }
-                    }
-                    // The coordinator does not know this worker any more: introduce it again.
-                    Err(status) if status.code() == tonic::Code::NotFound => break,
-                    Err(_) if self.stop.is_cancelled() => {}
-                    Err(status)
-                        if matches!(
-                            status.code(),
-                            tonic::Code::Unauthenticated | tonic::Code::PermissionDenied
-                        ) =>
-                    {
-                        anyhow::bail!(
-                            "lease work at `{}`: {}",
-                            self.args.coordinator,
-                            status.message()
-                        );
-                    }
-                    Err(status) => {
-                        tracing::error!(code = ?status.code(), message = status.message(), "no work could be leased; trying again");
-                        stopped_within(&self.stop, AFTER_ERROR).await;
-                    }
-                }
-            }
+            self.status.set_registered(true);
+            // It comes back when the worker has to introduce itself again.
+            self.work_while_known(lease).await?;
+            self.status.set_registered(false);
         }
         // A worker whose work hangs ends without a word: its job is to count as lost.
         if registered {
@@ -120,28 +118,61 @@ impl Worker {
         Ok(())
     }
 
+    /// Leases and works until told to stop, or until the coordinator does not know this worker any
+    /// more.
+    async fn work_while_known(&self, lease: Duration) -> anyhow::Result<()> {
+        while !self.stop.is_cancelled() {
+            let status = match self.lease().await {
+                Ok(jobs) => {
+                    for job in jobs {
+                        self.work(job, lease).await?;
+                    }
+                    continue;
+                }
+                Err(status) => status,
+            };
+            match status.code() {
+                // It has forgotten this worker, as after its database was restored.
+                Code::NotFound => return Ok(()),
+                // What failed because of the stop is no failure.
+                _ if self.stop.is_cancelled() => {}
+                // A wrong token does not become right by waiting.
+                Code::Unauthenticated | Code::PermissionDenied => anyhow::bail!(
+                    "lease work at `{}`: {}",
+                    self.args.coordinator,
+                    status.message()
+                ),
+                code => {
+                    let message = status.message();
+                    tracing::error!(?code, message, "no work could be leased; trying again");
+                    stopped_within(&self.stop, LEASE_AGAIN_AFTER).await;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Introduces this worker; the length of a lease, or none when told to stop first.
     async fn register(&self) -> anyhow::Result<Option<Duration>> {
+        let who = &self.who;
         let request = v1::RegisterRequest {
-            worker_id: self.who.id.to_string(),
-            kind: self.who.kind.to_string(),
-            host: nix::unistd::gethostname()
-                .map(|name| name.to_string_lossy().into_owned())
-                .unwrap_or_default(),
-            device: self.who.device.clone(),
-            threads: self.who.threads,
+            worker_id: who.id.to_string(),
+            kind: who.kind.to_string(),
+            host: host_name(),
+            device: who.device.clone(),
+            threads: who.threads,
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
         let answer = self.client.retry("register", &self.stop, |client| {
-            let request = request.clone();
-            async move { client.workers().register(within(CALL, request)).await }
+            let request = within(CALL_WITHIN, request.clone());
+            async move { client.workers().register(request).await }
         });
         match answer.await {
             Ok(answer) => {
-                tracing::info!(worker.id = %self.who.id, kind = %self.who.kind, device = self.who.device, "registered");
-                Ok(Some(Duration::from_secs(
-                    answer.get_ref().lease_seconds.into(),
-                )))
+                let (kind, device) = (who.kind, &who.device);
+                tracing::info!(worker.id = %who.id, %kind, device, "registered");
+                let seconds = answer.get_ref().lease_seconds;
+                Ok(Some(Duration::from_secs(seconds.into())))
             }
             Err(_) if self.stop.is_cancelled() => Ok(None),
             Err(status) => anyhow::bail!(
@@ -157,32 +188,25 @@ impl Worker {
         let request = v1::LeaseRequest {
             worker_id: self.who.id.to_string(),
             kind: self.who.kind.to_string(),
+            // One compute thread does one job; when it asks, it holds none.
             capacity: 1,
             held: Vec::new(),
         };
         let call = self.client.retry("lease", &self.stop, |client| {
-            let request = request.clone();
-            async move { client.workers().lease(within(LEASE_CALL, request)).await }
+            let request = within(LEASE_CALL_WITHIN, request.clone());
+            async move { client.workers().lease(request).await }
         });
         let answer = tokio::select! {
             answer = call => answer?,
             () = self.stop.cancelled() => return Ok(Vec::new()),
         };
-        answer
-            .into_inner()
-            .jobs
-            .into_iter()
-            .map(Leased::try_from)
-            .collect()
+        let jobs = answer.into_inner().jobs;
+        jobs.into_iter().map(Leased::try_from).collect()
     }
 
-    /// Does one job and reports how it ended. An error means that this process must end: its compute thread hangs.
+    /// Does one job and reports how it ended. An error means that this process must end: its
+    /// compute thread hangs.
     async fn work(&self, leased: Leased, lease: Duration) -> anyhow::Result<()> {
-        let claim = Claim {
-            worker: self.who.id,
-            job: leased.job,
-            fence: leased.fence,
-        };
         let span = tracing::info_span!(
             "job",
             job.id = %leased.job,
@@ -191,51 +215,67 @@ impl Worker {
             experiment.id = leased.experiment,
             attempt = leased.attempt,
         );
-        groklab_runtime::trace::adopt_traceparent(&span, &leased.traceparent);
+        trace::adopt_traceparent(&span, &leased.traceparent);
+        self.status.job_started();
+        let outcome = self
+            .attempt(leased, lease, span.clone())
+            .instrument(span)
+            .await;
+        self.status.job_ended();
+        outcome
+    }
+
+    async fn attempt(
+        &self,
+        leased: Leased,
+        lease: Duration,
+        span: tracing::Span,
+    ) -> anyhow::Result<()> {
+        let claim = Claim {
+            worker: self.who.id,
+            job: leased.job,
+            fence: leased.fence,
+        };
         let signal = Arc::new(Signal::default());
         let context = Context {
             artifacts: self.artifacts.clone(),
-            span: span.clone(),
+            span,
             signal: signal.clone(),
         };
-        let heart = Heart {
+        let heartbeat = Heartbeat {
             client: self.client.clone(),
             claim,
             signal: signal.clone(),
             lease,
             stall: self.args.stall(),
         };
+        // The work's own time: what the report takes does not count.
         let started = Instant::now();
-        let attempt = async {
-            match self
-                .supervise(self.compute.start_job(leased.work, context), heart, &signal)
-                .await?
-            {
-                Ok(outcome) => {
-                    report::complete(
-                        &self.client,
-                        claim,
-                        started.elapsed().as_secs_f64(),
-                        outcome,
-                        &self.hard_stop,
-                    )
-                    .await;
-                }
-                Err(failure) => report::fail(&self.client, claim, failure, &self.hard_stop).await,
+        let job = self.compute.start_job(leased.work, context);
+        let ended = self.supervise(job, heartbeat, &signal).await?;
+        let seconds = started.elapsed().as_secs_f64();
+        match ended {
+            Ok(outcome) => {
+                let done = report::Done {
+                    claim,
+                    seconds,
+                    outcome,
+                };
+                report::complete(&self.client, done, &self.hard_stop).await;
             }
-            Ok(())
-        };
-        attempt.instrument(span).await
+            Err(failure) => report::fail(&self.client, claim, failure, &self.hard_stop).await,
+        }
+        Ok(())
     }
 
-    /// Waits for the compute thread beside the heartbeat; after `stop` for the grace time, then tells it to give the job back.
-    /// An error: it hangs.
+    /// Waits for the compute thread beside the heartbeat; after `stop` for the grace time, then
+    /// tells it to give the job back. An error: it hangs.
     async fn supervise(
         &self,
-        job: oneshot::Receiver<Result<Outcome, Failure>>,
-        heart: Heart,
+        job: oneshot::Receiver<Ended>,
+        heartbeat: Heartbeat,
         signal: &Signal,
-    ) -> anyhow::Result<Result<Outcome, Failure>> {
+    ) -> anyhow::Result<Ended> {
         let overdue = async {
             self.stop.cancelled().await;
             tokio::time::sleep(self.args.grace()).await;
@@ -243,52 +283,23 @@ impl Worker {
             tokio::time::sleep(self.args.grace()).await;
         };
         tokio::select! {
-            ended = job => Ok(ended.unwrap_or_else(|_| Err(Failure::infrastructure("the compute thread ended")))),
-            () = overdue => Ok(Err(Failure::from(crate::Cancelled))),
-            Hung = heart.beat() => anyhow::bail!("the work has not moved for {} s: ending, so that another worker may have the job", self.args.stall().as_secs()),
+            ended = job => match ended {
+                Ok(ended) => Ok(ended),
+                Err(_) => Ok(Err(Failure::infrastructure("the compute thread ended"))),
+            },
+            () = overdue => Ok(Err(Failure::from(Cancelled))),
+            Hung = heartbeat.run() => anyhow::bail!(
+                "the work has not moved for {} s: ending, so that another worker may have the job",
+                self.args.stall().as_secs()
+            ),
         }
     }
 }
 
-type Task = (Work, Context, oneshot::Sender<Result<Outcome, Failure>>);
-
-/// The thread that owns the executor: libtorch and the sandboxes live on it, never on an async one.
-struct Compute(mpsc::Sender<Task>);
-
-impl Compute {
-    fn start(mut executor: impl Executor) -> anyhow::Result<Self> {
-        let (sender, tasks) = mpsc::channel::<Task>();
-        let work = move || {
-            for (work, context, answer) in tasks {
-                let _entered = context.span.clone().entered();
-                let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                    executor.execute(work, &context)
-                }));
-                let outcome = outcome.unwrap_or_else(|_| {
-                    Err(Failure::infrastructure(
-                        "the work panicked; the worker's log has the place",
-                    ))
-                });
-                // Nobody listens any more when the worker had to go without waiting.
-                let _ = answer.send(outcome);
-            }
-        };
-        thread::Builder::new()
-            .name("compute".to_owned())
-            .stack_size(16 << 20)
-            .spawn(work)
-            .context("start the compute thread")?;
-        Ok(Self(sender))
-    }
-
-    fn start_job(
-        &self,
-        work: Work,
-        context: Context,
-    ) -> oneshot::Receiver<Result<Outcome, Failure>> {
-        let (sender, receiver) = oneshot::channel();
-        // A send fails only when the thread has gone; the receiver then says so.
-        let _ = self.0.send((work, context, sender));
-        receiver
+/// For people who look for the machine; a host without a name works as well.
+fn host_name() -> String {
+    match nix::unistd::gethostname() {
+        Ok(name) => name.to_string_lossy().into_owned(),
+        Err(_) => String::new(),
     }
 }

@@ -1,18 +1,19 @@
 //! `cancel`, `pause` and `resume`.
 
-use super::Context;
+use super::context::Context;
 use crate::{
     client::Control,
     failure::{Exit, Failure},
-    view::{json, plain_state},
+    view::{json::sorted, sentences::state_line},
 };
 
 pub async fn run(context: &Context, id: &str, control: Control) -> Result<Exit, Failure> {
     let experiment = context.client().await?.control(id, control).await?;
+    // The answer is the state afterwards, not merely "done".
     if context.console.json() {
-        context.console.print_json(&json::experiment(&experiment))?;
+        context.console.print_json(&sorted(&experiment)?)?;
     } else {
-        context.console.print(plain_state(&experiment))?;
+        context.console.print(state_line(&experiment))?;
     }
     Ok(Exit::Ok)
 }

@@ -1,25 +1,27 @@
 //! `logs`: the timeline of an experiment.
 
-use groklab_proto::v1::Event;
-use serde_json::json;
+use groklab_domain::records::{EventLine, Level};
 
-use super::Context;
+use super::context::Context;
 use crate::{
     cli::LogsArgs,
     client::Client,
     failure::{Exit, Failure},
-    view::{code::printable, words::timestamp},
+    view::{code::printable, json::sorted, words::timestamp},
 };
+
+/// Further lines of a message stand under its first one.
+const MESSAGE_INDENT: &str = "\n                             ";
 
 pub async fn run(context: &Context, args: &LogsArgs) -> Result<Exit, Failure> {
     let client = context.client().await?;
     let id = &args.experiment.experiment;
     if args.follow {
-        return follow(context, &client, id, &args.level).await;
+        return follow(context, &client, id, args.level).await;
     }
     let mut events = client.events(id).await?;
     while let Some(event) = events.next().await? {
-        show(context, &event, &args.level)?;
+        show(context, &event, args.level)?;
     }
     Ok(Exit::Ok)
 }
@@ -29,42 +31,32 @@ async fn follow(
     context: &Context,
     client: &Client,
     id: &str,
-    level: &str,
+    level: Level,
 ) -> Result<Exit, Failure> {
-    let lost = |status: &tonic::Status| {
-        Failure::from_status(format!("follow `{id}`"), status, client.url())
-    };
-    let mut updates = client.watch(id).await.map_err(|status| lost(&status))?;
-    while let Some(update) = updates.message().await.map_err(|status| lost(&status))? {
-        update
-            .events
-            .iter()
-            .try_for_each(|event| show(context, event, level))?;
+    // Unlike `watch` it does not try again: what was printed cannot be joined without a gap.
+    let lost = |status| Failure::from_status(format!("follow `{id}`"), &status, client.url());
+    let mut updates = client.watch(id).await.map_err(lost)?;
+    while let Some(update) = updates.next().await.map_err(lost)? {
+        for event in &update.events {
+            show(context, event, level)?;
+        }
     }
     Ok(Exit::Ok)
 }
 
-fn show(context: &Context, event: &Event, level: &str) -> Result<(), Failure> {
-    if rank(&event.level) < rank(level) {
+fn show(context: &Context, event: &EventLine, level: Level) -> Result<(), Failure> {
+    if event.level < level {
         return Ok(());
     }
     if context.console.json() {
-        let value = json!({"event_id": event.event_id, "unix_ms": event.unix_ms, "level": event.level, "message": event.message});
-        return context.console.print_json(&value);
+        return context.console.print_json(&sorted(event)?);
     }
     context.console.print(line(event))
 }
 
-fn rank(level: &str) -> u8 {
-    match level {
-        "error" => 2,
-        "warn" => 1,
-        _ => 0,
-    }
-}
-
-fn line(event: &Event) -> String {
-    let message = printable(&event.message).replace('\n', "\n                             ");
+fn line(event: &EventLine) -> String {
+    // A reason may quote what a worker or a model wrote.
+    let message = printable(&event.message).replace('\n', MESSAGE_INDENT);
     format!(
         "{}  {:<5}  {message}",
         timestamp(event.unix_ms),
@@ -75,19 +67,19 @@ fn line(event: &Event) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sample;
 
     #[test]
     fn an_event_is_a_line_with_its_date() {
-        let event = Event {
-            event_id: 1,
+        let event = EventLine {
             unix_ms: 1_700_000_000_000,
-            level: "warn".into(),
             message: "paused: \u{1b}[31mx".into(),
+            ..sample::event(1)
         };
         assert_eq!(
             line(&event),
             "2023-11-14 22:13:20Z  warn   paused: \\u{1b}[31mx"
         );
-        assert!(rank("warn") > rank("info") && rank("error") > rank("warn"));
+        assert!(Level::Warn > Level::Info && Level::Error > Level::Warn);
     }
 }

@@ -1,10 +1,12 @@
-//! `run --local`: everything up, one experiment to its end, its export, everything down.
-//! An unfinished experiment of the same name and content in the data folder is gone on with, never started twice.
+//! `run --local`: everything up, one experiment to its end, its export, everything down. An
+//! unfinished experiment of the same name and content in the data folder is gone on with, never
+//! started twice.
 
-use groklab_domain::{ExperimentState, experiment};
-use groklab_proto::v1::Experiment;
+use std::path::PathBuf;
 
-use super::{Context, submit, up};
+use groklab_domain::{ExperimentState, experiment::Experiment, records::ExperimentRecord};
+
+use super::{context::Context, submit, up};
 use crate::{
     cli::RunArgs,
     client::{Client, Control},
@@ -24,27 +26,21 @@ pub async fn run(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
         up: args.up,
         port: 0,
     };
-    console.note(format!(
-        "starting coordinator and workers on {}",
-        context.data.path().display()
-    ));
+    let data = context.data.path().display().to_string();
+    console.note(format!("starting coordinator and workers on {data}"));
     let mut stack = Stack::start(&options, interrupt, console).await?;
-    stack
-        .started()
-        .iter()
-        .for_each(|component| console.note(up::line(component)));
+    for component in stack.started() {
+        console.note(up::line(component));
+    }
     let client = stack.client().clone();
     let outcome = tokio::select! {
-        outcome = experiment(&client, &checked, args.out, console) => outcome,
+        outcome = run_to_the_end(&client, &checked, args.out, console) => outcome,
         () = interrupt.stop.cancelled() => Err(Failure::interrupted()),
         failure = stack.given_up() => Err(failure),
     };
     if interrupt.stop.is_cancelled() {
-        console.note(farewell(
-            &checked.experiment.name,
-            &args.file.file.display().to_string(),
-            &context.data.path().display().to_string(),
-        ));
+        let file = args.file.file.display().to_string();
+        console.note(farewell(&checked.experiment.name, &file, &data));
     }
     console.note("stopping what was started");
     stack.stop().await;
@@ -53,29 +49,32 @@ pub async fn run(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
 
 fn farewell(name: &str, file: &str, data: &str) -> String {
     format!(
-        "interrupted; what `{name}` has done so far is kept in {data}: `grokctl --data {data} run --local {file}` goes on with it"
+        "interrupted; what `{name}` has done so far is kept in {data}: \
+         `grokctl --data {data} run --local {file}` goes on with it"
     )
 }
 
-async fn experiment(
+async fn run_to_the_end(
     client: &Client,
     checked: &Checked,
-    out: Option<std::path::PathBuf>,
+    out: Option<PathBuf>,
     console: &Console,
 ) -> Result<Exit, Failure> {
-    let existing = client.list("").await?;
+    let existing = client.list(None).await?;
+    // The folder keeps what earlier runs left unfinished, and its workers go on with all of it.
     let (same, others) = unfinished(&existing, &checked.experiment.name);
     if others > 0 {
-        console.note(format!("{others} other unfinished experiment(s) in this data folder run too; `grokctl list` shows them"));
+        console.note(format!(
+            "{others} other unfinished experiment(s) in this data folder run too; \
+             `grokctl list` shows them"
+        ));
     }
     let experiment = match same {
         Some(same) => go_on(client, same, checked, console).await?,
         None => {
             let experiment = submit::submit(client, checked, console).await?;
-            console.note(format!(
-                "submitted {} as {}",
-                experiment.name, experiment.experiment_id
-            ));
+            let (name, id) = (&experiment.name, experiment.experiment_id);
+            console.note(format!("submitted {name} as {id}"));
             experiment
         }
     };
@@ -83,69 +82,82 @@ async fn experiment(
 }
 
 /// The newest unfinished experiment called `name`, and how many other unfinished ones there are.
-fn unfinished<'a>(existing: &'a [Experiment], name: &str) -> (Option<&'a Experiment>, usize) {
-    let open: Vec<_> = existing
-        .iter()
-        .filter(|e| !e.state.parse().is_ok_and(ExperimentState::is_final))
-        .collect();
-    let same = open
-        .iter()
-        .copied()
-        .filter(|e| e.name == name)
-        .max_by_key(|e| e.created_unix_ms);
-    (same, open.len() - usize::from(same.is_some()))
+fn unfinished<'a>(
+    existing: &'a [ExperimentRecord],
+    name: &str,
+) -> (Option<&'a ExperimentRecord>, usize) {
+    let mut same: Option<&ExperimentRecord> = None;
+    let mut unfinished = 0;
+    for experiment in existing {
+        if experiment.state.is_final() {
+            continue;
+        }
+        unfinished += 1;
+        let newest = same.map_or(i64::MIN, |same| same.created_unix_ms);
+        if experiment.name == name && experiment.created_unix_ms >= newest {
+            same = Some(experiment);
+        }
+    }
+    (same, unfinished - usize::from(same.is_some()))
 }
 
 /// Goes on with `same` if it is what the file says.
 async fn go_on(
     client: &Client,
-    same: &Experiment,
+    same: &ExperimentRecord,
     checked: &Checked,
     console: &Console,
-) -> Result<Experiment, Failure> {
-    let stored = client.get(&same.experiment_id).await?;
-    let config: Option<experiment::Experiment> = serde_json::from_str(&stored.config_json).ok();
+) -> Result<ExperimentRecord, Failure> {
+    let id = same.experiment_id.to_string();
+    let stored = client.get(&id).await?;
+    // What another version wrote and this one cannot read is not the same either.
+    let config: Option<Experiment> = serde_json::from_str(&stored.config_json).ok();
     if config.as_ref() != Some(&checked.experiment) {
         return Err(Failure::usage(format!("run `{}`", stored.name))
-            .because(format!("an unfinished experiment of this name with other settings is in the data folder ({})", stored.experiment_id))
-            .next(
-                "change `name` in the file, use another --data DIR, or end the old one: `grokctl up`, then `grokctl cancel` with its id",
-            ));
+            .because(format!(
+                "an unfinished experiment of this name with other settings is in the data folder \
+                 ({id})"
+            ))
+            .next(concat!(
+                "change `name` in the file, use another --data DIR, or end the old one: ",
+                "`grokctl up`, then `grokctl cancel` with its id"
+            )));
     }
     console.note(format!(
-        "going on with {} ({}), which is {} at iteration {}",
-        stored.name, stored.experiment_id, stored.state, stored.iteration
+        "going on with {} ({id}), which is {} at iteration {}",
+        stored.name, stored.state, stored.iteration
     ));
-    if stored.state == ExperimentState::Paused.as_str() {
-        return client.control(&stored.experiment_id, Control::Resume).await;
+    // Otherwise it would wait for somebody who asked for it to run just now.
+    if stored.state == ExperimentState::Paused {
+        return client.control(&id, Control::Resume).await;
     }
     Ok(stored)
 }
 
 #[cfg(test)]
 mod tests {
+    use groklab_domain::ExperimentId;
+    use uuid::Uuid;
+
     use super::*;
+    use crate::sample;
 
     #[test]
     fn the_newest_unfinished_one_of_the_name_is_gone_on_with() {
-        let experiment = |id: &str, name: &str, state: &str, created| Experiment {
-            experiment_id: id.into(),
-            name: name.into(),
-            state: state.into(),
+        let experiment = |number, name: &str, state, created| ExperimentRecord {
+            experiment_id: ExperimentId(Uuid::from_u128(number)),
+            state,
             created_unix_ms: created,
-            ..Experiment::default()
+            ..sample::experiment(name)
         };
         let existing = [
-            experiment("a", "q", "completed", 9),
-            experiment("b", "q", "paused", 1),
-            experiment("c", "q", "running", 2),
-            experiment("d", "r", "queued", 3),
+            experiment(1, "q", ExperimentState::Completed, 9),
+            experiment(2, "q", ExperimentState::Paused, 1),
+            experiment(3, "q", ExperimentState::Running, 2),
+            experiment(4, "r", ExperimentState::Queued, 3),
         ];
         let (same, others) = unfinished(&existing, "q");
-        assert_eq!(
-            (same.map(|e| e.experiment_id.as_str()), others),
-            (Some("c"), 2)
-        );
+        assert_eq!((same, others), (Some(&existing[2]), 2));
         assert_eq!(unfinished(&existing[..1], "q"), (None, 0));
     }
 }

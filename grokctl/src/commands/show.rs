@@ -1,132 +1,119 @@
 //! `show`: the experiment's settings, state and progress, and its accuracy so far.
 
-use groklab_domain::{
-    experiment::{Experiment, Method},
-    metrics::{IterationLine, MetricsLine},
-};
-use groklab_proto::v1;
+use groklab_domain::{experiment::Experiment, records::ExperimentRecord};
 use serde_json::json;
 
-use super::Context;
+use super::context::Context;
 use crate::{
     failure::{Exit, Failure},
-    results,
-    view::{self, accuracy_table, iterations_table, plain_state, words},
+    view::{
+        accuracy::{accuracy_table, iterations_table},
+        json::{objects, read_lines},
+        sentences::state_line,
+        words::{ago, now_unix_ms, work},
+    },
 };
 
 pub async fn run(context: &Context, id: &str) -> Result<Exit, Failure> {
     let client = context.client().await?;
     let experiment = client.get(id).await?;
-    let metrics = client.metrics(&experiment.experiment_id).await?;
-    if context.console.json() {
-        let (metrics, iterations) = (
-            view::json::objects(&metrics.metrics_json),
-            view::json::objects(&metrics.iterations_json),
-        );
-        let value = json!({"experiment": view::json::experiment(&experiment), "metrics": metrics, "iterations": iterations});
-        context.console.print_json(&value)?;
+    let lines = client
+        .metrics(&experiment.experiment_id.to_string())
+        .await?;
+    let console = &context.console;
+    if console.json() {
+        console.print_json(&json!({
+            "experiment": experiment,
+            "metrics": objects(&lines.metrics),
+            "iterations": objects(&lines.iterations),
+        }))?;
         return Ok(Exit::Ok);
     }
-    for line in summary(&experiment, words::now_unix_ms()) {
-        context.console.print(line)?;
+    for line in summary(&experiment, now_unix_ms()) {
+        console.print(line)?;
     }
-    let evaluations: Vec<MetricsLine> = results::lines("a line of metrics", &metrics.metrics_json)?;
-    let iterations: Vec<IterationLine> =
-        results::lines("a line of iterations", &metrics.iterations_json)?;
+    let evaluations = read_lines("a line of metrics", &lines.metrics)?;
+    let iterations = read_lines("a line of iterations", &lines.iterations)?;
+    // An empty table says less than none.
     if !evaluations.is_empty() {
-        context
-            .console
-            .print(accuracy_table(&evaluations).trim_fmt())?;
+        console.print(accuracy_table(&evaluations).trim_fmt())?;
     }
     if !iterations.is_empty() {
-        context
-            .console
-            .print(iterations_table(&iterations).trim_fmt())?;
+        console.print(iterations_table(&iterations).trim_fmt())?;
     }
     Ok(Exit::Ok)
 }
 
-fn summary(experiment: &v1::Experiment, now_unix_ms: i64) -> Vec<String> {
-    let when = words::ago(experiment.created_unix_ms, now_unix_ms);
+fn summary(experiment: &ExperimentRecord, now_unix_ms: i64) -> Vec<String> {
+    let submitted = ago(experiment.created_unix_ms, now_unix_ms);
+    let (iteration, iterations) = (experiment.iteration, experiment.iterations);
     let mut lines = vec![
-        plain_state(experiment),
+        state_line(experiment),
         format!("  id          {}", experiment.experiment_id),
-        format!("  submitted   {when}"),
-        format!(
-            "  iteration   {} of {}",
-            experiment.iteration, experiment.iterations
-        ),
+        format!("  submitted   {submitted}"),
+        format!("  iteration   {iteration} of {iterations}"),
     ];
+    // One that another version wrote may not be readable; the rest is still worth showing.
     if let Ok(config) = serde_json::from_str::<Experiment>(&experiment.config_json) {
         lines.extend(settings(&config));
     }
-    for p in experiment
-        .progress
-        .iter()
-        .filter(|p| p.jobs_done < p.jobs_total)
-    {
-        lines.push(format!(
-            "  now         {} {}/{}, jobs {}/{} done, {} running",
-            words::work(p),
-            p.units_done,
-            p.units_total,
-            p.jobs_done,
-            p.jobs_total,
-            p.jobs_leased
-        ));
+    for part in &experiment.progress {
+        if part.jobs_done < part.jobs_total {
+            lines.push(format!(
+                "  now         {} {}/{}, jobs {}/{} done, {} running",
+                work(part),
+                part.units_done,
+                part.units_total,
+                part.jobs_done,
+                part.jobs_total,
+                part.jobs_leased
+            ));
+        }
     }
     lines
 }
 
 fn settings(config: &Experiment) -> Vec<String> {
-    let (p, t, e) = (&config.problems, &config.train, &config.evaluate);
-    let train = match t.method {
-        Method::None => "none: evaluation only".to_owned(),
-        Method::Rft => format!(
-            "rft, LoRA rank {}, learning rate {}, {} epochs, start {}",
-            t.rank, t.learning_rate, t.epochs, t.start
-        ),
-    };
+    let (problems, generate, evaluate) = (&config.problems, &config.generate, &config.evaluate);
+    let families = problems.families.join(", ");
+    let [easiest, hardest] = problems.difficulty;
+    let (train, val, test, ood) = (problems.train, problems.val, problems.test, problems.ood);
+    let method = config.train.method.method();
     vec![
         format!("  model       {}", config.model.source),
         format!(
-            "  problems    {} · difficulty {}–{} · train {} val {} test {} ood {}",
-            p.families.join(", "),
-            p.difficulty[0],
-            p.difficulty[1],
-            p.train,
-            p.val,
-            p.test,
-            p.ood
+            "  problems    {families} · difficulty {easiest}–{hardest} · \
+             train {train} val {val} test {test} ood {ood}"
         ),
         format!(
             "  generate    {} samples, temperature {}, at most {} tokens",
-            config.generate.samples, config.generate.temperature, config.generate.max_new_tokens
+            generate.samples, generate.temperature, generate.max_new_tokens
         ),
-        format!("  train       {train}"),
+        format!("  train       {}", method.describe_settings(&config.train)),
         format!(
             "  evaluate    every {}, greedy and {} samples at temperature {}",
-            e.every, e.samples, e.temperature
+            evaluate.every, evaluate.samples, evaluate.temperature
         ),
     ]
 }
 
 #[cfg(test)]
 mod tests {
+    use groklab_domain::ExperimentState;
+
     use super::*;
+    use crate::sample;
 
     #[test]
     fn a_summary_names_what_matters() {
         let config =
             groklab_domain::experiment::parse("name = \"short\"\n[model]\nsource = \"m.gguf\"\n")
                 .unwrap();
-        let experiment = v1::Experiment {
-            name: "short".into(),
-            state: "paused".into(),
+        let experiment = ExperimentRecord {
+            state: ExperimentState::Paused,
             reason: "no worker".into(),
-            iterations: 3,
             config_json: serde_json::to_string(&config).unwrap(),
-            ..v1::Experiment::default()
+            ..sample::experiment("short")
         };
         let text = summary(&experiment, 0).join("\n");
         assert!(text.starts_with("short is paused: no worker\n"), "{text}");

@@ -1,50 +1,53 @@
 //! `submit`, and `run` on a coordinator that is there already.
 
-use groklab_proto::v1::Experiment;
+use std::path::PathBuf;
+
+use groklab_domain::records::ExperimentRecord;
 use uuid::Uuid;
 
-use super::{Context, export, watch};
+use super::{context::Context, export, export_folder, watch};
 use crate::{
     cli::{RunArgs, SubmitArgs},
     client::Client,
     console::Console,
     experiment_file::{self, Checked},
     failure::{Exit, Failure},
-    view::json,
+    view::json::sorted,
 };
 
 pub async fn run(context: &Context, args: SubmitArgs) -> Result<Exit, Failure> {
     let checked = experiment_file::check(&args.file.file)?;
     let client = context.client().await?;
-    let experiment = submit(&client, &checked, &context.console).await?;
-    let printed = match (args.watch, context.console.json()) {
-        // The id comes first in any case: a watch that is interrupted can be taken up again with it.
-        (false, true) => context.console.print_json(&json::experiment(&experiment)),
+    let console = &context.console;
+    let experiment = submit(&client, &checked, console).await?;
+    let id = experiment.experiment_id.to_string();
+    let printed = match (args.watch, console.json()) {
+        // The id comes first in any case: a watch that is interrupted can be taken up again with
+        // it.
+        (_, false) => console.print(&id),
+        (false, true) => console.print_json(&sorted(&experiment)?),
+        // Every line of a watch has the id.
         (true, true) => Ok(()),
-        (_, false) => context.console.print(&experiment.experiment_id),
     };
     printed.map_err(|failure| {
-        failure.next(format!(
-            "it was submitted: `grokctl watch {}` follows it",
-            experiment.experiment_id
-        ))
+        failure.next(format!("it was submitted: `grokctl watch {id}` follows it"))
     })?;
     if args.watch {
-        watch::to_the_end(&client, &experiment.experiment_id, &context.console).await
+        watch::to_the_end(&client, &id, console).await
     } else {
         Ok(Exit::Ok)
     }
 }
 
-/// Submits, watches, exports. Safe to drop at any await: the experiment goes on without its watcher.
+/// Submits, watches, exports. Safe to drop at any await: the experiment goes on without its
+/// watcher.
 pub async fn run_remote(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
     let checked = experiment_file::check(&args.file.file)?;
     let client = context.client().await?;
     let experiment = submit(&client, &checked, &context.console).await?;
-    let id = &experiment.experiment_id;
+    let (name, id) = (&experiment.name, experiment.experiment_id);
     context.console.note(format!(
-        "submitted {} as {id}; Ctrl-C leaves it running, `grokctl watch {id}` comes back to it",
-        experiment.name
+        "submitted {name} as {id}; Ctrl-C leaves it running, `grokctl watch {id}` comes back to it"
     ));
     finish(&client, &experiment, args.out, &context.console).await
 }
@@ -52,13 +55,15 @@ pub async fn run_remote(context: &Context, args: RunArgs) -> Result<Exit, Failur
 /// Watches `experiment` to its end and exports it.
 pub async fn finish(
     client: &Client,
-    experiment: &Experiment,
-    out: Option<std::path::PathBuf>,
+    experiment: &ExperimentRecord,
+    out: Option<PathBuf>,
     console: &Console,
 ) -> Result<Exit, Failure> {
-    let exit = watch::to_the_end(client, &experiment.experiment_id, console).await?;
-    let out = out.unwrap_or_else(|| export::default_folder(&experiment.name));
-    export::to_folder(client, &experiment.experiment_id, &out, false, console).await?;
+    let id = experiment.experiment_id.to_string();
+    let exit = watch::to_the_end(client, &id, console).await?;
+    // Chosen only now, for another run may have taken the name meanwhile.
+    let out = out.unwrap_or_else(|| export_folder::default_folder(&experiment.name));
+    export::to_folder(client, &id, &out, false, console).await?;
     Ok(exit)
 }
 
@@ -67,18 +72,18 @@ pub async fn submit(
     client: &Client,
     checked: &Checked,
     console: &Console,
-) -> Result<Experiment, Failure> {
+) -> Result<ExperimentRecord, Failure> {
     let config = serde_json::to_string(&checked.experiment)
         .map_err(|error| Failure::other("write the configuration as JSON").because(error))?;
-    let answer = client.submit(Uuid::new_v4().to_string(), config).await?;
+    // A fresh key for each command: the same file may be submitted twice on purpose.
+    let submitted = client.submit(Uuid::new_v4().to_string(), config).await?;
     let mut warnings = checked.warnings.clone();
-    warnings.extend(answer.warnings);
+    warnings.extend(submitted.warnings);
+    // Both sides check the same file.
     warnings.sort_unstable();
     warnings.dedup();
-    warnings
-        .iter()
-        .for_each(|warning| console.note(format!("warning: {warning}")));
-    answer.experiment.ok_or_else(|| {
-        Failure::other("submit the experiment").because("the coordinator's answer names none")
-    })
+    for warning in &warnings {
+        console.note(format!("warning: {warning}"));
+    }
+    Ok(submitted.experiment)
 }

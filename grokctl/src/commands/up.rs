@@ -1,13 +1,17 @@
 //! `up`: everything on this machine until Ctrl-C.
 
-use super::Context;
+use super::context::Context;
 use crate::{
+    address::DEFAULT_PORT,
     cli::UpArgs,
     console::Console,
+    data_folder::{CLIENT_TOKEN, DataFolder, WORKER_TOKEN},
     failure::{Exit, Failure},
-    place::{CLIENT_TOKEN, DEFAULT_PORT, DataFolder, WORKER_TOKEN},
     up::{Stack, StackOptions, Started},
 };
+
+const PLAIN_TEXT_WARNING: &str = "\n  in plain text: give the coordinator a certificate by \
+    GROKLAB_SERVER_CERT and GROKLAB_SERVER_KEY, or keep the network private";
 
 pub async fn run(context: &Context, args: UpArgs) -> Result<Exit, Failure> {
     let (console, interrupt) = (&context.console, &context.interrupt);
@@ -19,16 +23,11 @@ pub async fn run(context: &Context, args: UpArgs) -> Result<Exit, Failure> {
     };
     let mut stack = Stack::start(&options, interrupt, console).await?;
     announce(stack.started(), console)?;
-    if let Some(address) = options
-        .up
-        .listen
-        .filter(|address| !address.ip().is_loopback())
+    if let Some(address) = options.up.listen
+        && options.is_reachable_by_others()
     {
-        console.note(invitation(
-            &context.data,
-            stack.client().url(),
-            address.port(),
-        ));
+        let url = stack.client().url();
+        console.note(invitation(&context.data, url, address.port()));
     }
     console.note("ready; submit with `grokctl submit FILE`, stop with Ctrl-C");
     let outcome = tokio::select! {
@@ -45,17 +44,22 @@ pub async fn run(context: &Context, args: UpArgs) -> Result<Exit, Failure> {
 
 /// What others need who use this coordinator or add a worker to it.
 fn invitation(data: &DataFolder, url: &str, port: u16) -> String {
-    let scheme = url.split_once("://").map_or("http", |(scheme, _)| scheme);
-    let token = |side| data.token_file(side).display().to_string();
-    let plain = "\n  in plain text: give the coordinator a certificate by GROKLAB_SERVER_CERT and GROKLAB_SERVER_KEY, or keep the network private";
-    let warning = if scheme == "http" { plain } else { "" };
-    format!(
-        "others reach it at this machine's name and port {port}, with the tokens in {} (clients) and {} (workers):\n  \
-         grokctl --coordinator {scheme}://THIS-MACHINE:{port} --token-file CLIENT-TOKEN list\n  \
-         worker-verify work --coordinator {scheme}://THIS-MACHINE:{port} --token-file WORKER-TOKEN{warning}",
-        token(CLIENT_TOKEN),
-        token(WORKER_TOKEN)
-    )
+    let is_plain = url.starts_with("http://");
+    let scheme = if is_plain { "http" } else { "https" };
+    let client_token = data.token_file(CLIENT_TOKEN).display().to_string();
+    let worker_token = data.token_file(WORKER_TOKEN).display().to_string();
+    let address = format!("{scheme}://THIS-MACHINE:{port}");
+    let mut text = format!(
+        "others reach it at this machine's name and port {port}, with the tokens in \
+         {client_token} (clients) and {worker_token} (workers):\n  \
+         grokctl --coordinator {address} --token-file CLIENT-TOKEN list\n  \
+         worker-verify work --coordinator {address} --token-file WORKER-TOKEN"
+    );
+    if is_plain {
+        // Tokens and results can be read by whoever is on the way.
+        text.push_str(PLAIN_TEXT_WARNING);
+    }
+    text
 }
 
 /// A line per component.
@@ -72,15 +76,13 @@ fn announce(started: &[Started], console: &Console) -> Result<(), Failure> {
 
 /// What a component is called, where it is, and its log.
 pub fn line(started: &Started) -> String {
-    let place = started
-        .address
-        .clone()
-        .unwrap_or_else(|| format!("pid {}", started.pid));
-    format!(
-        "{:<14} {place:<24} log {}",
-        started.component,
-        started.log.display()
-    )
+    // A worker serves nothing that could be named.
+    let place = match &started.address {
+        Some(address) => address.clone(),
+        None => format!("pid {}", started.pid),
+    };
+    let (component, log) = (started.component, started.log.display());
+    format!("{component:<14} {place:<24} log {log}")
 }
 
 #[cfg(test)]

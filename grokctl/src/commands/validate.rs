@@ -5,7 +5,7 @@ use std::path::Path;
 use groklab_domain::Split;
 use serde_json::json;
 
-use super::Context;
+use super::context::Context;
 use crate::{
     experiment_file::{self, Checked, Summary},
     failure::{Exit, Failure},
@@ -14,62 +14,57 @@ use crate::{
 
 pub fn run(context: &Context, file: &Path) -> Result<Exit, Failure> {
     let checked = experiment_file::check(file)?;
-    if context.console.json() {
-        let Checked {
-            experiment,
-            summary,
-            warnings,
-        } = &checked;
-        context
-            .console
-            .print_json(&json!({"config": experiment, "summary": summary, "warnings": warnings}))?;
+    let console = &context.console;
+    if console.json() {
+        console.print_json(&json!({
+            "config": checked.experiment,
+            "summary": checked.summary,
+            "warnings": checked.warnings,
+        }))?;
         return Ok(Exit::Ok);
     }
-    context.console.print(format!(
-        "{}: `{}` may be submitted",
-        file.display(),
-        checked.experiment.name
-    ))?;
-    context.console.print(problems_table(&checked.summary))?;
-    cost_lines(&checked)
-        .iter()
-        .try_for_each(|line| context.console.print(line))?;
-    checked
-        .warnings
-        .iter()
-        .for_each(|warning| context.console.note(format!("warning: {warning}")));
+    let (file, name) = (file.display(), &checked.experiment.name);
+    console.print(format!("{file}: `{name}` may be submitted"))?;
+    console.print(problems_table(&checked.summary))?;
+    for line in cost_lines(&checked) {
+        console.print(line)?;
+    }
+    for warning in &checked.warnings {
+        console.note(format!("warning: {warning}"));
+    }
     Ok(Exit::Ok)
 }
 
+/// How many problems there are of each family and split.
 pub fn problems_table(summary: &Summary) -> String {
     let mut header = vec!["problems"];
-    header.extend(Split::ALL.iter().map(|split| split.as_str()));
-    let mut table = table(&header, &[1, 2, 3, 4]);
-    for (family, splits) in &summary.problems {
+    header.extend(Split::ALL.iter().copied().map(Split::as_str));
+    let figure_columns: Vec<usize> = (1..header.len()).collect();
+    let mut table = table(&header, &figure_columns);
+    for (family, counts) in &summary.problems {
         let mut row = vec![family.clone()];
-        row.extend(
-            Split::ALL
-                .iter()
-                .map(|split| splits.get(split).copied().unwrap_or(0).to_string()),
-        );
+        // Every split, so that a 0 shows what will not be measured.
+        for split in Split::ALL {
+            row.push(counts.get(split).unwrap_or(&0).to_string());
+        }
         table.add_row(row);
     }
     table.trim_fmt()
 }
 
 fn cost_lines(checked: &Checked) -> Vec<String> {
-    let (s, e) = (&checked.summary, &checked.experiment);
+    let (summary, config) = (&checked.summary, &checked.experiment);
     vec![
-        format!("  model        {}", e.model.source),
+        format!("  model        {}", config.model.source),
         format!(
-            "  evaluations  {} of {} completions each ({} greedy + {} sampled per problem)",
-            s.evaluations, s.rollouts_per_evaluation, 1, e.evaluate.samples
+            "  evaluations  {} of {} completions each (1 greedy + {} sampled per problem)",
+            summary.evaluations, summary.rollouts_per_evaluation, config.evaluate.samples
         ),
         format!(
             "  iterations   {} of {} training completions each",
-            e.iterations, s.rollouts_per_iteration
+            config.iterations, summary.rollouts_per_iteration
         ),
-        format!("  jobs         {}", s.jobs),
-        format!("  tokens       at most {}", s.tokens_at_most),
+        format!("  jobs         {}", summary.jobs),
+        format!("  tokens       at most {}", summary.tokens_at_most),
     ]
 }

@@ -1,5 +1,5 @@
-//! One component as a child process: a process group of its own, no standard input, its log in a file, and a pipe whose end
-//! tells it to drain should this process die without a word.
+//! One component as a child process: a process group of its own, no standard input, its log in a
+//! file, and a pipe whose end tells it to drain should this process die without a word.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use groklab_runtime::{child::signal_group, secret::Secret, shutdown::DRAIN_FD};
+use groklab_runtime::{child::signal_group, config::DRAIN_FD, secret::Secret};
 use nix::{
     fcntl::{FcntlArg, FdFlag, OFlag, fcntl},
     sys::signal::{Signal, kill, killpg},
@@ -21,6 +21,9 @@ use tokio_util::sync::CancellationToken;
 
 /// How the coordinator is told of a database that is not its own.
 pub const DATABASE_URL: &str = "GROKLAB_DATABASE_URL";
+/// How much of a log a message quotes.
+const LOG_TAIL_BYTES: u64 = 4096;
+const LOG_TAIL_LINES: usize = 8;
 
 /// How to start one component.
 #[derive(Debug, Clone)]
@@ -29,11 +32,13 @@ pub struct Component {
     pub name: &'static str,
     pub program: PathBuf,
     pub args: Vec<String>,
-    /// Beside the inherited environment; what other users must not see goes here and not into `args`.
+    /// Beside the inherited environment; what other users must not see goes here and not into
+    /// `args`.
     pub env: Vec<(&'static str, Secret)>,
     pub log: PathBuf,
-    /// Whether what is left of its group is killed when it dies: a worker's sandboxes, but not the coordinator's Postgres.
-    pub sweep: bool,
+    /// Whether what is left of its group is killed when it dies: a worker's sandboxes, but not the
+    /// coordinator's Postgres.
+    pub kill_group: bool,
 }
 
 /// A component that has been started.
@@ -41,7 +46,7 @@ pub struct Component {
 pub struct Running {
     child: Child,
     group: Pid,
-    sweep: bool,
+    kill_group: bool,
     /// Where this run's lines begin in the log.
     log_start: u64,
     /// Never written to; its end is the message.
@@ -56,27 +61,30 @@ impl Component {
             .append(true)
             .open(&self.log)?;
         let log_start = log.metadata()?.len();
+        // Only this child inherits the reading end; a sibling that held it too would keep it open.
         let (inherited, drain) = pipe2(OFlag::O_CLOEXEC)?;
         fcntl(&inherited, FcntlArg::F_SETFD(FdFlag::empty()))?;
-        let child = Command::new(&self.program)
-            .args(&self.args)
-            // The coordinator alone may open the database; what this process was told is not for workers.
-            .env_remove(DATABASE_URL)
-            .envs(self.env.iter().map(|(name, value)| (name, value.reveal())))
+        let mut command = Command::new(&self.program);
+        // The coordinator alone may open the database, which this process may have been told.
+        command.args(&self.args).env_remove(DATABASE_URL);
+        for (name, value) in &self.env {
+            command.env(name, value.reveal());
+        }
+        // Ctrl-C reaches the terminal's group; components in their own are stopped in order.
+        let child = command
             .env(DRAIN_FD, inherited.as_raw_fd().to_string())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
             .process_group(0)
             .spawn()?;
-        let id = child
-            .id()
-            .and_then(|id| i32::try_from(id).ok())
-            .ok_or_else(|| io::Error::other("the child has no process id"))?;
+        let Some(id) = child.id() else {
+            return Err(io::Error::other("the child has no process id"));
+        };
         Ok(Running {
             child,
-            group: Pid::from_raw(id),
-            sweep: self.sweep,
+            group: Pid::from_raw(id.cast_signed()),
+            kill_group: self.kill_group,
             log_start,
             _drain: drain,
         })
@@ -84,22 +92,21 @@ impl Component {
 
     /// The last lines of the run whose log begins at `start`, for a message.
     pub fn log_tail(&self, start: u64) -> String {
-        const BYTES: u64 = 4096;
-        const LINES: usize = 8;
-        let read = || -> io::Result<String> {
-            let mut file = File::open(&self.log)?;
-            let length = file.metadata()?.len();
-            file.seek(SeekFrom::Start(start.max(length.saturating_sub(BYTES))))?;
-            let mut bytes = Vec::new();
-            file.read_to_end(&mut bytes)?;
-            Ok(String::from_utf8_lossy(&bytes).into_owned())
-        };
-        let text = read().unwrap_or_default();
-        let lines: Vec<&str> = text
-            .lines()
-            .filter(|line| !line.trim().is_empty())
-            .collect();
-        lines[lines.len().saturating_sub(LINES)..].join("\n")
+        // A message without a log is better than none.
+        let text = self.read_log_end(start).unwrap_or_default();
+        let mut lines: Vec<&str> = text.lines().collect();
+        lines.retain(|line| !line.trim().is_empty());
+        lines[lines.len().saturating_sub(LOG_TAIL_LINES)..].join("\n")
+    }
+
+    fn read_log_end(&self, start: u64) -> io::Result<String> {
+        let mut file = File::open(&self.log)?;
+        let end = file.metadata()?.len();
+        let tail = end.saturating_sub(LOG_TAIL_BYTES);
+        file.seek(SeekFrom::Start(start.max(tail)))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 }
 
@@ -115,26 +122,27 @@ impl Running {
     /// Waits until it has ended and what it left behind in its group has been killed. Cancel-safe.
     pub async fn ended(&mut self) -> io::Result<ExitStatus> {
         let status = self.child.wait().await;
-        if self.sweep {
+        if self.kill_group {
             self.kill_group();
         }
         status
     }
 
-    /// Asks it to end, waits for at most `grace` or until `now`, then kills its group.
+    /// Asks it to end, waits for at most `grace` or until `kill_now`, then kills its group.
     pub async fn stop(
         &mut self,
         grace: Duration,
-        now: &CancellationToken,
+        kill_now: &CancellationToken,
     ) -> io::Result<ExitStatus> {
-        // Only the leader: a worker's sandboxes are its own to end. It may have ended already.
+        // Only the leader, because a worker ends its sandboxes itself. A process that has ended
+        // already cannot be signalled, which is what was wanted.
         if self.child.id().is_some() {
             let _ = kill(self.group, Signal::SIGTERM);
         }
         tokio::select! {
             status = self.ended() => return status,
             () = tokio::time::sleep(grace) => {}
-            () = now.cancelled() => {}
+            () = kill_now.cancelled() => {}
         }
         signal_group(&self.child, Signal::SIGKILL);
         self.child.wait().await
@@ -166,7 +174,7 @@ mod tests {
             args,
             env: Vec::new(),
             log: folder.join("shell.log"),
-            sweep: true,
+            kill_group: true,
         }
     }
 

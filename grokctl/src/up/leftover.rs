@@ -1,5 +1,5 @@
-//! What children leave behind when they are killed: a Postgres without its coordinator, sandboxes without their worker.
-//! The kernel hands such orphans to this process, which ends them with everything else.
+//! What children leave behind when they are killed: a Postgres without its coordinator, sandboxes
+//! without their worker. The kernel hands such orphans to this process, which ends them too.
 
 use std::{
     fs,
@@ -13,14 +13,16 @@ use nix::{
 
 use crate::failure::Failure;
 
+const CHECK_EVERY: Duration = Duration::from_millis(20);
+
 /// Makes orphans of our children ours instead of init's.
 pub fn adopt() -> Result<(), Failure> {
     nix::sys::prctl::set_child_subreaper(true)
         .map_err(|error| Failure::other("become the parent of orphaned processes").because(error))
 }
 
-/// Ends every living child of this process, `polite` first and SIGKILL after `grace`. Call when no component is wanted any more.
-/// Postgres stops fast at SIGINT and at once at SIGQUIT.
+/// Ends every living child of this process, `polite` first and SIGKILL after `grace`. Call when no
+/// component is wanted any more.
 pub async fn end(polite: Signal, grace: Duration) {
     let deadline = Instant::now() + grace;
     for child in living() {
@@ -34,22 +36,51 @@ pub async fn end(polite: Signal, grace: Duration) {
             }
             return;
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(CHECK_EVERY).await;
     }
 }
 
 /// The children of this process that have not ended.
 fn living() -> Vec<Pid> {
     let own = std::process::id().to_string();
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    processes
-        .filter_map(|entry| {
-            let id = entry.file_name().to_str()?.parse().ok()?;
-            let stat = fs::read_to_string(entry.path().join("stat")).ok()?;
-            // "pid (name) state parent …", where the name may hold anything.
-            let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-            let (state, parent) = (fields.next()?, fields.next()?);
-            (parent == own && state != "Z" && state != "X").then(|| Pid::from_raw(id))
-        })
-        .collect()
+    let mut living = Vec::new();
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        // Most entries are not processes, and a process may end while it is looked at.
+        let Some(id) = entry.file_name().to_str().and_then(parse_id) else {
+            continue;
+        };
+        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        if is_living_child(&stat, &own) {
+            living.push(Pid::from_raw(id));
+        }
+    }
+    living
+}
+
+fn parse_id(name: &str) -> Option<i32> {
+    name.parse().ok()
+}
+
+/// Reads "pid (name) state parent …", where the name may hold anything.
+fn is_living_child(stat: &str, parent: &str) -> bool {
+    let Some((_, fields)) = stat.rsplit_once(')') else {
+        return false;
+    };
+    let mut fields = fields.split_whitespace();
+    let state = fields.next();
+    // Z and X: it has ended and waits to be reaped.
+    fields.next() == Some(parent) && state != Some("Z") && state != Some("X")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_living_child_is_told_by_its_stat() {
+        assert!(is_living_child("7 (a) Z 9 (b) S 42 1", "42"));
+        assert!(!is_living_child("7 (postgres) S 43 1", "42"));
+        assert!(!is_living_child("7 (postgres) Z 42 1", "42"));
+        assert!(!is_living_child("", "42"));
+    }
 }

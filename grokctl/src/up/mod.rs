@@ -1,14 +1,17 @@
-//! Everything on one machine: the coordinator and one worker of each kind as child processes, started in order, kept alive,
-//! and stopped in order. Knows nothing of experiments.
+//! Everything on one machine: the coordinator and one worker of each kind as child processes,
+//! started in order, kept alive, and stopped in order. Knows nothing of experiments.
 
 mod component;
+mod launch;
 mod leftover;
-mod lock;
+mod options;
+mod programs;
 mod ready;
 mod restarts;
 mod stack;
 mod supervise;
+mod tier;
 mod tokens;
 
-pub use lock::Lock;
-pub use stack::{Stack, StackOptions, Started};
+pub use options::{StackOptions, Started};
+pub use stack::Stack;

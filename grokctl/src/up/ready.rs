@@ -5,19 +5,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use groklab_domain::JobKind;
-use groklab_proto::v1::Worker;
+use groklab_domain::{JobKind, WorkerId, records::WorkerRecord};
 use groklab_runtime::connect::Access;
 
 use super::{
     component::{Component, Running},
-    supervise::died,
+    supervise::{died, ending},
 };
-use crate::{client::Client, failure::Failure, place::url_of};
+use crate::{client::Client, failure::Failure, url::url_from_text};
 
 /// Setting up a database, or loading libtorch from a cold disk, takes its time.
-const PATIENCE: Duration = Duration::from_secs(180);
-const PAUSE: Duration = Duration::from_millis(150);
+const READY_WITHIN: Duration = Duration::from_secs(180);
+const CHECK_EVERY: Duration = Duration::from_millis(150);
 
 /// Waits until the coordinator has written its address and answers there.
 pub async fn coordinator(
@@ -26,13 +25,12 @@ pub async fn coordinator(
     address_file: &std::path::Path,
     access: &Access,
 ) -> Result<Client, Failure> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + READY_WITHIN;
     loop {
-        let url = std::fs::read_to_string(address_file)
-            .ok()
-            .and_then(|text| url_of(&text));
-        let answer = match &url {
-            Some(url) => answering(url, access).await,
+        // The file is not there until the coordinator listens.
+        let written = std::fs::read_to_string(address_file).unwrap_or_default();
+        let answer = match url_from_text(&written) {
+            Some(url) => connect_and_ask(&url, access).await,
             None => Err(Failure::other("it has not written its address yet")),
         };
         match answer {
@@ -40,12 +38,13 @@ pub async fn coordinator(
             Err(failure) if Instant::now() >= deadline => {
                 return Err(late(component, &failure.to_string()));
             }
-            Err(_) => pause(component, running).await?,
+            Err(_) => pause_while_alive(component, running).await?,
         }
     }
 }
 
-async fn answering(url: &str, access: &Access) -> Result<Client, Failure> {
+/// Connecting alone proves nothing: the port may be another program's.
+async fn connect_and_ask(url: &str, access: &Access) -> Result<Client, Failure> {
     let client = Client::connect(url, access).await?;
     client.workers().await?;
     Ok(client)
@@ -55,16 +54,18 @@ async fn answering(url: &str, access: &Access) -> Result<Client, Failure> {
 pub async fn worker(
     client: &Client,
     kind: JobKind,
-    before: &Before,
+    before: &KnownWorkers,
     component: &Component,
     running: &mut Running,
 ) -> Result<(), Failure> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + READY_WITHIN;
     loop {
+        // Registering is the last thing that a worker does before it asks for jobs.
         match client.workers().await {
-            Ok(workers) if workers.iter().any(|worker| before.is_new(worker, kind)) => {
+            Ok(workers) if before.has_new(&workers, kind) => {
                 return Ok(());
             }
+            // The coordinator answers, so the fault is the worker's.
             Ok(_) if Instant::now() >= deadline => {
                 return Err(late(
                     component,
@@ -72,69 +73,68 @@ pub async fn worker(
                 ));
             }
             Err(failure) if Instant::now() >= deadline => return Err(failure),
-            _ => pause(component, running).await?,
+            _ => pause_while_alive(component, running).await?,
         }
     }
 }
 
 /// The workers that were known before ours were started.
 #[derive(Debug, Default)]
-pub struct Before(HashSet<String>);
+pub struct KnownWorkers(HashSet<WorkerId>);
 
-impl Before {
-    pub fn of(workers: &[Worker]) -> Self {
-        Self(
-            workers
-                .iter()
-                .map(|worker| worker.worker_id.clone())
-                .collect(),
-        )
+impl KnownWorkers {
+    pub fn among(workers: &[WorkerRecord]) -> Self {
+        let mut known = HashSet::new();
+        for worker in workers {
+            known.insert(worker.worker_id);
+        }
+        Self(known)
     }
 
-    fn is_new(&self, worker: &Worker, kind: JobKind) -> bool {
-        worker.alive && worker.kind == kind.as_str() && !self.0.contains(&worker.worker_id)
+    /// Whether a living worker of `kind` has come since.
+    fn has_new(&self, workers: &[WorkerRecord], kind: JobKind) -> bool {
+        for worker in workers {
+            if worker.alive && worker.kind == kind && !self.0.contains(&worker.worker_id) {
+                return true;
+            }
+        }
+        false
     }
 }
 
-async fn pause(component: &Component, running: &mut Running) -> Result<(), Failure> {
-    match tokio::time::timeout(PAUSE, running.ended()).await {
+/// Waits a moment; fails at once if the component ends meanwhile.
+async fn pause_while_alive(component: &Component, running: &mut Running) -> Result<(), Failure> {
+    match tokio::time::timeout(CHECK_EVERY, running.ended()).await {
         Err(_) => Ok(()),
         Ok(status) => {
-            let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());
-            Err(died(
-                component,
-                &how,
-                &component.log_tail(running.log_start()),
-            ))
+            let last_lines = component.log_tail(running.log_start());
+            Err(died(component, &ending(status), &last_lines))
         }
     }
 }
 
 fn late(component: &Component, why: &str) -> Failure {
     Failure::other(format!("wait for {}", component.name))
-        .because(format!("{why} after {} s", PATIENCE.as_secs()))
+        .because(format!("{why} after {} s", READY_WITHIN.as_secs()))
         .next(format!("read {}", component.log.display()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sample;
 
     #[test]
     fn only_a_new_living_worker_of_the_kind_counts() {
-        let worker = |id: &str, kind: &str, alive| Worker {
-            worker_id: id.into(),
-            kind: kind.into(),
+        let worker = |number, kind, alive| WorkerRecord {
             alive,
-            ..Worker::default()
+            ..sample::worker(number, kind)
         };
-        let before = Before::of(&[worker("old", "verify", true)]);
-        let new = |w: &Worker| before.is_new(w, JobKind::Verify);
-        assert!(new(&worker("a", "verify", true)));
-        assert!(
-            !new(&worker("old", "verify", true))
-                && !new(&worker("a", "train", true))
-                && !new(&worker("a", "verify", false))
-        );
+        let known = KnownWorkers::among(&[worker(1, JobKind::Verify, true)]);
+        let is_new = |worker| known.has_new(&[worker], JobKind::Verify);
+        assert!(is_new(worker(2, JobKind::Verify, true)));
+        assert!(!is_new(worker(1, JobKind::Verify, true)));
+        assert!(!is_new(worker(2, JobKind::Train, true)));
+        assert!(!is_new(worker(2, JobKind::Verify, false)));
     }
 }

@@ -2,28 +2,32 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-/// Deaths within [`WINDOW`] after which a component is given up.
-pub const MOST: usize = 5;
-/// What lies further back is forgiven.
-pub const WINDOW: Duration = Duration::from_secs(600);
+/// Restarts within [`RESTART_WINDOW`] after which a component is given up at its next death.
+pub const MAX_RESTARTS: usize = 5;
+/// Deaths that lie further back are forgiven.
+pub const RESTART_WINDOW: Duration = Duration::from_secs(600);
 
 /// The recent deaths of one component.
 #[derive(Debug, Default)]
 pub struct Restarts(VecDeque<Duration>);
 
 impl Restarts {
-    /// Records a death at `now` (since any fixed moment). The pause before the next start, doubling from 1 s, or `None` to give up.
+    /// Records a death at `now` (since any fixed moment). The pause before the next start, doubling
+    /// from 1 s, or `None` to give up.
     pub fn after_death(&mut self, now: Duration) -> Option<Duration> {
-        while self
-            .0
-            .front()
-            .is_some_and(|&then| now.saturating_sub(then) > WINDOW)
+        while let Some(&oldest) = self.0.front()
+            && now.saturating_sub(oldest) > RESTART_WINDOW
         {
             self.0.pop_front();
         }
+        // The pause grows with the deaths before this one.
+        let recent = self.0.len();
         self.0.push_back(now);
-        let deaths = self.0.len();
-        (deaths <= MOST).then(|| Duration::from_secs(1 << (deaths - 1)))
+        if recent < MAX_RESTARTS {
+            Some(Duration::from_secs(1 << recent))
+        } else {
+            None
+        }
     }
 }
 

@@ -1,62 +1,41 @@
 //! The whole stack: coordinator first, then the workers; stopped the other way round.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use groklab_domain::JobKind;
-use groklab_runtime::secret::Secret;
 use nix::sys::signal::Signal;
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    component::{Component, DATABASE_URL, Running, program},
+    component::{Component, Running, program},
+    launch::{Launcher, launch},
     leftover,
-    lock::Lock,
+    options::{StackOptions, Started},
+    programs::{COORDINATOR, worker_programs},
     ready,
-    supervise::{Orders, supervise},
+    tier::Tier,
     tokens,
 };
 use crate::{
-    cli::UpArgs,
+    address::access,
     client::Client,
     console::Console,
-    failure::{Exit, Failure},
+    data_folder::CLIENT_TOKEN,
+    failure::{Exit, Failure, file_step},
     interrupt::Interrupt,
-    place::{CLIENT_TOKEN, DataFolder, WORKER_TOKEN, access, port_of},
+    lock::Lock,
+    url::port_of,
 };
 
-const COORDINATOR: &str = "coordinator";
-const WORKERS: [(JobKind, &str); 3] = [
-    (JobKind::Generate, "worker-gen"),
-    (JobKind::Verify, "worker-verify"),
-    (JobKind::Train, "worker-train"),
-];
-
-/// What to bring up, and where.
-#[derive(Debug, Clone)]
-pub struct StackOptions {
-    pub data: DataFolder,
-    pub up: UpArgs,
-    /// TLS towards the coordinator; its token is the data folder's.
-    pub connect: groklab_runtime::connect::Args,
-    /// The port to take where none was recorded and it is free; 0: any.
-    pub port: u16,
-}
-
-/// A started component, for the person who wants to know.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Started {
-    pub component: &'static str,
-    /// The coordinator's; workers have none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub address: Option<String>,
-    pub pid: i32,
-    pub log: PathBuf,
-}
+/// How long a coordinator that never became ready may take to stop its database.
+const FAILED_START_GRACE: Duration = Duration::from_secs(30);
+/// How long a database that outlived its coordinator may take to stop, asked politely.
+const LEFTOVER_GRACE: Duration = Duration::from_secs(20);
+/// The same once the user wants everything to end at once.
+const LEFTOVER_KILL_GRACE: Duration = Duration::from_millis(1500);
 
 /// Everything that runs; must be ended with [`Stack::stop`].
 #[derive(Debug)]
@@ -66,48 +45,51 @@ pub struct Stack {
     workers: Tier,
     coordinator: Tier,
     given_up: mpsc::Receiver<Failure>,
-    now: CancellationToken,
+    kill: CancellationToken,
     _lock: Lock,
 }
 
 impl Stack {
-    /// Starts everything and waits until it is ready. When it fails or is interrupted, what was started is stopped again.
+    /// Starts everything and waits until it is ready. When it fails or is interrupted, what was
+    /// started is stopped again.
     pub async fn start(
         options: &StackOptions,
         interrupt: &Interrupt,
         console: &Console,
     ) -> Result<Self, Failure> {
         let folder = bin_folder(options.up.bin_dir.as_deref())?;
-        let programs = [COORDINATOR]
-            .into_iter()
-            .chain(WORKERS.map(|(_, name)| name));
-        let missing: Vec<&str> = programs
-            .filter(|name| program(&folder, name).is_none())
-            .collect();
-        if !missing.is_empty() {
-            let why = format!("{} not in {}", missing.join(", "), folder.display());
-            return Err(Failure::new(Exit::NotFound, "find the programs to start")
-                .because(why)
-                .next("build them with `make build`, or name their folder with --bin-dir DIR"));
-        }
-        options.data.create()?;
-        let lock = Lock::take(&options.data)?;
+        require_programs(&folder)?;
+        let lock = prepare_data(options)?;
         leftover::adopt()?;
-        let tokens = options
-            .up
-            .listen
-            .is_some_and(|address| !address.ip().is_loopback());
-        if tokens {
-            tokens::make(&options.data)?;
-        }
-        let builder = Builder {
-            options,
-            folder,
-            tokens,
+        let (sender, given_up) = mpsc::channel(1);
+        let mut starting = Starting {
+            launcher: Launcher {
+                options,
+                folder,
+                console,
+            },
             interrupt,
-            console,
+            given_up: sender,
+            coordinator: Tier::new(interrupt.kill.clone()),
+            workers: Tier::new(interrupt.kill.clone()),
+            started: Vec::new(),
         };
-        builder.start(lock).await
+        let client = match starting.start_all().await {
+            Ok(client) => client,
+            Err(failure) => {
+                starting.stop().await;
+                return Err(failure);
+            }
+        };
+        Ok(Self {
+            client,
+            started: starting.started,
+            workers: starting.workers,
+            coordinator: starting.coordinator,
+            given_up,
+            kill: interrupt.kill.clone(),
+            _lock: lock,
+        })
     }
 
     /// A client connected to the coordinator.
@@ -127,154 +109,87 @@ impl Stack {
         }
     }
 
-    /// Stops the workers, which drain, then the coordinator; kills what is left once the second signal has come.
+    /// Stops the workers, which drain, then the coordinator; kills what is left once the second
+    /// signal has come.
     pub async fn stop(self) {
         self.workers.stop().await;
         self.coordinator.stop().await;
-        end_leftovers(&self.now).await;
+        end_leftovers(&self.kill).await;
     }
 }
 
-async fn end_leftovers(now: &CancellationToken) {
-    if now.is_cancelled() {
-        leftover::end(Signal::SIGQUIT, Duration::from_millis(1500)).await;
+/// Makes the data folder ours, with everything that must lie there before a component starts.
+fn prepare_data(options: &StackOptions) -> Result<Lock, Failure> {
+    options.data.create()?;
+    let lock = Lock::take(&options.data)?;
+    if options.is_reachable_by_others() {
+        tokens::make(&options.data)?;
+    }
+    Ok(lock)
+}
+
+async fn end_leftovers(kill: &CancellationToken) {
+    // Postgres stops fast at SIGINT and at once at SIGQUIT.
+    if kill.is_cancelled() {
+        leftover::end(Signal::SIGQUIT, LEFTOVER_KILL_GRACE).await;
     } else {
-        leftover::end(Signal::SIGINT, Duration::from_secs(20)).await;
+        leftover::end(Signal::SIGINT, LEFTOVER_GRACE).await;
     }
 }
 
-/// Components that are stopped together.
-#[derive(Debug)]
-struct Tier {
-    orders: Orders,
-    tasks: JoinSet<()>,
-}
-
-impl Tier {
-    fn new(interrupt: &Interrupt) -> Self {
-        Self {
-            orders: Orders {
-                stop: CancellationToken::new(),
-                now: interrupt.now.clone(),
-            },
-            tasks: JoinSet::new(),
-        }
-    }
-
-    fn supervise(
-        &mut self,
-        component: Component,
-        running: Running,
-        console: &Console,
-        given_up: mpsc::Sender<Failure>,
-    ) {
-        let supervised = supervise(component, running, self.orders.clone(), console.clone());
-        self.tasks.spawn(async move {
-            if let Err(failure) = supervised.await {
-                // The first one counts; nobody listens once the stack stops.
-                let _ = given_up.try_send(failure);
-            }
-        });
-    }
-
-    async fn stop(mut self) {
-        self.orders.stop.cancel();
-        while self.tasks.join_next().await.is_some() {}
-    }
-}
-
-struct Builder<'a> {
-    options: &'a StackOptions,
-    folder: PathBuf,
-    /// Whether the coordinator asks for the data folder's tokens.
-    tokens: bool,
+/// A stack while it comes up.
+struct Starting<'a> {
+    launcher: Launcher<'a>,
     interrupt: &'a Interrupt,
-    console: &'a Console,
+    given_up: mpsc::Sender<Failure>,
+    coordinator: Tier,
+    workers: Tier,
+    started: Vec<Started>,
 }
 
-impl Builder<'_> {
-    async fn start(&self, lock: Lock) -> Result<Stack, Failure> {
-        let (sender, given_up) = mpsc::channel(1);
-        let mut coordinator = Tier::new(self.interrupt);
-        let mut workers = Tier::new(self.interrupt);
-        let mut started = Vec::new();
-        let outcome = async {
-            let client = self
-                .start_coordinator(&mut coordinator, &mut started, &sender)
-                .await?;
-            self.start_workers(&client, &mut workers, &mut started, &sender)
-                .await?;
-            Ok(client)
-        };
-        match outcome.await {
-            Ok(client) => {
-                let now = self.interrupt.now.clone();
-                Ok(Stack {
-                    client,
-                    started,
-                    workers,
-                    coordinator,
-                    given_up,
-                    now,
-                    _lock: lock,
-                })
-            }
-            Err(failure) => {
-                workers.stop().await;
-                coordinator.stop().await;
-                end_leftovers(&self.interrupt.now).await;
-                Err(failure)
-            }
-        }
+impl Starting<'_> {
+    /// Stops what has been started so far.
+    async fn stop(self) {
+        self.workers.stop().await;
+        self.coordinator.stop().await;
+        end_leftovers(&self.interrupt.kill).await;
     }
 
-    async fn start_coordinator(
-        &self,
-        tier: &mut Tier,
-        started: &mut Vec<Started>,
-        given_up: &mpsc::Sender<Failure>,
-    ) -> Result<Client, Failure> {
-        let data = &self.options.data;
-        let address_file = data.path().join("coordinator.address");
+    async fn start_all(&mut self) -> Result<Client, Failure> {
+        let client = self.start_coordinator().await?;
+        self.start_workers(&client).await?;
+        Ok(client)
+    }
+
+    async fn start_coordinator(&mut self) -> Result<Client, Failure> {
+        let options = self.launcher.options;
+        let address_file = options.data.path().join("coordinator.address");
         // A stale one would name a port that another process may have by now.
         let _ = std::fs::remove_file(&address_file);
-        let mut listen = match self.options.up.listen {
-            Some(address) => address,
-            None => (Ipv4Addr::LOCALHOST, self.choose_port().await).into(),
-        };
-        let mut connect = self.options.connect.clone();
-        if self.tokens {
-            // Not one that the environment holds for another coordinator.
-            connect.token_file = Some(data.token_file(CLIENT_TOKEN));
-        }
-        // Its address is not known yet; where it wants a token, that is named above.
-        let access = access(&connect, data, "")?;
-        let component =
-            self.component(COORDINATOR, self.coordinator_args(listen, &address_file))?;
+        let mut listen = self.launcher.choose_listen_address().await;
+        let component = self.launcher.coordinator(listen, &address_file)?;
         let mut running = launch(&component)?;
-        let waited = self
-            .interrupt
-            .unless_stopped(ready::coordinator(
-                &component,
-                &mut running,
-                &address_file,
-                &access,
-            ))
-            .await;
         let pid = running.id();
-        let client = self.keep_or_end(waited, running, tier).await;
-        let (client, running) = client?;
+        let client = match self
+            .wait_for_coordinator(&component, &mut running, &address_file)
+            .await
+        {
+            Ok(client) => client,
+            Err(failure) => {
+                // Why it did not start is what the person needs to hear.
+                let _ = running.stop(FAILED_START_GRACE, &self.interrupt.kill).await;
+                return Err(failure);
+            }
+        };
         // A restart must come back where the workers look for it.
         listen.set_port(port_of(client.url()).unwrap_or(listen.port()));
-        let restart = Component {
-            args: self.coordinator_args(listen, &address_file),
-            ..component.clone()
-        };
-        tier.supervise(restart, running, self.console, given_up.clone());
-        data.record_url(client.url()).map_err(|error| {
-            Failure::other(format!("write `{}`", data.address_file().display())).because(error)
-        })?;
-        started.push(Started {
+        let restart = self.launcher.coordinator(listen, &address_file)?;
+        let (console, given_up) = (self.launcher.console, self.given_up.clone());
+        self.coordinator
+            .supervise(restart, running, console, given_up);
+        let recorded = options.data.record_url(client.url());
+        file_step("write", &options.data.address_file(), recorded)?;
+        self.started.push(Started {
             component: COORDINATOR,
             address: Some(client.url().to_owned()),
             pid,
@@ -283,177 +198,91 @@ impl Builder<'_> {
         Ok(client)
     }
 
-    /// Starts all workers, then waits for each: they load at the same time.
-    async fn start_workers(
+    async fn wait_for_coordinator(
         &self,
-        client: &Client,
-        tier: &mut Tier,
-        started: &mut Vec<Started>,
-        given_up: &mpsc::Sender<Failure>,
-    ) -> Result<(), Failure> {
-        let before = ready::Before::of(&client.workers().await?);
-        let mut args = ["work", "--coordinator", client.url(), "--cache"]
-            .map(String::from)
-            .to_vec();
-        args.push(self.options.data.path().join("cache").display().to_string());
+        component: &Component,
+        running: &mut Running,
+        address_file: &Path,
+    ) -> Result<Client, Failure> {
+        let options = self.launcher.options;
+        let mut connect = options.connect.clone();
+        if options.is_reachable_by_others() {
+            // Not one that the environment holds for another coordinator.
+            connect.token_file = Some(options.data.token_file(CLIENT_TOKEN));
+        }
+        // Its address is not known yet; where it wants a token, that is named above.
+        let access = access(&connect, &options.data, "")?;
+        let ready = ready::coordinator(component, running, address_file, &access);
+        self.interrupt.unless_stopped(ready).await
+    }
+
+    /// Starts all workers, then waits for each: they load at the same time.
+    async fn start_workers(&mut self, client: &Client) -> Result<(), Failure> {
+        let before = ready::KnownWorkers::among(&client.workers().await?);
         let mut launched = Vec::new();
         let mut outcome = Ok(());
-        for (kind, name) in WORKERS {
-            match self
-                .component(name, args.clone())
-                .and_then(|component| Ok((launch(&component)?, component)))
-            {
-                Ok((running, component)) => launched.push((kind, component, running)),
+        for (kind, name) in worker_programs() {
+            match self.launcher.launch_worker(name, client.url()) {
+                Ok((component, running)) => launched.push((kind, component, running)),
+                // The others still have to be stopped in order.
                 Err(failure) => outcome = outcome.and(Err(failure)),
             }
         }
         for (kind, component, mut running) in launched {
             if outcome.is_ok() {
-                let waiting = ready::worker(client, kind, &before, &component, &mut running);
-                outcome = self.interrupt.unless_stopped(waiting).await;
+                let ready = ready::worker(client, kind, &before, &component, &mut running);
+                outcome = self.interrupt.unless_stopped(ready).await;
             }
             if outcome.is_err() {
                 // What was launched beside it ends in order; what has died stays dead.
-                tier.orders.stop.cancel();
+                self.workers.refuse_restarts();
             }
-            started.push(Started {
+            self.started.push(Started {
                 component: component.name,
                 address: None,
                 pid: running.id(),
                 log: component.log.clone(),
             });
-            tier.supervise(component, running, self.console, given_up.clone());
+            self.workers.supervise(
+                component,
+                running,
+                self.launcher.console,
+                self.given_up.clone(),
+            );
         }
         outcome
     }
-
-    async fn keep_or_end<T>(
-        &self,
-        waited: Result<T, Failure>,
-        mut running: Running,
-        tier: &Tier,
-    ) -> Result<(T, Running), Failure> {
-        match waited {
-            Ok(value) => Ok((value, running)),
-            Err(failure) => {
-                // The failure to start is what the person needs to hear.
-                let _ = running
-                    .stop(Duration::from_secs(30), &tier.orders.now)
-                    .await;
-                Err(failure)
-            }
-        }
-    }
-
-    fn coordinator_args(&self, listen: SocketAddr, address_file: &Path) -> Vec<String> {
-        let mut args = vec![
-            "--listen".to_owned(),
-            listen.to_string(),
-            "--data".to_owned(),
-            self.options.data.path().display().to_string(),
-        ];
-        args.extend([
-            "--address-file".to_owned(),
-            address_file.display().to_string(),
-        ]);
-        args
-    }
-
-    fn component(&self, name: &'static str, args: Vec<String>) -> Result<Component, Failure> {
-        let path = program(&self.folder, name).ok_or_else(|| {
-            Failure::new(
-                Exit::NotFound,
-                format!("find {name} in `{}`", self.folder.display()),
-            )
-        })?;
-        let database = self
-            .options
-            .up
-            .database_url
-            .iter()
-            .filter(|_| name == COORDINATOR);
-        let mut env: Vec<_> = database
-            .map(|url| (DATABASE_URL, url.reveal().to_owned()))
-            .collect();
-        if self.tokens {
-            let file = |side| self.options.data.token_file(side).display().to_string();
-            match name {
-                COORDINATOR => env.extend([
-                    ("GROKLAB_CLIENT_TOKEN_FILE", file(CLIENT_TOKEN)),
-                    ("GROKLAB_WORKER_TOKEN_FILE", file(WORKER_TOKEN)),
-                ]),
-                _ => env.push(("GROKLAB_TOKEN_FILE", file(WORKER_TOKEN))),
-            }
-        }
-        if name != COORDINATOR {
-            let connect = &self.options.connect;
-            let files = [
-                ("GROKLAB_TLS_CA", &connect.tls_ca),
-                ("GROKLAB_TLS_CERT", &connect.tls_cert),
-                ("GROKLAB_TLS_KEY", &connect.tls_key),
-            ];
-            env.extend(
-                files
-                    .into_iter()
-                    .filter_map(|(name, path)| Some((name, path.as_ref()?.display().to_string()))),
-            );
-        }
-        let env = env
-            .into_iter()
-            .map(|(name, value)| (name, Secret::new(value)))
-            .collect();
-        Ok(Component {
-            name,
-            program: path,
-            args,
-            env,
-            log: self.options.data.log_file(name),
-            sweep: name != COORDINATOR,
-        })
-    }
-
-    /// The port recorded last if it is free (a former coordinator may still be on its way out), else the wanted one, else any.
-    async fn choose_port(&self) -> u16 {
-        if let Some(port) = self
-            .options
-            .data
-            .recorded_url()
-            .as_deref()
-            .and_then(port_of)
-        {
-            for _ in 0..25 {
-                if free(port) {
-                    return port;
-                }
-                tokio::time::sleep(Duration::from_millis(200)).await;
-            }
-            self.console.note(format!(
-                "port {port}, used last time, is taken by another process; choosing another"
-            ));
-        }
-        let wanted = self.options.port;
-        if free(wanted) { wanted } else { 0 }
-    }
 }
 
-fn free(port: u16) -> bool {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
-}
-
-fn launch(component: &Component) -> Result<Running, Failure> {
-    component.start().map_err(|error| {
-        Failure::other(format!("start `{}`", component.program.display())).because(error)
-    })
+fn require_programs(folder: &Path) -> Result<(), Failure> {
+    let mut missing = Vec::new();
+    if program(folder, COORDINATOR).is_none() {
+        missing.push(COORDINATOR);
+    }
+    // All missing ones at once, so that nobody builds them one by one.
+    for (_, name) in worker_programs() {
+        if program(folder, name).is_none() {
+            missing.push(name);
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let why = format!("{} not in {}", missing.join(", "), folder.display());
+    Err(Failure::new(Exit::NotFound, "find the programs to start")
+        .because(why)
+        .next("build them with `make build`, or name their folder with --bin-dir DIR"))
 }
 
 fn bin_folder(named: Option<&Path>) -> Result<PathBuf, Failure> {
-    let own = || {
-        let own = std::env::current_exe().map_err(|error| {
-            Failure::other("find grokctl's own folder")
-                .because(error)
-                .next("name it with --bin-dir DIR")
-        })?;
-        Ok(own.parent().map(Path::to_path_buf).unwrap_or_default())
-    };
-    named.map_or_else(own, |folder| Ok(folder.to_path_buf()))
+    if let Some(folder) = named {
+        return Ok(folder.to_path_buf());
+    }
+    // Where they were built or installed together.
+    let own = std::env::current_exe().map_err(|error| {
+        Failure::other("find grokctl's own folder")
+            .because(error)
+            .next("name it with --bin-dir DIR")
+    })?;
+    Ok(own.parent().map(Path::to_path_buf).unwrap_or_default())
 }

@@ -1,46 +1,50 @@
-//! Keeps one component alive: a death is reported and followed by a restart after a pause, until there were too many.
+//! Keeps one component alive: a death is reported and followed by a restart after a pause, until
+//! there were too many.
 
-use std::time::{Duration, Instant};
+use std::{
+    io,
+    process::ExitStatus,
+    time::{Duration, Instant},
+};
 
 use tokio_util::sync::CancellationToken;
 
 use super::{
     component::{Component, Running},
-    restarts::{MOST, Restarts, WINDOW},
+    restarts::{MAX_RESTARTS, RESTART_WINDOW, Restarts},
 };
 use crate::{console::Console, failure::Failure};
 
 /// How long a component may take to drain.
-const GRACE: Duration = Duration::from_secs(60);
+const DRAIN_GRACE: Duration = Duration::from_secs(60);
 
-/// What a supervisor is told.
+/// How a supervisor is told to end its component.
 #[derive(Debug, Clone)]
-pub struct Orders {
+pub struct StopOrders {
     /// Stop in order.
     pub stop: CancellationToken,
     /// Kill at once.
-    pub now: CancellationToken,
+    pub kill: CancellationToken,
 }
 
 /// Supervises `running` until it is told to stop. The error says why a component was given up.
 pub async fn supervise(
     component: Component,
     mut running: Running,
-    orders: Orders,
+    orders: StopOrders,
     console: Console,
 ) -> Result<(), Failure> {
     let began = Instant::now();
     let mut restarts = Restarts::default();
     loop {
         let status = tokio::select! {
+            // A component that ends because it was told to is not started again.
             biased;
-            () = orders.stop.cancelled() => {
-                let ended = running.stop(GRACE, &orders.now).await;
-                return ended.map(drop).map_err(|error| Failure::other(format!("stop {}", component.name)).because(error));
-            }
+            () = orders.stop.cancelled() => return stop(&component, &mut running, &orders).await,
             status = running.ended() => status,
         };
-        let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+        let how = ending(status);
+        // The next run adds to the same file.
         let mut last_lines = component.log_tail(running.log_start());
         running = loop {
             let Some(pause) = restarts.after_death(began.elapsed()) else {
@@ -58,9 +62,29 @@ pub async fn supervise(
             }
             match component.start() {
                 Ok(running) => break running,
+                // A program that is being replaced may not start for a moment.
                 Err(error) => last_lines = error.to_string(),
             }
         };
+    }
+}
+
+async fn stop(
+    component: &Component,
+    running: &mut Running,
+    orders: &StopOrders,
+) -> Result<(), Failure> {
+    match running.stop(DRAIN_GRACE, &orders.kill).await {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Failure::other(format!("stop {}", component.name)).because(error)),
+    }
+}
+
+/// How a process ended, for a message.
+pub fn ending(status: io::Result<ExitStatus>) -> String {
+    match status {
+        Ok(status) => status.to_string(),
+        Err(error) => error.to_string(),
     }
 }
 
@@ -77,10 +101,11 @@ pub fn died(component: &Component, how: &str, last_lines: &str) -> Failure {
 }
 
 fn given_up(component: &Component, how: &str, last_lines: &str) -> Failure {
-    let minutes = WINDOW.as_secs() / 60;
+    let minutes = RESTART_WINDOW.as_secs() / 60;
     Failure::other(format!("keep {} alive", component.name))
         .because(format!(
-            "it ended more than {MOST} times within {minutes} minutes, last so: {how}\n{last_lines}"
+            "it ended more than {MAX_RESTARTS} times within {minutes} minutes, \
+             last so: {how}\n{last_lines}"
         ))
         .next(format!("read {}", component.log.display()))
 }
@@ -93,7 +118,10 @@ mod tests {
     async fn a_dead_component_comes_back_and_stops_when_told() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("c.log");
-        let script = "echo run; [ $(grep -c run \"$0\") -gt 1 ] || exit 3; trap 'exit 0' TERM; while :; do sleep 0.05; done";
+        let script = concat!(
+            "echo run; [ $(grep -c run \"$0\") -gt 1 ] || exit 3; ",
+            "trap 'exit 0' TERM; while :; do sleep 0.05; done"
+        );
         let args = vec![
             "-c".to_owned(),
             script.to_owned(),
@@ -105,11 +133,11 @@ mod tests {
             args,
             env: Vec::new(),
             log: log.clone(),
-            sweep: true,
+            kill_group: true,
         };
-        let orders = Orders {
+        let orders = StopOrders {
             stop: CancellationToken::new(),
-            now: CancellationToken::new(),
+            kill: CancellationToken::new(),
         };
         let running = component.start().unwrap();
         let task = tokio::spawn(supervise(

@@ -1,4 +1,5 @@
-//! The data folder's two tokens, for a coordinator that others can reach: made once, readable by their owner alone.
+//! The data folder's two tokens, for a coordinator that others can reach: made once, readable by
+//! their owner alone.
 
 use std::{
     fs::{self, File},
@@ -8,9 +9,11 @@ use std::{
 };
 
 use crate::{
+    data_folder::{CLIENT_TOKEN, DataFolder, WORKER_TOKEN},
     failure::Failure,
-    place::{CLIENT_TOKEN, DataFolder, WORKER_TOKEN},
 };
+
+const TOKEN_BYTES: usize = 32;
 
 /// Makes the tokens that are not there yet.
 pub fn make(data: &DataFolder) -> Result<(), Failure> {
@@ -23,17 +26,22 @@ pub fn make(data: &DataFolder) -> Result<(), Failure> {
     Ok(())
 }
 
-/// 32 random bytes in hexadecimal; whole or not at all.
+/// [`TOKEN_BYTES`] random ones in hexadecimal; whole or not at all.
 fn make_one(path: &Path) -> io::Result<()> {
+    // A new one would lock out who has the old one.
     if path.exists() {
         return Ok(());
     }
-    let mut random = [0; 32];
+    let mut random = [0; TOKEN_BYTES];
     File::open("/dev/urandom")?.read_exact(&mut random)?;
-    let text: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut token = String::new();
+    for byte in random {
+        token.push_str(&format!("{byte:02x}"));
+    }
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
+    // A crash in between must not leave half a token under the name that is read.
     let half = path.with_extension("new");
     let mut file = fs::OpenOptions::new()
         .write(true)
@@ -41,7 +49,7 @@ fn make_one(path: &Path) -> io::Result<()> {
         .truncate(true)
         .mode(0o600)
         .open(&half)?;
-    writeln!(file, "{text}")?;
+    writeln!(file, "{token}")?;
     fs::rename(&half, path)
 }
 

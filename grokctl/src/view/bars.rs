@@ -1,32 +1,46 @@
-//! Progress on a terminal: a bar per kind of work under way, and above them a growing line per evaluated iteration.
+//! Progress on a terminal: a bar per kind of work under way, and above them a growing line per
+//! evaluated iteration.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt,
+    time::Duration,
+};
 
-use groklab_proto::v1::{Progress, WatchUpdate, Worker};
+use groklab_domain::{
+    JobKind, Purpose,
+    records::{ExperimentUpdate, Level, Progress, WorkerRecord},
+};
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
 use super::{
-    View, evaluation_lines,
-    plain::{event_line, iteration_line, state_line},
+    json::read_lines,
+    progress_view::ProgressView,
+    sentences::{evaluation_lines, event_line, iteration_line, state_line},
     tables::activity,
     words::{now_unix_ms, time_left, work},
 };
-use crate::{console::Console, failure::Failure, results};
+use crate::{console::Console, failure::Failure};
 
 /// Busy workers that get a line of their own.
-const MOST_WORKERS: usize = 8;
+const MAX_WORKER_LINES: usize = 8;
+/// Earlier a rate says more about the first job than about the work.
+const RATE_AFTER: Duration = Duration::from_secs(5);
+const REDRAW_EVERY: Duration = Duration::from_secs(1);
+const BAR_TEMPLATE: &str = "{prefix:<22} {bar:20} {pos:>5}/{len:<5} {rate:>8} eta {eta:>4}  {msg}";
+const FOOTER_TEMPLATE: &str = "  {msg}";
 
-/// The order in which work happens within one iteration; the key of a bar.
-type Key = (u32, u8, u8);
+/// The place of a bar: the order in which work happens within one iteration.
+type Place = (u32, bool, JobKind);
 
 pub struct Bars {
     bars: MultiProgress,
     console: Console,
-    shown: BTreeMap<Key, ProgressBar>,
+    shown: BTreeMap<Place, ProgressBar>,
     /// A line per busy worker, and the time left, under the bars.
     footer: Vec<ProgressBar>,
-    left: Option<String>,
-    state: String,
+    time_left: Option<String>,
+    shown_state: String,
 }
 
 impl Bars {
@@ -36,114 +50,126 @@ impl Bars {
             console,
             shown: BTreeMap::new(),
             footer: Vec::new(),
-            left: None,
-            state: String::new(),
+            time_left: None,
+            shown_state: String::new(),
         }
     }
 
     fn show(&mut self, progress: &[Progress]) {
-        let wanted: BTreeMap<Key, &Progress> = progress
-            .iter()
-            .filter(|p| p.units_total > 0)
-            .map(|p| (key(p), p))
-            .collect();
-        let gone: Vec<Key> = self
-            .shown
-            .keys()
-            .filter(|key| !wanted.contains_key(key))
-            .copied()
-            .collect();
-        for key in gone {
-            if let Some(bar) = self.shown.remove(&key) {
+        self.remove_others(progress);
+        for part in progress {
+            // A bar of unknown length would look finished.
+            if part.units_total > 0 {
+                self.show_part(part);
+            }
+        }
+    }
+
+    /// Removes the bars of work that is over.
+    fn remove_others(&mut self, progress: &[Progress]) {
+        let mut wanted = HashSet::new();
+        for part in progress {
+            if part.units_total > 0 {
+                wanted.insert(place(part));
+            }
+        }
+        let places: Vec<Place> = self.shown.keys().copied().collect();
+        for place in places {
+            if !wanted.contains(&place)
+                && let Some(bar) = self.shown.remove(&place)
+            {
                 bar.finish_and_clear();
                 self.bars.remove(&bar);
             }
         }
-        for (key, progress) in wanted {
-            let place = self.shown.range(..key).count();
-            let bar = self
-                .shown
-                .entry(key)
-                .or_insert_with(|| self.bars.insert(place, new_bar(progress)));
-            bar.set_length(progress.units_total);
-            // A job that is run again starts over; the bar shows what is stored.
-            bar.set_position(progress.units_done);
-            let done = progress.jobs_done == progress.jobs_total;
-            bar.set_message(if done {
-                "done".to_owned()
-            } else {
-                doing(progress)
-            });
-            if done && !bar.is_finished() {
-                bar.abandon();
-            }
-        }
-    }
-}
-
-impl View for Bars {
-    fn update(&mut self, update: &WatchUpdate) -> Result<(), Failure> {
-        // What merely happened is drawn by the bars; what a person should know is said.
-        for event in update.events.iter().filter(|event| event.level != "info") {
-            self.console.note(event_line(event));
-        }
-        for iteration in results::lines("a line of iterations", &update.iterations_json)? {
-            self.console.note(iteration_line(&iteration));
-        }
-        for evaluation in results::lines("a line of metrics", &update.metrics_json)? {
-            evaluation_lines(&evaluation)
-                .iter()
-                .for_each(|line| self.console.note(line));
-        }
-        if let Some(experiment) = &update.experiment {
-            let state = state_line(experiment);
-            if state != self.state {
-                self.console.note(&state);
-                self.state = state;
-            }
-            self.show(&experiment.progress);
-            self.left = time_left(experiment, now_unix_ms());
-        }
-        Ok(())
     }
 
-    fn workers(&mut self, workers: &[Worker]) {
-        let now = now_unix_ms();
-        let busy = workers
-            .iter()
-            .filter(|worker| worker.alive)
-            .filter_map(|worker| {
-                Some(format!(
-                    "{} {}: {}",
-                    worker.host,
-                    worker.device,
-                    activity(worker, now)?
-                ))
-            });
-        let lines: Vec<String> = busy.take(MOST_WORKERS).chain(self.left.clone()).collect();
+    fn show_part(&mut self, part: &Progress) {
+        let place = place(part);
+        if !self.shown.contains_key(&place) {
+            // Bars are drawn in the order of the work, whichever begins first.
+            let index = self.shown.range(..place).count();
+            let bar = self.bars.insert(index, new_bar(part));
+            self.shown.insert(place, bar);
+        }
+        let bar = &self.shown[&place];
+        bar.set_length(part.units_total);
+        // A job that is run again starts over; the bar shows what is stored.
+        bar.set_position(part.units_done);
+        if part.jobs_done < part.jobs_total {
+            bar.set_message(jobs_running(part.jobs_leased));
+            return;
+        }
+        bar.set_message("done");
+        if !bar.is_finished() {
+            bar.abandon();
+        }
+    }
+
+    fn show_footer(&mut self, lines: Vec<String>) {
         while self.footer.len() < lines.len() {
-            let style = ProgressStyle::with_template("  {msg}")
-                .unwrap_or_else(|_| ProgressStyle::default_bar());
-            self.footer
-                .push(self.bars.add(ProgressBar::new(1).with_style(style)));
+            let bar = ProgressBar::new(1).with_style(style(FOOTER_TEMPLATE));
+            self.footer.push(self.bars.add(bar));
         }
         for bar in self.footer.drain(lines.len()..) {
             bar.finish_and_clear();
             self.bars.remove(&bar);
         }
-        self.footer
-            .iter()
-            .zip(lines)
-            .for_each(|(bar, line)| bar.set_message(line));
+        for (bar, line) in self.footer.iter().zip(lines) {
+            bar.set_message(line);
+        }
+    }
+}
+
+impl ProgressView for Bars {
+    fn update(&mut self, update: &ExperimentUpdate) -> Result<(), Failure> {
+        for event in &update.events {
+            // What merely happened is drawn by the bars; what a person should know is said.
+            if event.level > Level::Info {
+                self.console.note(event_line(event));
+            }
+        }
+        for iteration in read_lines("a line of iterations", &update.iterations)? {
+            self.console.note(iteration_line(&iteration));
+        }
+        for evaluation in read_lines("a line of metrics", &update.metrics)? {
+            for line in evaluation_lines(&evaluation) {
+                self.console.note(line);
+            }
+        }
+        let state = state_line(&update.experiment);
+        if state != self.shown_state {
+            self.console.note(&state);
+            self.shown_state = state;
+        }
+        self.show(&update.experiment.progress);
+        self.time_left = time_left(&update.experiment, now_unix_ms());
+        Ok(())
+    }
+
+    fn workers(&mut self, workers: &[WorkerRecord]) {
+        let now = now_unix_ms();
+        let mut lines = Vec::new();
+        for worker in workers {
+            if let Some(job) = &worker.job
+                && worker.alive
+                && lines.len() < MAX_WORKER_LINES
+            {
+                let activity = activity(worker, job, now);
+                lines.push(format!("{} {}: {activity}", worker.host, worker.device));
+            }
+        }
+        lines.extend(self.time_left.clone());
+        self.show_footer(lines);
     }
 
     fn finish(&mut self) {
-        std::mem::take(&mut self.shown)
-            .into_values()
-            .for_each(|bar| bar.finish_and_clear());
-        std::mem::take(&mut self.footer)
-            .into_iter()
-            .for_each(|bar| bar.finish_and_clear());
+        for bar in std::mem::take(&mut self.shown).into_values() {
+            bar.finish_and_clear();
+        }
+        for bar in std::mem::take(&mut self.footer) {
+            bar.finish_and_clear();
+        }
     }
 }
 
@@ -153,31 +179,26 @@ impl Drop for Bars {
     }
 }
 
-fn key(progress: &Progress) -> Key {
-    let purpose = u8::from(progress.purpose != "eval");
-    let kind = match progress.kind.as_str() {
-        "generate" => 0,
-        "verify" => 1,
-        _ => 2,
-    };
-    (progress.iteration, purpose, kind)
+/// The evaluation of an adapter stands above the rollouts made with it.
+fn place(progress: &Progress) -> Place {
+    let is_training = progress.purpose == Purpose::Train;
+    (progress.iteration, is_training, progress.kind)
 }
 
-fn doing(progress: &Progress) -> String {
-    match progress.jobs_leased {
+fn jobs_running(jobs: u32) -> String {
+    match jobs {
         0 => "waiting".to_owned(),
         1 => "1 job running".to_owned(),
-        n => format!("{n} jobs running"),
+        jobs => format!("{jobs} jobs running"),
     }
 }
 
 /// Units a second; nothing until there is something to divide by.
-fn rate(state: &ProgressState, out: &mut dyn std::fmt::Write) {
+fn write_rate(state: &ProgressState, out: &mut dyn fmt::Write) {
     let rate = state.per_sec();
-    let shown =
-        state.elapsed() > Duration::from_secs(5) && rate.is_finite() && !state.is_finished();
+    let is_known = state.elapsed() > RATE_AFTER && rate.is_finite() && !state.is_finished();
     // Writing to a line of text cannot fail.
-    let _ = if shown {
+    let _ = if is_known {
         write!(out, "{rate:.1}/s")
     } else {
         write!(out, "–")
@@ -185,15 +206,16 @@ fn rate(state: &ProgressState, out: &mut dyn std::fmt::Write) {
 }
 
 fn new_bar(progress: &Progress) -> ProgressBar {
-    let template = "{prefix:<22} {bar:20} {pos:>5}/{len:<5} {rate:>8} eta {eta:>4}  {msg}";
-    let style = ProgressStyle::with_template(template)
-        .unwrap_or_else(|_| ProgressStyle::default_bar())
-        .with_key("rate", rate);
     let bar = ProgressBar::new(progress.units_total)
-        .with_style(style)
+        .with_style(style(BAR_TEMPLATE).with_key("rate", write_rate))
         .with_prefix(work(progress))
         .with_position(progress.units_done);
+    // What was done before this command began says nothing about the speed now.
     bar.reset_eta();
-    bar.enable_steady_tick(Duration::from_secs(1));
+    bar.enable_steady_tick(REDRAW_EVERY);
     bar
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }

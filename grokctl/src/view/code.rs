@@ -1,4 +1,5 @@
-//! Code and values that a model wrote, for a terminal: coloured where it shows colours, and never with control characters of its own.
+//! Code and values that a model wrote, for a terminal: coloured where it shows colours, and never
+//! with control characters of its own.
 
 use std::sync::LazyLock;
 
@@ -11,53 +12,65 @@ use syntect::{
 };
 
 static SYNTAXES: LazyLock<SyntaxSet> = LazyLock::new(SyntaxSet::load_defaults_newlines);
-static THEME: LazyLock<Option<Theme>> = LazyLock::new(|| {
-    ThemeSet::load_defaults()
-        .themes
-        .remove("base16-eighties.dark")
-});
+static THEME: LazyLock<Option<Theme>> = LazyLock::new(load_theme);
 
-/// Text whose control characters, and those that change the direction of writing, are spelled out; line ends stay.
+const THEME_NAME: &str = "base16-eighties.dark";
+const COLOURS_END: &str = "\u{1b}[0m";
+const TAB: &str = "    ";
+
+fn load_theme() -> Option<Theme> {
+    ThemeSet::load_defaults().themes.remove(THEME_NAME)
+}
+
+/// Text whose control characters, and those that change the direction of writing, are spelled out;
+/// line ends stay.
 pub fn printable(text: &str) -> String {
-    let spelled = |c: char| match c {
-        '\n' => "\n".to_owned(),
-        '\t' => "    ".to_owned(),
-        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-            c.escape_unicode().to_string()
+    let mut printable = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' => printable.push(c),
+            '\t' => printable.push_str(TAB),
+            c if changes_direction(c) => printable.extend(c.escape_unicode()),
+            c if c.is_control() => printable.extend(c.escape_default()),
+            c => printable.push(c),
         }
-        c if c.is_control() => c.escape_default().to_string(),
-        c => c.to_string(),
-    };
-    text.chars().map(spelled).collect()
+    }
+    printable
+}
+
+/// With these a line can look like another one, see CVE-2021-42574.
+fn changes_direction(c: char) -> bool {
+    matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Python in colours; as it is where `colours` is false.
 pub fn python(text: &str, colours: bool) -> String {
     let text = printable(text);
-    let (Some(theme), Some(syntax)) = (
-        THEME.as_ref().filter(|_| colours),
-        SYNTAXES.find_syntax_by_extension("py"),
-    ) else {
+    if !colours {
+        return text;
+    }
+    let (Some(theme), Some(syntax)) = (&*THEME, SYNTAXES.find_syntax_by_extension("py")) else {
         return text;
     };
     let mut highlighter = HighlightLines::new(syntax, theme);
-    let line = |line: &str| match highlighter.highlight_line(line, &SYNTAXES) {
-        Ok(parts) => as_24_bit_terminal_escaped(&parts, false),
-        Err(_) => line.to_owned(),
-    };
-    let coloured: String = LinesWithEndings::from(&text).map(line).collect();
-    format!("{coloured}\u{1b}[0m")
+    let mut coloured = String::new();
+    for line in LinesWithEndings::from(&text) {
+        match highlighter.highlight_line(line, &SYNTAXES) {
+            Ok(parts) => coloured.push_str(&as_24_bit_terminal_escaped(&parts, false)),
+            // Models write what is no Python; it is shown without colours.
+            Err(_) => coloured.push_str(line),
+        }
+    }
+    coloured + COLOURS_END
 }
 
 /// A call as one would type it: `solve(12, "a")`, from a JSON array of arguments.
 pub fn call(entry: &str, args: &Value) -> String {
-    let args: Vec<String> = args
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|arg| printable(&arg.to_string()))
-        .collect();
-    format!("{entry}({})", args.join(", "))
+    let mut shown = Vec::new();
+    for arg in args.as_array().into_iter().flatten() {
+        shown.push(printable(&arg.to_string()));
+    }
+    format!("{entry}({})", shown.join(", "))
 }
 
 #[cfg(test)]

@@ -1,92 +1,103 @@
-//! Progress where there is no terminal: lines with the time, only when something changed, and of mere progress at most one every
-//! few seconds.
+//! Progress where there is no terminal: lines with the time, only when something changed, and of
+//! mere progress at most one every few seconds.
 
 use std::{
     collections::HashMap,
     time::{Duration, Instant},
 };
 
-use groklab_domain::metrics::IterationLine;
-use groklab_proto::v1::{Experiment, WatchUpdate};
+use groklab_domain::records::{ExperimentRecord, ExperimentUpdate, Progress};
+use groklab_pages::figures::percent;
 
 use super::{
-    View, evaluation_line,
-    words::{clock, now_unix_ms, percent, time_left, work},
+    json::read_lines,
+    progress_view::ProgressView,
+    sentences::{evaluation_line, event_line, iteration_line, state_line},
+    words::{clock, now_unix_ms, time_left, work},
 };
-use crate::{console::Console, failure::Failure, results};
+use crate::{console::Console, failure::Failure};
 
 /// The shortest time between two lines of mere progress.
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
 pub struct Plain {
     console: Console,
-    state: String,
-    progress: String,
-    /// When the last line of progress was, and the units of each work then.
-    progressed: Option<(Instant, HashMap<String, u64>)>,
+    /// The lines shown last, without their time.
+    shown_state: String,
+    shown_progress: String,
+    /// How far each work was when the last line of progress was shown.
+    measured: Option<Measured>,
+}
+
+/// The units that each kind of work had done at a time.
+struct Measured {
+    at: Instant,
+    units_done: HashMap<String, u64>,
 }
 
 impl Plain {
     pub fn new(console: Console) -> Self {
         Self {
             console,
-            state: String::new(),
-            progress: String::new(),
-            progressed: None,
+            shown_state: String::new(),
+            shown_progress: String::new(),
+            measured: None,
         }
     }
 
     /// The lines that this update is worth at `now`.
-    fn lines(&mut self, update: &WatchUpdate, now: Instant) -> Result<Vec<String>, Failure> {
+    fn lines(&mut self, update: &ExperimentUpdate, now: Instant) -> Result<Vec<String>, Failure> {
         let mut lines: Vec<String> = update.events.iter().map(event_line).collect();
-        for evaluation in results::lines("a line of metrics", &update.metrics_json)? {
+        for evaluation in read_lines("a line of metrics", &update.metrics)? {
             lines.push(stamped(&evaluation_line(&evaluation)));
         }
-        for iteration in results::lines("a line of iterations", &update.iterations_json)? {
+        for iteration in read_lines("a line of iterations", &update.iterations)? {
             lines.push(stamped(&iteration_line(&iteration)));
         }
-        if let Some(experiment) = &update.experiment {
-            lines.extend(self.state_line(experiment));
-            lines.extend(self.progress_line(experiment, now));
-        }
+        lines.extend(self.state_line(&update.experiment));
+        lines.extend(self.progress_line(&update.experiment, now));
         Ok(lines)
     }
 
-    fn state_line(&mut self, experiment: &Experiment) -> Option<String> {
+    fn state_line(&mut self, experiment: &ExperimentRecord) -> Option<String> {
         let line = state_line(experiment);
-        let changed = self.state != line;
-        self.state.clone_from(&line);
-        changed.then(|| stamped(&line))
-    }
-
-    fn progress_line(&mut self, experiment: &Experiment, now: Instant) -> Option<String> {
-        let line = progress_line(experiment);
-        let due = self
-            .progressed
-            .as_ref()
-            .is_none_or(|(then, _)| now.duration_since(*then) >= PROGRESS_EVERY);
-        if line.is_empty() || line == self.progress || !due {
+        if line == self.shown_state {
             return None;
         }
-        self.progress.clone_from(&line);
-        let units: HashMap<String, u64> = experiment
-            .progress
-            .iter()
-            .map(|p| (work(p), p.units_done))
-            .collect();
-        let line = match self.progressed.replace((now, units)) {
-            Some((then, before)) => with_rates(experiment, &before, now.duration_since(then)),
-            None => line,
+        self.shown_state.clone_from(&line);
+        Some(stamped(&line))
+    }
+
+    fn progress_line(&mut self, experiment: &ExperimentRecord, now: Instant) -> Option<String> {
+        let line = progress_line(&experiment.progress, None);
+        if line.is_empty() || line == self.shown_progress {
+            return None;
+        }
+        // A state or a result is said at once; mere progress would fill the log.
+        if let Some(before) = &self.measured
+            && now.duration_since(before.at) < PROGRESS_EVERY
+        {
+            return None;
+        }
+        let since = self.measured.replace(measure(&experiment.progress, now));
+        let line_with_rates = match since {
+            Some(before) => {
+                let seconds = now.duration_since(before.at).as_secs_f64();
+                progress_line(&experiment.progress, Some((&before.units_done, seconds)))
+            }
+            None => line.clone(),
         };
-        let left = time_left(experiment, now_unix_ms())
-            .map(|left| format!(" · {left}"))
-            .unwrap_or_default();
-        Some(stamped(&format!("{line}{left}")))
+        // Compared without rates, which change even where nothing is done.
+        self.shown_progress = line;
+        match time_left(experiment, now_unix_ms()) {
+            Some(left) => Some(stamped(&format!("{line_with_rates} · {left}"))),
+            None => Some(stamped(&line_with_rates)),
+        }
     }
 }
 
-impl View for Plain {
-    fn update(&mut self, update: &WatchUpdate) -> Result<(), Failure> {
+impl ProgressView for Plain {
+    fn update(&mut self, update: &ExperimentUpdate) -> Result<(), Failure> {
         for line in self.lines(update, Instant::now())? {
             self.console.note(line);
         }
@@ -96,75 +107,41 @@ impl View for Plain {
     fn finish(&mut self) {}
 }
 
-/// "quickstart is paused: no worker could …".
-pub fn state_line(experiment: &Experiment) -> String {
-    let reason = if experiment.reason.is_empty() {
-        String::new()
-    } else {
-        format!(": {}", experiment.reason)
-    };
-    format!("{} is {}{reason}", experiment.name, experiment.state)
+fn measure(progress: &[Progress], at: Instant) -> Measured {
+    let mut units_done = HashMap::new();
+    for part in progress {
+        units_done.insert(work(part), part.units_done);
+    }
+    Measured { at, units_done }
 }
 
-/// "iteration 1 · 43 of 192 rollouts correct, 28 selected, loss 0.9100 → 0.2000".
-pub fn iteration_line(line: &IterationLine) -> String {
-    let (r, t) = (&line.rollouts, &line.training);
-    let loss = match (t.first_loss, t.last_loss) {
-        (Some(first), Some(last)) => format!(
-            ", trained on {} examples, loss {first:.4} → {last:.4}",
-            t.examples
-        ),
-        _ => ", nothing trained".to_owned(),
-    };
-    format!(
-        "iteration {} · {} of {} rollouts correct, {} shortcuts, {} selected{loss}",
-        line.iteration, r.correct, r.total, r.shortcuts, r.selected
-    )
+/// How far each unfinished work is; with `before`, what had been done so many seconds ago, also how
+/// fast it goes.
+fn progress_line(progress: &[Progress], before: Option<(&HashMap<String, u64>, f64)>) -> String {
+    let mut parts = Vec::new();
+    for part in progress {
+        if part.jobs_done < part.jobs_total {
+            parts.push(progress_part(part, before));
+        }
+    }
+    parts.join(" · ")
 }
 
-/// An event with its time and, unless it is mere information, its level.
-pub fn event_line(event: &groklab_proto::v1::Event) -> String {
-    let level = if event.level == "info" {
-        String::new()
-    } else {
-        format!("{}: ", event.level)
+fn progress_part(part: &Progress, before: Option<(&HashMap<String, u64>, f64)>) -> String {
+    let (work, done, total) = (work(part), part.units_done, part.units_total);
+    // Before its jobs exist nobody knows how many units there are.
+    let share = match total {
+        0 => 0.0,
+        total => done as f64 / total as f64,
     };
-    format!("{} {level}{}", clock(event.unix_ms), event.message)
-}
-
-fn progress_line(experiment: &Experiment) -> String {
-    with_rates(experiment, &HashMap::new(), Duration::ZERO)
-}
-
-/// How far each unfinished work is, and how fast it went since it had done `before`, `span` ago.
-fn with_rates(experiment: &Experiment, before: &HashMap<String, u64>, span: Duration) -> String {
-    let unfinished = experiment
-        .progress
-        .iter()
-        .filter(|p| p.jobs_done < p.jobs_total);
-    let part = |p: &groklab_proto::v1::Progress| {
-        let share = if p.units_total > 0 {
-            p.units_done as f64 / p.units_total as f64
-        } else {
-            0.0
-        };
-        let since = before
-            .get(&work(p))
-            .map_or(0, |before| p.units_done.saturating_sub(*before));
-        let rate = if since > 0 {
-            format!(", {:.1}/s", since as f64 / span.as_secs_f64())
-        } else {
-            String::new()
-        };
-        format!(
-            "{} {}/{} ({}{rate})",
-            work(p),
-            p.units_done,
-            p.units_total,
-            percent(share)
-        )
-    };
-    unfinished.map(part).collect::<Vec<_>>().join(" · ")
+    let mut rate = String::new();
+    if let Some((units_done, seconds)) = before
+        && let Some(before) = units_done.get(&work)
+        && done > *before
+    {
+        rate = format!(", {:.1}/s", (done - before) as f64 / seconds);
+    }
+    format!("{work} {done}/{total} ({}{rate})", percent(share))
 }
 
 fn stamped(line: &str) -> String {
@@ -173,30 +150,27 @@ fn stamped(line: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use groklab_proto::v1::{Event, Progress};
+    use groklab_domain::{JobKind, Purpose};
 
     use super::*;
+    use crate::sample;
 
-    fn update(done: u64) -> WatchUpdate {
+    fn update(done: u64) -> ExperimentUpdate {
         let progress = Progress {
             iteration: 0,
-            kind: "generate".into(),
-            purpose: "eval".into(),
+            kind: JobKind::Generate,
+            purpose: Purpose::Eval,
+            jobs_done: 0,
             jobs_total: 2,
+            jobs_leased: 0,
             units_done: done,
             units_total: 64,
-            ..Progress::default()
         };
-        let experiment = Experiment {
-            name: "q".into(),
-            state: "running".into(),
+        let experiment = ExperimentRecord {
             progress: vec![progress],
-            ..Experiment::default()
+            ..sample::experiment("q")
         };
-        WatchUpdate {
-            experiment: Some(experiment),
-            ..WatchUpdate::default()
-        }
+        sample::update(experiment)
     }
 
     #[test]
@@ -229,21 +203,12 @@ mod tests {
             said(plain.lines(&update(16), later(6)).unwrap()),
             ["evaluate 0 · generate 16/64 (25.0 %, 1.3/s)"]
         );
-        let event = Event {
-            unix_ms: 0,
-            level: "warn".into(),
-            message: "lost a lease".into(),
-            ..Event::default()
-        };
-        let lines = plain
-            .lines(
-                &WatchUpdate {
-                    events: vec![event],
-                    ..WatchUpdate::default()
-                },
-                later(7),
-            )
-            .unwrap();
-        assert_eq!(lines, ["00:00:00Z warn: lost a lease"]);
+        let mut with_event = update(16);
+        with_event.events = vec![sample::event(1)];
+        let lines = plain.lines(&with_event, later(7)).unwrap();
+        assert_eq!(
+            lines,
+            ["00:00:00Z warn: verify job of iteration 0 (eval, chunk 3) came back undone: lost"]
+        );
     }
 }

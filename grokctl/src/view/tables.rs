@@ -1,18 +1,28 @@
 //! Tables for standard output: experiments, workers, and the frame they share.
 
+use std::cmp::Reverse;
+
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use groklab_proto::v1::{Experiment, Worker};
+use groklab_domain::records::{ExperimentRecord, WorkerJob, WorkerRecord};
+use groklab_pages::figures::NO_FIGURE;
 
-use super::words::ago;
+use super::{
+    code::printable,
+    words::{ago, shortened, span, work_label},
+};
 
-/// An empty table with this header; the columns whose number is in `right` hold figures.
-pub fn table(header: &[&str], right: &[usize]) -> Table {
+/// A reason that is longer would make the table wider than a terminal.
+const MAX_REASON_CHARS: usize = 60;
+
+/// An empty table with this header; the columns with these numbers hold figures.
+pub fn table(header: &[&str], figure_columns: &[usize]) -> Table {
     let mut table = Table::new();
     table
         .load_style(presets::UTF8_BORDERS_ONLY)
+        // Wide rows are better than broken ones: a terminal can scroll, and so can `less -S`.
         .set_content_arrangement(ContentArrangement::Disabled)
         .set_header(header.to_vec());
-    for &column in right {
+    for &column in figure_columns {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -21,142 +31,113 @@ pub fn table(header: &[&str], right: &[usize]) -> Table {
 }
 
 /// Experiments, newest first.
-pub fn experiments(experiments: &[Experiment], now_unix_ms: i64) -> Table {
+pub fn experiments(experiments: &[ExperimentRecord], now_unix_ms: i64) -> Table {
     let mut sorted: Vec<_> = experiments.iter().collect();
-    sorted.sort_by_key(|e| std::cmp::Reverse(e.created_unix_ms));
-    let mut table = table(
-        &["id", "name", "state", "iteration", "submitted", "reason"],
-        &[],
-    );
-    for e in sorted {
-        let iteration = format!("{} of {}", e.iteration, e.iterations);
-        let submitted = ago(e.created_unix_ms, now_unix_ms);
+    sorted.sort_by_key(|experiment| Reverse(experiment.created_unix_ms));
+    let header = ["id", "name", "state", "iteration", "submitted", "reason"];
+    let mut table = table(&header, &[]);
+    for experiment in sorted {
         table.add_row([
-            e.experiment_id.clone(),
-            e.name.clone(),
-            e.state.clone(),
-            iteration,
-            submitted,
-            shortened(&e.reason, 60),
+            experiment.experiment_id.to_string(),
+            experiment.name.clone(),
+            experiment.state.to_string(),
+            format!("{} of {}", experiment.iteration, experiment.iterations),
+            ago(experiment.created_unix_ms, now_unix_ms),
+            shortened(&printable(&experiment.reason), MAX_REASON_CHARS),
         ]);
     }
     table
 }
 
 /// Workers, living ones first.
-pub fn workers(workers: &[Worker], now_unix_ms: i64) -> Table {
+pub fn workers(workers: &[WorkerRecord], now_unix_ms: i64) -> Table {
     let mut sorted: Vec<_> = workers.iter().collect();
-    sorted.sort_by_key(|w| (!w.alive, w.kind.clone(), w.worker_id.clone()));
-    let mut table = table(
-        &[
-            "id", "kind", "state", "host", "device", "threads", "version", "seen", "works on",
-        ],
-        &[5],
-    );
-    for w in sorted {
-        let state = match (w.alive, w.job_id.is_empty()) {
-            (false, _) => "gone",
-            (true, true) => "idle",
-            (true, false) => "busy",
+    // In the same order at every call, whatever the coordinator's.
+    sorted.sort_by_key(|worker| (!worker.alive, worker.kind.as_str(), worker.worker_id));
+    let header = [
+        "id", "kind", "state", "host", "device", "threads", "version", "seen", "works on",
+    ];
+    let mut table = table(&header, &[5]);
+    for worker in sorted {
+        let works_on = match &worker.job {
+            Some(job) => activity(worker, job, now_unix_ms),
+            None => NO_FIGURE.to_owned(),
         };
         table.add_row([
-            w.worker_id.clone(),
-            w.kind.clone(),
-            state.to_owned(),
-            w.host.clone(),
-            w.device.clone(),
-            w.threads.to_string(),
-            w.version.clone(),
-            ago(w.seen_unix_ms, now_unix_ms),
-            activity(w, now_unix_ms).unwrap_or_else(|| "–".to_owned()),
+            worker.worker_id.to_string(),
+            worker.kind.to_string(),
+            worker_state(worker).to_owned(),
+            worker.host.clone(),
+            worker.device.clone(),
+            worker.threads.to_string(),
+            worker.version.clone(),
+            ago(worker.seen_unix_ms, now_unix_ms),
+            works_on,
         ]);
     }
     table
 }
 
-/// What a worker does: "quickstart · evaluate 1 · generate 40/128 for 12 s"; nothing while it is idle.
-pub fn activity(w: &Worker, now_unix_ms: i64) -> Option<String> {
-    if w.job_id.is_empty() {
-        return None;
+fn worker_state(worker: &WorkerRecord) -> &'static str {
+    match (worker.alive, &worker.job) {
+        // Its job is not taken away before the lease ends, but nobody works on it.
+        (false, _) => "gone",
+        (true, None) => "idle",
+        (true, Some(_)) => "busy",
     }
-    let work = super::words::work_of(&w.purpose, &w.kind, w.iteration);
-    let total = if w.units_total > 0 {
-        format!("/{}", w.units_total)
-    } else {
-        String::new()
-    };
-    let since = super::words::span((now_unix_ms - w.started_unix_ms).max(0) / 1000);
-    Some(format!(
-        "{} · {work} {}{total} for {since}",
-        w.experiment, w.units_done
-    ))
 }
 
-/// At most `most` characters, the last one `…` where some are missing.
-pub fn shortened(text: &str, most: usize) -> String {
-    let line = text.lines().next().unwrap_or_default();
-    if line.chars().count() <= most {
-        line.to_owned()
-    } else {
-        line.chars().take(most - 1).chain(['…']).collect()
-    }
+/// What a worker does with a job: "quickstart · evaluate 1 · generate 40/128 for 12 s".
+pub fn activity(worker: &WorkerRecord, job: &WorkerJob, now_unix_ms: i64) -> String {
+    let work = work_label(job.purpose, worker.kind, job.iteration);
+    // A train job knows its steps only once its batches are made.
+    let total = match job.units_total {
+        0 => String::new(),
+        total => format!("/{total}"),
+    };
+    let since = span((now_unix_ms - job.started_unix_ms).max(0) / 1000);
+    let (experiment, done) = (&job.experiment, job.units_done);
+    format!("{experiment} · {work} {done}{total} for {since}")
 }
 
 #[cfg(test)]
 mod tests {
+    use groklab_domain::{ExperimentId, JobKind};
+    use uuid::Uuid;
+
     use super::*;
+    use crate::sample;
 
     #[test]
     fn experiments_are_newest_first() {
-        let experiment = |id: &str, created| Experiment {
-            experiment_id: id.into(),
-            name: "quick".into(),
-            state: "running".into(),
-            iteration: 1,
-            iterations: 3,
+        let experiment = |id, created| ExperimentRecord {
+            experiment_id: ExperimentId(Uuid::from_u128(id)),
             created_unix_ms: created,
-            ..Experiment::default()
+            ..sample::experiment("quick")
         };
-        let text = experiments(&[experiment("a", 0), experiment("b", 60_000)], 180_000).trim_fmt();
-        let expected = "\
-┌───────────────────────────────────────────────────────┐
-│ id   name    state     iteration   submitted   reason │
-╞═══════════════════════════════════════════════════════╡
-│ b    quick   running   1 of 3      2 min ago          │
-│ a    quick   running   1 of 3      3 min ago          │
-└───────────────────────────────────────────────────────┘";
-        assert_eq!(text, expected);
+        let text = experiments(&[experiment(1, 0), experiment(2, 60_000)], 180_000).trim_fmt();
+        insta::assert_snapshot!(text);
     }
 
     #[test]
     fn a_worker_is_busy_idle_or_gone() {
-        let worker = |alive, job: &str| Worker {
+        let worker = |alive, job: Option<WorkerJob>| WorkerRecord {
             alive,
-            job_id: job.into(),
-            kind: "verify".into(),
-            ..Worker::default()
+            job,
+            ..sample::worker(1, JobKind::Verify)
         };
-        let text = workers(
-            &[worker(false, ""), worker(true, "j1"), worker(true, "")],
-            0,
-        )
-        .trim_fmt();
-        let states: Vec<_> = text
-            .lines()
-            .filter_map(|line| {
-                ["gone", "idle", "busy"]
-                    .into_iter()
-                    .find(|state| line.contains(state))
-            })
-            .collect();
+        let listed = [
+            worker(false, None),
+            worker(true, Some(sample::worker_job())),
+            worker(true, None),
+        ];
+        let text = workers(&listed, 52_000).trim_fmt();
+        let state = |line: &str| {
+            let mut states = ["gone", "idle", "busy"].into_iter();
+            states.find(|state| line.contains(state))
+        };
+        let states: Vec<_> = text.lines().filter_map(state).collect();
         assert_eq!(states, ["busy", "idle", "gone"], "\n{text}");
-    }
-
-    #[test]
-    fn long_texts_are_shortened_by_characters() {
-        assert_eq!(
-            (shortened("ääää", 4), shortened("äääää", 4)),
-            ("ääää".into(), "äää…".into())
-        );
+        insta::assert_snapshot!(text);
     }
 }

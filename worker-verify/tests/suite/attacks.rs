@@ -124,11 +124,12 @@ import builtins, os, struct, json, time
 builtins.type = builtins.len = builtins.tuple = None
 os.write = os._exit = struct.pack = json.dumps = time.time = None
 def solve(x): return x + 1" => Passed;
-    replaces_functions_of_main: "
+    replaces_functions_of_the_runner: "
 import sys
-main = sys.modules['__main__']
-for name in list(vars(main)):
-    if not name.startswith('__'): setattr(main, name, lambda *a, **k: 0)
+frame = sys._getframe()
+while 'make_server' not in frame.f_globals: frame = frame.f_back
+for name in list(frame.f_globals):
+    if not name.startswith('__'): frame.f_globals[name] = lambda *a, **k: 0
 def solve(x): return None" => WrongAnswer;
     raises_an_exception_with_hostile_text: "
 class Bad(Exception):
@@ -501,7 +502,10 @@ kept = Last()
 def solve(x): return x + 1" => Passed;
     raises_the_runners_own_exception: "
 import sys
-def solve(x): raise sys.modules['__main__'].TooLarge" => OutputLimit;
+def solve(x):
+    frame = sys._getframe()
+    while 'TooLarge' not in frame.f_globals: frame = frame.f_back
+    raise frame.f_globals['TooLarge']" => OutputLimit;
 }
 
 // More than one process or thread at the result pipe.

@@ -13,7 +13,11 @@ use crate::common::{
     NSJAIL, children, config, open_folder, patient, run_in, running_candidate, submission,
 };
 use groklab_domain::Verdict;
-use groklab_worker_verify::{Config, Nsjail, Outcome, Warm, doctor, isolation, selftest::selftest};
+use groklab_worker_verify::{
+    Config, Nsjail, Outcome, Warm,
+    commands::{doctor, selftest::selftest},
+    jail::isolation,
+};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,

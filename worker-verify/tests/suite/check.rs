@@ -2,20 +2,14 @@
 
 use std::{
     io::Write as _,
-    num::NonZero,
     process::{Command, Stdio},
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use crate::common::{NSJAIL, paths, submission};
+use crate::common::{NSJAIL, paths, submission, two_at_once};
 use groklab_domain::Verdict;
-use groklab_worker_verify::{
-    Submission,
-    pool::{Cancelled, verify_all},
-};
+use groklab_worker_verify::{Submission, judge::pool::Cancelled};
 use serde_json::{Value as Json, json};
-
-const TWO: NonZero<usize> = NonZero::new(2).unwrap();
 
 #[test]
 fn check_answers_every_line_in_order() {
@@ -338,8 +332,9 @@ fn hostile_neighbours_change_no_honest_verdict() {
         .collect();
     let submissions: Vec<Submission> = codes.iter().map(|code| submission(code)).collect();
     for (path, sandbox) in paths() {
-        let outcomes =
-            verify_all(sandbox, &submissions, TWO, &AtomicBool::new(false), &|_| ()).unwrap();
+        let outcomes = two_at_once(sandbox)
+            .verify_all(&submissions, &AtomicBool::new(false), &|_| ())
+            .unwrap();
         for (code, outcome) in codes.iter().zip(&outcomes) {
             assert_eq!(
                 outcome.verdict == Verdict::Passed,
@@ -365,7 +360,7 @@ fn cancelling_ends_what_runs() {
         ];
         let stop = |_| cancelled.store(true, Ordering::Relaxed);
         assert_eq!(
-            verify_all(sandbox, &submissions, TWO, &cancelled, &stop),
+            two_at_once(sandbox).verify_all(&submissions, &cancelled, &stop),
             Err(Cancelled),
             "{path}"
         );

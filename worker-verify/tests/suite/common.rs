@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    num::NonZero,
     os::unix::fs::PermissionsExt as _,
     path::PathBuf,
     sync::{LazyLock, atomic::AtomicBool},
@@ -11,7 +12,8 @@ use std::{
 
 use groklab_domain::{Value, Verdict};
 use groklab_worker_verify::{
-    Case, Config, Limits, Nsjail, Outcome, Sandbox, Submission, Warm, locate, verify,
+    Case, Config, Limits, Nsjail, Outcome, Sandbox, Submission, Warm, judge::pool::Pool, locate,
+    metrics::Metrics, verify,
 };
 
 pub fn config() -> Config {
@@ -27,6 +29,17 @@ pub static WARM: LazyLock<Warm> = LazyLock::new(|| Warm::new(NSJAIL.clone()));
 /// Both paths, by name: what holds on one must hold on the other.
 pub fn paths() -> [(&'static str, &'static dyn Sandbox); 2] {
     [("warm", &*WARM), ("cold", &*NSJAIL)]
+}
+
+static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::default);
+
+/// A pool of two threads.
+pub fn two_at_once(sandbox: &dyn Sandbox) -> Pool<'_> {
+    Pool {
+        sandbox,
+        threads: NonZero::new(2).expect("two is not zero"),
+        metrics: &METRICS,
+    }
 }
 
 pub const LIMITS: Limits = Limits {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::common::{NSJAIL, paths};
-use groklab_worker_verify::bench::repeat::repeat;
+use groklab_worker_verify::commands::bench::repeat::repeat;
 
 const TWO: NonZero<usize> = NonZero::new(2).unwrap();
 

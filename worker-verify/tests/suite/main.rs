@@ -12,4 +12,5 @@ mod long;
 mod ordinary;
 mod output;
 mod persistence;
+mod python_files;
 mod verdicts;

@@ -1,7 +1,6 @@
 //! What a candidate tries to leave for the next one, or to reach from inside a child of a warm interpreter. Both paths.
 
 use std::{
-    num::NonZero,
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
@@ -9,11 +8,10 @@ use std::{
 
 use crate::common::{
     LIMITS, NSJAIL, expect, nullary, paths, patient, run_in, running_candidate, submission,
+    two_at_once,
 };
 use groklab_domain::{Value, Verdict};
-use groklab_worker_verify::{
-    Case, Limits, Sandbox, Submission, Warm, cgroup, pool::verify_all, verify,
-};
+use groklab_worker_verify::{Case, Limits, Sandbox, Submission, Warm, jail::cgroup, verify};
 
 /// Runs `leave`, then `look`, on one sandbox; `look` must return what it returns when nothing was left.
 #[track_caller]
@@ -327,7 +325,6 @@ fn uses_the_zygotes_own_functions() {
     // All that the zygote had is in the child's memory. Without its descriptors and capabilities nothing of it works.
     let code = "
 import gc, os, sys, ctypes
-main = sys.modules['__main__']
 def solve(x):
     for fd in range(3, 256):
         if fd != int(sys.argv[1]):
@@ -341,7 +338,12 @@ def solve(x):
         &[Verdict::Forbidden],
     );
     expect(
-        "import sys\nsys.modules['__main__'].make_server()(int(sys.argv[1]), 0)\ndef solve(x): return x + 1",
+        "
+import sys
+frame = sys._getframe()
+while 'make_server' not in frame.f_globals: frame = frame.f_back
+frame.f_globals['make_server']()(int(sys.argv[1]), 0)
+def solve(x): return x + 1",
         &[Verdict::RuntimeError],
     );
 }
@@ -456,7 +458,7 @@ fn nothing_is_left_when_the_sandbox_goes() {
 fn without_control_groups_the_same_holds() {
     let warm = Warm::with(
         NSJAIL.clone(),
-        Box::new(cgroup::Without {
+        Box::new(cgroup::NoCgroups {
             reason: "a test".to_owned(),
         }),
         100,
@@ -555,8 +557,10 @@ fn a_winner_that_the_cold_path_does_not_pass_has_not_passed() {
         fn run(
             &self,
             request: &groklab_worker_verify::sandbox::Request<'_>,
-        ) -> Result<groklab_worker_verify::sandbox::Raw, groklab_worker_verify::InfrastructureError>
-        {
+        ) -> Result<
+            groklab_worker_verify::sandbox::RawRun,
+            groklab_worker_verify::InfrastructureError,
+        > {
             crate::common::WARM.run(request)
         }
         fn second_opinion(&self, _code: &[u8]) -> Option<&dyn Sandbox> {
@@ -592,14 +596,9 @@ fn a_hostile_neighbour_on_every_other_zygote() {
         })
         .collect();
     let never = AtomicBool::new(false);
-    let outcomes = verify_all(
-        &*crate::common::WARM,
-        &submissions,
-        NonZero::new(2).unwrap(),
-        &never,
-        &|_| (),
-    )
-    .unwrap();
+    let outcomes = two_at_once(&*crate::common::WARM)
+        .verify_all(&submissions, &never, &|_| ())
+        .unwrap();
     assert!(!never.load(Ordering::Relaxed));
     for (i, outcome) in outcomes.iter().enumerate() {
         assert_eq!(

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, ops::Range};
 
-use super::fence::indent;
+use super::indent::indent;
 
 /// Whether the block defines `entry` at its outermost level: by `def`, or by assigning a function to it. An import defines nothing: tests
 /// import what they test.

@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
-use super::code::Strings;
+use super::{
+    code::Strings,
+    indent::{columns, indent},
+};
 
 /// What opened a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -274,21 +277,6 @@ fn runs(line: &[u8]) -> Vec<(usize, usize)> {
         at += count.max(1);
     }
     found
-}
-
-/// White space at the beginning, bytes.
-pub(super) fn indent(line: &[u8]) -> usize {
-    line.iter()
-        .take_while(|&&byte| byte == b' ' || byte == b'\t')
-        .count()
-}
-
-/// White space at the beginning, columns; a tab counts as four.
-fn columns(line: &[u8]) -> usize {
-    line[..indent(line)]
-        .iter()
-        .map(|&byte| if byte == b'\t' { 4 } else { 1 })
-        .sum()
 }
 
 /// Bytes of a list item's marker and what separates it from its text: `- `, `* `, `+ `, `1. `, `2) `; 0 where there is none.

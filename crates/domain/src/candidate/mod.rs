@@ -7,6 +7,7 @@
 
 mod code;
 mod fence;
+mod indent;
 mod reader;
 
 use std::borrow::Cow;

@@ -1,7 +1,10 @@
 //! What a value may be, beyond its type. Each rule names the key, the value and the fix.
 
-use super::schema::{Experiment, Method, TARGETS};
-use crate::states::Holdout;
+use super::schema::{Experiment, TARGETS};
+use crate::{
+    job::{RESULT_BYTES, TOKEN_BYTES},
+    states::Holdout,
+};
 
 /// One value that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,10 +19,6 @@ pub struct Invalid {
 
 /// Bytes of a system message or a chat template: every job that encodes prompts carries them.
 const CHAT_BYTES: usize = 128 << 10;
-/// Bytes of one message between coordinator and worker that a job's results may fill.
-const RESULT_BYTES: u64 = 15 << 20;
-/// Bytes per generated token in the worst case: its id and its text (vocabularies have runs of white space of a hundred bytes).
-const TOKEN_BYTES: u64 = 5 + 128;
 
 /// What `problems.difficulty` may be.
 pub(super) const DIFFICULTY: &str = "use [lowest, highest] between 1 and 10";
@@ -131,7 +130,7 @@ impl Experiment {
             format!("[{low}, {high}]"),
             DIFFICULTY,
         );
-        let least = u32::from(self.train.method == Method::Rft);
+        let least = u32::from(self.train.method.method().trains());
         c.range("problems.train", p.train, least, 100_000);
         c.range("problems.val", p.val, 0, 100_000);
         c.range("problems.test", p.test, 1, 100_000);
@@ -248,7 +247,7 @@ pub fn advise(experiment: &Experiment, grokking: Option<String>) -> Vec<String> 
     if experiment.problems.visible == 0 {
         advice.push("no visible cases: prompts show no example, shortcuts cannot be told, and problems of one rule have the same prompt in every split".to_owned());
     }
-    if experiment.train.method == Method::Rft
+    if experiment.train.method.method().trains()
         && experiment.generate.temperature == 0.0
         && experiment.generate.samples > 1
     {

@@ -11,6 +11,6 @@ pub use pair::exactly_two;
 pub use parse::{Error, parse};
 pub use plain::plain;
 pub use schema::{
-    Chat, Evaluate, Experiment, Generate, History, Method, Model, Problems, Schedule, Start, Stop,
-    TARGETS, Train, Verify, is_template,
+    Chat, Evaluate, Experiment, Generate, History, Model, Problems, Schedule, Start, Stop, TARGETS,
+    Train, Verify, is_template,
 };

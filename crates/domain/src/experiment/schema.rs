@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{states::Holdout, words::words};
+use crate::{method::MethodName, states::Holdout, words::words};
 
 /// One experiment file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -160,14 +160,6 @@ impl Default for Verify {
 }
 
 words! {
-    /// How the model is trained. `none`: evaluation only.
-    pub enum Method {
-        Rft = "rft",
-        None = "none",
-    }
-}
-
-words! {
     /// Where an iteration's training starts: from the base, or from the last adapter and optimiser state.
     pub enum Start {
         Restart = "restart",
@@ -207,7 +199,7 @@ pub const TARGETS: [&str; 7] = [
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Train {
-    pub method: Method,
+    pub method: MethodName,
     pub start: Start,
     pub history: History,
     pub rank: u32,
@@ -231,7 +223,7 @@ pub struct Train {
 impl Default for Train {
     fn default() -> Self {
         Self {
-            method: Method::Rft,
+            method: MethodName::Rft,
             start: Start::Restart,
             history: History::Iteration,
             rank: 16,

@@ -5,8 +5,10 @@ mod detect;
 mod plateau;
 mod report;
 mod rise;
+mod series;
 
 pub use detect::detect;
 pub use plateau::Plateau;
-pub use report::{Evaluation, Parameters, Phase, Report, Score, can_show};
+pub use report::{Phase, Report};
 pub use rise::Rise;
+pub use series::{Evaluation, Parameters, Score, can_show};

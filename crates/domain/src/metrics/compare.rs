@@ -1,4 +1,5 @@
-//! Two iterations compared problem by problem: McNemar for greedy rollouts, the paired bootstrap for sampled ones.
+//! Two iterations compared problem by problem: McNemar for greedy rollouts, the paired bootstrap
+//! for sampled ones.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -67,7 +68,8 @@ pub enum Incomparable {
     PassAt { k: u32, samples: u32, problem: u32 },
 }
 
-/// Compares `after` with `before`, the results of the same problems in the same order (one split's, as a rule).
+/// Compares `after` with `before`, the results of the same problems in the same order (one split's,
+/// as a rule).
 ///
 /// # Errors
 /// Different problems, fewer than two, or a k above a problem's number of samples.
@@ -102,27 +104,30 @@ pub fn compare(
 }
 
 fn greedy(before: &[ProblemResult], after: &[ProblemResult]) -> Option<GreedyComparison> {
-    let value = |results: &[ProblemResult]| -> Vec<f64> {
-        results
-            .iter()
-            .map(|r| f64::from(u8::from(r.greedy)))
-            .collect()
-    };
-    let (old, new) = (value(before), value(after));
-    let count = |lost: bool| {
-        before
-            .iter()
-            .zip(after)
-            .filter(|(b, a)| b.greedy == lost && a.greedy != lost)
-            .count() as u32
-    };
-    let ci95 = by_problem(&old, &new, 0)?.ci95;
+    let (old, new) = (greedy_values(before), greedy_values(after));
+    let (mut lost, mut gained) = (0, 0);
+    for (before, after) in before.iter().zip(after) {
+        match (before.greedy, after.greedy) {
+            (true, false) => lost += 1,
+            (false, true) => gained += 1,
+            _ => {}
+        }
+    }
     Some(GreedyComparison {
         before: mean(&old),
         after: mean(&new),
-        ci95,
-        mcnemar: mcnemar(count(true), count(false)),
+        ci95: by_problem(&old, &new, 0)?.ci95,
+        mcnemar: mcnemar(lost, gained),
     })
+}
+
+/// 1 where the greedy rollout is correct, else 0.
+fn greedy_values(results: &[ProblemResult]) -> Vec<f64> {
+    let mut values = Vec::with_capacity(results.len());
+    for result in results {
+        values.push(f64::from(u8::from(result.greedy)));
+    }
+    values
 }
 
 fn sampled(
@@ -133,6 +138,7 @@ fn sampled(
     let (old, new) = (values(before, k)?, values(after, k)?);
     let mut by_rule: BTreeMap<(&str, &str), Cluster> = BTreeMap::new();
     for (result, (old, new)) in before.iter().zip(old.iter().zip(&new)) {
+        // Problems of a rule fall together, so a rule is one draw of the bootstrap.
         let cluster = by_rule.entry((&result.family, &result.rule)).or_default();
         cluster.sum += new - old;
         cluster.count += 1.0;
@@ -149,25 +155,28 @@ fn sampled(
 }
 
 fn values(results: &[ProblemResult], k: u32) -> Result<Vec<f64>, Incomparable> {
-    let value = |r: &ProblemResult| {
-        pass_at(r.samples, r.correct, k).ok_or(Incomparable::PassAt {
-            k,
-            samples: r.samples,
-            problem: r.problem,
-        })
-    };
-    results.iter().map(value).collect()
+    let mut values = Vec::with_capacity(results.len());
+    for result in results {
+        let Some(value) = pass_at(result.samples, result.correct, k) else {
+            return Err(Incomparable::PassAt {
+                k,
+                samples: result.samples,
+                problem: result.problem,
+            });
+        };
+        values.push(value);
+    }
+    Ok(values)
 }
 
 fn by_problem(old: &[f64], new: &[f64], k: u32) -> Option<PairedDifference> {
-    let differences: Vec<Cluster> = old
-        .iter()
-        .zip(new)
-        .map(|(old, new)| Cluster {
+    let mut differences = Vec::with_capacity(old.len());
+    for (old, new) in old.iter().zip(new) {
+        differences.push(Cluster {
             sum: new - old,
             count: 1.0,
-        })
-        .collect();
+        });
+    }
     paired(
         &differences,
         COMPARISON_RESAMPLES,
@@ -218,6 +227,7 @@ fn write_points(
         100.0 * ci95.lower,
         100.0 * ci95.upper
     )?;
+    // Below that the number would claim more than the method or four decimals can say.
     let shown = least_p.max(0.0001);
     if p <= shown {
         write!(f, "p ≤ {shown:.4}")

@@ -1,7 +1,9 @@
-//! From verdicts to the numbers of one evaluated iteration. Every problem must have its greedy rollout and all of its samples.
+//! From verdicts to the numbers of one evaluated iteration. Every problem must have its greedy
+//! rollout and all of its samples.
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::error::Error;
 use super::lines::{
     BySplit, Count, EvaluationSeconds, Grokking, MetricsLine, RolloutCounts, Sampled, Share,
     SplitMetrics, scores,
@@ -39,21 +41,6 @@ pub struct Sampling {
     pub top_p: f64,
     /// The k of pass@k, each at most `n`.
     pub pass_at: Vec<u32>,
-}
-
-/// Why outcomes can't be counted.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
-    #[error("rollout of unknown problem {problem}")]
-    UnknownProblem { problem: u32 },
-    #[error("problem {problem} has {found} greedy rollouts, not 1")]
-    Greedy { problem: u32, found: usize },
-    #[error("problem {problem} has {found} different sampled rollouts, not {n}")]
-    Samples { problem: u32, found: usize, n: u32 },
-    #[error("infrastructure error counted as a verdict{}", problem.map(|p| format!(" on problem {p}")).unwrap_or_default())]
-    NotAVerdict { problem: Option<u32> },
-    #[error("pass@{k} is not defined for {n} samples")]
-    PassAt { k: u32, n: u32 },
 }
 
 /// The numbers of one evaluated iteration, before what only a series and a clock can add.
@@ -97,16 +84,18 @@ impl Breakdown {
 }
 
 /// A problem with its verifications.
-struct Verified<'a> {
+struct VerifiedProblem<'a> {
     problem: ProblemRef<'a>,
     greedy: &'a Verification,
     sampled: Vec<&'a Verification>,
 }
 
-/// Counts an evaluation. The result doesn't depend on the order of `outcomes`, nor on the iteration.
+/// Counts an evaluation. The result depends neither on the order of `outcomes` nor on the
+/// iteration.
 ///
 /// # Errors
-/// Outcomes that are missing, doubled, of no known problem or infrastructure errors; a k above `sampling.n`.
+/// Outcomes that are missing, doubled, of no known problem or infrastructure errors; a k above
+/// `sampling.n`.
 pub fn evaluate(
     problems: &[ProblemRef<'_>],
     outcomes: &[RolloutOutcome],
@@ -114,54 +103,42 @@ pub fn evaluate(
 ) -> Result<Breakdown, Error> {
     let verified = pair_up(problems, outcomes, sampling.n)?;
     let mut breakdown = Breakdown {
-        splits: BySplit::new(),
+        splits: by_split(&verified, sampling)?,
         families: BTreeMap::new(),
         rules: BTreeMap::new(),
     };
-    for &split in Split::ALL {
-        let of_split: Vec<&Verified<'_>> = verified
-            .iter()
-            .filter(|v| v.problem.split == split)
-            .collect();
-        if !of_split.is_empty() {
-            breakdown
-                .splits
-                .insert(split, split_metrics(split, &of_split, sampling)?);
-        }
-    }
     for one in &verified {
-        let ProblemRef {
-            split,
-            family,
-            rule,
-            ..
-        } = one.problem;
-        one.add_to(
-            breakdown
-                .families
-                .entry(family.to_owned())
-                .or_default()
-                .entry(split)
-                .or_default(),
-        );
-        one.add_to(
-            breakdown
-                .rules
-                .entry(format!("{family}/{rule}"))
-                .or_default()
-                .entry(split)
-                .or_default(),
-        );
+        let (family, rule) = (one.problem.family, one.problem.rule);
+        one.add_to(&mut breakdown.families, family.to_owned());
+        one.add_to(&mut breakdown.rules, format!("{family}/{rule}"));
     }
     Ok(breakdown)
 }
 
-impl Verified<'_> {
+fn by_split(
+    verified: &[VerifiedProblem<'_>],
+    sampling: &Sampling,
+) -> Result<BySplit<SplitMetrics>, Error> {
+    // A split without problems has no numbers and no place in the line.
+    let mut members: BySplit<Vec<&VerifiedProblem<'_>>> = BySplit::new();
+    for one in verified {
+        members.entry(one.problem.split).or_default().push(one);
+    }
+    let mut splits = BySplit::new();
+    for (split, members) in members {
+        splits.insert(split, split_metrics(split, &members, sampling)?);
+    }
+    Ok(splits)
+}
+
+impl VerifiedProblem<'_> {
     fn correct(&self) -> u32 {
         self.sampled.iter().map(|v| u32::from(v.correct())).sum()
     }
 
-    fn add_to(&self, share: &mut Share) {
+    fn add_to(&self, shares: &mut BTreeMap<String, BySplit<Share>>, name: String) {
+        let by_split = shares.entry(name).or_default();
+        let share = by_split.entry(self.problem.split).or_default();
         share.total += 1;
         share.correct += u32::from(self.greedy.correct());
         if !self.sampled.is_empty() {
@@ -172,81 +149,89 @@ impl Verified<'_> {
     }
 }
 
+/// The verifications of one problem, as far as they have been found.
+#[derive(Default)]
+struct ProblemVerifications<'a> {
+    greedy: Vec<&'a Verification>,
+    /// By sample.
+    sampled: BTreeMap<u32, &'a Verification>,
+    /// Samples that were there already.
+    doubled: usize,
+}
+
 /// Gives every problem its rollouts, in the order of `problems`.
 fn pair_up<'a>(
     problems: &[ProblemRef<'a>],
     outcomes: &'a [RolloutOutcome],
     n: u32,
-) -> Result<Vec<Verified<'a>>, Error> {
-    let mut greedy: HashMap<u32, Vec<&Verification>> = HashMap::new();
-    let mut sampled: HashMap<u32, BTreeMap<u32, &Verification>> = HashMap::new();
-    let known: std::collections::HashSet<u32> = problems.iter().map(|p| p.ordinal).collect();
+) -> Result<Vec<VerifiedProblem<'a>>, Error> {
+    let mut found: HashMap<u32, ProblemVerifications<'_>> = HashMap::new();
+    for problem in problems {
+        found.insert(problem.ordinal, ProblemVerifications::default());
+    }
     for outcome in outcomes {
-        let RolloutOutcome {
-            problem,
-            sample,
-            verification,
-            ..
-        } = outcome;
-        if !known.contains(problem) {
-            return Err(Error::UnknownProblem { problem: *problem });
-        }
+        let problem = outcome.problem;
+        let of_problem = found.get_mut(&problem);
+        of_problem
+            .ok_or(Error::UnknownProblem { problem })?
+            .add(outcome)?;
+    }
+    let mut verified = Vec::with_capacity(problems.len());
+    for &problem in problems {
+        let found = found.remove(&problem.ordinal).unwrap_or_default();
+        verified.push(found.complete(problem, n)?);
+    }
+    Ok(verified)
+}
+
+impl<'a> ProblemVerifications<'a> {
+    fn add(&mut self, outcome: &'a RolloutOutcome) -> Result<(), Error> {
+        let verification = &outcome.verification;
+        // A failure of our own is retried; it says nothing about the candidate.
         if verification.verdict == Verdict::InfrastructureError {
-            return Err(Error::NotAVerdict {
-                problem: Some(*problem),
-            });
+            let problem = Some(outcome.problem);
+            return Err(Error::NotAVerdict { problem });
         }
         if outcome.greedy {
-            greedy.entry(*problem).or_default().push(verification);
-        } else if sampled
-            .entry(*problem)
-            .or_default()
-            .insert(*sample, verification)
-            .is_some()
-        {
-            return Err(Error::Samples {
-                problem: *problem,
-                found: outcomes
-                    .iter()
-                    .filter(|o| o.problem == *problem && !o.greedy)
-                    .count(),
-                n,
-            });
+            self.greedy.push(verification);
+        } else if self.sampled.insert(outcome.sample, verification).is_some() {
+            self.doubled += 1;
         }
+        Ok(())
     }
-    let pair = |&problem: &ProblemRef<'a>| {
+
+    /// All that the problem should have: one greedy rollout and `n` different sampled ones.
+    fn complete(self, problem: ProblemRef<'a>, n: u32) -> Result<VerifiedProblem<'a>, Error> {
         let ordinal = problem.ordinal;
-        let greedy = greedy.remove(&ordinal).unwrap_or_default();
-        let [one] = greedy[..] else {
+        let wrong_samples = Error::Samples {
+            problem: ordinal,
+            found: self.sampled.len() + self.doubled,
+            n,
+        };
+        // Which of two verdicts on one sample counts would depend on the order of arrival.
+        if self.doubled > 0 {
+            return Err(wrong_samples);
+        }
+        let [greedy] = self.greedy[..] else {
             return Err(Error::Greedy {
                 problem: ordinal,
-                found: greedy.len(),
+                found: self.greedy.len(),
             });
         };
-        let sampled: Vec<&Verification> = sampled
-            .remove(&ordinal)
-            .unwrap_or_default()
-            .into_values()
-            .collect();
-        if sampled.len() != n as usize {
-            return Err(Error::Samples {
-                problem: ordinal,
-                found: sampled.len(),
-                n,
-            });
+        if self.sampled.len() != n as usize {
+            return Err(wrong_samples);
         }
-        Ok(Verified {
+        Ok(VerifiedProblem {
             problem,
-            greedy: one,
-            sampled,
+            greedy,
+            sampled: self.sampled.into_values().collect(),
         })
-    };
-    problems.iter().map(pair).collect()
+    }
 }
 
 fn split_metrics(
     split: Split,
-    verified: &[&Verified<'_>],
+    verified: &[&VerifiedProblem<'_>],
     sampling: &Sampling,
 ) -> Result<SplitMetrics, Error> {
     let counts = RolloutCounts::of(verified.iter().map(|v| v.greedy), 0)?;
@@ -270,7 +255,7 @@ fn split_metrics(
 
 fn sampled(
     split: Split,
-    verified: &[&Verified<'_>],
+    verified: &[&VerifiedProblem<'_>],
     sampling: &Sampling,
 ) -> Result<Sampled, Error> {
     let n = sampling.n;
@@ -280,7 +265,7 @@ fn sampled(
         if pass_at(n, 0, k).is_none() {
             return Err(Error::PassAt { k, n });
         }
-        let of_problem = |v: &Verified<'_>| {
+        let of_problem = |v: &VerifiedProblem<'_>| {
             pass_at(n, v.correct(), k)
                 .expect("k is between 1 and n, and no more than n are correct")
         };
@@ -304,7 +289,10 @@ fn sampled(
 }
 
 /// A cluster for each rule.
-fn clusters(verified: &[&Verified<'_>], value: impl Fn(&Verified<'_>) -> f64) -> Vec<Cluster> {
+fn clusters(
+    verified: &[&VerifiedProblem<'_>],
+    value: impl Fn(&VerifiedProblem<'_>) -> f64,
+) -> Vec<Cluster> {
     let mut by_rule: BTreeMap<(&str, &str), Cluster> = BTreeMap::new();
     for one in verified {
         let cluster = by_rule
@@ -316,7 +304,8 @@ fn clusters(verified: &[&Verified<'_>], value: impl Fn(&Verified<'_>) -> f64) ->
     by_rule.into_values().collect()
 }
 
-/// The seed is that of the number, the same in every iteration and experiment, so that equal results have equal intervals.
+/// The seed depends on the number alone and is the same in every iteration and experiment, so that
+/// equal results have equal intervals.
 fn interval_of(clusters: &[Cluster], split: Split, k: u32) -> Option<Interval> {
     let seed = seed::derive(
         0,

@@ -1,4 +1,5 @@
-//! The two kinds of line, field by field. Fields may be added, never renamed; `seconds` alone may differ between two runs of one file.
+//! The two kinds of line, field by field. Fields may be added, never renamed; `seconds` alone may
+//! differ between two runs of one file.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +9,7 @@ use crate::grokking::{Evaluation, Phase, Report, Score};
 use crate::stats::Interval;
 use crate::{Digest, Holdout, Split, Verdict, Verification};
 
-use super::evaluate::Error;
+use super::error::Error;
 
 /// Only the splits that have problems, in the order train, val, test, ood.
 pub type BySplit<T> = BTreeMap<Split, T>;
@@ -153,19 +154,21 @@ impl MetricsLine {
 
 /// The greedy scores of one iteration; a split without problems counts 0 of 0.
 pub(super) fn scores(iteration: u32, splits: &BySplit<SplitMetrics>) -> Evaluation {
-    let score = |split| {
-        splits
-            .get(&split)
-            .map_or(Score::default(), |m: &SplitMetrics| Score {
-                correct: m.correct,
-                total: m.total,
-            })
-    };
     Evaluation {
         iteration,
-        train: score(Split::Train),
-        val: score(Split::Val),
-        test: score(Split::Test),
+        train: score(splits.get(&Split::Train)),
+        val: score(splits.get(&Split::Val)),
+        test: score(splits.get(&Split::Test)),
+    }
+}
+
+fn score(metrics: Option<&SplitMetrics>) -> Score {
+    let Some(metrics) = metrics else {
+        return Score::default();
+    };
+    Score {
+        correct: metrics.correct,
+        total: metrics.total,
     }
 }
 
@@ -173,7 +176,8 @@ impl RolloutCounts {
     /// Counts verifications; `selected` is the size of the training set made of them.
     ///
     /// # Errors
-    /// An infrastructure error among them: it says nothing about a candidate and has no place in a denominator.
+    /// An infrastructure error among them: it says nothing about a candidate and has no place in a
+    /// denominator.
     pub fn of<'a>(
         verifications: impl IntoIterator<Item = &'a Verification>,
         selected: u32,
@@ -183,6 +187,7 @@ impl RolloutCounts {
             ..Self::default()
         };
         for verification in verifications {
+            // It would lower the accuracy for a failure that was ours.
             if verification.verdict == Verdict::InfrastructureError {
                 return Err(Error::NotAVerdict { problem: None });
             }

@@ -167,6 +167,7 @@ fn rollout(problem: u32, sample: u32) -> v1::Rollout {
     v1::Rollout {
         problem,
         sample,
+        token_logprobs: Vec::new(),
         candidate: Some(convert::candidate_range(candidate)),
         token_ids: (0..50).collect(),
         text: text.into_bytes(),

@@ -1,0 +1,150 @@
+//! What a kind of job has to say. Functions that read the database read for all jobs of a transaction at once.
+
+use std::collections::{BTreeMap, HashMap};
+
+use groklab_domain::{
+    Digest, ExperimentId, JobKind,
+    experiment::Experiment as Config,
+    job::{Batch, Job},
+};
+use groklab_proto::v1::job::Work;
+use sqlx::PgConnection;
+use tonic::Status;
+
+use crate::{
+    error::{Error, Result},
+    store::experiment::{self, Experiment},
+};
+
+/// Why results are refused, in words for the attempt's record.
+pub type Refusal = String;
+
+/// One kind of job.
+pub trait Kind {
+    /// What a worker sends when it is done.
+    type Wire;
+    /// That, parsed: what it says, before it is compared with the job.
+    type Results;
+    /// What results are checked against and stored with, beside their experiments.
+    type Context;
+    /// The job that follows on the same rollouts, in the same transaction.
+    const FOLLOWED_BY: Option<JobKind> = None;
+    /// A job that was lost so often is split into single rollouts.
+    const LOSSES_BEFORE_SPLIT: Option<u32> = None;
+
+    /// The messages of these jobs, in their order.
+    async fn messages(
+        db: &mut PgConnection,
+        jobs: &[Job],
+        experiments: &Experiments,
+    ) -> Result<Vec<Work>>;
+
+    fn parse(wire: Self::Wire) -> Result<Self::Results, Refusal>;
+
+    /// The digest of the base model that the results were made with; None where no model was.
+    fn base(results: &Self::Results) -> Option<Digest>;
+
+    async fn context(
+        db: &mut PgConnection,
+        completed: &[(&Job, &Self::Results)],
+    ) -> Result<Self::Context>;
+
+    /// Whether the results are this job's.
+    fn check(
+        job: &Job,
+        results: &Self::Results,
+        context: &Self::Context,
+        config: &Config,
+    ) -> Result<(), Refusal>;
+
+    /// Stores results that passed [`Kind::check`], and whatever follows from them but the next job.
+    async fn store(
+        db: &mut PgConnection,
+        checked: &[(&Job, &Self::Results)],
+        context: &Self::Context,
+    ) -> Result<()>;
+}
+
+/// The experiments of a transaction's jobs.
+#[derive(Debug, Default)]
+pub struct Experiments {
+    by_id: HashMap<ExperimentId, Experiment>,
+    /// Base models' digests that this transaction's results fix.
+    fixed: Vec<(ExperimentId, Digest)>,
+}
+
+impl Experiments {
+    pub fn new(by_id: HashMap<ExperimentId, Experiment>) -> Self {
+        Self {
+            by_id,
+            fixed: Vec::new(),
+        }
+    }
+
+    pub fn of(&self, job: &Job) -> Result<&Experiment> {
+        self.by_id
+            .get(&job.experiment)
+            .ok_or_else(|| Error::missing("experiment", job.experiment))
+    }
+
+    /// The first result of an experiment fixes the base model; no other is taken after it.
+    pub fn fix_base(&mut self, id: ExperimentId, base: Digest) -> Result<(), Refusal> {
+        let experiment = self.by_id.get_mut(&id).ok_or("its experiment is gone")?;
+        match experiment.base_digest {
+            Some(fixed) if fixed == base => Ok(()),
+            Some(fixed) => Err(format!(
+                "made with base model {base}, the experiment's is {fixed}"
+            )),
+            None => {
+                experiment.base_digest = Some(base);
+                self.fixed.push((id, base));
+                Ok(())
+            }
+        }
+    }
+
+    pub async fn store_fixed(&self, db: &mut PgConnection) -> Result<()> {
+        for &(id, base) in &self.fixed {
+            experiment::fix_base_digest(db, id, base).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A field's parse error as a refusal.
+pub(super) fn parsed<T>(result: Result<T, Status>) -> Result<T, Refusal> {
+    result.map_err(|status| status.message().to_owned())
+}
+
+/// Results by their (problem, sample), in order; one that comes twice is refused.
+pub(super) fn in_order<T>(results: Vec<T>, key: fn(&T) -> (u32, u32)) -> Result<Vec<T>, Refusal> {
+    let count = results.len();
+    let mut by_key = BTreeMap::new();
+    for result in results {
+        by_key.insert(key(&result), result);
+    }
+    if by_key.len() == count {
+        return Ok(by_key.into_values().collect());
+    }
+    Err(format!(
+        "{count} results, {} of them different",
+        by_key.len()
+    ))
+}
+
+/// Whether these results, which are in order, are those of the batch: every (problem, sample) once.
+pub(super) fn check_covers(
+    batch: &Batch,
+    results: impl Iterator<Item = (u32, u32)> + Clone,
+) -> Result<(), Refusal> {
+    if results.clone().eq(batch.rollouts()) {
+        return Ok(());
+    }
+    let wanted: std::collections::HashSet<_> = batch.rollouts().collect();
+    let count = results.clone().count();
+    let found = results.filter(|key| wanted.contains(key)).count();
+    Err(format!(
+        "{count} results, {found} of them the job's, for a job of {} rollouts",
+        batch.len()
+    ))
+}

@@ -1,0 +1,54 @@
+//! What is stored of an experiment's current iteration, as far as it decides anything.
+
+use groklab_domain::{
+    JobKind, Purpose,
+    job::{Phase, Snapshot, StopDecision},
+};
+use sqlx::PgConnection;
+
+use crate::{
+    error::Result,
+    store::{experiment::Experiment, iteration, job, metric},
+};
+
+/// Whether the experiment's current iteration is evaluated.
+pub fn is_due(experiment: &Experiment) -> Result<bool> {
+    Ok(experiment.config()?.evaluates(experiment.iteration)
+        || experiment.iteration >= experiment.last_iteration)
+}
+
+pub async fn snapshot(db: &mut PgConnection, experiment: &Experiment) -> Result<Snapshot> {
+    let (id, i) = (experiment.id, experiment.iteration);
+    let iteration = iteration::get(db, id, i).await?;
+    let (mut evaluation, mut rollouts, mut training) =
+        (Phase::default(), Phase::default(), Phase::default());
+    for count in job::count(db, id, i).await? {
+        let phase = match (count.purpose, count.kind) {
+            (Purpose::Eval, _) => &mut evaluation,
+            (Purpose::Train, JobKind::Train) => &mut training,
+            (Purpose::Train, _) => &mut rollouts,
+        };
+        phase.total += count.total;
+        phase.open += count.total - count.done;
+    }
+    let measured = metric::lines(db, id, i, Some(1))
+        .await?
+        .first()
+        .is_some_and(|(first, _)| *first == i);
+    Ok(Snapshot {
+        state: experiment.state,
+        trains: experiment.config()?.train.method.method().trains(),
+        last: i >= experiment.last_iteration,
+        due: is_due(experiment)?,
+        planned: iteration.is_some(),
+        evaluation,
+        rollouts,
+        training,
+        measured,
+        stop: iteration
+            .as_ref()
+            .and_then(|stored| stored.stop.as_ref())
+            .is_some_and(StopDecision::stops),
+        selected: iteration.and_then(|stored| stored.selected),
+    })
+}

@@ -1,0 +1,10 @@
+//! The connection to the coordinator. Generated types end here: what comes over the wire becomes
+//! the domain's records, and everything else in grokctl knows only those.
+
+mod answers;
+mod connection;
+mod convert;
+mod streams;
+
+pub use answers::Evaluation;
+pub use connection::{Client, Control};

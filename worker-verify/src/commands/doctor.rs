@@ -1,0 +1,207 @@
+//! `worker-verify doctor`: what isolates on this machine, what is missing, and the fix. Changes
+//! nothing.
+
+use std::{fs, path::Path};
+
+use nix::unistd::{getegid, geteuid, getgroups};
+
+use crate::{
+    commands::selftest::selftest,
+    jail::{Config, Nsjail, Warm, cgroup, isolation},
+    sandbox::Sandbox,
+};
+
+/// How a finding counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    Good,
+    /// Works, but weaker than it could be.
+    Weak,
+    /// The worker will not start.
+    Missing,
+}
+
+/// One line of the report.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    pub level: Level,
+    pub what: &'static str,
+    pub details: String,
+}
+
+impl Finding {
+    /// `ok    nsjail      /usr/bin/nsjail`
+    pub fn line(&self) -> String {
+        let mark = match self.level {
+            Level::Good => "ok",
+            Level::Weak => "weak",
+            Level::Missing => "FAIL",
+        };
+        format!("{mark:<5} {:<14} {}", self.what, self.details)
+    }
+}
+
+/// Looks at everything the worker needs, ending with the self-test on the cold path and, unless it
+/// is not to be used, the warm.
+pub fn examine(config: &Config, path: isolation::Path) -> Vec<Finding> {
+    let mut findings = vec![
+        user(),
+        user_namespaces(),
+        namespaces(),
+        seccomp(),
+        cgroups(),
+    ];
+    let cold = match Nsjail::new(config) {
+        Ok(cold) => cold,
+        Err(error) => {
+            // Without the programs there is nothing to test.
+            findings.push(finding(Level::Missing, "programs", error.to_string()));
+            return findings;
+        }
+    };
+    let python = &cold.python;
+    let details = format!(
+        "{} {}, {} read-only binds",
+        python.executable.display(),
+        python.version,
+        python.binds.len()
+    );
+    findings.push(finding(
+        Level::Good,
+        "nsjail",
+        cold.path().display().to_string(),
+    ));
+    findings.push(finding(Level::Good, "python", details));
+    findings.push(tested("cold path", &cold));
+    if path == isolation::Path::Warm {
+        findings.push(tested("warm path", &Warm::new(cold)));
+    }
+    findings
+}
+
+fn tested(what: &'static str, sandbox: &dyn Sandbox) -> Finding {
+    match selftest(sandbox) {
+        Ok(probes) => finding(Level::Good, what, format!("{} probes held", probes.len())),
+        Err(failed) => finding(Level::Missing, what, failed.to_string()),
+    }
+}
+
+fn finding(level: Level, what: &'static str, details: impl Into<String>) -> Finding {
+    Finding {
+        level,
+        what,
+        details: details.into(),
+    }
+}
+
+fn user() -> Finding {
+    let user = geteuid();
+    let details = if user.is_root() {
+        "root; candidates run as nobody (65534) inside and outside".to_owned()
+    } else {
+        // An unprivileged user can't give up its groups, so candidates keep them outside.
+        let mut groups = String::new();
+        for group in getgroups().unwrap_or_default() {
+            if group != getegid() {
+                groups.push_str(if groups.is_empty() {
+                    ", in its groups "
+                } else {
+                    " "
+                });
+                groups.push_str(&group.to_string());
+            }
+        }
+        format!("user {user}; candidates run as nobody inside and as user {user}{groups} outside")
+    };
+    finding(Level::Good, "user mapping", details)
+}
+
+fn user_namespaces() -> Finding {
+    let privileged = geteuid().is_root();
+    if setting("user/max_user_namespaces") == Some(0) {
+        return finding(
+            Level::Missing,
+            "user namespaces",
+            "switched off; run `sysctl user.max_user_namespaces=10000`",
+        );
+    }
+    // Only some distributions' kernels have this setting, Debian's among them.
+    if !privileged && setting("kernel/unprivileged_userns_clone") == Some(0) {
+        return finding(
+            Level::Missing,
+            "user namespaces",
+            "only for root; run `sysctl kernel.unprivileged_userns_clone=1`",
+        );
+    }
+    // Ubuntu's, from 23.10.
+    if !privileged && setting("kernel/apparmor_restrict_unprivileged_userns") == Some(1) {
+        let fix = "restricted by AppArmor; \
+                   run `sysctl kernel.apparmor_restrict_unprivileged_userns=0` \
+                   or give nsjail a profile";
+        return finding(Level::Missing, "user namespaces", fix);
+    }
+    finding(Level::Good, "user namespaces", "available")
+}
+
+/// A number below `/proc/sys`, where this kernel has it.
+fn setting(name: &str) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/sys/{name}")).ok()?;
+    text.trim().parse().ok()
+}
+
+fn namespaces() -> Finding {
+    const KINDS: [&str; 7] = ["user", "pid", "mnt", "net", "ipc", "uts", "cgroup"];
+    let mut missing = Vec::new();
+    for kind in KINDS {
+        if !Path::new("/proc/self/ns").join(kind).exists() {
+            missing.push(kind);
+        }
+    }
+    if missing.is_empty() {
+        finding(Level::Good, "namespaces", KINDS.join(" "))
+    } else {
+        finding(
+            Level::Missing,
+            "namespaces",
+            format!("this kernel lacks {}", missing.join(" ")),
+        )
+    }
+}
+
+fn seccomp() -> Finding {
+    let actions = fs::read_to_string("/proc/sys/kernel/seccomp/actions_avail").unwrap_or_default();
+    // A forbidden call must end all threads, which older kernels can't do.
+    if actions.contains("kill_process") {
+        finding(
+            Level::Good,
+            "seccomp",
+            "an allow-list; what it does not name does not exist for candidates",
+        )
+    } else {
+        finding(
+            Level::Missing,
+            "seccomp",
+            "this kernel has no seccomp filter with kill_process (Linux 4.14)",
+        )
+    }
+}
+
+fn cgroups() -> Finding {
+    let found = cgroup::find();
+    if found.active() {
+        return finding(
+            Level::Good,
+            "cgroups",
+            format!("{}; one per zygote", found.describe()),
+        );
+    }
+    let weaker = "memory is limited per process, not per candidate, \
+                  and peak memory is that of its largest process";
+    let fix = "run as root with a memory controller, \
+               or have the worker's cgroup delegated to its user (systemd: Delegate=yes)";
+    finding(
+        Level::Weak,
+        "cgroups",
+        format!("{}; so {weaker}; to fix it, {fix}", found.describe()),
+    )
+}
