@@ -40,15 +40,14 @@ pub enum Command {
 }
 
 impl Command {
-    /// Where the command computes.
-    pub fn device(&self) -> DeviceSetting {
+    /// Where the command computes; none where it does not.
+    pub fn device(&self) -> Option<DeviceSetting> {
         match self {
-            Self::Work(args) => args.device,
-            // It asks another process and computes nothing.
-            Self::Health(_) => DeviceSetting::Cpu,
-            Self::Generate(args) => args.source.device,
-            Self::Score(args) => args.source.device,
-            Self::Doctor(args) => args.device,
+            Self::Work(args) => Some(args.device),
+            Self::Generate(args) => Some(args.source.device),
+            Self::Score(args) => Some(args.source.device),
+            Self::Doctor(args) => Some(args.device),
+            Self::Health(_) => None,
         }
     }
 }

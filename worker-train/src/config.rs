@@ -31,13 +31,12 @@ pub enum Command {
 }
 
 impl Command {
-    /// Where the command computes.
-    pub fn device(&self) -> DeviceSetting {
+    /// Where the command computes; none where it does not.
+    pub fn device(&self) -> Option<DeviceSetting> {
         match self {
-            Self::Work(args) => args.device,
-            // It asks another process and computes nothing.
-            Self::Health(_) => DeviceSetting::Cpu,
-            Self::Fit(args) => args.device,
+            Self::Work(args) => Some(args.device),
+            Self::Fit(args) => Some(args.device),
+            Self::Health(_) => None,
         }
     }
 }

@@ -16,7 +16,9 @@ fn main() -> ExitCode {
     groklab_runtime::openmp::ensure_passive_waiting();
     let command = parse::<Cli>().command;
     // Before anything asks libtorch about devices or threads: it keeps its first answer on CUDA.
-    groklab_model::load_cuda(command.device());
+    if let Some(device) = command.device() {
+        groklab_model::load_cuda(device);
+    }
     match command {
         Command::Work(args) => {
             let service = Service::worker(NAME, args.worker.process.clone());
