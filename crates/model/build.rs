@@ -1,17 +1,65 @@
-//! Gives this crate's tests and examples an rpath to the real libtorch, whose own rpaths find the rest.
-use std::path::Path;
+//! Gives this crate's tests and examples an rpath to the real libtorch, whose own rpaths find the
+//! rest; and compiles the few lines of C++ that record CUDA graphs, where CUDA's headers are there.
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+const SOURCE: &str = "src/device/graph.cpp";
 
 fn main() {
     println!("cargo:rerun-if-env-changed=LIBTORCH");
-    let Ok(libtorch) = std::env::var("LIBTORCH") else {
+    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed={SOURCE}");
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it")).join("graph.so");
+    // An empty file says that there is none.
+    fs::write(&out, "").expect("write to OUT_DIR");
+    let Ok(libtorch) = env::var("LIBTORCH") else {
         return;
     };
     let library = Path::new(&libtorch).join("lib/libtorch_cpu.so");
-    if let Some(folder) = std::fs::canonicalize(library)
-        .ok()
-        .as_deref()
-        .and_then(Path::parent)
-    {
-        println!("cargo:rustc-link-arg=-Wl,-rpath,{}", folder.display());
+    let Ok(library) = fs::canonicalize(library) else {
+        return;
+    };
+    let Some(folder) = library.parent() else {
+        return;
+    };
+    println!("cargo:rustc-link-arg=-Wl,-rpath,{}", folder.display());
+    compile(folder, &out);
+}
+
+/// `folder` holds libtorch's libraries: `torch/lib` of the place where its wheels are unpacked.
+fn compile(folder: &Path, out: &Path) {
+    let Some(torch) = folder.parent() else {
+        return;
+    };
+    let cuda = torch.with_file_name("nvidia/cu13/include");
+    // This header comes with CUDA's wheels alone.
+    let header = cuda.join("crt/host_config.h");
+    println!("cargo:rerun-if-changed={}", header.display());
+    if !header.exists() {
+        return;
     }
+    let compiler = env::var("CXX").unwrap_or_else(|_| "c++".into());
+    let include = torch.join("include");
+    let compiled = Command::new(&compiler)
+        .args(["-shared", "-fPIC", "-O1", "-std=c++20", "-o"])
+        .arg(out)
+        .arg("-I")
+        .arg(&include)
+        .arg("-I")
+        .arg(include.join("torch/csrc/api/include"))
+        .arg("-I")
+        .arg(&cuda)
+        .arg(SOURCE)
+        .output();
+    let problem = match compiled {
+        Ok(done) if done.status.success() => return,
+        Ok(done) => String::from_utf8_lossy(&done.stderr).into_owned(),
+        Err(error) => error.to_string(),
+    };
+    fs::write(out, "").expect("write to OUT_DIR");
+    let line = problem.lines().next().unwrap_or_default();
+    println!("cargo:warning=no CUDA graphs: {compiler} {SOURCE}: {line}");
 }

@@ -1,5 +1,5 @@
-//! Parsing what came over the wire: a field that does not parse becomes `invalid_argument` that names
-//! it.
+//! Parsing what came over the wire: a field that does not parse becomes `invalid_argument` that
+//! names it.
 
 use std::fmt::Display;
 
@@ -144,6 +144,7 @@ impl TryFrom<&v1::RolloutVerdict> for Verification {
 }
 
 fn tally(name: &str, passed: u32, total: u32) -> Result<Tally, Status> {
+    // Such counts would make an accuracy above 1.
     if passed > total {
         return Err(Status::invalid_argument(format!(
             "field `{name}`: {passed} passed of {total}"

@@ -1,6 +1,6 @@
-//! The wire: the types and services generated from `groklab/v1`, and how the domain's values are read
-//! out of them. In every other crate they stop at its own conversions: a coordinator's `grpc/` and
-//! `kinds/`, a client's or a worker's `client`.
+//! The wire: the types and services generated from `groklab/v1`, and how the domain's values are
+//! read out of them. In every other crate they stop at its own conversions: a coordinator's `grpc/`
+//! and `kinds/`, a client's or a worker's `client`.
 
 pub mod convert;
 pub mod limits;

@@ -4,17 +4,17 @@ use std::{ops::ControlFlow, path::PathBuf, time::Instant};
 
 use groklab_domain::seed;
 use groklab_model::{
-    Adapter, Applied, ChatTokenizer, Completion, Error, Finish, Message, Model, Placement,
-    Progress, Request, Row, Sampling, Stop, load_tokenizer, score, set_threads,
+    Adapter, Applied, ChatTokenizer, Completion, Error, Finish, Level, Message, Model, Placement,
+    Progress, Request, Row, Sampling, Stop, examine, load_tokenizer, score, set_threads,
 };
 use groklab_runtime::{
     offline::{bar, peak_memory_mb, read_lines, write_line, wrong},
-    output::complain,
+    output::{self, complain},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::config::{Generate, Score, Source};
+use crate::config::{Doctor, Generate, Score, Source};
 
 /// A line of `generate`'s input.
 #[derive(Deserialize)]
@@ -115,12 +115,15 @@ pub fn generate(args: &Generate) -> anyhow::Result<()> {
     for (at, completion) in completions.into_iter().enumerate() {
         write_line(&line(&prompts[at / samples].id, at % samples, completion))?;
     }
-    loaded.summary(json!({"prompts": prompts.len(), "completions": rows.len(), "tokens": tokens, "seconds": seconds,
-                          "tokens_per_second": tokens as f64 / seconds}));
+    loaded.summary(json!({
+        "prompts": prompts.len(), "completions": rows.len(), "tokens": tokens,
+        "seconds": seconds, "tokens_per_second": tokens as f64 / seconds,
+    }));
     Ok(())
 }
 
-/// All samples of a prompt stand together. A row's seed depends on the id and the sample alone, not on the prompt's place.
+/// All samples of a prompt stand together. A row's seed depends on the id and the sample alone, not
+/// on the prompt's place.
 fn rows(
     prompts: &[Prompt],
     args: &Generate,
@@ -158,7 +161,8 @@ fn message(turn: &Turn) -> Message {
 
 fn line(id: &Value, sample: usize, completion: Completion) -> Value {
     json!({
-        "id": id, "sample": sample, "text": String::from_utf8_lossy(&completion.bytes), "tokens": completion.ids.len(),
+        "id": id, "sample": sample, "text": String::from_utf8_lossy(&completion.bytes),
+        "tokens": completion.ids.len(),
         "finish": if completion.finish == Finish::Length { "length" } else { "stop" },
         "mean_logprob": completion.mean_logprob, "token_ids": completion.ids,
     })
@@ -212,8 +216,21 @@ pub fn score_lines(args: &Score) -> anyhow::Result<()> {
         }
         write_line(&out)?;
     }
-    loaded
-        .summary(json!({"sequences": sequences.len(), "tokens": tokens, "seconds": seconds, "tokens_per_second": tokens as f64 / seconds}));
+    loaded.summary(json!({
+        "sequences": sequences.len(), "tokens": tokens, "seconds": seconds,
+        "tokens_per_second": tokens as f64 / seconds,
+    }));
+    Ok(())
+}
+
+/// Writes what there is to compute with.
+pub fn doctor(args: &Doctor) -> anyhow::Result<()> {
+    let findings = examine(args.device, args.kind);
+    for finding in &findings {
+        output::line(finding.line())?;
+    }
+    let missing = findings.iter().any(|found| found.level == Level::Missing);
+    anyhow::ensure!(!missing, "a worker cannot start here");
     Ok(())
 }
 
@@ -239,7 +256,11 @@ impl Loaded {
             set_threads(threads.get());
         }
         let start = Instant::now();
-        let model = Model::open(&source.model, &source.models, Placement::of(source.device)?)?;
+        let model = Model::open(
+            &source.model,
+            &source.models,
+            Placement::of(source.device, source.kind)?,
+        )?;
         let adapter = source
             .adapter
             .as_ref()

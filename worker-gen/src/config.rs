@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, path::PathBuf};
 
-use groklab_model::DeviceSetting;
+use groklab_model::{DeviceSetting, KindSetting};
 use groklab_runtime::{admin::HealthArgs, offline::EXIT_CODES};
 
 /// Samples completions from a language model, for a Groklab coordinator or alone.
@@ -34,6 +34,33 @@ pub enum Command {
          Example:\n  worker-gen score --model model.gguf --adapter out < texts.jsonl"
     ))]
     Score(Score),
+    /// Look at what there is to compute with, and what is missing for a GPU.
+    #[command(after_help = "Exit codes: 0 a worker can start here, 1 it cannot")]
+    Doctor(Doctor),
+}
+
+impl Command {
+    /// Where the command computes.
+    pub fn device(&self) -> DeviceSetting {
+        match self {
+            Self::Work(args) => args.device,
+            // It asks another process and computes nothing.
+            Self::Health(_) => DeviceSetting::Cpu,
+            Self::Generate(args) => args.source.device,
+            Self::Score(args) => args.source.device,
+            Self::Doctor(args) => args.device,
+        }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Doctor {
+    /// Where to compute: auto (the first GPU where there is one), cpu, cuda or cuda:N.
+    #[arg(long, env = "GROKLAB_DEVICE", default_value_t)]
+    pub device: DeviceSetting,
+    /// Kind of numbers: auto (bfloat16 on a GPU, float32 on the CPU), float32 or bfloat16.
+    #[arg(long, env = "GROKLAB_KIND", default_value_t)]
+    pub kind: KindSetting,
 }
 
 #[derive(Debug, clap::Args)]
@@ -43,7 +70,11 @@ pub struct Work {
     /// Where to compute: auto (the first GPU where there is one), cpu, cuda or cuda:N.
     #[arg(long, env = "GROKLAB_DEVICE", default_value_t)]
     pub device: DeviceSetting,
-    /// Folder in which models fetched by their hub id are kept; by default the one that other Hugging Face software uses.
+    /// Kind of numbers: auto (bfloat16 on a GPU, float32 on the CPU), float32 or bfloat16.
+    #[arg(long, env = "GROKLAB_KIND", default_value_t)]
+    pub kind: KindSetting,
+    /// Folder in which models fetched by their hub id are kept; by default the one that other
+    /// Hugging Face software uses.
     #[arg(long, env = "GROKLAB_MODELS", default_value_os_t = groklab_model::default_cache())]
     pub models: PathBuf,
 }
@@ -65,6 +96,9 @@ pub struct Source {
     /// Where to compute: auto (the first GPU where there is one), cpu, cuda or cuda:N.
     #[arg(long, env = "GROKLAB_DEVICE", default_value_t)]
     pub device: DeviceSetting,
+    /// Kind of numbers: auto (bfloat16 on a GPU, float32 on the CPU), float32 or bfloat16.
+    #[arg(long, env = "GROKLAB_KIND", default_value_t)]
+    pub kind: KindSetting,
     /// Folder in which models fetched by their hub id are kept.
     #[arg(long, env = "GROKLAB_MODELS", default_value_os_t = groklab_model::default_cache())]
     pub models: PathBuf,
@@ -91,7 +125,8 @@ pub struct Generate {
     /// Go on behind end tokens until --max-new-tokens.
     #[arg(long)]
     pub ignore_eos: bool,
-    /// Compute every prompt from its first token, also what prompts have in common; for measurements.
+    /// Compute every prompt from its first token, also what prompts have in common; for
+    /// measurements.
     #[arg(long)]
     pub no_prefix_sharing: bool,
 }

@@ -5,13 +5,14 @@ use std::{ops::ControlFlow, time::Instant};
 use groklab_domain::{Digest, Finish, job::AdapterRef};
 use groklab_model::{
     Adapter, Applied, ChatTokenizer, Completion, Error, Model, Request, Resident, Row, Sampling,
-    Stop,
+    Stop, gpu_is_lost,
 };
 use groklab_proto::{
     convert::{self, optional_field},
     v1,
 };
 use groklab_worker::{Context, Executor, Failure, Outcome, Work};
+use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
 
@@ -20,14 +21,17 @@ pub(crate) struct Generator {
     resident: Resident,
     applied: Option<(Digest, Applied)>,
     metrics: Metrics,
+    /// Ends this worker.
+    stop: CancellationToken,
 }
 
 impl Generator {
-    pub(crate) fn new(resident: Resident, metrics: Metrics) -> Self {
+    pub(crate) fn new(resident: Resident, metrics: Metrics, stop: CancellationToken) -> Self {
         Self {
             resident,
             applied: None,
             metrics,
+            stop,
         }
     }
 
@@ -40,6 +44,7 @@ impl Generator {
             resident,
             applied,
             metrics,
+            ..
         } = self;
         let base = job
             .base
@@ -101,12 +106,17 @@ impl Generator {
 
 impl Executor for Generator {
     fn execute(&mut self, work: Work, context: &Context) -> Result<Outcome, Failure> {
-        match work {
+        let outcome = match work {
             Work::Generate(job) => self.generate(&job, context).map(Outcome::Generate),
             _ => Err(Failure::caller(
                 "a generation worker was given another kind of job",
             )),
+        };
+        // This job is still reported; a next one would fail for no fault of its own.
+        if gpu_is_lost() {
+            self.stop.cancel();
         }
+        outcome
     }
 }
 

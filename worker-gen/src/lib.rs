@@ -8,7 +8,7 @@ mod generate;
 mod metrics;
 
 use groklab_domain::{JobKind, WorkerId};
-use groklab_model::{Placement, Resident};
+use groklab_model::{Placement, Resident, gpu_is_lost};
 use groklab_runtime::{metrics::METER, process::Process};
 
 /// Works for a coordinator until told to stop.
@@ -16,7 +16,7 @@ use groklab_runtime::{metrics::METER, process::Process};
 /// # Errors
 /// Whatever keeps the worker from going on; a job's failure is reported to the coordinator instead.
 pub async fn work(args: config::Work, process: Process) -> anyhow::Result<()> {
-    let placement = Placement::of(args.device)?;
+    let placement = Placement::of(args.device, args.kind)?;
     let who = groklab_worker::Description {
         id: WorkerId::new(),
         kind: JobKind::Generate,
@@ -24,11 +24,10 @@ pub async fn work(args: config::Work, process: Process) -> anyhow::Result<()> {
         threads: u32::try_from(groklab_model::threads()).unwrap_or(0),
     };
     let metrics = metrics::Metrics::new(&opentelemetry::global::meter(METER));
-    groklab_worker::run(
-        args.worker,
-        who,
-        generate::Generator::new(Resident::new(args.models, placement), metrics),
-        process,
-    )
-    .await
+    let resident = Resident::new(args.models, placement);
+    let executor = generate::Generator::new(resident, metrics, process.stop.clone());
+    groklab_worker::run(args.worker, who, executor, process).await?;
+    // The exit code tells whoever supervises this process to start another.
+    anyhow::ensure!(!gpu_is_lost(), "the GPU is lost to this process");
+    Ok(())
 }

@@ -1,4 +1,5 @@
-//! worker-gen: leases generate jobs and answers them with rollouts, or works on lines of standard input.
+//! worker-gen: leases generate jobs and answers them with rollouts, or works on lines of standard
+//! input.
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
@@ -6,7 +7,7 @@ use std::process::ExitCode;
 
 use groklab_runtime::{config::parse, offline, process::Service};
 use groklab_worker_gen::{
-    alone::{generate, score_lines},
+    alone::{doctor, generate, score_lines},
     config::{Cli, Command},
 };
 
@@ -14,7 +15,10 @@ const NAME: &str = "worker-gen";
 
 fn main() -> ExitCode {
     groklab_runtime::openmp::ensure_passive_waiting();
-    match parse::<Cli>().command {
+    let command = parse::<Cli>().command;
+    // Before anything asks libtorch about devices or threads: it keeps its first answer on CUDA.
+    groklab_model::load_cuda(command.device());
+    match command {
         Command::Work(args) => {
             let service = Service::worker(NAME, args.worker.process.clone());
             service.run(|process| groklab_worker_gen::work(args, process))
@@ -22,5 +26,6 @@ fn main() -> ExitCode {
         Command::Health(args) => args.run(NAME),
         Command::Generate(args) => offline::run(NAME, || generate(&args)),
         Command::Score(args) => offline::run(NAME, || score_lines(&args)),
+        Command::Doctor(args) => offline::run(NAME, || doctor(&args)),
     }
 }

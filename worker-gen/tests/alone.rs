@@ -488,3 +488,42 @@ fn a_reader_who_has_seen_enough_is_no_error() {
         (Some(0), "")
     );
 }
+
+#[test]
+fn the_doctor_says_what_there_is_to_compute_with() {
+    let doctor = |arguments: &[&str]| {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_worker-gen"));
+        program.arg("doctor").args(arguments).output().unwrap()
+    };
+    let good = doctor(&["--device", "cpu"]);
+    let report = String::from_utf8(good.stdout).unwrap();
+    assert!(good.status.success(), "{report}");
+    for line in [
+        "ok    libtorch",
+        "ok    device",
+        "ok    product",
+        "ok    attention",
+    ] {
+        assert!(report.contains(line), "{line}: {report}");
+    }
+    let bad = doctor(&["--device", "cuda:4000"]);
+    let report = String::from_utf8(bad.stdout).unwrap();
+    assert_eq!(bad.status.code(), Some(1));
+    assert!(report.contains("FAIL  device"), "{report}");
+}
+
+#[test]
+fn the_kind_of_numbers_is_a_choice() {
+    let model = tiny();
+    let input = format!("{}\n", json!({"id": 1, "input_ids": [5, 6, 7, 8]}));
+    let of = |kind: &str| {
+        let arguments = ["--device", "cpu", "--kind", kind, "--logits"];
+        let scored = run(model.path(), "score", &arguments, &input);
+        assert!(scored.status.success());
+        let device = lines(&scored.stderr)[0]["device"].to_string();
+        assert!(device.contains(kind), "{device}");
+        lines(&scored.stdout)[0]["logprobs"][0].as_f64().unwrap()
+    };
+    let (exact, rounded) = (of("float32"), of("bfloat16"));
+    assert!(exact != rounded && (exact - rounded).abs() < 0.1);
+}

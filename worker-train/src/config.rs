@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, path::PathBuf};
 
-use groklab_model::DeviceSetting;
+use groklab_model::{DeviceSetting, KindSetting};
 use groklab_runtime::{admin::HealthArgs, offline::EXIT_CODES};
 
 /// Trains LoRA adapters, for a Groklab coordinator or alone.
@@ -30,6 +30,18 @@ pub enum Command {
     Fit(Fit),
 }
 
+impl Command {
+    /// Where the command computes.
+    pub fn device(&self) -> DeviceSetting {
+        match self {
+            Self::Work(args) => args.device,
+            // It asks another process and computes nothing.
+            Self::Health(_) => DeviceSetting::Cpu,
+            Self::Fit(args) => args.device,
+        }
+    }
+}
+
 #[derive(Debug, clap::Args)]
 pub struct Work {
     #[command(flatten)]
@@ -37,7 +49,11 @@ pub struct Work {
     /// Where to compute: auto (the first GPU where there is one), cpu, cuda or cuda:N.
     #[arg(long, env = "GROKLAB_DEVICE", default_value_t)]
     pub device: DeviceSetting,
-    /// Folder in which models fetched by their hub id are kept; by default the one that other Hugging Face software uses.
+    /// Kind of numbers: auto (bfloat16 on a GPU, float32 on the CPU), float32 or bfloat16.
+    #[arg(long, env = "GROKLAB_KIND", default_value_t)]
+    pub kind: KindSetting,
+    /// Folder in which models fetched by their hub id are kept; by default the one that other
+    /// Hugging Face software uses.
     #[arg(long, env = "GROKLAB_MODELS", default_value_os_t = groklab_model::default_cache())]
     pub models: PathBuf,
 }
@@ -55,14 +71,16 @@ pub struct Fit {
     /// Where the adapter and the optimiser's state go.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Start from this adapter; with `start = "continue"` in the configuration also from its optimiser's state.
+    /// Start from this adapter; with `start = "continue"` in the configuration also from its
+    /// optimiser's state.
     #[arg(long, value_name = "DIR")]
     pub init_adapter: Option<PathBuf>,
-    /// A TOML file with the keys of an experiment's [train] and: betas, eps, steps, batch_size, micro_batch_tokens,
-    /// seed.
+    /// A TOML file with the keys of an experiment's [train] and: betas, eps, steps, batch_size,
+    /// micro_batch_tokens, seed.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Examples that are not trained on; their loss is printed before the first and behind the last step.
+    /// Examples that are not trained on; their loss is printed before the first and behind the last
+    /// step.
     #[arg(long, value_name = "FILE")]
     pub held_out: Option<PathBuf>,
     /// Threads to compute with; by default one per core.
@@ -71,6 +89,9 @@ pub struct Fit {
     /// Where to compute: auto (the first GPU where there is one), cpu, cuda or cuda:N.
     #[arg(long, env = "GROKLAB_DEVICE", default_value_t)]
     pub device: DeviceSetting,
+    /// Kind of numbers: auto (bfloat16 on a GPU, float32 on the CPU), float32 or bfloat16.
+    #[arg(long, env = "GROKLAB_KIND", default_value_t)]
+    pub kind: KindSetting,
     /// Folder in which models fetched by their hub id are kept.
     #[arg(long, env = "GROKLAB_MODELS", default_value_os_t = groklab_model::default_cache())]
     pub models: PathBuf,

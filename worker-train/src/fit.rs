@@ -97,10 +97,14 @@ pub fn fit(args: &Fit) -> anyhow::Result<()> {
     let tokenizer = if texts { Some(tokenizer(args)?) } else { None };
     let examples = examples(lines, tokenizer.as_ref(), &args.data)?;
     let held_out = examples_of(held_out, tokenizer.as_ref(), args.held_out.as_deref())?;
-    let model = Model::open(&args.model, &args.models, Placement::of(args.device)?)?;
+    let model = Model::open(
+        &args.model,
+        &args.models,
+        Placement::of(args.device, args.kind)?,
+    )?;
     let batches = plan(&examples, &table);
     let train = &table.train;
-    let settings = settings(&table, batches.len() as u64);
+    let settings = settings(&table, batches.len() as u64, model.placement());
     let init = args
         .init_adapter
         .as_deref()
@@ -184,8 +188,9 @@ impl Run<'_> {
 
 fn step_line(report: &StepReport, took: Duration, examples: usize) -> serde_json::Value {
     json!({
-        "step": report.step, "loss": report.loss, "grad_norm": report.grad_norm, "learning_rate": report.learning_rate,
-        "examples": examples, "tokens": report.tokens, "tokens_per_second": report.tokens as f64 / took.as_secs_f64(),
+        "step": report.step, "loss": report.loss, "grad_norm": report.grad_norm,
+        "learning_rate": report.learning_rate, "examples": examples, "tokens": report.tokens,
+        "tokens_per_second": report.tokens as f64 / took.as_secs_f64(),
         "peak_memory_mb": peak_memory_mb(),
     })
 }
@@ -221,8 +226,8 @@ fn plan(examples: &[Example], table: &Table) -> Vec<Vec<usize>> {
     batches
 }
 
-/// The shape that the configuration names; where it names none, that of the adapter to start from. How rank and alpha make a scale is that
-/// adapter's in any case.
+/// The shape that the configuration names; where it names none, that of the adapter to start from.
+/// How rank and alpha make a scale is that adapter's in any case.
 fn spec(table: &Table, init: Option<&Adapter>) -> anyhow::Result<LoraSpec> {
     let train = &table.train;
     if let Some(adapter) = init.filter(|_| !table.names_shape) {
@@ -244,8 +249,13 @@ fn spec(table: &Table, init: Option<&Adapter>) -> anyhow::Result<LoraSpec> {
     })
 }
 
-fn settings(table: &Table, total_steps: u64) -> Settings {
-    let defaults = settings::of(&table.train, total_steps, table.seed);
+fn settings(table: &Table, total_steps: u64, placement: Placement) -> Settings {
+    let run = settings::Run {
+        total_steps,
+        seed: table.seed,
+        placement,
+    };
+    let defaults = settings::of(&table.train, run);
     Settings {
         betas: table
             .betas

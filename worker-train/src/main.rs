@@ -14,7 +14,10 @@ const NAME: &str = "worker-train";
 
 fn main() -> ExitCode {
     groklab_runtime::openmp::ensure_passive_waiting();
-    match parse::<Cli>().command {
+    let command = parse::<Cli>().command;
+    // Before anything asks libtorch about devices or threads: it keeps its first answer on CUDA.
+    groklab_model::load_cuda(command.device());
+    match command {
         Command::Work(args) => {
             let service = Service::worker(NAME, args.worker.process.clone());
             service.run(|process| groklab_worker_train::work(args, process))

@@ -1,29 +1,39 @@
-//! What training is told: the `[train]` keys of an experiment, and what `fit --config` reads beside them.
+//! What training is told: the `[train]` keys of an experiment, and what `fit --config` reads beside
+//! them.
 
 use std::{fmt::Display, path::Path};
 
 use anyhow::Context;
 use groklab_domain::experiment;
-use groklab_model::{Schedule, Settings};
+use groklab_model::{Placement, Schedule, Settings};
 use groklab_runtime::offline::wrong;
 use serde::{Deserialize, Deserializer};
 
-/// The model's settings for a run of `total_steps` with the keys of `[train]`.
-pub(crate) fn of(train: &experiment::Train, total_steps: u64, seed: u64) -> Settings {
+/// What a run is beside the keys of `[train]`.
+#[derive(Clone, Copy)]
+pub(crate) struct Run {
+    pub total_steps: u64,
+    pub seed: u64,
+    /// Where it is computed: a GPU takes larger parts.
+    pub placement: Placement,
+}
+
+/// The model's settings for a run with the keys of `[train]`.
+pub(crate) fn of(train: &experiment::Train, run: Run) -> Settings {
     Settings {
         learning_rate: train.learning_rate,
         weight_decay: train.weight_decay,
         max_grad_norm: train.max_grad_norm,
         warmup_steps: u64::from(train.warmup_steps),
-        total_steps,
+        total_steps: run.total_steps,
         schedule: match train.schedule {
             experiment::Schedule::Constant => Schedule::Constant,
             experiment::Schedule::Linear => Schedule::Linear,
             experiment::Schedule::Cosine => Schedule::Cosine,
         },
         checkpointing: train.gradient_checkpointing,
-        seed,
-        ..Settings::default()
+        seed: run.seed,
+        ..Settings::on(run.placement)
     }
 }
 
@@ -224,7 +234,12 @@ mod tests {
     fn every_key_of_train_reaches_the_model() {
         let text = "learning_rate = 0.5\nweight_decay = 0.25\nmax_grad_norm = 2.0\nwarmup_steps = 3\nschedule = \"linear\"\n\
                     gradient_checkpointing = true";
-        let settings = of(&Table::parse(text).unwrap().train, 9, 7);
+        let run = Run {
+            total_steps: 9,
+            seed: 7,
+            placement: Placement::CPU,
+        };
+        let settings = of(&Table::parse(text).unwrap().train, run);
         assert_eq!(
             (
                 settings.learning_rate,
@@ -238,7 +253,7 @@ mod tests {
             (3, 9, 7)
         );
         assert!(settings.schedule == Schedule::Linear && settings.checkpointing);
-        assert!(!of(&Table::default().train, 9, 7).checkpointing);
+        assert!(!of(&Table::default().train, run).checkpointing);
     }
 
     #[test]

@@ -5,17 +5,19 @@ use std::{ops::ControlFlow, time::Instant};
 use groklab_domain::{Digest, experiment, job::AdapterRef, method::Objective, seed};
 use groklab_model::{
     Adapter, ChatTokenizer, Error, Example, LoraSpec, Model, Resident, Start, StepReport, Trainer,
-    plan_batches,
+    gpu_is_lost, plan_batches,
 };
 use groklab_proto::{
     convert::{self, field, optional_field},
     v1,
 };
 use groklab_worker::{Context, Executor, Failure, Outcome, Work};
+use tokio_util::sync::CancellationToken;
 
 use crate::{metrics::Metrics, settings};
 
-/// One line of the training set. The completion is the ids that were sampled, never text encoded again.
+/// One line of the training set. The completion is the ids that were sampled, never text encoded
+/// again.
 #[derive(serde::Deserialize)]
 struct Line {
     prompt: String,
@@ -27,11 +29,17 @@ struct Line {
 pub(crate) struct Fitter {
     resident: Resident,
     metrics: Metrics,
+    /// Ends this worker.
+    stop: CancellationToken,
 }
 
 impl Fitter {
-    pub(crate) fn new(resident: Resident, metrics: Metrics) -> Self {
-        Self { resident, metrics }
+    pub(crate) fn new(resident: Resident, metrics: Metrics, stop: CancellationToken) -> Self {
+        Self {
+            resident,
+            metrics,
+            stop,
+        }
     }
 
     fn fit(&mut self, job: &v1::TrainJob, context: &Context) -> Result<v1::TrainResult, Failure> {
@@ -60,10 +68,12 @@ impl Fitter {
             table.epochs,
             seed::derive(job.seed, &[b"order"]),
         );
-        // The source as the job names it: every worker of an experiment must write the same configuration.
+        // The source as the job names it: every worker of an experiment must write the same
+        // configuration.
         let mut trainer =
             trainer(job, &table, model, batches.len() as u64, context)?.on_base(&base.source);
-        // Before the first step: an example that cannot be trained on is named by its line in the set.
+        // Before the first step: an example that cannot be trained on is named by its line in the
+        // set.
         trainer.check(&examples).map_err(|error| {
             Failure::caller(format!("training set: {}", named(error, |at| at + 1)))
         })?;
@@ -105,17 +115,22 @@ impl Fitter {
 
 impl Executor for Fitter {
     fn execute(&mut self, work: Work, context: &Context) -> Result<Outcome, Failure> {
-        match work {
+        let outcome = match work {
             Work::Train(job) => self.fit(&job, context).map(Outcome::Train),
             _ => Err(Failure::caller(
                 "a training worker was given another kind of job",
             )),
+        };
+        // This job is still reported; a next one would fail for no fault of its own.
+        if gpu_is_lost() {
+            self.stop.cancel();
         }
+        outcome
     }
 }
 
-/// The set's lines as examples. Every completion ends with the end token, also one that was stopped at its closing fence: an adapter that
-/// never saw the end would never stop.
+/// The set's lines as examples. Every completion ends with the end token, also one that was stopped
+/// at its closing fence: an adapter that never saw the end would never stop.
 fn examples(set: &[u8], tokenizer: &ChatTokenizer) -> Result<Vec<Example>, Failure> {
     let parse = |line: &[u8]| -> Result<Example, Failure> {
         let line: Line = serde_json::from_slice(line)
@@ -153,7 +168,12 @@ fn trainer<'a>(
         .collect::<Result<_, Error>>()
         .map_err(failure)?;
     let spec = LoraSpec::plain(i64::from(table.rank), table.alpha, table.dropout, targets);
-    let settings = settings::of(table, total_steps, job.seed);
+    let run = settings::Run {
+        total_steps,
+        seed: job.seed,
+        placement: model.placement(),
+    };
+    let settings = settings::of(table, run);
     let Some(init) = &job.init else {
         return Trainer::new(model, spec, settings, Start::Fresh { seed: job.seed })
             .map_err(failure);

@@ -44,6 +44,7 @@ fn progress(record: Progress) -> v1::Progress {
 
 pub fn update(update: ExperimentUpdate) -> v1::WatchUpdate {
     v1::WatchUpdate {
+        // Sent whole each time: it is small, and a client needs no earlier update.
         experiment: Some(experiment(update.experiment)),
         events: update.events.into_iter().map(event).collect(),
         metrics_json: texts(update.metrics),
@@ -112,6 +113,7 @@ pub fn worker(record: WorkerRecord) -> v1::Worker {
         alive: record.alive,
         ..v1::Worker::default()
     };
+    // The fields of an idle worker's job stay empty, which is how a client tells.
     if let Some(job) = record.job {
         worker.experiment_id = job.experiment_id.to_string();
         worker.job_id = job.job_id.to_string();

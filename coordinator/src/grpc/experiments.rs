@@ -34,6 +34,7 @@ impl Experiments {
         &self.service.store
     }
 
+    // A stream outlives its call, so it takes handles of its own.
     fn reader(&self) -> Reader {
         let service = &self.service;
         Reader {
@@ -57,6 +58,7 @@ impl Experiments {
     async fn control(&self, request: Named, control: Control) -> Answer<v1::Experiment> {
         let name = request.into_inner().experiment;
         let id = self.service.control(&name, control).await?;
+        // Read anew: others may have changed it since.
         Ok(Response::new(self.current(id).await?))
     }
 }

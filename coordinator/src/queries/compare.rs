@@ -84,6 +84,7 @@ async fn numbered_like(
     if before.id == after.id {
         return Ok(after.outcomes.clone());
     }
+    // One split is enough: its problems are all that either side has outcomes of.
     let mut ordinals = HashMap::new();
     for (ordinal, identity) in identities(store, before.id, split).await? {
         ordinals.insert(identity, ordinal);

@@ -144,6 +144,7 @@ async fn next_piece<T>(mut file: LineFile<T>) -> Result<Option<(FilePiece, LineF
     if data.is_empty() && file.begun {
         return Ok(None);
     }
+    // From now on no lines means the end.
     file.begun = true;
     let path = file.path.clone();
     Ok(Some((FilePiece { path, data }, file)))

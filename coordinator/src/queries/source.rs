@@ -106,6 +106,7 @@ async fn visit_all<T>(
     records: impl Stream<Item = Result<T>> + Send,
     visit: &mut (dyn FnMut(T) + Send),
 ) -> Result<()> {
+    // Visited as they come: a page is all that is held.
     let mut records = std::pin::pin!(records);
     while let Some(record) = records.try_next().await? {
         visit(record);

@@ -77,6 +77,7 @@ impl Watcher {
             if let Some(update) = self.changes().await? {
                 return Ok(Some(update));
             }
+            // What is final changes no more, so waiting would never end.
             if !self.ended {
                 self.wait().await;
             }
@@ -109,9 +110,15 @@ impl Watcher {
         if self.last.as_ref() == Some(&record) && lengths == [0; 3] {
             return Ok(None);
         }
-        self.event = events.last().map_or(self.event, |event| event.event_id);
-        self.metric = metrics.last().map_or(self.metric, |(i, _)| i + 1);
-        self.iteration = iterations.last().map_or(self.iteration, |(i, _)| i + 1);
+        if let Some(last) = events.last() {
+            self.event = last.event_id;
+        }
+        if let Some((last, _)) = metrics.last() {
+            self.metric = last + 1;
+        }
+        if let Some((last, _)) = iterations.last() {
+            self.iteration = last + 1;
+        }
         self.last = Some(record.clone());
         Ok(Some(ExperimentUpdate {
             experiment: record,

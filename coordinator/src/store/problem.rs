@@ -165,7 +165,8 @@ impl<'a> CaseColumns<'a> {
 /// All problems without their text, in order.
 pub async fn headings(db: &mut PgConnection, experiment: ExperimentId) -> Result<Vec<Heading>> {
     let rows = sqlx::query!(
-        "select ordinal, split, family, rule from problem where experiment_id = $1 order by ordinal",
+        "select ordinal, split, family, rule from problem
+         where experiment_id = $1 order by ordinal",
         experiment.0
     )
     .fetch_all(db)
@@ -333,6 +334,7 @@ async fn case_lines(
     )
     .fetch_all(db)
     .await?;
+    // One statement for the page: a statement a problem would be two hundred round trips.
     let mut cases: HashMap<i32, Vec<CaseLine>> = HashMap::new();
     for row in rows {
         cases.entry(row.ordinal).or_default().push(CaseLine {

@@ -1,5 +1,5 @@
-//! Verdicts: inserted beside rollouts, never updated. What a phase needs of them is read once, at its
-//! close.
+//! Verdicts: inserted beside rollouts, never updated. What a phase needs of them is read once, at
+//! its close.
 
 use groklab_domain::{
     ExperimentId, JobId, Purpose, Split, Tally, Verification,
@@ -27,8 +27,8 @@ pub struct Judged {
     pub peak_memory_kb: u64,
 }
 
-/// Stores verdicts as (job, rollout's id, verdict), none of which may be an infrastructure error: the
-/// table refuses those.
+/// Stores verdicts as (job, rollout's id, verdict), none of which may be an infrastructure error:
+/// the table refuses those.
 pub async fn insert(db: &mut PgConnection, rows: &[(JobId, i64, &Judged)]) -> Result<()> {
     let mut columns = Columns::default();
     for (job, rollout_id, judged) in rows {
@@ -184,6 +184,7 @@ pub async fn evaluation(
     )
     .fetch_all(db)
     .await?;
+    // Counted here, row by row: texts and code never leave the database.
     let mut outcomes = Outcomes::default();
     for row in rows {
         outcomes.count(EvaluatedSample {

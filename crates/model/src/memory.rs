@@ -1,5 +1,5 @@
-//! Whether a model fits into this machine's memory, asked before any of it is read: the kernel would otherwise end the process
-//! in the middle of it without a word.
+//! Whether a model fits into this machine's memory, asked before any of it is read: the kernel
+//! would otherwise end the process in the middle of it without a word.
 
 use std::fs;
 
@@ -55,8 +55,9 @@ fn refuse_above(weights: u64, available: Option<u64>) -> Result<()> {
     }
 }
 
-/// Runs `attempt` with a limit of `most`, and again with half of it whenever a GPU's memory did not suffice, as long as that leaves
-/// `least`. Never on the CPU, where results must not depend on what is free.
+/// Runs `attempt` with a limit of `most`, and again with half of it whenever a GPU's memory did not
+/// suffice, as long as that leaves `least`. Never on the CPU, where results must not depend on what
+/// is free.
 pub fn halving<T>(
     placement: Placement,
     mut most: usize,
@@ -92,7 +93,8 @@ fn parameters(config: &Config) -> u64 {
         .saturating_add(embedding)
 }
 
-/// Bytes that this process may still take: the machine's, or its control group's where that is less. None where nothing is known.
+/// Bytes that this process may still take: the machine's, or its control group's where that is
+/// less. None where nothing is known.
 fn available() -> Option<u64> {
     let meminfo = fs::read_to_string("/proc/meminfo").ok()?;
     let line = meminfo
@@ -117,7 +119,8 @@ fn available() -> Option<u64> {
     [v1, v2].into_iter().flatten().chain([machine]).min()
 }
 
-/// What a control group leaves: its limit less what is in use, of which the pages that only mirror files can be had back.
+/// What a control group leaves: its limit less what is in use, of which the pages that only mirror
+/// files can be had back.
 fn group(folder: &str, [limit, used]: [&str; 2], mirrors: [&str; 2]) -> Option<u64> {
     let text = |name: &str| fs::read_to_string(format!("{folder}{name}")).ok();
     let number = |name: &str| text(name)?.trim().parse::<u64>().ok();
@@ -144,8 +147,10 @@ mod tests {
 
     fn config(layers: usize) -> Config {
         let json = serde_json::json!({
-            "model_type": "llama", "vocab_size": 49152, "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": layers,
-            "num_attention_heads": 9, "num_key_value_heads": 3, "max_position_embeddings": 8192, "tie_word_embeddings": true,
+            "model_type": "llama", "vocab_size": 49152, "hidden_size": 576,
+            "intermediate_size": 1536, "num_hidden_layers": layers, "num_attention_heads": 9,
+            "num_key_value_heads": 3, "max_position_embeddings": 8192,
+            "tie_word_embeddings": true,
         });
         Config::from_json(&json).unwrap()
     }
@@ -156,6 +161,7 @@ mod tests {
             doing: "testing",
             reason: "full".into(),
             fix: "use less",
+            on_gpu: true,
         };
         let mut tried = Vec::new();
         let mut attempt = |most: usize| {

@@ -1,4 +1,5 @@
-//! A model in memory: fused weights in the layout the forward passes want, and what describes it. The base is never written to.
+//! A model in memory: fused weights in the layout the forward passes want, and what describes it.
+//! The base is never written to.
 
 use std::path::Path;
 
@@ -8,7 +9,7 @@ use tch::{Kind, Tensor};
 use crate::{
     chat::ChatTokenizer,
     config::Config,
-    device::Placement,
+    device::{Placement, Tactics},
     digest,
     error::{Result, guard},
     load::Checkpoint,
@@ -19,6 +20,7 @@ use crate::{
 pub struct Model {
     pub(crate) config: Config,
     pub(crate) placement: Placement,
+    pub(crate) tactics: Tactics,
     pub(crate) embedding: Tensor,
     /// The output head; the embedding itself where the two are tied.
     pub(crate) head: Tensor,
@@ -37,6 +39,10 @@ pub(crate) enum Fused {
     Out,
     GateUp,
     Down,
+}
+
+impl Fused {
+    pub(crate) const ALL: [Self; 4] = [Self::Qkv, Self::Out, Self::GateUp, Self::Down];
 }
 
 pub(crate) struct Layer {
@@ -68,11 +74,12 @@ impl Layer {
     }
 }
 
-/// Loads a model and its tokenizer from a Hugging Face folder, a `.gguf` file, or a hub id (`org/name`, fetched into `cache`), to
-/// `placement`.
+/// Loads a model and its tokenizer from a Hugging Face folder, a `.gguf` file, or a hub id
+/// (`org/name`, fetched into `cache`), to `placement`.
 ///
 /// # Errors
-/// Names the file, field, weight or architecture that is missing, damaged or not supported, and what to do.
+/// Names the file, field, weight or architecture that is missing, damaged or not supported, and
+/// what to do.
 pub fn load(source: &str, cache: &Path, placement: Placement) -> Result<(Model, ChatTokenizer)> {
     load_for(source, cache, placement, &Chat::default())
 }
@@ -168,6 +175,7 @@ impl Model {
             cos: cos.to_device(source.placement.device),
             sin: sin.to_device(source.placement.device),
             placement: source.placement,
+            tactics: source.placement.tactics(),
             embedding,
             head,
             config,
@@ -192,7 +200,8 @@ impl Source<'_> {
             .to_kind(self.placement.kind))
     }
 
-    /// The output head: the embedding itself where the two are tied, unless the files have a head of its own that differs.
+    /// The output head: the embedding itself where the two are tied, unless the files have a head
+    /// of its own that differs.
     fn head(self, embedding: &Tensor, table: &[i64]) -> Result<Tensor> {
         let tied = self.checkpoint.config.tied;
         if tied && !self.checkpoint.has("lm_head.weight") {
@@ -269,7 +278,8 @@ impl Source<'_> {
     }
 }
 
-/// Cosine and sine of every position and frequency, computed in float32 as the reference implementation does.
+/// Cosine and sine of every position and frequency, computed in float32 as the reference
+/// implementation does.
 fn rotations(config: &Config) -> (Tensor, Tensor) {
     let options = (Kind::Float, tch::Device::Cpu);
     let exponents =

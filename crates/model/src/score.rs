@@ -1,10 +1,10 @@
 //! Log-probabilities of given sequences: every token under the model, without sampling anything.
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use crate::{
     error::{Error, Result, guard},
-    forward::{self, attend_each, weights::Weights},
+    forward::{self, Heads, Packed, Pass, Rotation, Weights},
     lora::Applied,
     memory,
     model::Model,
@@ -20,8 +20,6 @@ pub struct Scored {
     pub last_logits: Vec<f32>,
 }
 
-/// Tokens of one pass, unless one sequence is longer.
-const PASS_TOKENS: usize = 1024;
 /// Rows of logits in memory at once.
 const LOGIT_ROWS: i64 = 256;
 
@@ -35,19 +33,18 @@ pub fn score(
     sequences: &[Vec<i64>],
     done: &mut dyn FnMut(usize),
 ) -> Result<Vec<Scored>> {
-    let refused = sequences
-        .iter()
-        .enumerate()
-        .find_map(|(index, ids)| model.config.refuse(ids, 0).map(|reason| (index, reason)));
-    if let Some((index, reason)) = refused {
-        return Err(Error::Row { row: index, reason });
+    let (mut longest, mut all) = (0, 0);
+    for (row, ids) in sequences.iter().enumerate() {
+        if let Some(reason) = model.config.refuse(ids, 0) {
+            return Err(Error::Row { row, reason });
+        }
+        longest = longest.max(ids.len());
+        all += ids.len();
     }
-    let lengths = || sequences.iter().map(Vec::len);
-    let (longest, all) = (lengths().max().unwrap_or_default(), lengths().sum());
     let mut scored = Vec::with_capacity(sequences.len());
     memory::halving(
         model.placement,
-        PASS_TOKENS.min(all),
+        model.tactics.pass_tokens.min(all),
         longest.div_ceil(2),
         &mut |most| {
             guard("scoring", "use shorter sequences", || {
@@ -81,31 +78,30 @@ fn pass(weights: Weights<'_>, sequences: &[Vec<i64>]) -> Vec<Scored> {
     let model = weights.model;
     let tensor = |values: &[i64]| Tensor::from_slice(values).to_device(model.placement.device);
     let ids = tensor(&sequences.concat());
-    let lengths: Vec<i64> = sequences.iter().map(|ids| ids.len() as i64).collect();
-    let positions = tensor(
-        &lengths
-            .iter()
-            .flat_map(|&length| 0..length)
-            .collect::<Vec<_>>(),
-    );
-    let mut attend = |_layer: usize, heads: &forward::Heads| attend_each(heads, &lengths);
-    let hidden = forward::hidden_states(
+    let (mut lengths, mut positions) = (Vec::new(), Vec::new());
+    for sequence in sequences {
+        lengths.push(sequence.len() as i64);
+        positions.extend(0..sequence.len() as i64);
+    }
+    let positions = tensor(&positions);
+    let sequences = Packed::new(model, lengths.clone());
+    let pass = Pass {
         model,
-        &ids,
-        &positions,
-        &|layer, fused, x| weights.project(layer, fused, x),
-        &mut attend,
-    );
-    let mut start = 0;
-    let one = |length: &i64| {
-        start += length;
-        of_sequence(
-            model,
-            &hidden.narrow(0, start - length, *length),
-            &ids.narrow(0, start - length, *length),
-        )
+        rotation: &Rotation::new(model, &positions),
+        linears: &weights,
     };
-    lengths.iter().map(one).collect()
+    let mut attend = |_: usize, heads: &Heads| sequences.attend(heads);
+    let hidden = pass.hidden_states(&ids, &mut attend);
+    let (mut scored, mut start) = (Vec::new(), 0);
+    for length in lengths {
+        let (hidden, ids) = (
+            hidden.narrow(0, start, length),
+            ids.narrow(0, start, length),
+        );
+        scored.push(of_sequence(model, &hidden, &ids));
+        start += length;
+    }
+    scored
 }
 
 fn of_sequence(model: &Model, hidden: &Tensor, ids: &Tensor) -> Scored {
@@ -116,7 +112,7 @@ fn of_sequence(model: &Model, hidden: &Tensor, ids: &Tensor) -> Scored {
     };
     for first in (0..length).step_by(LOGIT_ROWS as usize) {
         let count = LOGIT_ROWS.min(length - first);
-        let logits = forward::logits(model, &hidden.narrow(0, first, count)).to_kind(Kind::Float);
+        let logits = forward::logits(model, &hidden.narrow(0, first, count));
         let judged = count.min(length - 1 - first);
         if judged > 0 {
             let next = ids.narrow(0, first + 1, judged).unsqueeze(1);

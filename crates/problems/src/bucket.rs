@@ -1,5 +1,5 @@
-//! Which split a case may appear in: decided by a hash of the case alone, so that no case can be in two splits and no split's size,
-//! nor an experiment's seed, moves a case.
+//! Which split a case may appear in: decided by a hash of the case alone, so that no case can be in
+//! two splits and no split's size, nor an experiment's seed, moves a case.
 
 use groklab_domain::{Split, Value};
 
@@ -14,8 +14,8 @@ pub(crate) const SHARES: [(Split, u64); 4] = [
 ];
 pub(crate) const SHARES_TOTAL: u64 = 20;
 
-/// The canonical form of a case's arguments: Python literals, separated by `, `. Where their order does not matter they are sorted, so
-/// that one order cannot be in train and another in test.
+/// The canonical form of a case's arguments: Python literals, separated by `, `. Where their order
+/// does not matter they are sorted, so that one order cannot be in train and another in test.
 pub(crate) fn canonical(rule: &dyn Rule, args: &[Value]) -> String {
     match args {
         args if !rule.commutes() => literals(args),
@@ -34,7 +34,8 @@ fn sorted(values: &[Value]) -> Vec<Value> {
     values
 }
 
-/// The only split in which the case may appear. Ood cases have a bucket of their own, so they never meet test cases either.
+/// The only split in which the case may appear. Ood cases have a bucket of their own, so they never
+/// meet test cases either.
 pub fn split_of(family: &str, rule: &str, canonical: &str) -> Split {
     let mut hasher = blake3::Hasher::new_derive_key("groklab 2026 problem bucket");
     for part in [family, rule, canonical] {
@@ -54,7 +55,8 @@ pub fn split_of(family: &str, rule: &str, canonical: &str) -> Split {
     unreachable!("the shares add up to their total")
 }
 
-/// A fair coin that belongs to the text alone. Splits a space into cases kept for telling wrong solutions apart and free ones.
+/// A fair coin that belongs to the text alone. Splits a space into cases kept for telling wrong
+/// solutions apart and free ones.
 pub(crate) fn coin(text: &str) -> bool {
     blake3::hash(text.as_bytes()).as_bytes()[0] & 1 == 1
 }

@@ -1,5 +1,6 @@
-//! How many cases there are: by rule, difficulty, answer class and split. Exact where a space is small enough to walk through, else a
-//! lower bound: the exact number of indices, times a share measured on a fixed sample of them less six standard deviations.
+//! How many cases there are: by rule, difficulty, answer class and split. Exact where a space is
+//! small enough to walk through, else a lower bound: the exact number of indices, times a share
+//! measured on a fixed sample of them less six standard deviations.
 
 use groklab_domain::Split;
 use num_bigint::BigUint;

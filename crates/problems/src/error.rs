@@ -1,5 +1,5 @@
-//! Why an experiment's problems cannot be made. All of these are the caller's to fix, and all but `UsedUp`
-//! are found before any problem is made.
+//! Why an experiment's problems cannot be made. All of these are the caller's to fix, and all but
+//! `UsedUp` are found before any problem is made.
 
 use groklab_domain::Split;
 
@@ -30,7 +30,8 @@ pub enum Error {
     #[error("held_out `{name}`: add `{family}` to families, so that training knows the family")]
     HeldOutStranger { name: String, family: &'static str },
     #[error(
-        "held_out `{family}/{rule}` is asked from difficulty {lowest} on, not at {highest} and below"
+        "held_out `{family}/{rule}` is asked from difficulty {lowest} on, not at {highest} and \
+            below"
     )]
     HeldOutTooHard {
         family: &'static str,
@@ -41,7 +42,8 @@ pub enum Error {
     #[error("`{split}` has nothing left to ask: hold out less, or add families")]
     NothingLeft { split: Split },
     #[error(
-        "`{split}` would ask {wanted} rules of `{family}`, train only {trained}: raise train to at least {train}, lower the highest \
+        "`{split}` would ask {wanted} rules of `{family}`, train only {trained}: raise train to at \
+            least {train}, lower the highest \
          difficulty (fewer rules), or use holdout = \"rule\""
     )]
     Unseen {
@@ -52,7 +54,8 @@ pub enum Error {
         train: u32,
     },
     #[error(
-        "`{split}` wants {wanted} `{class}` cases of `{family}/{rule}` at difficulty {difficulty}, there are {capacity}: ask for fewer \
+        "`{split}` wants {wanted} `{class}` cases of `{family}/{rule}` at difficulty {difficulty}, \
+            there are {capacity}: ask for fewer \
          problems or cases, or widen the range of difficulty"
     )]
     Capacity {
@@ -65,7 +68,8 @@ pub enum Error {
         capacity: u64,
     },
     #[error(
-        "`{split}` found no `{class}` case of `{family}/{rule}` at difficulty {difficulty} that the {taken} cases before it leave, in \
+        "`{split}` found no `{class}` case of `{family}/{rule}` at difficulty {difficulty} that \
+            the {taken} cases before it leave, in \
          {tries} tries: ask for fewer problems or cases, or widen the range of difficulty"
     )]
     UsedUp {

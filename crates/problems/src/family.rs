@@ -1,4 +1,5 @@
-//! What a family and a rule are. A rule knows the cases that exist for it (by number), their answers, and Python that is right or wrong.
+//! What a family and a rule are. A rule knows the cases that exist for it (by number), their
+//! answers, and Python that is right or wrong.
 
 use groklab_domain::Value;
 use num_bigint::BigUint;
@@ -43,8 +44,8 @@ pub struct Drawn {
     pub expected: Value,
 }
 
-/// Python sources for tests: the reference passes every case of the rule, each wrong one fails a hidden case of every problem
-/// that has at least four.
+/// Python sources for tests: the reference passes every case of the rule, each wrong one fails a
+/// hidden case of every problem that has at least four.
 #[derive(Debug, Clone)]
 pub struct Solutions {
     pub reference: String,
@@ -56,7 +57,8 @@ pub struct Solutions {
 pub trait Rule: Sync {
     fn about(&self) -> &About;
 
-    /// The classes a problem's cases take in turn: at most four, so that four hidden cases meet every class.
+    /// The classes a problem's cases take in turn: at most four, so that four hidden cases meet
+    /// every class.
     fn classes(&self) -> &'static [Class];
 
     /// The classes that hidden cases after the fourth take in turn, where these differ.
@@ -64,7 +66,8 @@ pub trait Rule: Sync {
         None
     }
 
-    /// Whether the order of the arguments (of the items, where the one argument is a list) never matters to the answer.
+    /// Whether the order of the arguments (of the items, where the one argument is a list) never
+    /// matters to the answer.
     fn commutes(&self) -> bool {
         false
     }
@@ -72,8 +75,9 @@ pub trait Rule: Sync {
     /// How many indices [`Rule::draw`] understands at this difficulty.
     fn size(&self, difficulty: u8, class: Class) -> BigUint;
 
-    /// The case with this index below [`Rule::size`], or `None` where that index holds no case of the class. Different indices,
-    /// classes and difficulties never give the same arguments, nor the same in another order where the rule commutes.
+    /// The case with this index below [`Rule::size`], or `None` where that index holds no case of
+    /// the class. Different indices, classes and difficulties never give the same arguments, nor
+    /// the same in another order where the rule commutes.
     fn draw(&self, difficulty: u8, class: Class, index: Index) -> Option<Drawn>;
 
     fn solutions(&self) -> Solutions;

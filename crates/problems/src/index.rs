@@ -1,4 +1,5 @@
-//! A case's number, taken apart digit by digit in mixed radix: different numbers below the product of the radices take different paths.
+//! A case's number, taken apart digit by digit in mixed radix: different numbers below the product
+//! of the radices take different paths.
 
 use num_bigint::BigUint;
 use rand_chacha::{ChaCha8Rng, rand_core::Rng};

@@ -1,5 +1,6 @@
-//! Problems: eight families of generators, the splits their cases fall into, the prompts, and the known solutions.
-//! Pure: the same configuration and seed give the same problems everywhere. Never runs Python and never looks at what a model wrote.
+//! Problems: eight families of generators, the splits their cases fall into, the prompts, and the
+//! known solutions. Pure: the same configuration and seed give the same problems everywhere. Never
+//! runs Python and never looks at what a model wrote.
 
 mod bucket;
 mod capacity;

@@ -1,4 +1,5 @@
-//! Makes an experiment's problems: plan, check that enough cases exist, then draw them from their buckets.
+//! Makes an experiment's problems: plan, check that enough cases exist, then draw them from their
+//! buckets.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -19,16 +20,19 @@ use crate::{
 
 /// Draws before a space is walked through instead, or one too large for that counts as used up.
 const DRAWS: u32 = 200_000;
-/// Spaces up to this many indices are walked through: many more than are counted, since only the last cases need it.
+/// Spaces up to this many indices are walked through: many more than are counted, since only the
+/// last cases need it.
 const WALKED: u32 = 1 << 22;
 /// Draws in which a case with another answer is looked for.
 const CHOOSY_DRAWS: u32 = 2_000;
 
-/// All problems of an experiment: by split, then family in the order of `spec.families`, then number. A problem depends on the seed, its
-/// split, family and number alone, so a larger split begins with the problems of a smaller one.
+/// All problems of an experiment: by split, then family in the order of `spec.families`, then
+/// number. A problem depends on the seed, its split, family and number alone, so a larger split
+/// begins with the problems of a smaller one.
 ///
 /// # Errors
-/// What is wrong with `spec`: unknown or unsuitable names, rules that test would ask and train would not, more cases than exist.
+/// What is wrong with `spec`: unknown or unsuitable names, rules that test would ask and train
+/// would not, more cases than exist.
 pub fn make(spec: &Problems, seed: u64) -> Result<Vec<Problem>, Error> {
     for name in &spec.families {
         by_name(name)?;
@@ -78,7 +82,8 @@ fn enough(part: &Part, spec: &Problems) -> Result<(), Error> {
     Ok(())
 }
 
-/// Cases take the rule's answer classes in turn, the visible ones first. Hidden ones after the fourth may have a turn of their own.
+/// Cases take the rule's answer classes in turn, the visible ones first. Hidden ones after the
+/// fourth may have a turn of their own.
 fn class_of(rule: &dyn Rule, place: u32, visible: u32) -> Class {
     let (classes, turn) = match (rule.further(), place.checked_sub(visible + 4)) {
         (Some(further), Some(turn)) => (further, turn),
@@ -137,7 +142,8 @@ fn make_part(
     Ok(())
 }
 
-/// The answer that all cases so far share, if they do: the last case then looks for another, so that no constant is right.
+/// The answer that all cases so far share, if they do: the last case then looks for another, so
+/// that no constant is right.
 fn same_answer(cases: &[Case]) -> Option<Value> {
     let (first, rest) = cases.split_first()?;
     rest.iter()
@@ -145,7 +151,8 @@ fn same_answer(cases: &[Case]) -> Option<Value> {
         .then(|| first.expected.clone())
 }
 
-/// The random stream of one problem: ChaCha8 with the derived seed as the first eight bytes of its key.
+/// The random stream of one problem: ChaCha8 with the derived seed as the first eight bytes of its
+/// key.
 fn stream(seed: u64, part: &Part, number: u32) -> ChaCha8Rng {
     let parts: [&[u8]; 4] = [
         b"problem",

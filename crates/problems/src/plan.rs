@@ -1,5 +1,6 @@
-//! Who is asked what: which families and rules each split takes, and the rule and difficulty of each of its problems.
-//! No randomness: families, rules and difficulties take turns, so a split's problem depends on no other split's size.
+//! Who is asked what: which families and rules each split takes, and the rule and difficulty of
+//! each of its problems. No randomness: families, rules and difficulties take turns, so a split's
+//! problem depends on no other split's size.
 
 use groklab_domain::{Holdout, Split, experiment::Problems};
 
@@ -20,7 +21,8 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// Rule and difficulty of the `number`-th problem: rules take turns, and difficulties each time the rules have had theirs.
+    /// Rule and difficulty of the `number`-th problem: rules take turns, and difficulties each time
+    /// the rules have had theirs.
     pub fn asks(&self, number: u32) -> (&'static dyn Rule, u8) {
         let rules = u32::try_from(self.rules.len()).expect("a family has a handful of rules");
         let place = number % rules;
@@ -155,7 +157,8 @@ impl HeldOut {
                 .any(|(known, id)| known.name == family.name && *id == rule)
     }
 
-    /// The families and rules that are held out (or that are not) and asked within the range of difficulty.
+    /// The families and rules that are held out (or that are not) and asked within the range of
+    /// difficulty.
     fn choose(
         &self,
         spec: &Problems,

@@ -1,4 +1,5 @@
-//! A problem and its prompt. The prompt's common part comes first and the visible cases last, so prompts of a rule share a prefix.
+//! A problem and its prompt. The prompt's common part comes first and the visible cases last, so
+//! prompts of a rule share a prefix.
 
 use groklab_domain::{Split, Value};
 use serde::{Deserialize, Serialize};
@@ -31,7 +32,8 @@ pub struct Case {
     pub expected: Value,
     /// Shown in the prompt.
     pub visible: bool,
-    /// The arguments as Python literals, sorted where their order does not matter; unique per experiment, family and rule.
+    /// The arguments as Python literals, sorted where their order does not matter; unique per
+    /// experiment, family and rule.
     pub canonical: String,
 }
 

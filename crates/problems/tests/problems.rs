@@ -1,4 +1,5 @@
-//! What holds for every set of problems: splits are disjoint, sizes do not move problems, everything repeats, requests are bounded.
+//! What holds for every set of problems: splits are disjoint, sizes do not move problems,
+//! everything repeats, requests are bounded.
 
 use std::collections::{HashMap, HashSet};
 
@@ -99,7 +100,8 @@ proptest! {
                 for i in 0u32..400 {
                     let index = &stratum * i + i * i % &stratum;
                     if let Some(drawn) = rule.draw(difficulty, class, Index::new(index)) {
-                        prop_assert!(seen.insert(format!("{:?}", drawn.args)), "{} {:?}", rule.about().id, drawn);
+                        prop_assert!(seen.insert(format!("{:?}", drawn.args)), "{} \
+                            {:?}", rule.about().id, drawn);
                     }
                 }
             }
@@ -335,14 +337,16 @@ fn errors_name_the_fix() {
     let table = [
         (
             with(|s| s.families = vec!["rpm".into()]),
-            "unknown family `rpm`, did you mean `rpn`?; known are arithmetic, rpn, parentheses, sum_digits, count_vowels, to_binary, gcd, reverse_words",
+            "unknown family `rpm`, did you mean `rpn`?; known are arithmetic, rpn, parentheses, \
+                sum_digits, count_vowels, to_binary, gcd, reverse_words",
         ),
         (
             with(|s| {
                 s.holdout = Holdout::Rule;
                 s.held_out = vec!["gcd/op=lmc".into()]
             }),
-            "unknown rule `op=lmc` of `gcd`, did you mean `op=lcm`?; known are op=gcd, op=lcm, op=gcd,of=three, op=gcd,of=list, op=lcm,of=list",
+            "unknown rule `op=lmc` of `gcd`, did you mean `op=lcm`?; known are op=gcd, op=lcm, \
+                op=gcd,of=three, op=gcd,of=list, op=lcm,of=list",
         ),
         (
             with(|s| {
@@ -363,7 +367,8 @@ fn errors_name_the_fix() {
                 s.train = 8;
                 s.test = 80
             }),
-            "`test` would ask 3 rules of `arithmetic`, train only 1: raise train to at least 24, lower the highest difficulty (fewer rules), or use holdout = \"rule\"",
+            "`test` would ask 3 rules of `arithmetic`, train only 1: raise train to at least 24, \
+                lower the highest difficulty (fewer rules), or use holdout = \"rule\"",
         ),
         (
             with(|s| {

@@ -1,4 +1,5 @@
-//! The first prompt of every rule, as a stored text. After a wanted change: `GROKLAB_STORE_PROMPTS=1 cargo test -p groklab-problems`.
+//! The first prompt of every rule, as a stored text. After a wanted change:
+//! `GROKLAB_STORE_PROMPTS=1 cargo test -p groklab-problems`.
 
 use std::{env, fs, path::Path};
 

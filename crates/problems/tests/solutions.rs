@@ -1,5 +1,6 @@
-//! The Python beside each rule, run by the system's Python: the reference passes every case, a usual wrong solution fails a hidden case of
-//! every problem. The code is ours, so it runs without a sandbox.
+//! The Python beside each rule, run by the system's Python: the reference passes every case, a
+//! usual wrong solution fails a hidden case of every problem. The code is ours, so it runs without
+//! a sandbox.
 
 use std::{
     io::Write,
@@ -60,7 +61,8 @@ fn job(problem: &Problem) -> Json {
     })
 }
 
-/// Problems of every family, rule and difficulty, with as few hidden cases as the promise allows and with more.
+/// Problems of every family, rule and difficulty, with as few hidden cases as the promise allows
+/// and with more.
 fn jobs() -> (String, usize) {
     let mut lines = String::new();
     let mut count = 0;

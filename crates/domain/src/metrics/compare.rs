@@ -1,5 +1,5 @@
-//! Two iterations compared problem by problem: McNemar for greedy rollouts, the paired bootstrap for
-//! sampled ones.
+//! Two iterations compared problem by problem: McNemar for greedy rollouts, the paired bootstrap
+//! for sampled ones.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -138,6 +138,7 @@ fn sampled(
     let (old, new) = (values(before, k)?, values(after, k)?);
     let mut by_rule: BTreeMap<(&str, &str), Cluster> = BTreeMap::new();
     for (result, (old, new)) in before.iter().zip(old.iter().zip(&new)) {
+        // Problems of a rule fall together, so a rule is one draw of the bootstrap.
         let cluster = by_rule.entry((&result.family, &result.rule)).or_default();
         cluster.sum += new - old;
         cluster.count += 1.0;
@@ -226,6 +227,7 @@ fn write_points(
         100.0 * ci95.lower,
         100.0 * ci95.upper
     )?;
+    // Below that the number would claim more than the method or four decimals can say.
     let shown = least_p.max(0.0001);
     if p <= shown {
         write!(f, "p ≤ {shown:.4}")

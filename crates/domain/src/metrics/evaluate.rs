@@ -119,6 +119,7 @@ fn by_split(
     verified: &[VerifiedProblem<'_>],
     sampling: &Sampling,
 ) -> Result<BySplit<SplitMetrics>, Error> {
+    // A split without problems has no numbers and no place in the line.
     let mut members: BySplit<Vec<&VerifiedProblem<'_>>> = BySplit::new();
     for one in verified {
         members.entry(one.problem.split).or_default().push(one);
@@ -186,6 +187,7 @@ fn pair_up<'a>(
 impl<'a> ProblemVerifications<'a> {
     fn add(&mut self, outcome: &'a RolloutOutcome) -> Result<(), Error> {
         let verification = &outcome.verification;
+        // A failure of our own is retried; it says nothing about the candidate.
         if verification.verdict == Verdict::InfrastructureError {
             let problem = Some(outcome.problem);
             return Err(Error::NotAVerdict { problem });
@@ -206,6 +208,7 @@ impl<'a> ProblemVerifications<'a> {
             found: self.sampled.len() + self.doubled,
             n,
         };
+        // Which of two verdicts on one sample counts would depend on the order of arrival.
         if self.doubled > 0 {
             return Err(wrong_samples);
         }

@@ -187,6 +187,7 @@ impl RolloutCounts {
             ..Self::default()
         };
         for verification in verifications {
+            // It would lower the accuracy for a failure that was ours.
             if verification.verdict == Verdict::InfrastructureError {
                 return Err(Error::NotAVerdict { problem: None });
             }

@@ -100,6 +100,7 @@ impl Event {
             Self::PausedByJob { .. } | Self::PausedByStep { .. } | Self::Failed { .. } => {
                 Level::Error
             }
+            // The rest is the life that every experiment has.
             _ => Level::Info,
         }
     }
@@ -125,6 +126,7 @@ impl Event {
 
     /// The word for its kind, and its fields: together they are the event.
     pub fn to_parts(&self) -> (String, Json) {
+        // Serde writes the kind into the same object; storage keeps it in a column of its own.
         let written = serde_json::to_value(self).expect("an event holds no numbers but integers");
         let Json::Object(mut fields) = written else {
             unreachable!("a tagged enum is written as an object")
@@ -140,6 +142,7 @@ impl Event {
     /// # Errors
     /// A kind or fields that this version does not know.
     pub fn from_parts(kind: &str, fields: &Json) -> Result<Self, UnreadableEvent> {
+        // A kind without fields may have been stored as anything that is no object.
         let mut tagged = fields.as_object().cloned().unwrap_or_else(Map::new);
         tagged.insert("kind".to_owned(), kind.into());
         serde_json::from_value(Json::Object(tagged)).map_err(|source| UnreadableEvent {
@@ -211,6 +214,7 @@ fn write_scores(
     greedy: &BySplit<Count>,
 ) -> fmt::Result {
     write!(f, "iteration {iteration} evaluated, greedy: ")?;
+    // The map is ordered by split, so the sentence is the same whenever it is made.
     for (place, (split, score)) in greedy.iter().enumerate() {
         let separator = if place == 0 { "" } else { ", " };
         let (correct, total) = (score.correct, score.total);

@@ -25,6 +25,7 @@ pub struct ExperimentRecord {
     #[serde(rename = "config", serialize_with = "as_object")]
     pub config_json: String,
     /// When the current iteration began; 0 before the first.
+    // For the estimate of the time left, which JSON leaves to its reader.
     #[serde(skip)]
     pub iteration_began_unix_ms: i64,
     /// On average over those before the current one; 0 before there is one.

@@ -46,6 +46,7 @@ impl Outcomes {
             },
         };
         let outcome = self.0.entry(sample.problem).or_insert_with(untried);
+        // An evaluation's sample 0 is the greedy completion; it is no sample of pass@k.
         if sample.sample == 0 {
             outcome.judged = true;
             outcome.result.greedy = sample.correct;
@@ -99,14 +100,20 @@ impl Outcomes {
 
     /// Those whose greedy completion was judged, in order of the problem.
     fn judged(&self) -> Vec<ProblemResult> {
-        let judged = self.0.values().filter(|outcome| outcome.judged);
-        judged.map(|outcome| outcome.result.clone()).collect()
+        let mut judged = Vec::new();
+        for outcome in self.0.values() {
+            if outcome.judged {
+                judged.push(outcome.result.clone());
+            }
+        }
+        judged
     }
 
     /// This evaluation against a later one of the same problems; `None` where they can't be
     /// compared: too few problems, or not the same ones.
     pub fn against(&self, later: &Self) -> Option<Comparison> {
         let (before, after) = (self.judged(), later.judged());
+        // Without samples on one side there is no pass@k to compare.
         let sampled = before.iter().chain(&after).all(|result| result.samples > 0);
         // One sample a problem is the least that every experiment with samples has.
         let ks: &[u32] = if sampled { &[1] } else { &[] };

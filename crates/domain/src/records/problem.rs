@@ -33,6 +33,7 @@ impl ProblemLine {
     /// What tells the problem from all others, in whatever experiment and at whatever place it is
     /// asked: its rule, what it asks, and the cases that decide.
     pub fn identity(&self) -> Digest {
+        // JSON quotes each part, so that no two problems run together into one text.
         let mut text = String::new();
         for part in [&self.family, &self.rule, &self.prompt] {
             text.push_str(&Json::from(part.as_str()).to_string());

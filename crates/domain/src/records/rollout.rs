@@ -102,6 +102,7 @@ impl RolloutFilter {
             && allows(self.split, rollout.split)
             && allows(self.family.as_ref(), &rollout.family)
             && allows(self.problem, rollout.problem)
+            // A rollout that waits for its verdict has none of them.
             && (self.verdict.is_none() || self.verdict == rollout.verdict)
     }
 }

@@ -1,7 +1,9 @@
-//! The products of a layer for inference: the base, an adapter merged into copies of it, or an adapter computed beside it.
+//! The products of a layer for inference: the base, an adapter merged into copies of it, or an
+//! adapter computed beside it.
 
 use tch::Tensor;
 
+use super::Linears;
 use crate::{
     lora::Applied,
     model::{Fused, Model},
@@ -14,10 +16,6 @@ pub(crate) struct Weights<'a> {
     pub applied: Option<&'a Applied>,
 }
 
-/// From this many rows on, the product with the weight on the left is the faster one (measured on two AVX2 cores: at 64 rows
-/// 97–105 GFLOP/s against 66–75, at 8 rows the reverse).
-const COLUMNS_FROM: i64 = 12;
-
 impl<'a> Weights<'a> {
     /// The weight of a product, with the adapter in it where that is merged.
     pub(crate) fn weight(&self, layer: usize, fused: Fused) -> &'a Tensor {
@@ -27,33 +25,28 @@ impl<'a> Weights<'a> {
         merged.unwrap_or_else(|| self.model.layers[layer].weight(fused))
     }
 
-    /// `x [rows, in]` to `[rows, out]`.
-    pub(crate) fn project(&self, layer: usize, fused: Fused, x: &Tensor) -> Tensor {
-        let out = x.linear(
-            self.weight(layer, fused),
-            self.model.layers[layer].bias(fused),
-        );
-        match self
-            .applied
-            .and_then(|applied| applied.beside(layer, fused, x))
-        {
-            Some(delta) => out + delta,
+    /// `out`, the product of `x` with the base, with what an adapter beside it adds.
+    fn with_adapter(&self, out: Tensor, layer: usize, fused: Fused, x: &Tensor) -> Tensor {
+        let Some(applied) = self.applied else {
+            return out;
+        };
+        match applied.beside(layer, fused) {
+            Some(stacked) => stacked.add_to(out, x),
             None => out,
         }
     }
+}
 
-    /// `x [in, rows]` to `[out, rows]`: the layout of decoding.
-    pub(crate) fn project_columns(&self, layer: usize, fused: Fused, x: &Tensor) -> Tensor {
-        if x.size()[1] < COLUMNS_FROM || self.applied.is_some_and(Applied::is_beside) {
-            return self
-                .project(layer, fused, &x.transpose(0, 1))
-                .transpose(0, 1)
-                .contiguous();
-        }
+impl Linears for Weights<'_> {
+    fn project(&self, layer: usize, fused: Fused, x: &Tensor) -> Tensor {
+        let bias = self.model.layers[layer].bias(fused);
+        let out = x.linear(self.weight(layer, fused), bias);
+        self.with_adapter(out, layer, fused, x)
+    }
+
+    fn add_to(&self, residual: &Tensor, layer: usize, fused: Fused, x: &Tensor) -> Tensor {
         let weight = self.weight(layer, fused);
-        match self.model.layers[layer].bias(fused) {
-            Some(bias) => bias.unsqueeze(1).addmm(weight, x),
-            None => weight.mm(x),
-        }
+        let out = residual.shallow_clone().addmm_(x, &weight.tr());
+        self.with_adapter(out, layer, fused, x)
     }
 }

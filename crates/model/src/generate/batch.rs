@@ -1,24 +1,22 @@
-//! The loop over rows: admit, step, draw, retire. Slots `0..n` are always dense; a row that leaves is replaced by the last one.
+//! The loop over rows: admit, step, draw, retire. Slots `0..n` are always dense; a row that leaves
+//! is replaced by the last one.
 
-use std::{collections::HashMap, ops::ControlFlow};
+use std::{collections::HashMap, ops::ControlFlow, rc::Rc};
 
 use tch::Tensor;
 
 use super::{
     Completion, Finish, Progress, Request,
-    cache::{Cache, fitting_rows},
-    decode::{self, Step},
-    prefill::{self, Prefilled},
-    sampling::{self, Stream},
+    cache::{Cache, fitting_rows, whole_blocks},
+    prefill::{self, Wave},
+    sampling::{Choice, Drawn, Stream},
+    step::{Decoder, Entry},
     writing::Writing,
 };
 use crate::{
     error::{Error, Result},
-    forward::weights::Weights,
+    forward::Weights,
 };
-
-/// Rows decoded together: wide enough for full speed on the CPU; part of what results depend on, so fixed.
-pub(super) const WIDTH: usize = 64;
 
 /// A row in work.
 struct Slot {
@@ -31,6 +29,7 @@ struct Batch<'a> {
     weights: Weights<'a>,
     request: &'a Request<'a>,
     prompts: Prompts<'a>,
+    decoder: Decoder<'a>,
     cache: Cache,
     width: usize,
     slots: Vec<Slot>,
@@ -39,33 +38,28 @@ struct Batch<'a> {
     new_tokens: u64,
 }
 
-/// Completions for all rows, at most `most` of them in work at a time.
+/// Completions for all rows, at most `most_rows` of them in work at a time.
 pub(super) fn run(
     weights: Weights<'_>,
     request: &Request<'_>,
-    most: usize,
+    most_rows: usize,
     progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Vec<Completion>> {
-    let longest = request
-        .rows
-        .iter()
-        .map(|row| row.prompt_ids.len())
-        .max()
-        .unwrap_or(0);
-    let capacity = longest + request.sampling.max_new_tokens;
-    let width = fitting_rows(weights.model, capacity, most.min(request.rows.len()));
-    let cache = Cache::new(weights.model, width, capacity);
-    let done = request.rows.iter().map(|_| None).collect();
-    let prompts = Prompts::new(request);
+    let longest = request.rows.iter().map(|row| row.prompt_ids.len()).max();
+    let tokens = longest.unwrap_or(0) + request.sampling.max_new_tokens;
+    let capacity = whole_blocks(tokens);
+    let wanted_rows = most_rows.min(request.rows.len());
+    let width = fitting_rows(weights.model, capacity, wanted_rows);
     let mut batch = Batch {
         weights,
         request,
-        prompts,
-        cache,
+        prompts: Prompts::new(request),
+        decoder: Decoder::new(weights, request.sampling),
+        cache: Cache::new(weights.model, width, capacity),
         width,
         slots: Vec::new(),
         next_row: 0,
-        done,
+        done: request.rows.iter().map(|_| None).collect(),
         new_tokens: 0,
     };
     loop {
@@ -77,9 +71,8 @@ pub(super) fn run(
         batch.step()?;
     }
     batch.report(progress)?;
-    Ok(batch
-        .done
-        .into_iter()
+    let done = batch.done.into_iter();
+    Ok(done
         .map(|completion| completion.expect("every row was admitted and has left"))
         .collect())
 }
@@ -97,76 +90,102 @@ impl Batch<'_> {
         }
     }
 
+    fn has_room(&self) -> bool {
+        self.slots.len() < self.width && self.next_row < self.request.rows.len()
+    }
+
     /// Fills free slots with waiting rows and draws the first token of each.
     fn fill(&mut self, progress: &mut dyn FnMut(Progress) -> ControlFlow<()>) -> Result<()> {
-        while self.slots.len() < self.width && self.next_row < self.request.rows.len() {
+        while self.has_room() {
             let first = self.slots.len();
             let mut logits = Vec::new();
-            while self.slots.len() < self.width && self.next_row < self.request.rows.len() {
-                logits.push(self.admit(progress)?);
+            while self.has_room() {
+                self.compute_prompts(progress)?;
+                logits.push(self.admit());
             }
-            self.draw(first, &Tensor::stack(&logits, 0))?;
+            let device = self.weights.model.placement.device;
+            let uniforms = Tensor::from_slice(&self.uniforms(first)).to_device(device);
+            let logits = Tensor::cat(&logits, 0);
+            let choice = Choice::new(logits, self.request.sampling, uniforms);
+            self.append(first, choice.read())?;
         }
         Ok(())
     }
 
-    /// Puts the next row into the next slot; gives the logits behind its prompt.
-    fn admit(&mut self, progress: &mut dyn FnMut(Progress) -> ControlFlow<()>) -> Result<Tensor> {
-        if !self.prompts.is_ready(self.next_row) {
-            let wave = self.prompts.next_wave(self.next_row, self.width);
-            let texts: Vec<&[i64]> = wave
-                .iter()
-                .map(|&prompt| self.prompts.distinct[prompt])
-                .collect();
-            let computed = prefill::run(
-                self.weights,
-                &texts,
-                self.request.share_prefixes,
-                &mut || self.report(progress),
-            )?;
-            self.prompts.put(&wave, computed);
+    /// Computes the prompt of the next row, with those of the rows behind it, where it is not yet.
+    fn compute_prompts(
+        &mut self,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<()> {
+        if self.prompts.ready(self.next_row).is_some() {
+            return Ok(());
         }
-        let prompt = self.prompts.ready(self.next_row);
-        self.cache.admit(self.slots.len(), &prompt.keys);
-        let logits = prompt.logits.shallow_clone();
-        self.slots.push(Slot {
-            writing: Writing::new(self.request, self.next_row),
-            length: prompt.keys.length,
-        });
-        self.prompts.release(self.next_row);
-        self.next_row += 1;
-        Ok(logits)
+        let next = self.prompts.next_wave(self.next_row, self.width);
+        let distinct = &self.prompts.distinct;
+        let texts: Vec<&[i64]> = next.iter().map(|&prompt| distinct[prompt]).collect();
+        let share = self.request.share_prefixes;
+        let mut alive = || self.report(progress);
+        let wave = prefill::run(self.weights, &texts, share, &mut alive)?;
+        self.prompts.put(&next, wave);
+        Ok(())
+    }
+
+    /// Puts the next rows whose prompts are of one wave into the next slots; gives the logits
+    /// behind their prompts, `[rows, vocab]`.
+    fn admit(&mut self) -> Tensor {
+        let first = self.slots.len();
+        let (wave, _) = self.prompts.ready(self.next_row).expect("it was computed");
+        let mut members = Vec::new();
+        while self.has_room() {
+            let Some((of_row, prompt)) = self.prompts.ready(self.next_row) else {
+                break;
+            };
+            if !Rc::ptr_eq(&wave, &of_row) {
+                break;
+            }
+            members.push(prompt);
+            self.slots.push(Slot {
+                writing: Writing::new(self.request, self.next_row),
+                length: wave.prompts[prompt].len() as i64,
+            });
+            self.prompts.release(self.next_row);
+            self.next_row += 1;
+        }
+        self.cache.admit(first, &wave, &members);
+        let members: Vec<i64> = members.iter().map(|&prompt| prompt as i64).collect();
+        let index = Tensor::from_slice(&members).to_device(wave.logits.device());
+        wave.logits.index_select(0, &index)
+    }
+
+    /// The next random number of each of the slots from `first` on; greedy rows use none.
+    fn uniforms(&mut self, first: usize) -> Vec<f64> {
+        let slots = &mut self.slots[first..];
+        if self.request.sampling.temperature == 0.0 {
+            return vec![0.0; slots.len()];
+        }
+        let streams = slots.iter_mut().map(|slot| &mut slot.writing.stream);
+        streams.map(Stream::uniform).collect()
     }
 
     /// Computes one token for every row in work.
     fn step(&mut self) -> Result<()> {
-        let ids: Vec<i64> = self
-            .slots
-            .iter()
-            .map(|slot| slot.writing.last_id())
-            .collect();
-        let lengths: Vec<i64> = self.slots.iter().map(|slot| slot.length).collect();
-        let logits = decode::run(
-            self.weights,
-            &mut self.cache,
-            &Step {
-                ids: &ids,
-                lengths: &lengths,
-            },
-        );
+        let mut entries = Vec::with_capacity(self.slots.len());
+        for (uniform, slot) in self.uniforms(0).into_iter().zip(&self.slots) {
+            entries.push(Entry {
+                id: slot.writing.last_id(),
+                length: slot.length,
+                uniform,
+            });
+        }
+        let drawn = self.decoder.step(&mut self.cache, &entries)?;
         for slot in &mut self.slots {
             slot.length += 1;
         }
-        self.draw(0, &logits)
+        self.append(0, drawn)
     }
 
-    /// Draws a token for the slots from `first` on and retires those that are finished.
-    fn draw(&mut self, first: usize, logits: &Tensor) -> Result<()> {
-        let mut streams: Vec<&mut Stream> = self.slots[first..]
-            .iter_mut()
-            .map(|slot| &mut slot.writing.stream)
-            .collect();
-        let drawn = sampling::draw(logits, self.request.sampling, &mut streams);
+    /// Appends what was drawn to the slots from `first` on and retires those that are finished.
+    fn append(&mut self, first: usize, drawn: Vec<Drawn>) -> Result<()> {
         self.new_tokens += drawn.len() as u64;
         let mut finished = Vec::new();
         for (at, drawn) in drawn.into_iter().enumerate() {
@@ -197,7 +216,8 @@ struct Prompts<'a> {
     of_row: Vec<usize>,
     /// Rows that still wait for each prompt.
     waiting: Vec<usize>,
-    ready: HashMap<usize, Prefilled>,
+    /// The wave that each was computed in, and its number there.
+    ready: HashMap<usize, (Rc<Wave>, usize)>,
 }
 
 impl<'a> Prompts<'a> {
@@ -221,15 +241,13 @@ impl<'a> Prompts<'a> {
         prompts
     }
 
-    fn is_ready(&self, row: usize) -> bool {
-        self.ready.contains_key(&self.of_row[row])
+    /// The wave in which the prompt of `row` was computed, and its number there.
+    fn ready(&self, row: usize) -> Option<(Rc<Wave>, usize)> {
+        self.ready.get(&self.of_row[row]).cloned()
     }
 
-    fn ready(&self, row: usize) -> &Prefilled {
-        &self.ready[&self.of_row[row]]
-    }
-
-    /// The prompts that rows from `from` on need next and that are not computed yet, at most `count`.
+    /// The prompts that rows from `from` on need next and that are not computed yet, at most
+    /// `count`.
     fn next_wave(&self, from: usize, count: usize) -> Vec<usize> {
         let mut wave: Vec<usize> = Vec::new();
         for &prompt in &self.of_row[from..] {
@@ -240,8 +258,11 @@ impl<'a> Prompts<'a> {
         wave
     }
 
-    fn put(&mut self, wave: &[usize], computed: Vec<Prefilled>) {
-        self.ready.extend(wave.iter().copied().zip(computed));
+    fn put(&mut self, prompts: &[usize], wave: Wave) {
+        let wave = Rc::new(wave);
+        for (number, &prompt) in prompts.iter().enumerate() {
+            self.ready.insert(prompt, (wave.clone(), number));
+        }
     }
 
     /// Notes that `row` has been admitted; a prompt that nobody waits for is dropped.

@@ -1,14 +1,15 @@
-//! Sampling completions: a fixed width of rows decoded together, finished ones leaving and waiting ones entering, prompts computed once.
-//! What a row draws depends only on its prompt, its seed and the model, up to float ties; never on when or beside whom it runs.
+//! Sampling completions: a fixed width of rows decoded together, finished ones leaving and waiting
+//! ones entering, prompts computed once. What a row draws depends only on its prompt, its seed and
+//! the model, up to float ties; never on when or beside whom it runs.
 
 mod batch;
 mod cache;
-mod decode;
 #[cfg(target_arch = "x86_64")]
 mod native;
 mod prefill;
 mod prefixes;
 mod sampling;
+mod step;
 mod writing;
 
 use std::{collections::BTreeSet, ops::ControlFlow};
@@ -18,7 +19,7 @@ use groklab_domain::candidate::Candidate;
 use crate::{
     chat::ChatTokenizer,
     error::{Error, Result, guard},
-    forward::weights::Weights,
+    forward::Weights,
     lora::Applied,
     memory,
     model::Model,
@@ -31,7 +32,8 @@ pub struct Row {
     pub prompt_ids: Vec<i64>,
     /// The row's own stream of random numbers, one per token; unused when greedy.
     pub seed: u64,
-    /// The function that the completion shall define, where its code is wanted: it ends behind that code, and its candidate is named.
+    /// The function that the completion shall define, where its code is wanted: it ends behind that
+    /// code, and its candidate is named.
     pub entry: Option<String>,
 }
 
@@ -69,7 +71,8 @@ pub struct Request<'a> {
     pub rows: &'a [Row],
     pub sampling: Sampling,
     pub stop: Stop<'a>,
-    /// Compute what prompts have in common once; without it every distinct prompt is computed from its first token.
+    /// Compute what prompts have in common once; without it every distinct prompt is computed from
+    /// its first token.
     pub share_prefixes: bool,
 }
 
@@ -107,11 +110,12 @@ pub struct Progress {
     pub new_tokens: u64,
 }
 
-/// Writes a completion for every row of `request`, in its order. `progress` is called at least once per token step and may
-/// end the work.
+/// Writes a completion for every row of `request`, in its order. `progress` is called at least once
+/// per token step and may end the work.
 ///
 /// # Errors
-/// [`Error::Request`] and [`Error::Row`] for a request without sense, [`Error::Cancelled`] when `progress` breaks, [`Error::OutOfMemory`].
+/// [`Error::Request`] and [`Error::Row`] for a request without sense, [`Error::Cancelled`] when
+/// `progress` breaks, [`Error::OutOfMemory`].
 pub fn generate(
     model: &Model,
     applied: Option<&Applied>,
@@ -128,7 +132,7 @@ pub fn generate(
     }
     memory::halving(
         model.placement,
-        batch::WIDTH.min(request.rows.len()),
+        model.tactics.decoded_rows.min(request.rows.len()),
         1,
         &mut |most| {
             guard(DOING, FIX, || {
@@ -169,7 +173,8 @@ fn check(model: &Model, request: &Request<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The logits behind the last token of each of `prompts`, `[prompt][vocab]`. For parity with other implementations.
+/// The logits behind the last token of each of `prompts`, `[prompt][vocab]`. For parity with other
+/// implementations.
 pub fn last_logits(
     model: &Model,
     applied: Option<&Applied>,
@@ -180,15 +185,13 @@ pub fn last_logits(
         let distinct: BTreeSet<&[i64]> = prompts.iter().map(Vec::as_slice).collect();
         let distinct: Vec<&[i64]> = distinct.into_iter().collect();
         let computed = prefill::run(Weights { model, applied }, &distinct, true, &mut || Ok(()))?;
-        let of = |prompt: &Vec<i64>| {
-            distinct
-                .binary_search(&prompt.as_slice())
-                .expect("it was put in")
-        };
-        Ok(prompts
-            .iter()
-            .map(|prompt| tensors::floats(&computed[of(prompt)].logits))
-            .collect())
+        let mut logits = Vec::with_capacity(prompts.len());
+        for prompt in prompts {
+            let found = distinct.binary_search(&prompt.as_slice());
+            let row = found.expect("it was put in") as i64;
+            logits.push(tensors::floats(&computed.logits.get(row)));
+        }
+        Ok(logits)
     })
 }
 
@@ -197,55 +200,78 @@ mod tests {
     use super::*;
     use crate::{Placement, load, testing};
 
-    /// The libtorch engine is what a GPU runs; here it runs on the CPU.
+    fn model_and_rows(folder: &std::path::Path) -> (Model, ChatTokenizer, Vec<Row>) {
+        testing::write_tiny_model(folder, 1).unwrap();
+        let (model, tokenizer) = load(folder.to_str().unwrap(), folder, Placement::CPU).unwrap();
+        let mut rows = Vec::new();
+        for n in 0..30 {
+            let prompt = "count the letters of this ".repeat(1 + n % 4);
+            rows.push(Row {
+                prompt_ids: tokenizer.encode_prompt(&prompt).unwrap(),
+                seed: n as u64,
+                entry: Some("count".into()),
+            });
+        }
+        (model, tokenizer, rows)
+    }
+
+    fn by_libtorch(model: &Model, request: &Request<'_>) -> Vec<Completion> {
+        let weights = Weights {
+            model,
+            applied: None,
+        };
+        let mut go_on = |_: Progress| ControlFlow::Continue(());
+        tch::no_grad(|| batch::run(weights, request, 16, &mut go_on)).unwrap()
+    }
+
+    /// The libtorch engine is what a GPU runs; here it runs on the CPU, in its own way and in a
+    /// GPU's.
     #[test]
     fn both_engines_write_the_same() {
         let folder = tempfile::tempdir().unwrap();
-        testing::write_tiny_model(folder.path(), 1).unwrap();
-        let (model, tokenizer) = load(
-            folder.path().to_str().unwrap(),
-            folder.path(),
-            Placement::CPU,
-        )
-        .unwrap();
-        let prompt = |n: usize| {
-            tokenizer
-                .encode_prompt(&"count the letters of this ".repeat(1 + n % 4))
-                .unwrap()
+        let (mut model, tokenizer, rows) = model_and_rows(folder.path());
+        let gpu = Placement {
+            device: tch::Device::Cuda(0),
+            ..Placement::CPU
         };
-        let rows: Vec<Row> = (0..30)
-            .map(|n| Row {
-                prompt_ids: prompt(n),
-                seed: n as u64,
-                entry: Some("count".into()),
-            })
-            .collect();
         for (temperature, top_p) in [(0.0, 1.0), (0.8, 1.0), (0.8, 0.9)] {
-            let sampling = Sampling {
-                temperature,
-                top_p,
-                max_new_tokens: 20,
-            };
             let request = Request {
                 rows: &rows,
-                sampling,
+                sampling: Sampling {
+                    temperature,
+                    top_p,
+                    max_new_tokens: 20,
+                },
                 stop: Stop::at_end_tokens(&tokenizer),
                 share_prefixes: true,
             };
             let ours =
                 generate(&model, None, &request, &mut |_| ControlFlow::Continue(())).unwrap();
-            let weights = Weights {
-                model: &model,
-                applied: None,
-            };
-            let theirs = tch::no_grad(|| {
-                batch::run(weights, &request, 16, &mut |_| ControlFlow::Continue(()))
-            })
-            .unwrap();
-            for (ours, theirs) in ours.iter().zip(&theirs) {
-                assert_eq!((&ours.ids, ours.finish), (&theirs.ids, theirs.finish));
-                assert!((ours.mean_logprob - theirs.mean_logprob).abs() < 1e-4);
+            for tactics in [Placement::CPU.tactics(), gpu.tactics()] {
+                model.tactics = tactics;
+                for (ours, theirs) in ours.iter().zip(&by_libtorch(&model, &request)) {
+                    assert_eq!((&ours.ids, ours.finish), (&theirs.ids, theirs.finish));
+                    assert!((ours.mean_logprob - theirs.mean_logprob).abs() < 1e-4);
+                }
             }
         }
+    }
+
+    #[test]
+    fn prompts_of_a_wave_are_computed_together_whatever_they_share() {
+        let folder = tempfile::tempdir().unwrap();
+        let (model, _, rows) = model_and_rows(folder.path());
+        let texts: BTreeSet<&[i64]> = rows.iter().map(|row| row.prompt_ids.as_slice()).collect();
+        let texts: Vec<&[i64]> = texts.into_iter().collect();
+        let weights = Weights {
+            model: &model,
+            applied: None,
+        };
+        let logits = |share| {
+            let wave = tch::no_grad(|| prefill::run(weights, &texts, share, &mut || Ok(())));
+            wave.unwrap().logits
+        };
+        let apart = (logits(true) - logits(false)).abs().max();
+        assert!(apart.double_value(&[]) < 1e-4);
     }
 }

@@ -1,4 +1,5 @@
-//! Which beginnings the prompts share: a tree whose nodes are computed once, parents before children. Pure.
+//! Which beginnings the prompts share: a tree whose nodes are computed once, parents before
+//! children. Pure.
 
 /// A run of tokens that every prompt below it shares.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +14,12 @@ pub(super) struct Node {
     pub ends: bool,
     /// Number of ancestors.
     pub level: usize,
+}
+
+impl Node {
+    pub(super) fn tokens(&self) -> usize {
+        self.end - self.start
+    }
 }
 
 /// A shared run is computed apart only if that saves this many tokens.
@@ -64,7 +71,8 @@ struct Place {
 }
 
 impl Plan<'_> {
-    /// Adds nodes for `order` (sorted prompts that agree up to `depth` and are covered up to `place.start`).
+    /// Adds nodes for `order` (sorted prompts that agree up to `depth` and are covered up to
+    /// `place.start`).
     fn grow(&mut self, order: &[usize], place: Place, depth: usize) {
         let prompts = self.prompts;
         for group in order.chunk_by(|&a, &b| prompts[a].get(depth) == prompts[b].get(depth)) {

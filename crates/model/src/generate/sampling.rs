@@ -1,4 +1,5 @@
-//! Drawing a token per row from logits: greedy, or one uniform number per row and step from the row's own stream.
+//! Drawing a token per row from logits: greedy, or one uniform number per row and step from the
+//! row's own stream.
 
 use rand_chacha::{
     ChaCha8Rng,
@@ -7,7 +8,7 @@ use rand_chacha::{
 use tch::{Kind, Tensor};
 
 use super::Sampling;
-use crate::tensors::{floats, integers};
+use crate::tensors::doubles;
 
 /// A row's own random numbers.
 pub(super) struct Stream(ChaCha8Rng);
@@ -18,7 +19,7 @@ impl Stream {
     }
 
     /// In [0, 1), with 53 bits.
-    fn uniform(&mut self) -> f64 {
+    pub(super) fn uniform(&mut self) -> f64 {
         (self.0.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
@@ -30,53 +31,159 @@ pub(super) struct Drawn {
     pub logprob: f64,
 }
 
-/// Draws one token per row of `logits [rows, vocab]` (float32) where they are: only ids and their log-probabilities leave the device.
-pub(super) fn draw(logits: &Tensor, sampling: Sampling, streams: &mut [&mut Stream]) -> Vec<Drawn> {
-    let ids = if sampling.temperature == 0.0 {
-        logits.argmax(-1, false)
-    } else {
-        let uniforms: Vec<f64> = streams.iter_mut().map(|stream| stream.uniform()).collect();
-        let shares = (logits / sampling.temperature).softmax(-1, Kind::Float);
-        pick_rows(
-            &shares,
-            sampling.top_p,
-            &Tensor::from_slice(&uniforms).to_device(logits.device()),
-        )
-    };
-    let chosen = logits.gather(1, &ids.unsqueeze(1), false).squeeze_dim(1);
-    let logprobs = floats(&(chosen - logits.logsumexp([-1_i64].as_slice(), false)));
-    integers(&ids)
-        .into_iter()
-        .zip(logprobs)
-        .map(|(id, logprob)| Drawn {
-            id,
-            logprob: logprob.into(),
-        })
-        .collect()
+/// Of a nucleus below 1, as many of the likeliest tokens are looked at first. Sorting a whole
+/// vocabulary takes longer than the rest of a step.
+const NUCLEUS_TOKENS: i64 = 1024;
+
+/// Log-probabilities in bfloat16 that were computed twice are no farther apart than this.
+const SAME_LOGPROBS: f64 = 0.5;
+
+/// A token per row, chosen on the device from logits; nothing of it has been waited for.
+pub(super) struct Choice {
+    logprobs: Tensor,
+    sampling: Sampling,
+    uniforms: Tensor,
+    /// Per row the id, its log-probability and, of a nucleus, whether enough tokens were looked at;
+    /// float64, so that one download brings them all.
+    columns: Tensor,
 }
 
-/// What [`pick`] does, for rows of `shares [rows, vocab]` and their `uniforms [rows]`.
-fn pick_rows(shares: &Tensor, top_p: f64, uniforms: &Tensor) -> Tensor {
-    let kept = if top_p < 1.0 {
-        let (sorted, order) = shares.sort_stable(true, -1, true);
-        let sums = sorted.cumsum(-1, Kind::Double);
-        let total = sums.narrow(1, sums.size()[1] - 1, 1);
-        let before = sums - &sorted;
-        shares.zeros_like().scatter(
-            -1,
-            &order,
-            &(sorted * before.lt_tensor(&(total * top_p)).to_kind(Kind::Float)),
-        )
+impl Choice {
+    /// For rows of `logits [rows, vocab]` (float32) at `uniforms [rows]` (float64).
+    pub(super) fn new(logits: Tensor, sampling: Sampling, uniforms: Tensor) -> Self {
+        let logprobs = logits.log_softmax(-1, Kind::Float);
+        let columns = columns(&logprobs, sampling, &uniforms, NUCLEUS_TOKENS);
+        Self {
+            logprobs,
+            sampling,
+            uniforms,
+            columns,
+        }
+    }
+
+    /// Whether both were chosen from the same distributions, up to rounding.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let apart = (&self.logprobs - &other.logprobs).abs().max();
+        apart.double_value(&[]) < SAME_LOGPROBS
+    }
+
+    /// What was drawn.
+    pub(super) fn read(&self) -> Vec<Drawn> {
+        read(&self.columns).unwrap_or_else(|| {
+            // So flat a distribution is rare: then every token is looked at.
+            let vocab = self.logprobs.size()[1];
+            let all = columns(&self.logprobs, self.sampling, &self.uniforms, vocab);
+            read(&all).expect("all tokens are enough")
+        })
+    }
+}
+
+/// The columns of a [`Choice`]; of a nucleus, the likeliest `tokens` are looked at.
+fn columns(logprobs: &Tensor, sampling: Sampling, uniforms: &Tensor, tokens: i64) -> Tensor {
+    let mut enough = None;
+    let picked = if sampling.temperature == 0.0 {
+        logprobs.argmax(-1, false)
     } else {
-        shares.shallow_clone()
+        let mut shares = (logprobs / sampling.temperature).softmax(-1, Kind::Float);
+        if sampling.top_p < 1.0 {
+            let (kept, reaches) = nucleus_rows(&shares, sampling.top_p, tokens);
+            (shares, enough) = (kept, Some(reaches));
+        }
+        pick_rows(&shares, uniforms)
     };
-    let sums = kept.cumsum(-1, Kind::Double);
-    let vocab = shares.size()[1];
-    // A little less than the whole, whatever is rounded: the last token need not have a share.
-    let wanted = uniforms.unsqueeze(1) * (1.0 - f64::EPSILON) * sums.narrow(1, vocab - 1, 1);
-    sums.le_tensor(&wanted)
-        .sum_dim_intlist([-1_i64].as_slice(), false, Kind::Int64)
-        .clamp_max(vocab - 1)
+    let ids = picked.unsqueeze(1);
+    let chosen = logprobs.gather(1, &ids, false);
+    let mut columns = vec![ids.to_kind(Kind::Double), chosen.to_kind(Kind::Double)];
+    columns.extend(enough.map(|enough| enough.to_kind(Kind::Double)));
+    Tensor::cat(&columns, 1)
+}
+
+/// None where a row's nucleus has more tokens than were looked at.
+fn read(columns: &Tensor) -> Option<Vec<Drawn>> {
+    let width = columns.size()[1] as usize;
+    let mut drawn = Vec::new();
+    for row in doubles(columns).chunks_exact(width) {
+        if row.get(2).is_some_and(|&enough| enough == 0.0) {
+            return None;
+        }
+        drawn.push(Drawn {
+            id: row[0] as i64,
+            logprob: row[1],
+        });
+    }
+    Some(drawn)
+}
+
+/// What [`pick`] does, for rows of `shares [rows, vocab]` and their `uniforms [rows]`: first the
+/// block of the vocabulary, then the token within it, so that most of the shares are read once.
+fn pick_rows(shares: &Tensor, uniforms: &Tensor) -> Tensor {
+    let (vocab, block_tokens) = (shares.size()[1], BLOCK as i64);
+    let sums = row_block_sums(shares);
+    let blocks = sums.size()[1];
+    let ends = sums.cumsum(1, Kind::Double);
+    let wanted = uniforms.unsqueeze(1) * ALMOST_ALL * ends.narrow(1, blocks - 1, 1);
+    let block = count_until(&ends, &wanted).clamp_max(blocks - 1);
+    let before = (&ends - &sums).gather(1, &block, false);
+    let first = block * block_tokens;
+    let places = &first + Tensor::arange(block_tokens, (Kind::Int64, shares.device()));
+    // The last block may reach beyond the vocabulary.
+    let inside = places.lt(vocab).to_kind(Kind::Double);
+    let own = shares.gather(1, &places.clamp_max(vocab - 1), false) * inside;
+    let own_ends = own.cumsum(1, Kind::Double);
+    // Sums within a block and over blocks are rounded apart: the token has to be within this one.
+    let most = own_ends.narrow(1, block_tokens - 1, 1) * ALMOST_ALL;
+    let rest = (wanted - before).clamp_min(0.0).minimum(&most);
+    let at = count_until(&own_ends, &rest).clamp_max(block_tokens - 1);
+    (first + at).clamp_max(vocab - 1).squeeze_dim(1)
+}
+
+/// A little less than the whole, whatever is rounded: the last token need not have a share.
+const ALMOST_ALL: f64 = 1.0 - f64::EPSILON;
+
+/// How many of the rising `ends [rows, n]` are at most `wanted [rows, 1]`, `[rows, 1]`.
+fn count_until(ends: &Tensor, wanted: &Tensor) -> Tensor {
+    let passed = ends.le_tensor(wanted);
+    passed.sum_dim_intlist([-1_i64].as_slice(), true, Kind::Int64)
+}
+
+/// The sums of blocks of every row's shares, `[rows, blocks]`, float64.
+fn row_block_sums(shares: &Tensor) -> Tensor {
+    let (rows, vocab) = shares.size2().expect("shares are a matrix");
+    let whole = vocab / BLOCK as i64;
+    let within = whole * BLOCK as i64;
+    let last = [-1_i64].as_slice();
+    let mut sums = Vec::new();
+    if whole > 0 {
+        let blocks = shares
+            .narrow(1, 0, within)
+            .view([rows, whole, BLOCK as i64]);
+        sums.push(blocks.sum_dim_intlist(last, false, Kind::Double));
+    }
+    if within < vocab {
+        let rest = shares.narrow(1, within, vocab - within);
+        sums.push(rest.sum_dim_intlist(last, true, Kind::Double));
+    }
+    Tensor::cat(&sums, 1)
+}
+
+/// The shares of the smallest sets of tokens that reach `top_p` of all, zeros for the other tokens;
+/// and whether the likeliest `tokens`, which alone are looked at, reach it, `[rows, 1]`.
+fn nucleus_rows(shares: &Tensor, top_p: f64, tokens: i64) -> (Tensor, Tensor) {
+    let (sorted, order) = if tokens < shares.size()[1] {
+        shares.topk(tokens, -1, true, true)
+    } else {
+        shares.sort_stable(true, -1, true)
+    };
+    let sums = sorted.cumsum(-1, Kind::Double);
+    let total = shares.sum_dim_intlist([-1_i64].as_slice(), true, Kind::Double);
+    let wanted = total * top_p;
+    let kept = &sorted * (&sums - &sorted).lt_tensor(&wanted).to_kind(Kind::Float);
+    let reaches = if tokens < shares.size()[1] {
+        sums.narrow(1, tokens - 1, 1).ge_tensor(&wanted)
+    } else {
+        wanted.ones_like()
+    };
+    (shares.zeros_like().scatter(-1, &order, &kept), reaches)
 }
 
 /// Draws one token from a row of logits on the CPU. `scratch` is room to work in.
@@ -103,7 +210,8 @@ pub(super) fn draw_row(
     }
 }
 
-/// The token whose interval of the cumulative `shares` (probabilities up to a factor), in the order of ids, contains `uniform`.
+/// The token whose interval of the cumulative `shares` (probabilities up to a factor), in the order
+/// of ids, contains `uniform`.
 fn pick(shares: &[f32], top_p: f64, uniform: f64) -> usize {
     if top_p >= 1.0 {
         return walk(shares, uniform);
@@ -113,10 +221,12 @@ fn pick(shares: &[f32], top_p: f64, uniform: f64) -> usize {
     ids[walk(&kept, uniform)]
 }
 
-/// The smallest set of tokens whose shares reach `top_p` of all, in the order of ids; of equal ones the first.
+/// The smallest set of tokens whose shares reach `top_p` of all, in the order of ids; of equal ones
+/// the first.
 fn nucleus(shares: &[f32], top_p: f64) -> Vec<usize> {
     let total: f64 = block_sums(shares).sum();
-    // Few tokens hold nearly everything: those below a floor need not be sorted if the others suffice.
+    // Few tokens hold nearly everything: those below a floor need not be sorted if the others
+    // suffice.
     let above = |floor: f64| {
         (0..shares.len())
             .filter(|&id| f64::from(shares[id]) >= floor * total)
@@ -184,7 +294,8 @@ fn walk(shares: &[f32], uniform: f64) -> usize {
         }
         before += block_sum;
     }
-    // Rounding may leave the very end of the interval to nobody: the last token that has a share takes it.
+    // Rounding may leave the very end of the interval to nobody: the last token that has a share
+    // takes it.
     shares
         .iter()
         .rposition(|&share| share > 0.0)
@@ -194,6 +305,7 @@ fn walk(shares: &[f32], uniform: f64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tensors::integers;
 
     #[test]
     fn a_uniform_number_picks_its_interval() {
@@ -232,6 +344,41 @@ mod tests {
         assert_eq!((pick(&shares, 0.6, 0.5), pick(&shares, 0.6, 0.6)), (1, 3));
     }
 
+    fn picked_rows(shares: &Tensor, top_p: f64, uniforms: &[f64]) -> Tensor {
+        let kept = if top_p < 1.0 {
+            nucleus_rows(shares, top_p, NUCLEUS_TOKENS).0
+        } else {
+            shares.shallow_clone()
+        };
+        pick_rows(&kept, &Tensor::from_slice(uniforms))
+    }
+
+    #[test]
+    fn a_nucleus_is_found_among_the_likeliest_or_among_all() {
+        // Half of the distribution is flat, over more tokens than are looked at first.
+        let mut values = vec![1e-4_f32; 5000];
+        values[0] = 0.5;
+        let shares = Tensor::from_slice(&values).view([1, 5000]);
+        for (top_p, few_suffice) in [(0.4, true), (0.55, true), (0.9, false)] {
+            let (_, reaches) = nucleus_rows(&shares, top_p, NUCLEUS_TOKENS);
+            assert_eq!(reaches.int64_value(&[0, 0]) == 1, few_suffice, "{top_p}");
+            let logits = shares.log();
+            for uniform in [0.0, 0.3, 0.7, 0.99] {
+                let sampling = Sampling {
+                    temperature: 1.0,
+                    top_p,
+                    max_new_tokens: 1,
+                };
+                let uniforms = Tensor::from_slice(&[uniform]);
+                let drawn = Choice::new(logits.shallow_clone(), sampling, uniforms).read();
+                let here = pick(&values, top_p, uniform) as i64;
+                // Of equally likely tokens at the edge of the nucleus, any may be in it.
+                let likely = values[drawn[0].id as usize];
+                assert_eq!(likely, values[here as usize], "{top_p} {uniform}");
+            }
+        }
+    }
+
     #[test]
     fn rows_on_a_device_are_drawn_like_one_here() {
         let mut stream = Stream::new(9);
@@ -246,7 +393,7 @@ mod tests {
                 })
                 .collect();
             let shares = Tensor::from_slice(&rows.concat()).view([200, 300]);
-            let drawn = integers(&pick_rows(&shares, top_p, &Tensor::from_slice(&uniforms)));
+            let drawn = integers(&picked_rows(&shares, top_p, &uniforms));
             let here: Vec<i64> = rows
                 .iter()
                 .zip(&uniforms)
@@ -254,10 +401,10 @@ mod tests {
                 .collect();
             assert_eq!(drawn, here, "{top_p}");
         }
-        // The end of the interval belongs to the last token with a share; nothing is drawn that has none.
+        // The end of the interval belongs to the last token with a share; nothing is drawn that has
+        // none.
         let shares = Tensor::from_slice(&[0.0_f32, 0.5, 0.0, 0.5, 0.0]).view([1, 5]);
-        let of =
-            |uniform: f64| integers(&pick_rows(&shares, 1.0, &Tensor::from_slice(&[uniform])))[0];
+        let of = |uniform: f64| integers(&picked_rows(&shares, 1.0, &[uniform]))[0];
         assert_eq!(
             (of(0.0), of(0.499), of(0.501), of(1.0 - f64::EPSILON / 2.0)),
             (1, 1, 3, 3)

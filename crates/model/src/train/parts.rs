@@ -1,4 +1,5 @@
-//! The parts of a step: taken by lanes as they come free, summed in their order whoever finishes first.
+//! The parts of a step: taken by lanes as they come free, summed in their order whoever finishes
+//! first.
 
 use std::{
     collections::BTreeMap,
@@ -8,8 +9,6 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
-
-use tch::Tensor;
 
 use super::{
     Example,
@@ -31,6 +30,8 @@ pub(super) struct Work<'a> {
     pub scale: f64,
     pub step: u64,
     pub seed: u64,
+    /// The share of the adapter's inputs that is dropped.
+    pub dropout: f64,
 }
 
 /// The sums over all parts. `alive` is asked by the calling thread before each part that it takes.
@@ -80,7 +81,7 @@ fn compute(work: &Work<'_>, part: usize) -> Result<Part> {
     let indices = &work.parts[part];
     let members: Vec<&Example> = indices.iter().map(|&index| &work.examples[index]).collect();
     let dropout = Dropout {
-        share: work.net.spec.dropout,
+        share: work.dropout,
         seed: work.seed,
         step: work.step,
         part: part as u64,
@@ -154,22 +155,20 @@ impl Sum {
 fn add(mut total: Part, part: &Part) -> Part {
     let _no_grad = tch::no_grad_guard();
     total.loss += part.loss;
-    total
-        .gradients
-        .iter_mut()
-        .zip(&part.gradients)
-        .for_each(|(sum, gradient): (&mut Tensor, &Tensor)| _ = sum.g_add_(gradient));
+    let _ = total.gradient.g_add_(&part.gradient);
     total
 }
 
 #[cfg(test)]
 mod tests {
+    use tch::Tensor;
+
     use super::*;
 
     fn part(loss: f64) -> Result<Part> {
         Ok(Part {
             loss,
-            gradients: vec![Tensor::from_slice(&[loss as f32])],
+            gradient: Tensor::from_slice(&[loss as f32]),
         })
     }
 
@@ -182,7 +181,7 @@ mod tests {
             order
                 .into_iter()
                 .for_each(|at| sum.put(at, part(values[at])));
-            sum.finish().unwrap().gradients[0].double_value(&[0])
+            sum.finish().unwrap().gradient.double_value(&[0])
         };
         assert_eq!(sum_of([0, 1, 2]), sum_of([2, 1, 0]));
         assert_eq!(sum_of([0, 1, 2]), sum_of([1, 2, 0]));

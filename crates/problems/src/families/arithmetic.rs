@@ -56,42 +56,48 @@ const STANDARD: About = About {
     id: "order=standard",
     lowest_difficulty: 1,
     signature: SIGNATURE,
-    task: "Return the value of the expression. It has integers and the operators +, - and *, separated by single spaces. * comes \
+    task: "Return the value of the expression. It has integers and the operators +, - and *, \
+        separated by single spaces. * comes \
            before + and -, else it is read from left to right.",
 };
 const PARENTHESES: About = About {
     id: "order=parentheses",
     lowest_difficulty: 3,
     signature: SIGNATURE,
-    task: "Return the value of the expression. It has integers, the operators +, - and * with single spaces around them, and \
+    task: "Return the value of the expression. It has integers, the operators +, - and * with \
+        single spaces around them, and \
            parentheses around every operation but the outermost.",
 };
 const LEFT: About = About {
     id: "order=left",
     lowest_difficulty: 4,
     signature: SIGNATURE,
-    task: "Return the value of the expression. It has integers and the operators +, - and *, separated by single spaces. The operators \
+    task: "Return the value of the expression. It has integers and the operators +, - and *, \
+        separated by single spaces. The operators \
            are applied strictly from left to right: * does not come first.",
 };
 const FLOOR: About = About {
     id: "division=floor",
     lowest_difficulty: 5,
     signature: SIGNATURE,
-    task: "Return the value of the expression. It has integers and the operators +, -, * and // (division rounded down), separated by \
+    task: "Return the value of the expression. It has integers and the operators +, -, * and // \
+        (division rounded down), separated by \
            single spaces. * and // come before + and -, else it is read from left to right.",
 };
 const RIGHT: About = About {
     id: "order=right",
     lowest_difficulty: 6,
     signature: SIGNATURE,
-    task: "Return the value of the expression. It has integers and the operators +, - and *, separated by single spaces. The operators \
+    task: "Return the value of the expression. It has integers and the operators +, - and *, \
+        separated by single spaces. The operators \
            are applied strictly from right to left: the last one first, without precedence.",
 };
 const SUMS_FIRST: About = About {
     id: "order=sums-first",
     lowest_difficulty: 7,
     signature: SIGNATURE,
-    task: "Return the value of the expression. It has integers and the operators +, - and *, separated by single spaces. + and - come \
+    task: "Return the value of the expression. It has integers and the operators +, - and *, \
+        separated by single spaces. + and - come \
            before *, from left to right.",
 };
 
@@ -241,7 +247,8 @@ fn of_tree(tree: &Tree, swapped: bool) -> Option<i128> {
     }
 }
 
-/// Subtraction with its operands in the wrong order, where `swapped`; every other operator as it is.
+/// Subtraction with its operands in the wrong order, where `swapped`; every other operator as it
+/// is.
 fn apply(op: Op, a: i128, b: i128, swapped: bool) -> Option<i128> {
     if swapped && op == Op::Subtract {
         op.apply(b, a)
@@ -286,11 +293,21 @@ def evaluate(expression: str) -> int:
 ";
 
 fn python_flat(operators: &[Op], order: Order, edit: (&str, &str)) -> String {
-    let head = "def evaluate(expression: str) -> int:\n    tokens = expression.split()\n    numbers = [int(token) for token in tokens[::2]]\n    ops = tokens[1::2]\n";
+    let head = "def evaluate(expression: str) -> int:
+    tokens = expression.split()
+    numbers = [int(token) for token in tokens[::2]]
+    ops = tokens[1::2]
+";
     if order == Order::Right {
         let body = python_apply(operators, 8, edit);
         return format!(
-            "{head}    while ops:\n        op = ops.pop()\n        b = numbers.pop()\n        a = numbers.pop()\n{body}        numbers.append(value)\n    return numbers[0]\n"
+            "{head}    while ops:
+        op = ops.pop()
+        b = numbers.pop()
+        a = numbers.pop()
+{body}        numbers.append(value)
+    return numbers[0]
+"
         );
     }
     let levels = match order {
@@ -300,7 +317,18 @@ fn python_flat(operators: &[Op], order: Order, edit: (&str, &str)) -> String {
     };
     let body = python_apply(operators, 16, edit);
     format!(
-        "{head}    for level in {levels}:\n        i = 0\n        while i < len(ops):\n            if ops[i] in level:\n                op = ops.pop(i)\n                a = numbers[i]\n                b = numbers.pop(i + 1)\n{body}                numbers[i] = value\n            else:\n                i += 1\n    return numbers[0]\n"
+        "{head}    for level in {levels}:
+        i = 0
+        while i < len(ops):
+            if ops[i] in level:
+                op = ops.pop(i)
+                a = numbers[i]
+                b = numbers.pop(i + 1)
+{body}                numbers[i] = value
+            else:
+                i += 1
+    return numbers[0]
+"
     )
 }
 
@@ -314,7 +342,26 @@ fn python_ignoring_parentheses(operators: &[Op], order: Order) -> String {
 fn python_nested(edit: (&str, &str)) -> String {
     let body = python_apply(PLAIN, 12, edit);
     format!(
-        "def evaluate(expression: str) -> int:\n    tokens = expression.replace('(', '( ').replace(')', ' )').split()\n\n    def term():\n        token = tokens.pop(0)\n        if token != '(':\n            return int(token)\n        value = chain()\n        tokens.pop(0)\n        return value\n\n    def chain():\n        value = term()\n        while tokens and tokens[0] != ')':\n            op = tokens.pop(0)\n            a, b = value, term()\n{body}        return value\n\n    return chain()\n"
+        "def evaluate(expression: str) -> int:
+    tokens = expression.replace('(', '( ').replace(')', ' )').split()
+
+    def term():
+        token = tokens.pop(0)
+        if token != '(':
+            return int(token)
+        value = chain()
+        tokens.pop(0)
+        return value
+
+    def chain():
+        value = term()
+        while tokens and tokens[0] != ')':
+            op = tokens.pop(0)
+            a, b = value, term()
+{body}        return value
+
+    return chain()
+"
     )
 }
 

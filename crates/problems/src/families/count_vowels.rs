@@ -185,12 +185,21 @@ const VOWELS_WRONG: &[Wrong<str>] = &[
     },
     Wrong {
         name: "other characters",
-        python: "def count_vowels(s: str) -> int:\n    return sum(1 for c in s if c not in 'aeiou')\n",
+        python: "def count_vowels(s: str) -> int:
+    return sum(1 for c in s if c not in 'aeiou')
+",
         value: others,
     },
     Wrong {
         name: "stops at the first",
-        python: "def count_vowels(s: str) -> int:\n    count = 0\n    for c in s:\n        if c in 'aeiou':\n            count += 1\n            return count\n    return count\n",
+        python: "def count_vowels(s: str) -> int:
+    count = 0
+    for c in s:
+        if c in 'aeiou':
+            count += 1
+            return count
+    return count
+",
         value: |s| Value::int(u8::from(s.chars().any(|c| VOWEL.contains(c)))),
     },
     Wrong {
@@ -213,7 +222,9 @@ def count_vowels_and_y(s: str) -> int:
 const WITH_Y_WRONG: &[Wrong<str>] = &[
     Wrong {
         name: "without y",
-        python: "def count_vowels_and_y(s: str) -> int:\n    return sum(1 for c in s if c in 'aeiou')\n",
+        python: "def count_vowels_and_y(s: str) -> int:
+    return sum(1 for c in s if c in 'aeiou')
+",
         value: vowels,
     },
     Wrong {
@@ -227,7 +238,8 @@ const ANY_CASE: About = About {
     id: "letters=aeiou,case=any",
     lowest_difficulty: 4,
     signature: "def count_vowels(s: str) -> int",
-    task: "Return how many vowels (a, e, i, o, u) the string s has, counting both small and capital letters.",
+    task: "Return how many vowels (a, e, i, o, u) the string s has, counting both small and \
+        capital letters.",
 };
 const ANY_CASE_PYTHON: &str = "\
 def count_vowels(s: str) -> int:
@@ -250,7 +262,8 @@ const CONSONANTS: About = About {
     id: "letters=consonants",
     lowest_difficulty: 5,
     signature: "def count_consonants(s: str) -> int",
-    task: "Return how many consonants the string s has: letters other than a, e, i, o and u. Spaces do not count.",
+    task: "Return how many consonants the string s has: letters other than a, e, i, o and u. \
+        Spaces do not count.",
 };
 const CONSONANTS_PYTHON: &str = "\
 def count_consonants(s: str) -> int:
@@ -259,12 +272,16 @@ def count_consonants(s: str) -> int:
 const CONSONANTS_WRONG: &[Wrong<str>] = &[
     Wrong {
         name: "spaces counted",
-        python: "def count_consonants(s: str) -> int:\n    return sum(1 for c in s if c not in 'aeiou')\n",
+        python: "def count_consonants(s: str) -> int:
+    return sum(1 for c in s if c not in 'aeiou')
+",
         value: others,
     },
     Wrong {
         name: "vowels",
-        python: "def count_consonants(s: str) -> int:\n    return sum(1 for c in s if c in 'aeiou')\n",
+        python: "def count_consonants(s: str) -> int:
+    return sum(1 for c in s if c in 'aeiou')
+",
         value: vowels,
     },
 ];
@@ -273,7 +290,8 @@ const DISTINCT: About = About {
     id: "count=distinct",
     lowest_difficulty: 6,
     signature: "def count_distinct_vowels(s: str) -> int",
-    task: "Return how many different vowels (a, e, i, o, u) appear in the string s, counting each of them once.",
+    task: "Return how many different vowels (a, e, i, o, u) appear in the string s, counting each \
+        of them once.",
 };
 const DISTINCT_PYTHON: &str = "\
 def count_distinct_vowels(s: str) -> int:
@@ -282,7 +300,9 @@ def count_distinct_vowels(s: str) -> int:
 const DISTINCT_WRONG: &[Wrong<str>] = &[
     Wrong {
         name: "every vowel counted",
-        python: "def count_distinct_vowels(s: str) -> int:\n    return sum(1 for c in s if c in 'aeiou')\n",
+        python: "def count_distinct_vowels(s: str) -> int:
+    return sum(1 for c in s if c in 'aeiou')
+",
         value: vowels,
     },
     Wrong {
@@ -296,7 +316,8 @@ const GROUPS: About = About {
     id: "count=groups",
     lowest_difficulty: 7,
     signature: "def count_vowel_groups(s: str) -> int",
-    task: "Return how many groups of adjacent vowels (a, e, i, o, u) the string s has: 'beautiful idea' has 5 (eau, i, u, i, ea).",
+    task: "Return how many groups of adjacent vowels (a, e, i, o, u) the string s has: 'beautiful \
+        idea' has 5 (eau, i, u, i, ea).",
 };
 const GROUPS_PYTHON: &str = "\
 def count_vowel_groups(s: str) -> int:
@@ -311,7 +332,9 @@ def count_vowel_groups(s: str) -> int:
 const GROUPS_WRONG: &[Wrong<str>] = &[
     Wrong {
         name: "every vowel counted",
-        python: "def count_vowel_groups(s: str) -> int:\n    return sum(1 for c in s if c in 'aeiou')\n",
+        python: "def count_vowel_groups(s: str) -> int:
+    return sum(1 for c in s if c in 'aeiou')
+",
         value: vowels,
     },
     Wrong {

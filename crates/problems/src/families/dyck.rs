@@ -1,4 +1,5 @@
-//! Balanced words of one kind of bracket, by number. They give the brackets' nesting and the shapes of binary trees.
+//! Balanced words of one kind of bracket, by number. They give the brackets' nesting and the shapes
+//! of binary trees.
 
 /// How many balanced words of `pairs` pairs there are: the Catalan numbers, for at most 30 pairs.
 pub(super) fn words(pairs: u32) -> u64 {
@@ -68,8 +69,9 @@ pub(super) fn pairs(word: &[bool]) -> Vec<Pair> {
     pairs
 }
 
-/// A word that is not balanced though it has as many closings as openings, opens first and closes last: `((P)R)Q` as `P)R(Q`, P and Q not
-/// empty. One pair less than in `word`; `None` where it has another form. Different words never give the same.
+/// A word that is not balanced though it has as many closings as openings, opens first and closes
+/// last: `((P)R)Q` as `P)R(Q`, P and Q not empty. One pair less than in `word`; `None` where it has
+/// another form. Different words never give the same.
 pub(super) fn dip(word: &[bool]) -> Option<Vec<bool>> {
     let end = pairs(word).first()?.close;
     if !word.iter().take(3).all(|opening| *opening) || end + 1 == word.len() {

@@ -1,4 +1,5 @@
-//! Arithmetic expressions for the families that evaluate them: operators, trees by number, and the Python that applies an operator.
+//! Arithmetic expressions for the families that evaluate them: operators, trees by number, and the
+//! Python that applies an operator.
 
 use super::dyck;
 use crate::index::Index;
@@ -59,7 +60,8 @@ impl Op {
     }
 }
 
-/// Python lines, indented by `indent`, that set `value` to `op` applied to `a` and `b`. `edit` replaces parts of the formulas.
+/// Python lines, indented by `indent`, that set `value` to `op` applied to `a` and `b`. `edit`
+/// replaces parts of the formulas.
 pub(super) fn python_apply(operators: &[Op], indent: usize, edit: (&str, &str)) -> String {
     let pad = " ".repeat(indent);
     let branch = |(i, op): (usize, &Op)| {
@@ -127,7 +129,8 @@ pub(super) fn tree(
     (tree, numbers, ops)
 }
 
-/// A balanced word `( left ) right` is a node; the empty word is a number. Numbers and operators are used up in reading order.
+/// A balanced word `( left ) right` is a node; the empty word is a number. Numbers and operators
+/// are used up in reading order.
 fn grow(
     shape: &mut impl Iterator<Item = bool>,
     numbers: &mut impl Iterator<Item = i128>,

@@ -93,7 +93,8 @@ struct Gcd {
     shape: Shape,
 }
 
-/// The smallest number of a case at difficulty `d`: from `50 · 2^d` (2 for the lowest) up to `100 · 2^d`, less one.
+/// The smallest number of a case at difficulty `d`: from `50 · 2^d` (2 for the lowest) up to `100 ·
+/// 2^d`, less one.
 fn smallest_range(difficulty: u8) -> std::ops::Range<u64> {
     let low = if difficulty <= 1 { 2 } else { 50 << difficulty };
     low..(100 << difficulty)

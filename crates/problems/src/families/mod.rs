@@ -1,4 +1,5 @@
-//! The eight families, one file each, and what they share: expressions, balanced words, wrong solutions.
+//! The eight families, one file each, and what they share: expressions, balanced words, wrong
+//! solutions.
 
 mod arithmetic;
 mod count_vowels;

@@ -50,40 +50,46 @@ const THREE: About = About {
     id: "kinds=()[]{}",
     lowest_difficulty: 1,
     signature: "def is_balanced(s: str) -> bool",
-    task: "Return True if the brackets (), [] and {} in s are balanced, else False: every bracket is closed by one of its own kind, in \
+    task: "Return True if the brackets (), [] and {} in s are balanced, else False: every bracket \
+        is closed by one of its own kind, in \
            the right order.",
 };
 const ONE: About = About {
     id: "kinds=()",
     lowest_difficulty: 3,
     signature: "def is_balanced(s: str) -> bool",
-    task: "Return True if the parentheses in s are balanced, else False: every ( is closed by a later ), and every ) closes an earlier (.",
+    task: "Return True if the parentheses in s are balanced, else False: every ( is closed by a \
+        later ), and every ) closes an earlier (.",
 };
 const TEXT: About = About {
     id: "kinds=()[],text",
     lowest_difficulty: 4,
     signature: "def is_balanced(s: str) -> bool",
-    task: "Return True if the brackets () and [] in s are balanced, else False: every bracket is closed by one of its own kind, in the \
+    task: "Return True if the brackets () and [] in s are balanced, else False: every bracket is \
+        closed by one of its own kind, in the \
            right order. Ignore all other characters.",
 };
 const FOUR: About = About {
     id: "kinds=()[]{}<>",
     lowest_difficulty: 5,
     signature: "def is_balanced(s: str) -> bool",
-    task: "Return True if the brackets (), [], {} and <> in s are balanced, else False: every bracket is closed by one of its own kind, \
+    task: "Return True if the brackets (), [], {} and <> in s are balanced, else False: every \
+        bracket is closed by one of its own kind, \
            in the right order.",
 };
 const SHALLOW: About = About {
     id: "kinds=()[]{},depth=3",
     lowest_difficulty: 6,
     signature: "def is_shallow(s: str) -> bool",
-    task: "Return True if the brackets (), [] and {} in s are balanced (every bracket is closed by one of its own kind, in the right \
+    task: "Return True if the brackets (), [] and {} in s are balanced (every bracket is closed by \
+        one of its own kind, in the right \
            order) and nowhere nested more than 3 deep, else False.",
 };
 
 const BALANCED: Class = "balanced";
-/// As many closings as openings of each kind, the first bracket opens and the last one closes, and still not balanced: two pairs cross, as
-/// in `()[(])`, or (of one kind) a bracket closes before its opening, as in `())(()`.
+/// As many closings as openings of each kind, the first bracket opens and the last one closes, and
+/// still not balanced: two pairs cross, as in `()[(])`, or (of one kind) a bracket closes before
+/// its opening, as in `())(()`.
 const TANGLED: Class = "tangled";
 /// Balanced but for one bracket that closes nothing.
 const STRAY: Class = "stray";
@@ -115,7 +121,8 @@ impl Parentheses {
         self.pairs(difficulty) + u32::from(class == TANGLED && self.kinds.len() == 1)
     }
 
-    /// The class's word out of a balanced one, each pair with a kind of its own. `None` where this makes no word of the class.
+    /// The class's word out of a balanced one, each pair with a kind of its own. `None` where this
+    /// makes no word of the class.
     fn render(&self, shape: &[bool], class: Class, index: &mut Index) -> Option<Vec<String>> {
         let pairs = dyck::pairs(shape);
         let kinds: Vec<&str> = pairs.iter().map(|_| *index.pick(self.kinds)).collect();
@@ -162,7 +169,8 @@ impl Rule for Parentheses {
     }
 
     fn classes(&self) -> &'static [Class] {
-        // The limit leaves no room for tangled cases among four: deep ones refute the same solutions, which know no depth.
+        // The limit leaves no room for tangled cases among four: deep ones refute the same
+        // solutions, which know no depth.
         if self.limit.is_some() {
             &[BALANCED, DEEP, STRAY, UNFINISHED]
         } else {
@@ -170,7 +178,8 @@ impl Rule for Parentheses {
         }
     }
 
-    /// With two visible and six hidden cases half of all are balanced (with a limit, three of eight).
+    /// With two visible and six hidden cases half of all are balanced (with a limit, three of
+    /// eight).
     fn further(&self) -> Option<&'static [Class]> {
         Some(if self.limit.is_some() {
             &[

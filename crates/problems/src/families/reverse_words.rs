@@ -163,7 +163,9 @@ const WORDS_WRONG: &[Wrong<str>] = &[
     },
     Wrong {
         name: "letters of each word reversed",
-        python: "def reverse_words(s: str) -> str:\n    return ' '.join(word[::-1] for word in s.split())\n",
+        python: "def reverse_words(s: str) -> str:
+    return ' '.join(word[::-1] for word in s.split())
+",
         value: letters,
     },
     Wrong {
@@ -187,7 +189,8 @@ const LETTERS: About = About {
     id: "unit=letters",
     lowest_difficulty: 3,
     signature: "def reverse_each_word(s: str) -> str",
-    task: "Return s with the letters of each word reversed and the words in their old order, separated by single spaces.",
+    task: "Return s with the letters of each word reversed and the words in their old order, \
+        separated by single spaces.",
 };
 const LETTERS_PYTHON: &str = "\
 def reverse_each_word(s: str) -> str:
@@ -210,7 +213,8 @@ const DASHES: About = About {
     id: "unit=words,separator=-",
     lowest_difficulty: 4,
     signature: "def reverse_parts(s: str) -> str",
-    task: "The string s has words separated by dashes (-). Return them in reverse order, separated by dashes.",
+    task: "The string s has words separated by dashes (-). Return them in reverse order, separated \
+        by dashes.",
 };
 const DASHES_PYTHON: &str = "\
 def reverse_parts(s: str) -> str:
@@ -238,7 +242,8 @@ const FIRST_KEPT: About = About {
     id: "unit=words,first=kept",
     lowest_difficulty: 5,
     signature: "def reverse_rest(s: str) -> str",
-    task: "Return s with its first word left in place and all the other words in reverse order, separated by single spaces.",
+    task: "Return s with its first word left in place and all the other words in reverse order, \
+        separated by single spaces.",
 };
 const FIRST_KEPT_PYTHON: &str = "\
 def reverse_rest(s: str) -> str:
@@ -262,7 +267,8 @@ const EVERY_SECOND: About = About {
     id: "unit=letters,words=second",
     lowest_difficulty: 6,
     signature: "def reverse_every_second_word(s: str) -> str",
-    task: "Return s with the letters of every second word reversed (the 2nd, 4th, 6th, ...), all words in their old places, separated by \
+    task: "Return s with the letters of every second word reversed (the 2nd, 4th, 6th, ...), all \
+        words in their old places, separated by \
            single spaces.",
 };
 const EVERY_SECOND_PYTHON: &str = "\
@@ -274,12 +280,18 @@ def reverse_every_second_word(s: str) -> str:
 const EVERY_SECOND_WRONG: &[Wrong<str>] = &[
     Wrong {
         name: "every word",
-        python: "def reverse_every_second_word(s: str) -> str:\n    return ' '.join(word[::-1] for word in s.split())\n",
+        python: "def reverse_every_second_word(s: str) -> str:
+    return ' '.join(word[::-1] for word in s.split())
+",
         value: letters,
     },
     Wrong {
         name: "first word first",
-        python: "def reverse_every_second_word(s: str) -> str:\n    words = s.split()\n    words[::2] = [word[::-1] for word in words[::2]]\n    return ' '.join(words)\n",
+        python: "def reverse_every_second_word(s: str) -> str:
+    words = s.split()
+    words[::2] = [word[::-1] for word in words[::2]]
+    return ' '.join(words)
+",
         value: |s| {
             let turn = |(i, word): (usize, &str)| {
                 if i % 2 == 0 {

@@ -56,35 +56,40 @@ const POSTFIX: About = About {
     id: "notation=postfix",
     lowest_difficulty: 1,
     signature: "def evaluate_rpn(expression: str) -> int",
-    task: "Evaluate the expression given in Reverse Polish Notation: integers and the operators +, - and *, separated by spaces. \
+    task: "Evaluate the expression given in Reverse Polish Notation: integers and the operators +, \
+        - and *, separated by spaces. \
            a b - means a - b.",
 };
 const FLOOR: About = About {
     id: "division=floor",
     lowest_difficulty: 3,
     signature: "def evaluate_rpn(expression: str) -> int",
-    task: "Evaluate the expression given in Reverse Polish Notation: integers and the operators +, -, * and //, separated by spaces. \
+    task: "Evaluate the expression given in Reverse Polish Notation: integers and the operators +, \
+        -, * and //, separated by spaces. \
            a b - means a - b. a b // means a / b rounded down (towards minus infinity).",
 };
 const SWAPPED: About = About {
     id: "operands=swapped",
     lowest_difficulty: 4,
     signature: "def evaluate_swapped(expression: str) -> int",
-    task: "Evaluate the expression given in Reverse Polish Notation with swapped operands: integers and the operators +, - and *, \
+    task: "Evaluate the expression given in Reverse Polish Notation with swapped operands: \
+        integers and the operators +, - and *, \
            separated by spaces. a b - means b - a.",
 };
 const PREFIX: About = About {
     id: "notation=prefix",
     lowest_difficulty: 5,
     signature: "def evaluate_prefix(expression: str) -> int",
-    task: "Evaluate the expression given in Polish notation, every operator before its two operands: integers and the operators +, - \
+    task: "Evaluate the expression given in Polish notation, every operator before its two \
+        operands: integers and the operators +, - \
            and *, separated by spaces. - a b means a - b.",
 };
 const EXTREMES: About = About {
     id: "operators=max-min",
     lowest_difficulty: 6,
     signature: "def evaluate_rpn(expression: str) -> int",
-    task: "Evaluate the expression given in Reverse Polish Notation: integers and the operators +, -, max and min, separated by spaces. \
+    task: "Evaluate the expression given in Reverse Polish Notation: integers and the operators +, \
+        -, max and min, separated by spaces. \
            a b - means a - b. a b max is the larger of the two, a b min the smaller.",
 };
 
@@ -188,7 +193,17 @@ impl Rpn {
             .collect::<Vec<_>>()
             .join(", ");
         format!(
-            "{}:\n    stack = []\n    for op in {tokens}:\n        if op in ({known}):\n            {first} = stack.{pop}\n            {second} = stack.{pop}\n{body}            stack.append(value)\n        else:\n            stack.append(int(op))\n    return stack[0]\n",
+            "{}:
+    stack = []
+    for op in {tokens}:
+        if op in ({known}):
+            {first} = stack.{pop}
+            {second} = stack.{pop}
+{body}            stack.append(value)
+        else:
+            stack.append(int(op))
+    return stack[0]
+",
             self.about.signature
         )
     }

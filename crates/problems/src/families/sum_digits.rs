@@ -149,7 +149,13 @@ const ALL_WRONG: &[Wrong<u64>] = &[
     },
     Wrong {
         name: "first digit dropped",
-        python: "def sum_digits(n: int) -> int:\n    total = 0\n    while n > 9:\n        total += n % 10\n        n //= 10\n    return total\n",
+        python: "def sum_digits(n: int) -> int:
+    total = 0
+    while n > 9:
+        total += n % 10
+        n //= 10
+    return total
+",
         value: |n| Value::int(digits(*n)[1..].iter().sum::<i64>()),
     },
     Wrong {
@@ -172,17 +178,23 @@ def sum_even_digits(n: int) -> int:
 const EVEN_WRONG: &[Wrong<u64>] = &[
     Wrong {
         name: "all digits",
-        python: "def sum_even_digits(n: int) -> int:\n    return sum(int(digit) for digit in str(n))\n",
+        python: "def sum_even_digits(n: int) -> int:
+    return sum(int(digit) for digit in str(n))
+",
         value: all,
     },
     Wrong {
         name: "odd digits",
-        python: "def sum_even_digits(n: int) -> int:\n    return sum(int(digit) for digit in str(n) if digit in '13579')\n",
+        python: "def sum_even_digits(n: int) -> int:
+    return sum(int(digit) for digit in str(n) if digit in '13579')
+",
         value: odd,
     },
     Wrong {
         name: "digits at even places",
-        python: "def sum_even_digits(n: int) -> int:\n    return sum(int(digit) for digit in str(n)[::2])\n",
+        python: "def sum_even_digits(n: int) -> int:
+    return sum(int(digit) for digit in str(n)[::2])
+",
         value: |n| Value::int(digits(*n).iter().step_by(2).sum::<i64>()),
     },
 ];
@@ -200,17 +212,23 @@ def sum_odd_digits(n: int) -> int:
 const ODD_WRONG: &[Wrong<u64>] = &[
     Wrong {
         name: "all digits",
-        python: "def sum_odd_digits(n: int) -> int:\n    return sum(int(digit) for digit in str(n))\n",
+        python: "def sum_odd_digits(n: int) -> int:
+    return sum(int(digit) for digit in str(n))
+",
         value: all,
     },
     Wrong {
         name: "even digits",
-        python: "def sum_odd_digits(n: int) -> int:\n    return sum(int(digit) for digit in str(n) if digit in '02468')\n",
+        python: "def sum_odd_digits(n: int) -> int:
+    return sum(int(digit) for digit in str(n) if digit in '02468')
+",
         value: even,
     },
     Wrong {
         name: "digits at odd places",
-        python: "def sum_odd_digits(n: int) -> int:\n    return sum(int(digit) for digit in str(n)[1::2])\n",
+        python: "def sum_odd_digits(n: int) -> int:
+    return sum(int(digit) for digit in str(n)[1::2])
+",
         value: |n| Value::int(digits(*n).iter().skip(1).step_by(2).sum::<i64>()),
     },
 ];
@@ -228,12 +246,16 @@ def sum_squared_digits(n: int) -> int:
 const SQUARES_WRONG: &[Wrong<u64>] = &[
     Wrong {
         name: "not squared",
-        python: "def sum_squared_digits(n: int) -> int:\n    return sum(int(digit) for digit in str(n))\n",
+        python: "def sum_squared_digits(n: int) -> int:
+    return sum(int(digit) for digit in str(n))
+",
         value: all,
     },
     Wrong {
         name: "square of the sum",
-        python: "def sum_squared_digits(n: int) -> int:\n    return sum(int(digit) for digit in str(n)) ** 2\n",
+        python: "def sum_squared_digits(n: int) -> int:
+    return sum(int(digit) for digit in str(n)) ** 2
+",
         value: |n| Value::int(sum(*n, |_| true).pow(2)),
     },
 ];
@@ -242,7 +264,8 @@ const ALTERNATING: About = About {
     id: "sign=alternating",
     lowest_difficulty: 6,
     signature: "def alternating_digit_sum(n: int) -> int",
-    task: "Return the first decimal digit of n, minus the second, plus the third, and so on from the left.",
+    task: "Return the first decimal digit of n, minus the second, plus the third, and so on from \
+        the left.",
 };
 const ALTERNATING_PYTHON: &str = "\
 def alternating_digit_sum(n: int) -> int:
@@ -254,12 +277,17 @@ def alternating_digit_sum(n: int) -> int:
 const ALTERNATING_WRONG: &[Wrong<u64>] = &[
     Wrong {
         name: "signs ignored",
-        python: "def alternating_digit_sum(n: int) -> int:\n    return sum(int(digit) for digit in str(n))\n",
+        python: "def alternating_digit_sum(n: int) -> int:
+    return sum(int(digit) for digit in str(n))
+",
         value: all,
     },
     Wrong {
         name: "minus first",
-        python: "def alternating_digit_sum(n: int) -> int:\n    digits = [int(digit) for digit in str(n)]\n    return sum(digits[1::2]) - sum(digits[::2])\n",
+        python: "def alternating_digit_sum(n: int) -> int:
+    digits = [int(digit) for digit in str(n)]
+    return sum(digits[1::2]) - sum(digits[::2])
+",
         value: |n| {
             Value::int(
                 digits(*n)
@@ -276,7 +304,8 @@ const REPEATED: About = About {
     id: "repeat=one-digit",
     lowest_difficulty: 7,
     signature: "def digital_root(n: int) -> int",
-    task: "Add up the decimal digits of n, then the digits of that sum, and so on, until one digit is left. Return that digit.",
+    task: "Add up the decimal digits of n, then the digits of that sum, and so on, until one digit \
+        is left. Return that digit.",
 };
 const REPEATED_PYTHON: &str = "\
 def digital_root(n: int) -> int:
@@ -287,7 +316,9 @@ def digital_root(n: int) -> int:
 const REPEATED_WRONG: &[Wrong<u64>] = &[
     Wrong {
         name: "added once",
-        python: "def digital_root(n: int) -> int:\n    return sum(int(digit) for digit in str(n))\n",
+        python: "def digital_root(n: int) -> int:
+    return sum(int(digit) for digit in str(n))
+",
         value: all,
     },
     Wrong {

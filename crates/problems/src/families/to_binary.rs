@@ -86,7 +86,15 @@ impl Rule for ToBinary {
         };
         let step = step.replace("BASE", &self.base.to_string());
         let reference = format!(
-            "{}:\n    if n == 0:\n        return '0'\n    digits = ''\n    while n > 0:\n        {step}\n        n //= {}\n    return digits\n",
+            "{}:
+    if n == 0:
+        return '0'
+    digits = ''
+    while n > 0:
+        {step}
+        n //= {}
+    return digits
+",
             self.about.signature, self.base
         );
         solutions(&reference, self.wrong)
@@ -122,7 +130,13 @@ const BINARY_WRONG: &[Wrong<u64>] = &[
     },
     Wrong {
         name: "digits reversed",
-        python: "def to_binary(n: int) -> str:\n    digits = ''\n    while n > 0:\n        digits += str(n % 2)\n        n //= 2\n    return digits\n",
+        python: "def to_binary(n: int) -> str:
+    digits = ''
+    while n > 0:
+        digits += str(n % 2)
+        n //= 2
+    return digits
+",
         value: |n| Value::Str(reversed(*n, 2)),
     },
     Wrong {
@@ -132,7 +146,13 @@ const BINARY_WRONG: &[Wrong<u64>] = &[
     },
     Wrong {
         name: "first digit dropped",
-        python: "def to_binary(n: int) -> str:\n    digits = ''\n    while n > 1:\n        digits = str(n % 2) + digits\n        n //= 2\n    return digits\n",
+        python: "def to_binary(n: int) -> str:
+    digits = ''
+    while n > 1:
+        digits = str(n % 2) + digits
+        n //= 2
+    return digits
+",
         value: |n| Value::str(&digits(*n, 2)[1..]),
     },
 ];
@@ -175,7 +195,13 @@ const TERNARY_WRONG: &[Wrong<u64>] = &[
     },
     Wrong {
         name: "digits reversed",
-        python: "def to_ternary(n: int) -> str:\n    digits = ''\n    while n > 0:\n        digits += str(n % 3)\n        n //= 3\n    return digits\n",
+        python: "def to_ternary(n: int) -> str:
+    digits = ''
+    while n > 0:
+        digits += str(n % 3)
+        n //= 3
+    return digits
+",
         value: |n| Value::Str(reversed(*n, 3)),
     },
 ];
@@ -184,7 +210,8 @@ const HEXADECIMAL: About = About {
     id: "base=16",
     lowest_difficulty: 5,
     signature: "def to_hexadecimal(n: int) -> str",
-    task: "Return the digits of n in base 16 as a string, with the small letters a to f and without a prefix.",
+    task: "Return the digits of n in base 16 as a string, with the small letters a to f and \
+        without a prefix.",
 };
 const HEXADECIMAL_WRONG: &[Wrong<u64>] = &[
     Wrong {
@@ -199,7 +226,13 @@ const HEXADECIMAL_WRONG: &[Wrong<u64>] = &[
     },
     Wrong {
         name: "decimal digits",
-        python: "def to_hexadecimal(n: int) -> str:\n    digits = ''\n    while n > 0:\n        digits = str(n % 16) + digits\n        n //= 16\n    return digits\n",
+        python: "def to_hexadecimal(n: int) -> str:
+    digits = ''
+    while n > 0:
+        digits = str(n % 16) + digits
+        n //= 16
+    return digits
+",
         value: |n| {
             Value::Str(
                 digits(*n, 16)
@@ -216,7 +249,8 @@ const LEAST_FIRST: About = About {
     id: "base=2,order=least-first",
     lowest_difficulty: 6,
     signature: "def to_binary_reversed(n: int) -> str",
-    task: "Return the binary digits of n as a string, the least significant digit first, without a prefix.",
+    task: "Return the binary digits of n as a string, the least significant digit first, without a \
+        prefix.",
 };
 const LEAST_FIRST_WRONG: &[Wrong<u64>] = &[
     Wrong {

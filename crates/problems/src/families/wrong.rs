@@ -1,5 +1,5 @@
-//! Usual wrong solutions of one-argument functions: the Python, and beside it what it returns. Only cases on which all of a rule's wrong
-//! solutions are wrong are drawn.
+//! Usual wrong solutions of one-argument functions: the Python, and beside it what it returns. Only
+//! cases on which all of a rule's wrong solutions are wrong are drawn.
 
 use groklab_domain::Value;
 
@@ -42,7 +42,8 @@ pub(super) fn solutions<A: ?Sized>(reference: &str, wrong: &[Wrong<A>]) -> Solut
     }
 }
 
-/// The numbers that difficulty `d` asks about in number families: from `1000 · 4^(d−1)` (10 for the lowest) up to `1000 · 4^d`.
+/// The numbers that difficulty `d` asks about in number families: from `1000 · 4^(d−1)` (10 for the
+/// lowest) up to `1000 · 4^d`.
 pub(super) fn number_range(difficulty: u8) -> std::ops::Range<u64> {
     let bound = |d: u8| 1000 << (2 * u32::from(d));
     let low = if difficulty <= 1 {

@@ -1,6 +1,8 @@
-//! Generation on the CPU in float32: lanes of one thread each over shared weights, in kernels of our own. A row's numbers are computed alike
-//! whatever else is computed beside it, so completions are bit-identical alone, in any batch, with any number of lanes, whoever takes which
-//! row. Where the machine lacks the instructions, or the model is elsewhere, `super::batch` does the work with libtorch.
+//! Generation on the CPU in float32: lanes of one thread each over shared weights, in kernels of
+//! our own. A row's numbers are computed alike whatever else is computed beside it, so completions
+//! are bit-identical alone, in any batch, with any number of lanes, whoever takes which row. Where
+//! the machine lacks the instructions, or the model is elsewhere, `super::batch` does the work with
+//! libtorch.
 
 mod attention;
 mod kernel;
@@ -29,7 +31,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    forward::weights::Weights,
+    forward::Weights,
     lanes,
 };
 
@@ -56,7 +58,8 @@ struct Done {
     failure: Option<Error>,
 }
 
-/// Completions for all rows; none where this engine cannot work, which is found before anything is computed.
+/// Completions for all rows; none where this engine cannot work, which is found before anything is
+/// computed.
 pub(super) fn run(
     weights: &Weights<'_>,
     request: &Request<'_>,

@@ -1,6 +1,7 @@
-//! The forward pass of the CPU engine: up to 64 tokens of any sequences through all layers. Follows transformers' llama, qwen2 and qwen3 as
-//! `crate::forward` does; departs from it by keeping activations as columns `[features, width]`. It runs on one thread and writes to nothing
-//! but its workspace and the sequences, so several lanes may run it over the same weights.
+//! The forward pass of the CPU engine: up to 64 tokens of any sequences through all layers. Follows
+//! transformers' llama, qwen2 and qwen3 as `crate::forward` does; departs from it by keeping
+//! activations as columns `[features, width]`. It runs on one thread and writes to nothing but its
+//! workspace and the sequences, so several lanes may run it over the same weights.
 
 use tch::Tensor;
 
@@ -12,7 +13,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    forward::weights::Weights,
+    forward::Weights,
     model::{Fused, Layer},
 };
 
@@ -64,7 +65,8 @@ pub(super) struct Workspace {
     mixed: Vec<f32>,
 }
 
-/// Logits are computed for this many entries of the vocabulary at a time, so that they can be turned into rows within the cache.
+/// Logits are computed for this many entries of the vocabulary at a time, so that they can be
+/// turned into rows within the cache.
 const VOCAB_BLOCK: usize = 384;
 
 impl<'a> Net<'a> {
@@ -108,8 +110,8 @@ impl<'a> Net<'a> {
         })
     }
 
-    /// Appends `tokens`, at most 64, to their `sequences` and puts the logits behind those in `wanted` (indices into `tokens`) into
-    /// `logits [wanted][vocab]`.
+    /// Appends `tokens`, at most 64, to their `sequences` and puts the logits behind those in
+    /// `wanted` (indices into `tokens`) into `logits [wanted][vocab]`.
     pub(super) fn run(
         &self,
         work: &mut Workspace,
@@ -219,7 +221,8 @@ impl<'a> Net<'a> {
             );
         }
         clear(&mut work.attended, config.q_size() as usize * width);
-        // Head by head, so that its keys and values stay in the cache for the tokens that share them.
+        // Head by head, so that its keys and values stay in the cache for the tokens that share
+        // them.
         for head in 0..config.kv_heads as usize {
             for (column, (token, &place)) in tokens.iter().zip(places).enumerate() {
                 self.attend(
@@ -316,7 +319,8 @@ impl<'a> Net<'a> {
         let mut at = 0;
         for &(segment, tokens) in &chain {
             let (keys, _) = segment.visible(index, head, tokens);
-            // A block's places behind `tokens` are written again by the next segment, or lie behind the end.
+            // A block's places behind `tokens` are written again by the next segment, or lie behind
+            // the end.
             attention::score_keys(
                 self.simd,
                 &work.query,
@@ -451,7 +455,8 @@ fn slice(tensor: &Tensor) -> Option<&[f32]> {
     let plain = tensor.kind() == tch::Kind::Float
         && tensor.device() == tch::Device::Cpu
         && tensor.is_contiguous();
-    // SAFETY: a contiguous float32 tensor on the CPU holds `numel` values there for as long as it lives, and nobody writes to weights.
+    // SAFETY: a contiguous float32 tensor on the CPU holds `numel` values there for as long as it
+    // lives, and nobody writes to weights.
     plain.then(|| unsafe {
         std::slice::from_raw_parts(tensor.data_ptr().cast::<f32>(), tensor.numel())
     })

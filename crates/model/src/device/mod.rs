@@ -1,0 +1,14 @@
+//! Where tensors live: CUDA in bfloat16 or float32, or the CPU in float32.
+
+mod cuda;
+mod doctor;
+mod driver;
+pub(crate) mod graph;
+mod placement;
+mod setting;
+
+pub use cuda::load_cuda;
+pub use doctor::{Finding, Level, examine};
+pub use placement::Placement;
+pub(crate) use placement::Tactics;
+pub use setting::{DeviceSetting, KindSetting};

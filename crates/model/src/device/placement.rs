@@ -1,0 +1,208 @@
+//! A device, the kind of numbers on it, and what is done in another way on a GPU than on a CPU.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
+
+use tch::{Device, Kind};
+
+use super::{DeviceSetting, KindSetting, cuda, driver, graph};
+use crate::error::{Error, Result};
+
+/// A device and the kind of numbers that weights and activations have on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placement {
+    pub device: Device,
+    pub kind: Kind,
+}
+
+/// libtorch's kernels are built for cards from this capability on, bfloat16's from the second on.
+const OLDEST_CAPABILITY: (i32, i32) = (7, 5);
+const BFLOAT16_CAPABILITY: (i32, i32) = (8, 0);
+
+impl Placement {
+    /// The CPU in float32.
+    pub const CPU: Self = Self {
+        device: Device::Cpu,
+        kind: Kind::Float,
+    };
+
+    /// The place that the settings ask for.
+    ///
+    /// # Errors
+    /// [`Error::NoDevice`] where that GPU is not here, [`Error::UnusableGpu`] where one is here but
+    /// cannot be used.
+    pub fn of(device: DeviceSetting, kind: KindSetting) -> Result<Self> {
+        let index = match device {
+            DeviceSetting::Cpu => None,
+            DeviceSetting::Auto => (cuda::state().cards()? > 0).then_some(0),
+            DeviceSetting::Cuda(index) => {
+                let found = cuda::state().cards()?;
+                if index >= found {
+                    return Err(Error::NoDevice { index, found });
+                }
+                Some(index)
+            }
+        };
+        let kind_or = |default: Kind| match kind {
+            KindSetting::Auto => default,
+            KindSetting::Float32 => Kind::Float,
+            KindSetting::Bfloat16 => Kind::BFloat16,
+        };
+        let Some(index) = index else {
+            return Ok(Self {
+                device: Device::Cpu,
+                kind: kind_or(Kind::Float),
+            });
+        };
+        let kind = kind_or(Kind::BFloat16);
+        if let Some(card) = driver::card(index) {
+            refuse_old(&card, kind)?;
+        }
+        Ok(Self {
+            device: Device::Cuda(index),
+            kind,
+        })
+    }
+
+    /// The most bytes that were free on the GPU whenever this process asked; none on the CPU, or
+    /// where the driver does not say. The latest figure alone would mislead: libtorch keeps what it
+    /// once had for itself.
+    pub(crate) fn gpu_memory(self) -> Option<u64> {
+        static MOST_FREE: Mutex<BTreeMap<usize, Option<u64>>> = Mutex::new(BTreeMap::new());
+        let Device::Cuda(index) = self.device else {
+            return None;
+        };
+        let mut by_card = MOST_FREE.lock().unwrap_or_else(PoisonError::into_inner);
+        let most = by_card.entry(index).or_default();
+        *most = (*most).max(driver::free_memory(index));
+        *most
+    }
+
+    /// True on the CPU, where adapters are merged and small kernels of our own run.
+    pub(crate) fn is_cpu(self) -> bool {
+        self.device == Device::Cpu
+    }
+
+    /// How to compute here.
+    pub(crate) fn tactics(self) -> Tactics {
+        if self.is_cpu() {
+            return Tactics {
+                adapter_kind: Kind::Float,
+                pads_sequences: false,
+                pass_tokens: 1024,
+                decoded_rows: 64,
+                records_steps: false,
+            };
+        }
+        Tactics {
+            adapter_kind: self.kind,
+            pads_sequences: true,
+            pass_tokens: 8192,
+            decoded_rows: 256,
+            records_steps: true,
+        }
+    }
+
+    /// For records: what results may depend on, such as `cpu float32, 2 threads` or `cuda:0
+    /// bfloat16, NVIDIA H100, driver 580.95.05, libtorch 2.13.0+cu130, 256 rows with graphs`.
+    pub fn description(self) -> String {
+        let kind = if self.kind == Kind::BFloat16 {
+            "bfloat16"
+        } else {
+            "float32"
+        };
+        let index = match self.device {
+            Device::Cpu => return format!("cpu {kind}, {} threads", crate::lanes::threads()),
+            Device::Cuda(index) => index,
+            other => return format!("{other:?} {kind}"),
+        };
+        let unknown = || "unknown".to_owned();
+        let graphs = match graph::available() {
+            Ok(()) => "with graphs".to_owned(),
+            Err(reason) => format!("without graphs ({reason})"),
+        };
+        format!(
+            "cuda:{index} {kind}, {}, driver {}, libtorch {}, {} rows {graphs}",
+            driver::card(index).map_or_else(unknown, |card| card.name),
+            driver::version().unwrap_or_else(unknown),
+            cuda::libtorch_version().unwrap_or_else(unknown),
+            self.tactics().decoded_rows
+        )
+    }
+}
+
+fn refuse_old(card: &driver::Card, kind: Kind) -> Result<()> {
+    let (major, minor) = card.capability;
+    let named = format!("{} has compute capability {major}.{minor}", card.name);
+    if card.capability < OLDEST_CAPABILITY {
+        return Err(Error::UnusableGpu {
+            reason: format!("{named}, libtorch needs 7.5"),
+            fix: "use --device cpu",
+        });
+    }
+    if kind == Kind::BFloat16 && card.capability < BFLOAT16_CAPABILITY {
+        return Err(Error::UnusableGpu {
+            reason: format!("{named}, bfloat16 needs 8.0"),
+            fix: "use --kind float32, or --device cpu",
+        });
+    }
+    Ok(())
+}
+
+/// What is done in another way on a GPU than on a CPU. Tests go a GPU's way on a CPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tactics {
+    /// The kind of an adapter's weights where they are computed beside the base.
+    pub adapter_kind: Kind,
+    /// Whether the sequences of a pass are padded, so that attention is one call.
+    pub pads_sequences: bool,
+    /// Tokens of one pass over prompts or scored sequences: enough for full speed, few enough to
+    /// keep activations small.
+    pub pass_tokens: usize,
+    /// Rows decoded together: enough for full speed. Part of what results depend on, so fixed.
+    pub decoded_rows: usize,
+    /// Whether steps of decoding have a few sizes only, so that each is recorded once where that is
+    /// possible.
+    pub records_steps: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gpu_that_is_not_here_is_refused() {
+        let error = Placement::of(DeviceSetting::Cuda(4_000), KindSetting::Auto)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("4000") && error.contains("--device"),
+            "{error}"
+        );
+        let on_cpu = |kind| Placement::of(DeviceSetting::Cpu, kind).unwrap();
+        assert_eq!(on_cpu(KindSetting::Auto), Placement::CPU);
+        assert_eq!(on_cpu(KindSetting::Bfloat16).kind, Kind::BFloat16);
+    }
+
+    #[test]
+    fn old_cards_are_refused_by_name() {
+        let card = |major, minor| driver::Card {
+            name: "Tesla Old".into(),
+            capability: (major, minor),
+        };
+        assert!(refuse_old(&card(9, 0), Kind::BFloat16).is_ok());
+        assert!(refuse_old(&card(7, 5), Kind::Float).is_ok());
+        for (card, kind, fix) in [
+            (card(7, 5), Kind::BFloat16, "--kind float32"),
+            (card(7, 0), Kind::Float, "--device cpu"),
+        ] {
+            let refused = refuse_old(&card, kind).unwrap_err().to_string();
+            assert!(
+                refused.contains("Tesla Old") && refused.contains(fix),
+                "{refused}"
+            );
+        }
+    }
+}

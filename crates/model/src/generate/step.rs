@@ -1,0 +1,204 @@
+//! One step of decoding: a token per row in, the tokens drawn behind them out.
+
+use tch::{Kind, Tensor};
+
+use super::{
+    Sampling,
+    cache::{Cache, Reach, whole_blocks},
+    sampling::{Choice, Drawn},
+};
+use crate::{
+    device::graph::{self, Graph},
+    error::Result,
+    forward::{self, Heads, Pass, Rotation, Weights},
+};
+
+/// What a row brings to a step.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Entry {
+    /// The token it appends.
+    pub id: i64,
+    /// How many of its tokens are cached.
+    pub length: i64,
+    /// Where in the distribution behind the token its next one is drawn.
+    pub uniform: f64,
+}
+
+/// The size of a step: its rows and the keys that they may see.
+type Size = (i64, i64);
+
+/// Does steps. On a GPU a step of a size that has been before is recorded, and replayed from then
+/// on.
+pub(super) struct Decoder<'a> {
+    weights: Weights<'a>,
+    sampling: Sampling,
+    /// Steps by their size; none where one was done but not yet recorded.
+    recorded: Vec<(Size, Option<Recorded>)>,
+}
+
+struct Recorded {
+    graph: Graph,
+    inputs: Tensor,
+    choice: Choice,
+}
+
+impl Recorded {
+    fn replay(&self, inputs: &Tensor) -> &Choice {
+        self.inputs.shallow_clone().copy_(inputs);
+        if let Err(reason) = self.graph.replay() {
+            // As tch does for every other operation; whoever called for the work catches it.
+            panic!("{reason}");
+        }
+        &self.choice
+    }
+}
+
+/// Recorded sizes that are kept; their memory is shared, but for what they give.
+const RECORDED_SIZES: usize = 6;
+
+/// A step has at least so many rows where it is recorded.
+const FEWEST_ROWS: usize = 32;
+
+impl<'a> Decoder<'a> {
+    pub(super) fn new(weights: Weights<'a>, sampling: Sampling) -> Self {
+        Self {
+            weights,
+            sampling,
+            recorded: Vec::new(),
+        }
+    }
+
+    /// Appends the tokens of `entries` to the first rows in `cache` and draws the next ones.
+    pub(super) fn step(&mut self, cache: &mut Cache, entries: &[Entry]) -> Result<Vec<Drawn>> {
+        let last = entries.iter().map(|entry| entry.length).max().unwrap_or(0);
+        let keys = whole_blocks(last as usize + 1) as i64;
+        let records = self.weights.model.tactics.records_steps;
+        let rows = if records {
+            rounded_rows(entries.len(), cache.slots())
+        } else {
+            entries.len()
+        };
+        let inputs = inputs(entries, rows);
+        let size = (rows as i64, keys);
+        let mut drawn = match self.replayed(cache, &inputs, size) {
+            Some(choice) => choice.read(),
+            None => self.run(cache, &self.on_device(&inputs), keys).read(),
+        };
+        drawn.truncate(entries.len());
+        Ok(drawn)
+    }
+
+    /// What the recorded step of this size gives for `inputs`, where there is one or can be.
+    fn replayed(&mut self, cache: &mut Cache, inputs: &Tensor, size: Size) -> Option<&Choice> {
+        if !self.weights.model.tactics.records_steps || graph::available().is_err() {
+            return None;
+        }
+        let known = self.recorded.iter().position(|(known, _)| *known == size);
+        let Some(at) = known else {
+            // The first step of a size is done as it is: what it loads and allocates must not be
+            // recorded.
+            if self.recorded.len() == RECORDED_SIZES {
+                self.recorded.clear();
+            }
+            self.recorded.push((size, None));
+            return None;
+        };
+        if self.recorded[at].1.is_none() {
+            match self.record(cache, inputs, size.1) {
+                Ok(recorded) => self.recorded[at].1 = Some(recorded),
+                Err(reason) => graph::switch_off(reason),
+            }
+        }
+        let recorded = self.recorded[at].1.as_ref()?;
+        Some(recorded.replay(inputs))
+    }
+
+    fn record(
+        &self,
+        cache: &mut Cache,
+        inputs: &Tensor,
+        keys: i64,
+    ) -> std::result::Result<Recorded, String> {
+        let inputs = self.on_device(inputs);
+        let mut others = self.recorded.iter().filter_map(|(_, other)| other.as_ref());
+        let other = others.next().map(|other| &other.graph);
+        let (graph, choice) = Graph::record(other, || self.run(cache, &inputs, keys))?;
+        let recorded = Recorded {
+            graph,
+            inputs,
+            choice,
+        };
+        // Tried once against the same step asked for anew, which writes the same keys again.
+        let replayed = recorded.replay(&recorded.inputs.copy());
+        if replayed.is_like(&self.run(cache, &recorded.inputs, keys)) {
+            Ok(recorded)
+        } else {
+            Err("a recorded step computed something else".into())
+        }
+    }
+
+    /// One upload for everything: every upload waits for the device.
+    fn on_device(&self, inputs: &Tensor) -> Tensor {
+        inputs.to_device(self.weights.model.placement.device)
+    }
+
+    /// Asks for a step; nothing here waits for the device. `inputs` is `[3, rows]`.
+    fn run(&self, cache: &mut Cache, inputs: &Tensor, keys: i64) -> Choice {
+        let model = self.weights.model;
+        let whole = inputs.narrow(0, 0, 2).to_kind(Kind::Int64);
+        let (ids, positions) = (whole.get(0), whole.get(1));
+        let pass = Pass {
+            model,
+            rotation: &Rotation::new(model, &positions),
+            linears: &self.weights,
+        };
+        let reach = Reach::new(model, positions, keys);
+        let mut attend = |layer: usize, heads: &Heads| cache.attend(layer, heads, &reach);
+        let hidden = pass.hidden_states(&ids, &mut attend);
+        let logits = forward::logits(model, &hidden);
+        Choice::new(logits, self.sampling, inputs.get(2))
+    }
+}
+
+/// Ids, lengths and random numbers, `[3, rows]`; rows behind the entries bring nothing.
+fn inputs(entries: &[Entry], rows: usize) -> Tensor {
+    let mut values = vec![0.0; 3 * rows];
+    for (at, entry) in entries.iter().enumerate() {
+        values[at] = entry.id as f64;
+        values[rows + at] = entry.length as f64;
+        values[2 * rows + at] = entry.uniform;
+    }
+    Tensor::from_slice(&values).view([3, rows as i64])
+}
+
+/// `rows` and what is missing to a size that is recorded; the rows beyond work in free slots.
+fn rounded_rows(rows: usize, slots: usize) -> usize {
+    rows.next_power_of_two().max(FEWEST_ROWS).min(slots)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_have_few_sizes_and_all_rows_have_a_slot() {
+        for (rows, slots, rounded) in [
+            (1, 256, 32),
+            (33, 256, 64),
+            (200, 256, 256),
+            (256, 256, 256),
+            (5, 7, 7),
+            (170, 171, 171),
+        ] {
+            assert_eq!(rounded_rows(rows, slots), rounded);
+        }
+        let entry = Entry {
+            id: 151_935,
+            length: 40_000,
+            uniform: 1.0 - f64::EPSILON / 2.0,
+        };
+        let row = inputs(&[entry], 2);
+        let values = crate::tensors::doubles(&row);
+        assert_eq!(values, [151_935.0, 0.0, 40_000.0, 0.0, entry.uniform, 0.0]);
+    }
+}
