@@ -1,5 +1,6 @@
-//! Fuzz target: whatever stands in an experiment file, reading it ends in an experiment that may run or in an error that says where.
-//! `cargo test` runs it on random edits of a good file; `make fuzz` lets coverage guide it.
+//! Fuzz target: whatever stands in an experiment file, reading it ends in an experiment that may
+//! run or in an error that says where. `cargo test` runs it on random edits of a good file; `make
+//! fuzz` lets coverage guide it.
 
 use groklab_domain::experiment::{self, Error};
 

@@ -1,5 +1,6 @@
-//! Fuzz target: whatever a model writes, its candidate is a piece of the text, and when generation would have been stopped what stands
-//! behind it has no say. `cargo test` runs it on random texts; `make fuzz` lets coverage guide it.
+//! Fuzz target: whatever a model writes, its candidate is a piece of the text, and when generation
+//! would have been stopped what stands behind it has no say. `cargo test` runs it on random texts;
+//! `make fuzz` lets coverage guide it.
 
 use groklab_domain::candidate::{Candidate, Reader, Reason};
 

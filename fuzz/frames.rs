@@ -1,5 +1,6 @@
-//! Fuzz target: whatever a candidate writes to its result pipe, reading it ends in frames or in one flaw, takes no more memory than
-//! the bytes suggest, and gives back what was written. `cargo test` runs it on random bytes; `make fuzz` lets coverage guide it.
+//! Fuzz target: whatever a candidate writes to its result pipe, reading it ends in frames or in one
+//! flaw, takes no more memory than the bytes suggest, and gives back what was written. `cargo test`
+//! runs it on random bytes; `make fuzz` lets coverage guide it.
 
 use groklab_domain::Value;
 use groklab_worker_verify::wire::{

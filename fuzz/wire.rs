@@ -1,5 +1,6 @@
-//! Fuzz target: whatever bytes come over the wire, decoding and converting them ends in a message or an error, never in a panic.
-//! `cargo test` runs it on random bytes; `make fuzz` lets coverage guide it.
+//! Fuzz target: whatever bytes come over the wire, decoding and converting them ends in a message
+//! or an error, never in a panic. `cargo test` runs it on random bytes; `make fuzz` lets coverage
+//! guide it.
 
 use groklab_domain::Verification;
 use groklab_proto::{

@@ -1,4 +1,5 @@
-//! Who may call what, decided before a call is looked at: tokens, client certificates, rates. Knows nothing of experiments.
+//! Who may call what, decided before a call is looked at: tokens, client certificates, rates. Knows
+//! nothing of experiments.
 
 use std::{net::IpAddr, num::NonZeroU32, sync::Arc};
 
@@ -10,7 +11,8 @@ use tonic::{Request, Status, service::Interceptor};
 
 use crate::metrics::{Metrics, Refusal};
 
-/// Refused calls of one address that are logged per second. Guessing is hopeless at any rate that `calls` lets through.
+/// Refused calls of one address that are logged per second. Guessing is hopeless at any rate that
+/// `calls` lets through.
 const LOGGED_PER_SECOND: NonZeroU32 = NonZeroU32::new(10).expect("it is not 0");
 /// Addresses whose rates are remembered before those that have been quiet are forgotten.
 const ADDRESSES: usize = 10_000;
@@ -49,7 +51,8 @@ pub struct Tokens {
 
 /// What every call is measured by.
 pub struct Access {
-    /// SHA-256 of the client's and of the worker's token, so that comparing takes the same time whatever was sent.
+    /// SHA-256 of the client's and of the worker's token, so that comparing takes the same time
+    /// whatever was sent.
     tokens: Option<[[u8; 32]; 2]>,
     /// Workers must show a certificate.
     certificates: bool,
@@ -59,7 +62,8 @@ pub struct Access {
 }
 
 impl Access {
-    /// Without tokens everybody may call: for loopback alone. `certificates`: workers must show one that TLS has verified.
+    /// Without tokens everybody may call: for loopback alone. `certificates`: workers must show one
+    /// that TLS has verified.
     pub fn new(
         tokens: Option<&Tokens>,
         certificates: bool,

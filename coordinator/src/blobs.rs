@@ -1,4 +1,5 @@
-//! Artifacts' bytes, named by their digest, in an object store. What is there is whole and has the digest it is named by.
+//! Artifacts' bytes, named by their digest, in an object store. What is there is whole and has the
+//! digest it is named by.
 
 use std::{path::Path, sync::Arc};
 
@@ -186,7 +187,8 @@ fn key(digest: Digest) -> Key {
 }
 
 fn failed(what: &'static str, digest: Digest) -> impl Fn(object_store::Error) -> Error {
-    // What the disk says is for everybody: "no space left" is mended by a person, not by another attempt.
+    // What the disk says is for everybody: "no space left" is mended by a person, not by another
+    // attempt.
     move |error| match disk(&error) {
         Some(said) => Error::internal(format!("{what} {digest}: {said}"), error),
         None => Error::internal(format!("{what} {digest}"), error),

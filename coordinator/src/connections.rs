@@ -1,5 +1,6 @@
-//! How many connections are open at once: one more is closed as soon as it was accepted, and its client tries again later. Descriptors
-//! never run out this way, for a server that can't accept for want of one would end.
+//! How many connections are open at once: one more is closed as soon as it was accepted, and its
+//! client tries again later. Descriptors never run out this way, for a server that can't accept for
+//! want of one would end.
 
 use std::{
     io,
@@ -21,7 +22,8 @@ use tonic::transport::server::Connected;
 
 /// Connections at once where there are descriptors enough; a process has one.
 const MOST: usize = 4096;
-/// How long nothing is accepted after accepting has failed: what was in the way may be gone by then.
+/// How long nothing is accepted after accepting has failed: what was in the way may be gone by
+/// then.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// A connection that gives its place back when it is dropped.
@@ -31,7 +33,8 @@ pub struct Connection {
     _place: OwnedSemaphorePermit,
 }
 
-/// How many connections may be open: half of the descriptors that this process may have, after asking for as many as are wanted.
+/// How many connections may be open: half of the descriptors that this process may have, after
+/// asking for as many as are wanted.
 pub fn most() -> anyhow::Result<usize> {
     let (soft, hard) =
         getrlimit(Resource::RLIMIT_NOFILE).context("read the limit on open files")?;

@@ -1,11 +1,13 @@
-//! What can go wrong, in five classes that map once to a gRPC status. Internal errors are logged here in full and sent without detail.
+//! What can go wrong, in five classes that map once to a gRPC status. Internal errors are logged
+//! here in full and sent without detail.
 
 use std::io::ErrorKind;
 
 use groklab_proto::convert::shortened;
 use tonic::{Code, Status};
 
-/// Characters of a message that is sent: a header of HTTP/2 carries it, in up to twelve bytes a character, and clients take 16 KiB.
+/// Characters of a message that is sent: a header of HTTP/2 carries it, in up to twelve bytes a
+/// character, and clients take 16 KiB.
 const LONGEST: usize = 1_000;
 
 /// A failed operation of the coordinator.
@@ -108,20 +110,23 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-const NO_TLS: &str = "no TLS with the database, and sslmode asks for it: turn it on at the server, or use sslmode=disable where the network is \
+const NO_TLS: &str = "no TLS with the database, and sslmode asks for it: turn it on at the server, \
+    or use sslmode=disable where the network is \
     yours alone";
-const BROKEN_TLS: &str = "TLS with the database fails: sslrootcert names whom to trust, and verify-full wants the URL's host in the certificate";
-const SETTING: &str = "a pooler before the database refuses a setting: leave out the `options` of the database URL, or PGOPTIONS, or set it at \
+const BROKEN_TLS: &str = "TLS with the database fails: sslrootcert names whom to trust, and \
+    verify-full wants the URL's host in the certificate";
+const SETTING: &str = "a pooler before the database refuses a setting: leave out the `options` of \
+    the database URL, or PGOPTIONS, or set it at \
     the server";
 /// SQLSTATE of a breach of the protocol; PgBouncer uses it for whatever it refuses.
 const PROTOCOL: &str = "08P01";
 /// SQLSTATE of a write for which there was no room.
 const DISK_FULL: &str = "53100";
 
-/// Whether what failed with this SQLSTATE may succeed later as it is: a deadlock (40P01), a serialization failure (40001), a lock that
-/// was not to be had (55P03), no room for connections, memory or data (class 53), a server or database that stops, crashed, starts or
-/// lets nobody in (57P01 to 57P03, 55000), a lost
-/// connection (class 08).
+/// Whether what failed with this SQLSTATE may succeed later as it is: a deadlock (40P01), a
+/// serialization failure (40001), a lock that was not to be had (55P03), no room for connections,
+/// memory or data (class 53), a server or database that stops, crashed, starts or lets nobody in
+/// (57P01 to 57P03, 55000), a lost connection (class 08).
 fn is_transient(code: &str) -> bool {
     code.starts_with("08")
         || code.starts_with("53")

@@ -1,5 +1,5 @@
-//! The coordinator: sole owner of Postgres, the gRPC services, and the loop that carries experiments through.
-//! It runs no model and no candidate.
+//! The coordinator: sole owner of Postgres, the gRPC services, and the loop that carries
+//! experiments through. It runs no model and no candidate.
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 

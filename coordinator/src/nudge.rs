@@ -1,5 +1,6 @@
-//! Nudges: they shorten a wait and carry nothing. A loop that misses one looks again by its own clock, so nothing depends on them; a nudge that
-//! said what has changed would split every loop into a path that trusts it and one that cannot.
+//! Nudges: they shorten a wait and carry nothing. A loop that misses one looks again by its own
+//! clock, so nothing depends on them; a nudge that said what has changed would split every loop
+//! into a path that trusts it and one that cannot.
 
 use std::sync::Arc;
 

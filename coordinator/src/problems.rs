@@ -7,7 +7,8 @@ use crate::{
     store::problem::{Case, Problem},
 };
 
-/// Makes an experiment's problems, each with its cases, in order. What the file asks too much of is the caller's to mend.
+/// Makes an experiment's problems, each with its cases, in order. What the file asks too much of is
+/// the caller's to mend.
 pub fn make(config: &Experiment) -> Result<Vec<(Problem, Vec<Case>)>> {
     let made = groklab_problems::make(&config.problems, config.seed)
         .map_err(|error| Error::Caller(crate::error::chain(&error)))?;

@@ -1,4 +1,5 @@
-//! What all calls share: the store, the blobs, and the queues behind which calls are served together.
+//! What all calls share: the store, the blobs, and the queues behind which calls are served
+//! together.
 
 use std::time::Duration;
 
@@ -47,7 +48,8 @@ pub struct Service {
 }
 
 impl Service {
-    /// The service, and in `group` what serves its calls together; that ends once the service is dropped.
+    /// The service, and in `group` what serves its calls together; that ends once the service is
+    /// dropped.
     pub fn start(resources: Resources, group: &mut Group) -> Self {
         let Resources {
             store,

@@ -24,7 +24,8 @@ const PROBLEMS_PER_STATEMENT: usize = 1000;
 const MAX_KEY_BYTES: usize = 256;
 
 impl Service {
-    /// Stores an experiment and its problems, once per key. Returns its id and what its file cannot show.
+    /// Stores an experiment and its problems, once per key. Returns its id and what its file cannot
+    /// show.
     pub async fn submit_experiment(
         &self,
         key: &str,
@@ -75,7 +76,8 @@ impl Service {
         let problems = made.len() as u64;
         event::insert(&mut tx, id, &Event::Submitted { problems }).await?;
         tx.commit().await?;
-        tracing::info!(experiment.id = %id, name = config.name, problems = made.len(), "experiment submitted");
+        tracing::info!(experiment.id = %id, name = config.name, problems = made.len(), "experiment \
+            submitted");
         Ok(id)
     }
 }
@@ -103,7 +105,8 @@ fn parse(json: &str) -> Result<Experiment> {
     }
 }
 
-/// Makes the problems, and checks what messages they make, on a thread of its own: it is pure computation, and long for a large file.
+/// Makes the problems, and checks what messages they make, on a thread of its own: it is pure
+/// computation, and long for a large file.
 async fn make(config: Experiment) -> Result<Vec<(Problem, Vec<Case>)>> {
     let make = move || {
         let made = problems::make(&config)?;

@@ -24,13 +24,16 @@ pub enum Command {
     /// Write completions for prompts: JSON lines in and out, one summary line on standard error.
     #[command(after_help = format!(
         "In:  {{\"id\", \"prompt\"}} or {{\"id\", \"messages\": [{{\"role\", \"content\"}}]}}\n\
-         Out: {{\"id\", \"sample\", \"text\", \"tokens\", \"finish\": \"stop|length\", \"mean_logprob\", \"token_ids\"}}\n\n{EXIT_CODES}\n\n\
-         Example:\n  worker-gen generate --model model.gguf --samples 4 --temperature 0.8 < prompts.jsonl > completions.jsonl"
+         Out: {{\"id\", \"sample\", \"text\", \"tokens\", \"finish\": \"stop|length\", \
+         \"mean_logprob\", \"token_ids\"}}\n\n{EXIT_CODES}\n\n\
+         Example:\n  worker-gen generate --model model.gguf --samples 4 --temperature 0.8 < \
+         prompts.jsonl > completions.jsonl"
     ))]
     Generate(Generate),
     /// Write the log-probability of every token of given texts: JSON lines in and out.
     #[command(after_help = format!(
-        "In:  {{\"id\", \"input_ids\"}} or {{\"id\", \"text\"}}\nOut: {{\"id\", \"logprobs\": [of every token but the first]}}\n\n{EXIT_CODES}\n\n\
+        "In:  {{\"id\", \"input_ids\"}} or {{\"id\", \"text\"}}\nOut: {{\"id\", \"logprobs\": [of \
+            every token but the first]}}\n\n{EXIT_CODES}\n\n\
          Example:\n  worker-gen score --model model.gguf --adapter out < texts.jsonl"
     ))]
     Score(Score),

@@ -23,8 +23,10 @@ pub enum Command {
     Health(HealthArgs),
     /// Train an adapter on a file of examples; one JSON line per step on standard output.
     #[command(after_help = format!(
-        "Data: {{\"prompt\", \"completion\"}} or {{\"input_ids\", \"prompt_length\"}}, one example a line\n\
-         Out:  {{\"step\", \"loss\", \"grad_norm\", \"tokens_per_second\", \"peak_memory_mb\", ...}}\n\n{EXIT_CODES}\n\n\
+        "Data: {{\"prompt\", \"completion\"}} or {{\"input_ids\", \"prompt_length\"}}, one example \
+            a line\n\
+         Out:  {{\"step\", \"loss\", \"grad_norm\", \"tokens_per_second\", \"peak_memory_mb\", \
+         ...}}\n\n{EXIT_CODES}\n\n\
          Example:\n  worker-train fit --model model.gguf --data sft.jsonl --out adapter"
     ))]
     Fit(Fit),

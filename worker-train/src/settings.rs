@@ -217,7 +217,11 @@ mod tests {
 
     #[test]
     fn keys_of_an_experiment_and_of_a_run_stand_side_by_side() {
-        let table = Table::parse("rank = 8\nbatch_size = 4\nsteps = 3\nbetas = [0.8, 0.9]\nschedule = \"cosine\"\nseed = 5").unwrap();
+        let table = Table::parse(
+            "rank = 8\nbatch_size = 4\nsteps = 3\nbetas = [0.8, \
+            0.9]\nschedule = \"cosine\"\nseed = 5",
+        )
+        .unwrap();
         assert_eq!(
             (table.train.rank, table.batch_size, table.steps, table.seed),
             (8, Some(4), Some(3), 5)
@@ -232,7 +236,8 @@ mod tests {
 
     #[test]
     fn every_key_of_train_reaches_the_model() {
-        let text = "learning_rate = 0.5\nweight_decay = 0.25\nmax_grad_norm = 2.0\nwarmup_steps = 3\nschedule = \"linear\"\n\
+        let text = "learning_rate = 0.5\nweight_decay = 0.25\nmax_grad_norm = 2.0\nwarmup_steps = \
+            3\nschedule = \"linear\"\n\
                     gradient_checkpointing = true";
         let run = Run {
             total_steps: 9,

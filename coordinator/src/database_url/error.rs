@@ -11,15 +11,18 @@ pub enum Error {
     #[error("the database URL is not of the form {FORM}")]
     Form,
     #[error(
-        "the database URL cannot be read as {FORM}; within the user, the password and the database write / ? # @ : % & = ; \
+        "the database URL cannot be read as {FORM}; within the user, the password and the database \
+            write / ? # @ : % & = ; \
          as %2F %3F %23 %40 %3A %25 %26 %3D %3B"
     )]
     Unreadable,
     #[error(
-        "the host in the database URL is neither a name, an address nor a folder: its form is {FORM}"
+        "the host in the database URL is neither a name, an address nor a folder: its form is \
+            {FORM}"
     )]
     Host,
-    #[error("the database URL has a parameter that is not known here; known are {}", PARAMETERS.join(", "))]
+    #[error("the database URL has a parameter that is not known here; known are \
+        {}", PARAMETERS.join(", "))]
     Unknown,
     #[error("the database URL gives `{name}` twice")]
     Twice { name: &'static str },
@@ -31,18 +34,21 @@ pub enum Error {
     #[error("PGSSLMODE has a value that cannot be used: {}", MODES)]
     Environment,
     #[error(
-        "the sslmode in the database URL or PGSSLMODE asks for TLS, and a Unix socket has none and needs none: leave it out"
+        "the sslmode in the database URL or PGSSLMODE asks for TLS, and a Unix socket has none and \
+            needs none: leave it out"
     )]
     Socket,
     #[error(
-        "`{name}` is given for the database, and its sslmode (by default prefer) does not look at it: {wanted}"
+        "`{name}` is given for the database, and its sslmode (by default prefer) does not look at \
+            it: {wanted}"
     )]
     Unused {
         name: &'static str,
         wanted: &'static str,
     },
     #[error(
-        "sslmode=verify-ca for the database needs an sslrootcert: without one the certificate of anybody would do; or use \
+        "sslmode=verify-ca for the database needs an sslrootcert: without one the certificate of \
+            anybody would do; or use \
          sslmode=verify-full"
     )]
     NoAuthority,

@@ -11,7 +11,8 @@ use super::{
     tls,
 };
 
-/// Reads a database URL. What it leaves open comes from libpq's variables, which sqlx reads; those of TLS come through `environment`.
+/// Reads a database URL. What it leaves open comes from libpq's variables, which sqlx reads; those
+/// of TLS come through `environment`.
 pub fn parse(
     text: &str,
     environment: impl Fn(&str) -> Option<String>,
@@ -29,9 +30,10 @@ pub fn parse(
     tls::apply(with_host(options)?, &parameters, environment)
 }
 
-/// Whether no other reading is likely. A `/`, `?` or `#` within a password ends what stands before the host, so that the `@` comes
-/// after: that `@` gives away every such URL. Control characters would be dropped in silence. A database's name, which is shown, may not
-/// hold what looks like parameters.
+/// Whether no other reading is likely. A `/`, `?` or `#` within a password ends what stands before
+/// the host, so that the `@` comes after: that `@` gives away every such URL. Control characters
+/// would be dropped in silence. A database's name, which is shown, may not hold what looks like
+/// parameters.
 fn reads_one_way(url: &Url, rest: &str) -> bool {
     let tail = rest.find(['/', '?', '#']).map_or("", |at| &rest[at..]);
     let database = url.path().strip_prefix('/').unwrap_or_default();
@@ -83,7 +85,8 @@ fn check(name: &'static str, value: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// The host as it is connected to and, by TLS, looked for in the certificate: without a URL's brackets.
+/// The host as it is connected to and, by TLS, looked for in the certificate: without a URL's
+/// brackets.
 fn with_host(options: PgConnectOptions) -> Result<PgConnectOptions, Error> {
     let host = options
         .get_host()
@@ -158,7 +161,8 @@ mod tests {
         );
     }
 
-    /// Passwords with an unescaped / ? # or %, parameters that nobody knows, ports and hosts that are none, other schemes.
+    /// Passwords with an unescaped / ? # or %, parameters that nobody knows, ports and hosts that
+    /// are none, other schemes.
     #[test]
     fn what_can_be_read_in_two_ways_is_refused() {
         let refused = [
@@ -245,7 +249,8 @@ mod tests {
             ("postgres://h/lab?channel_binding=S3cret", "known are host"),
             (
                 "postgres://h/lab?sslmode=S3cret",
-                "`sslmode` in the database URL has a value that cannot be used: it is one of disable",
+                "`sslmode` in the database URL has a value that cannot be used: it is one of \
+                    disable",
             ),
             (
                 "postgres://h/lab?sslmode=",
@@ -398,7 +403,8 @@ mod tests {
     }
 
     proptest! {
-        /// Wherever a password ends up in a malformed URL, and whatever stands around it: neither a refusal nor the place shows it.
+        /// Wherever a password ends up in a malformed URL, and whatever stands around it: neither a
+        /// refusal nor the place shows it.
         #[test]
         fn nothing_that_is_shown_holds_a_password(
             scheme in "postgres(ql)?|postgers|", slashes in "(://|:/|:)",

@@ -1,5 +1,5 @@
-//! What is asked of TLS, with libpq's meaning. Two things are stricter: what a mode would not look at is refused, and the files are
-//! read once, here, so that a wrong one is noticed at start.
+//! What is asked of TLS, with libpq's meaning. Two things are stricter: what a mode would not look
+//! at is refused, and the files are read once, here, so that a wrong one is noticed at start.
 
 use std::fs;
 
@@ -80,7 +80,8 @@ fn needs_tls(mode: PgSslMode) -> bool {
     )
 }
 
-/// The mode that is meant. As with libpq, an authority beside `require` makes it `verify-ca`, and `system` is for `verify-full` alone.
+/// The mode that is meant. As with libpq, an authority beside `require` makes it `verify-ca`, and
+/// `system` is for `verify-full` alone.
 fn settle(asked: Option<PgSslMode>, root: Option<&str>) -> Result<PgSslMode, Error> {
     use PgSslMode::{Prefer, Require, VerifyCa, VerifyFull};
     match (asked, root) {

@@ -33,7 +33,8 @@ impl Artifacts for Service {
         let size = self.blobs.put(digest, data).await?;
         let mut db = self.store.connection().await?;
         artifact::insert(&mut db, digest, size).await?;
-        // An old one of the same digest may just have been collected, with the bytes that were stored over it.
+        // An old one of the same digest may just have been collected, with the bytes that were
+        // stored over it.
         if !self.blobs.holds(digest).await? {
             return Err(Error::Busy {
                 what: format!("artifact {digest} was collected at this moment"),

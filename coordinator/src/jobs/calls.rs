@@ -1,5 +1,5 @@
-//! Handing out work: registering workers, waiting for jobs without holding a connection, extending leases, taking results, taking
-//! jobs back.
+//! Handing out work: registering workers, waiting for jobs without holding a connection, extending
+//! leases, taking results, taking jobs back.
 
 use std::time::Duration;
 
@@ -25,11 +25,13 @@ use crate::{
     },
 };
 
-/// How long a waiting call goes without looking, should a nudge be missed or another coordinator make the job.
+/// How long a waiting call goes without looking, should a nudge be missed or another coordinator
+/// make the job.
 const RECHECK_EVERY: Duration = Duration::from_secs(2);
 /// The longest reason that is kept.
 const MAX_REASON_BYTES: usize = 4096;
-/// What a leased job counts as in memory, which bounds how many are leased together: most are smaller, few as large as a message may be.
+/// What a leased job counts as in memory, which bounds how many are leased together: most are
+/// smaller, few as large as a message may be.
 const LEASED_JOB_BYTES: usize = 512 << 10;
 
 impl Service {
@@ -47,7 +49,8 @@ impl Service {
         Ok(())
     }
 
-    /// Jobs for a worker: first those it was given and does not know of, then new ones. Waits for the first one for a while.
+    /// Jobs for a worker: first those it was given and does not know of, then new ones. Waits for
+    /// the first one for a while.
     pub async fn lease_jobs(&self, request: &LeaseRequest) -> Result<Vec<Assignment>> {
         let asked = Instant::now();
         let deadline = asked + Duration::from_secs(LEASE_POLL_SECONDS);
@@ -96,8 +99,9 @@ impl Service {
         lease::extend(&mut db, worker, held, self.lease).await
     }
 
-    /// Stores the results of a job; `message_bytes` is what they came in. False: the job has moved on and nothing was stored.
-    /// Results that are not the job's are refused, and count as a failed attempt.
+    /// Stores the results of a job; `message_bytes` is what they came in. False: the job has moved
+    /// on and nothing was stored. Results that are not the job's are refused, and count as a failed
+    /// attempt.
     pub async fn complete_job(&self, completion: Completion, message_bytes: usize) -> Result<bool> {
         let Completion { claim, seconds, .. } = completion;
         if !(seconds.is_finite() && seconds >= 0.0) {
@@ -126,8 +130,8 @@ impl Service {
         }
     }
 
-    /// Takes a job back. A released one is ready at once, an infrastructure failure is tried again after a while, a caller's ends the
-    /// experiment with the reason.
+    /// Takes a job back. A released one is ready at once, an infrastructure failure is tried again
+    /// after a while, a caller's ends the experiment with the reason.
     pub async fn fail_job(&self, claim: Claim, fault: Fault, reason: &str) -> Result<()> {
         let reason = &storable(reason);
         let mut tx = self.store.begin().await?;

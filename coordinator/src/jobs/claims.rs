@@ -24,7 +24,8 @@ use crate::{
     },
 };
 
-/// Jobs that are handed out in one transaction; more than there are calls in it, so that each can get one.
+/// Jobs that are handed out in one transaction; more than there are calls in it, so that each can
+/// get one.
 const MAX_JOBS_PER_TRANSACTION: usize = 256;
 
 /// What a worker asks for.
@@ -107,8 +108,9 @@ impl Commit for Claims {
 }
 
 impl Claims {
-    /// Claims a job for each slot, as far as there are any. Jobs that another transaction holds are passed over, so an experiment may have fewer
-    /// than were counted: it is left out of the next round, and the others have its share.
+    /// Claims a job for each slot, as far as there are any. Jobs that another transaction holds are
+    /// passed over, so an experiment may have fewer than were counted: it is left out of the next
+    /// round, and the others have its share.
     async fn claim(
         &self,
         db: &mut PgConnection,
@@ -159,7 +161,8 @@ fn check_kind(call: &LeaseRequest, registered: Option<JobKind>) -> Result<()> {
     )))
 }
 
-/// The worker of each job that there is room for: first one for every worker, then a second one, and so on.
+/// The worker of each job that there is room for: first one for every worker, then a second one,
+/// and so on.
 fn slots(capacities: &[Capacity<'_>], reissued: &[Job]) -> Vec<WorkerId> {
     let mut rooms: Vec<(WorkerId, usize)> = Vec::with_capacity(capacities.len());
     for capacity in capacities {

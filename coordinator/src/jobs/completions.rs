@@ -1,5 +1,6 @@
-//! Taking jobs' results: fence first, then the results, then what follows from them, for all calls that wait in one transaction. Results are
-//! checked before anything is written, so that refusing some leaves the others alone.
+//! Taking jobs' results: fence first, then the results, then what follows from them, for all calls
+//! that wait in one transaction. Results are checked before anything is written, so that refusing
+//! some leaves the others alone.
 
 use std::collections::HashMap;
 
@@ -86,14 +87,16 @@ impl Completions {
                 self.nudge.work(kind);
             }
         }
-        // While there is work to hand out the loop may wait for its own clock: each of its looks counts all jobs of an iteration.
+        // While there is work to hand out the loop may wait for its own clock: each of its looks
+        // counts all jobs of an iteration.
         if !more_ready {
             self.nudge.state();
         }
     }
 }
 
-/// The jobs' experiments. An experiment's row is locked before any job's, as everywhere; here that is needed where its base model's digest is not fixed yet.
+/// The jobs' experiments. An experiment's row is locked before any job's, as everywhere; here that
+/// is needed where its base model's digest is not fixed yet.
 async fn lock_experiments(
     db: &mut PgConnection,
     claims: &[Claim],
@@ -115,7 +118,8 @@ async fn lock_experiments(
 /// The calls of one transaction, by their places.
 struct Batch {
     claimed: Vec<Result<(ClaimStatus, Job)>>,
-    /// The first call that completes a job. A later one for the same job was sent because the first one's connection broke.
+    /// The first call that completes a job. A later one for the same job was sent because the first
+    /// one's connection broke.
     first: HashMap<JobId, usize>,
     refused: HashMap<usize, Refusal>,
 }

@@ -1,5 +1,6 @@
-//! Group commit: calls that arrive while a transaction is at the database wait for its end, and all of them share the next one. Nobody waits
-//! for company: a call that finds no transaction under way is served at once, and alone.
+//! Group commit: calls that arrive while a transaction is at the database wait for its end, and all
+//! of them share the next one. Nobody waits for company: a call that finds no transaction under way
+//! is served at once, and alone.
 
 use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -23,8 +24,8 @@ pub trait Commit: Send + Sync {
     type Call: Send + Sync;
     type Answer: Send;
 
-    /// Serves all calls in one transaction; the answers are in the calls' order. An error means that nothing was
-    /// stored for any of them, or that nobody knows: calls are safe to repeat.
+    /// Serves all calls in one transaction; the answers are in the calls' order. An error means
+    /// that nothing was stored for any of them, or that nobody knows: calls are safe to repeat.
     fn commit(
         &self,
         calls: &[Self::Call],
@@ -73,8 +74,9 @@ pub fn lanes<T: Commit>(commit: T, lanes: usize) -> Lanes<T> {
 }
 
 impl<C, A> Queue<C, A> {
-    /// The call's answer. `bytes` is about what the call takes in memory. Dropped before its turn, a call is never served; dropped
-    /// later it is, and its answer is lost like one that a connection loses.
+    /// The call's answer. `bytes` is about what the call takes in memory. Dropped before its turn,
+    /// a call is never served; dropped later it is, and its answer is lost like one that a
+    /// connection loses.
     pub async fn ask(&self, call: C, bytes: usize) -> Result<A> {
         let (answer, answered) = oneshot::channel();
         let gone = || Error::Busy {
@@ -125,7 +127,8 @@ impl<T: Commit> Lane<T> {
         Some((calls, answers))
     }
 
-    /// Together; where that fails, each alone, so that only those fail whose fault it is. Once the database is away for one, it is for all.
+    /// Together; where that fails, each alone, so that only those fail whose fault it is. Once the
+    /// database is away for one, it is for all.
     async fn serve(&self, calls: &[T::Call]) -> Vec<Result<T::Answer>> {
         let error = match self.commit(calls).await {
             Ok(answers) => return answers,
@@ -160,7 +163,8 @@ impl<T: Commit> Lane<T> {
         answers
     }
 
-    /// A transaction that takes too long or panics fails like one that the database refuses: others wait behind it.
+    /// A transaction that takes too long or panics fails like one that the database refuses: others
+    /// wait behind it.
     async fn commit(&self, calls: &[T::Call]) -> Result<Vec<Result<T::Answer>>> {
         let commit = AssertUnwindSafe(self.commit.commit(calls)).catch_unwind();
         match tokio::time::timeout(TRANSACTION_LIMIT, commit).await {

@@ -1,4 +1,5 @@
-//! The lives of jobs: handed out, extended, completed, given back. What they are about is the kinds' affair.
+//! The lives of jobs: handed out, extended, completed, given back. What they are about is the
+//! kinds' affair.
 
 mod calls;
 mod claims;

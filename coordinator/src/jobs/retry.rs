@@ -1,5 +1,5 @@
-//! What follows when a job comes back undone: it waits and is tried again, is split, or pauses its experiment with the reason.
-//! Nothing is ever left out quietly.
+//! What follows when a job comes back undone: it waits and is tried again, is split, or pauses its
+//! experiment with the reason. Nothing is ever left out quietly.
 
 use groklab_domain::{
     ExperimentState,
@@ -14,7 +14,8 @@ use crate::{
     store::{event, experiment, job, lease::Returned},
 };
 
-/// Decides on a job that was lost or given up, in the transaction that took it back and holds the experiment's row.
+/// Decides on a job that was lost or given up, in the transaction that took it back and holds the
+/// experiment's row.
 pub async fn after_return(
     db: &mut PgConnection,
     returned: &Returned,

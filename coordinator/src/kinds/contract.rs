@@ -1,4 +1,5 @@
-//! What a kind of job has to say. Functions that read the database read for all jobs of a transaction at once.
+//! What a kind of job has to say. Functions that read the database read for all jobs of a
+//! transaction at once.
 
 use std::collections::{BTreeMap, HashMap};
 

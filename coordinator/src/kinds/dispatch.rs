@@ -96,7 +96,8 @@ pub struct Accepted {
     pub followers: PerKind<usize>,
 }
 
-/// Checks results and stores those that are their jobs'. Nothing is written for those that are refused.
+/// Checks results and stores those that are their jobs'. Nothing is written for those that are
+/// refused.
 pub async fn take(
     db: &mut PgConnection,
     completed: &[Completed<'_>],

@@ -1,4 +1,5 @@
-//! Generate jobs: prompts and seeds go to a worker, completions come back, a verify job follows on them.
+//! Generate jobs: prompts and seeds go to a worker, completions come back, a verify job follows on
+//! them.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,5 @@
-//! Train jobs: a training set and where to start go to a worker, the next iteration's adapter comes back.
+//! Train jobs: a training set and where to start go to a worker, the next iteration's adapter comes
+//! back.
 
 use std::collections::{HashMap, HashSet};
 

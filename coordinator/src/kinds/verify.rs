@@ -187,7 +187,8 @@ fn check_verdict(judged: &Judged, config: &Config) -> Result<(), Refusal> {
         ));
     }
     let whole = visible.total == config.problems.visible && hidden.total == config.problems.hidden;
-    // A candidate that answered every case may still have been ended after it, by time or by too much output: only the converse is a contradiction.
+    // A candidate that answered every case may still have been ended after it, by time or by too
+    // much output: only the converse is a contradiction.
     let contradicts = verdict == Verdict::Passed && !(visible.all() && hidden.all());
     if !whole || contradicts {
         return Err(format!(

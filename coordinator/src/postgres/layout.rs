@@ -41,9 +41,10 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Decides where the Postgres of the data folder `data` lives, and makes its folders. As root, a data folder that the
-    /// unprivileged account cannot reach is replaced by one in /var/lib/groklab, named by an id that the data folder holds: what lies
-    /// there is never taken for a new data folder's.
+    /// Decides where the Postgres of the data folder `data` lives, and makes its folders. As root,
+    /// a data folder that the unprivileged account cannot reach is replaced by one in
+    /// /var/lib/groklab, named by an id that the data folder holds: what lies there is never taken
+    /// for a new data folder's.
     pub fn prepare(data: &Path) -> Result<Self, Error> {
         let binaries = find_binaries().ok_or(Error::NoBinaries)?;
         let account = if geteuid().is_root() {
@@ -57,7 +58,8 @@ impl Layout {
         let home = match account {
             Some(_) if !reachable(&data) => {
                 let elsewhere = Path::new("/var/lib/groklab").join(id);
-                tracing::info!(data = %data.display(), postgres = %elsewhere.display(), "Postgres cannot reach the data folder, its files lie elsewhere");
+                tracing::info!(data = %data.display(), postgres = %elsewhere.display(), "Postgres \
+                    cannot reach the data folder, its files lie elsewhere");
                 fs::create_dir_all(&elsewhere).map_err(file("create", &elsewhere))?;
                 elsewhere
             }
@@ -110,7 +112,8 @@ impl Layout {
     }
 }
 
-/// The random id of a data folder, written into it the first time. The caller has the folder to itself.
+/// The random id of a data folder, written into it the first time. The caller has the folder to
+/// itself.
 fn identity(data: &Path) -> Result<String, Error> {
     let path = data.join("postgres.id");
     match fs::read_to_string(&path) {

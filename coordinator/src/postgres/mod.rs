@@ -11,7 +11,8 @@ pub use server::Server;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(
-        "no Postgres found in /usr/lib/postgresql or in PATH: apt-get install postgresql, or name a server with --database-url"
+        "no Postgres found in /usr/lib/postgresql or in PATH: apt-get install postgresql, or name \
+            a server with --database-url"
     )]
     NoBinaries,
     #[error("root, and neither user `postgres` nor `nobody` exists to run Postgres as")]
@@ -25,7 +26,8 @@ pub enum Error {
     #[error("`{path}` belongs to user {uid} or can be entered by others: remove it")]
     NotOurs { path: std::path::PathBuf, uid: u32 },
     #[error(
-        "`{path}` does not hold 32 hex digits: restore it, it names where this data folder's Postgres lies"
+        "`{path}` does not hold 32 hex digits: restore it, it names where this data folder's \
+            Postgres lies"
     )]
     NotAnId { path: std::path::PathBuf },
     #[error("{program} failed: {output}")]

@@ -1,4 +1,5 @@
-//! The server process: made, started or adopted, kept running, stopped. Needs the folder to itself: its caller holds the lock.
+//! The server process: made, started or adopted, kept running, stopped. Needs the folder to itself:
+//! its caller holds the lock.
 
 use std::{
     fs,
@@ -22,7 +23,8 @@ use super::{
 
 /// Recovery after a crash counts in.
 const START: Duration = Duration::from_secs(180);
-/// How long a server that ends at once is started again: processes of one that was killed may be in its way.
+/// How long a server that ends at once is started again: processes of one that was killed may be in
+/// its way.
 const AGAIN: Duration = Duration::from_secs(5);
 /// How long open transactions have before the server is stopped hard.
 const STOP: Duration = Duration::from_secs(30);
@@ -58,7 +60,8 @@ impl Process {
 }
 
 impl Server {
-    /// Brings Postgres up: makes its files where there are none, adopts a server that still runs, and waits until it answers.
+    /// Brings Postgres up: makes its files where there are none, adopts a server that still runs,
+    /// and waits until it answers.
     pub async fn start(layout: Layout) -> Result<Self, Error> {
         if !layout.cluster.join("PG_VERSION").exists() {
             initialise(&layout).await?;
@@ -69,7 +72,8 @@ impl Server {
             layout,
         };
         while let Err(error) = server.come_up().await {
-            // One that was just shutting down ends here, and another can be started; what an own one says of itself counts sooner.
+            // One that was just shutting down ends here, and another can be started; what an own
+            // one says of itself counts sooner.
             let patience = if matches!(server.process, Process::Adopted(_)) {
                 START
             } else {
@@ -123,7 +127,8 @@ impl Server {
         }
     }
 
-    /// Fast shutdown; after [`STOP`] an immediate one, from which Postgres recovers at its next start.
+    /// Fast shutdown; after [`STOP`] an immediate one, from which Postgres recovers at its next
+    /// start.
     pub async fn stop(mut self) {
         self.signal(Signal::SIGINT);
         if tokio::time::timeout(STOP, self.ended()).await.is_err() {
@@ -253,7 +258,8 @@ fn spawn(layout: &Layout) -> Result<Child, Error> {
         .map_err(file("run", &layout.binaries.join("postgres")))
 }
 
-/// A program of Postgres as its account, in a process group of its own, so that a Ctrl-C in the terminal does not reach it.
+/// A program of Postgres as its account, in a process group of its own, so that a Ctrl-C in the
+/// terminal does not reach it.
 fn program(layout: &Layout, name: &str) -> Command {
     let mut command = Command::new(layout.binaries.join(name));
     command

@@ -1,5 +1,5 @@
-//! The steps that make jobs or move an experiment on. Each runs in a transaction that holds the experiment's row, and does nothing
-//! that a repeat of it could do twice.
+//! The steps that make jobs or move an experiment on. Each runs in a transaction that holds the
+//! experiment's row, and does nothing that a repeat of it could do twice.
 
 use groklab_domain::{
     ExperimentState, Purpose,
@@ -65,7 +65,8 @@ pub async fn train(db: &mut PgConnection, experiment: &Experiment) -> Result<()>
     job::insert(db, &[job]).await
 }
 
-/// Stores the iteration's line and goes on to the next. Without training the adapter is carried over.
+/// Stores the iteration's line and goes on to the next. Without training the adapter is carried
+/// over.
 pub async fn close(db: &mut PgConnection, experiment: &Experiment) -> Result<()> {
     let (id, i) = (experiment.id, experiment.iteration);
     let before = adapter::get(db, id, i).await?;
@@ -135,7 +136,8 @@ async fn line(
     })
 }
 
-/// Makes the next iteration the last, evaluated one once `patience` iterations in a row had nothing to train on.
+/// Makes the next iteration the last, evaluated one once `patience` iterations in a row had nothing
+/// to train on.
 async fn stop_when_idle(db: &mut PgConnection, experiment: &Experiment) -> Result<()> {
     let (next, patience) = (experiment.iteration + 1, experiment.config()?.stop.patience);
     let idle = iteration::idle_streak(db, experiment.id, experiment.iteration).await?;
@@ -152,7 +154,8 @@ pub async fn complete(db: &mut PgConnection, experiment: &Experiment) -> Result<
     let stored = iteration::get(db, experiment.id, experiment.iteration).await?;
     let reason = match stored.and_then(|stored| stored.stop) {
         Some(StopDecision::Stop(reason)) => reason,
-        // Without training to go on with, the last iteration was moved forward: its reason is the experiment's.
+        // Without training to go on with, the last iteration was moved forward: its reason is the
+        // experiment's.
         _ => experiment.reason.clone(),
     };
     job::cancel(db, experiment.id, None).await?;

@@ -1,4 +1,5 @@
-//! Collects artifacts that nothing refers to: what a worker stored and never reported. Touches nothing younger than a day.
+//! Collects artifacts that nothing refers to: what a worker stored and never reported. Touches
+//! nothing younger than a day.
 
 use std::time::Duration;
 
@@ -15,8 +16,8 @@ const COLLECT_EVERY: Duration = Duration::from_secs(3600);
 const ROWS_PER_TRANSACTION: i64 = 100;
 
 impl Scheduler {
-    /// Collects every hour until `stop`. After a start it first waits for one lease's length, so that workers who outlived the coordinator can
-    /// report what they have stored.
+    /// Collects every hour until `stop`. After a start it first waits for one lease's length, so
+    /// that workers who outlived the coordinator can report what they have stored.
     pub async fn collect(self, stop: CancellationToken) -> anyhow::Result<()> {
         let mut wait = self.lease;
         while tokio::time::timeout(wait, stop.cancelled()).await.is_err() {
@@ -41,13 +42,16 @@ impl Scheduler {
             };
             after.clone_from(last);
             for digest in artifact::delete(&mut tx, &old).await? {
-                // Under the row's lock: a call that stores the same bytes meanwhile waits for it, then finds them gone and says so.
+                // Under the row's lock: a call that stores the same bytes meanwhile waits for it,
+                // then finds them gone and says so.
                 match self.blobs.remove(digest).await {
                     Ok(()) => {
-                        tracing::info!(artifact.digest = %digest, "artifact collected: nothing referred to it")
+                        tracing::info!(artifact.digest = %digest, "artifact collected: nothing \
+                            referred to it")
                     }
                     Err(error) => {
-                        tracing::warn!(artifact.digest = %digest, error = chain(&error), "an artifact's bytes stay")
+                        tracing::warn!(artifact.digest = %digest, error = chain(&error), "an \
+                            artifact's bytes stay")
                     }
                 }
             }

@@ -9,7 +9,8 @@ use crate::{
     store::{self, Store},
 };
 
-/// Passes what other coordinators say on to this one's loops, until `stop`. Losing the connection only lengthens waits.
+/// Passes what other coordinators say on to this one's loops, until `stop`. Losing the connection
+/// only lengthens waits.
 pub async fn listen(store: Store, nudge: Nudge, stop: CancellationToken) -> anyhow::Result<()> {
     while !stop.is_cancelled() {
         let heard = async {

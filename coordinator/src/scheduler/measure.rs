@@ -66,7 +66,8 @@ async fn line(
     let adapter = adapter::get(db, id, i)
         .await?
         .map(|adapter| adapter.adapter.id);
-    // Without training nothing changes between evaluations: a series would only show the same model again.
+    // Without training nothing changes between evaluations: a series would only show the same model
+    // again.
     let earlier = if config.train.method.method().trains() {
         earlier
     } else {

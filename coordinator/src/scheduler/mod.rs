@@ -1,5 +1,6 @@
-//! The loop of all experiments: looks at what is stored, does the next step, looks again. It holds no state of its own, so several
-//! coordinators may run on one database and any of them may die at any time.
+//! The loop of all experiments: looks at what is stored, does the next step, looks again. It holds
+//! no state of its own, so several coordinators may run on one database and any of them may die at
+//! any time.
 
 mod apply;
 mod collect;

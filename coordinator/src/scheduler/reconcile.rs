@@ -1,7 +1,7 @@
 //! The reconciler: each pass looks at every unfinished experiment and takes the steps that are due.
 //!
-//! A pass takes no input. A nudge may begin it early, and says nothing about what has changed: a loop that trusted such a hint would need a
-//! second path for the hints it missed.
+//! A pass takes no input. A nudge may begin it early, and says nothing about what has changed: a
+//! loop that trusted such a hint would need a second path for the hints it missed.
 
 use std::time::{Duration, Instant};
 
@@ -112,7 +112,8 @@ impl Scheduler {
         }
     }
 
-    /// Pauses an experiment whose next step failed, with the reason: a person mends its cause and resumes it.
+    /// Pauses an experiment whose next step failed, with the reason: a person mends its cause and
+    /// resumes it.
     async fn pause(&self, id: ExperimentId, error: &Error) -> Result<()> {
         let mut tx = self.store.begin().await?;
         let experiment = experiment::lock_wait(&mut tx, id).await?;

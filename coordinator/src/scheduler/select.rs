@@ -1,4 +1,5 @@
-//! Closes the rollouts of an iteration: which of them are trained on, as the method chooses, and the training set as an artifact.
+//! Closes the rollouts of an iteration: which of them are trained on, as the method chooses, and
+//! the training set as an artifact.
 
 use std::collections::HashMap;
 
@@ -36,7 +37,8 @@ struct Example<'a> {
     weight: f32,
 }
 
-/// What an iteration is trained on. It follows from stored results alone, so whoever prepares it gets the same.
+/// What an iteration is trained on. It follows from stored results alone, so whoever prepares it
+/// gets the same.
 #[derive(Debug)]
 pub struct Selection {
     iteration: u32,
@@ -46,7 +48,8 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// Chooses and uploads the training set; records nothing. The iteration's rollouts are complete.
+    /// Chooses and uploads the training set; records nothing. The iteration's rollouts are
+    /// complete.
     pub async fn prepare(store: &Store, blobs: &Blobs, experiment: &Experiment) -> Result<Self> {
         let (i, settings) = (experiment.iteration, &experiment.config()?.train);
         let method = settings.method.method();

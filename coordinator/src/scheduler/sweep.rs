@@ -12,8 +12,9 @@ use crate::{
 };
 
 impl Scheduler {
-    /// Takes back the leases of workers that have left, and expired ones, until `stop`. After a start, and after the database was away, no
-    /// lease counts as expired for one lease's length: workers could not report meanwhile, and those that still work get the time to.
+    /// Takes back the leases of workers that have left, and expired ones, until `stop`. After a
+    /// start, and after the database was away, no lease counts as expired for one lease's length:
+    /// workers could not report meanwhile, and those that still work get the time to.
     pub async fn sweep(self, stop: CancellationToken) -> anyhow::Result<()> {
         let (mut wait, mut patient_until) = (RECHECK_EVERY, Instant::now() + self.lease);
         while tokio::time::timeout(wait, stop.cancelled()).await.is_err() {
@@ -48,7 +49,8 @@ impl Scheduler {
 
     async fn sweep_experiment(&self, id: ExperimentId, expired: bool) -> Result<()> {
         let mut tx = self.store.begin().await?;
-        // The experiment's row is locked before any job's, as everywhere. While another transaction holds it, the next sweep does this.
+        // The experiment's row is locked before any job's, as everywhere. While another transaction
+        // holds it, the next sweep does this.
         if experiment::lock(&mut tx, id).await?.is_none() {
             return Ok(());
         }

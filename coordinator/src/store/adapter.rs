@@ -25,7 +25,8 @@ pub async fn insert(
     adapter: &Adapter,
 ) -> Result<()> {
     sqlx::query!(
-        "insert into adapter (experiment_id, iteration, adapter_id, config_digest, weights_digest, optimiser_digest, trained)
+        "insert into adapter (experiment_id, iteration, adapter_id, config_digest, weights_digest, \
+            optimiser_digest, trained)
          values ($1, $2, $3, $4, $5, $6, $7)",
         experiment.0,
         adapter.iteration.cast_signed(),

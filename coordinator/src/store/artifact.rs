@@ -8,10 +8,12 @@ use sqlx::PgConnection;
 use super::word;
 use crate::error::Result;
 
-/// Records a blob of `size` bytes; safe to repeat. One that is stored again is as young as a new one.
+/// Records a blob of `size` bytes; safe to repeat. One that is stored again is as young as a new
+/// one.
 pub async fn insert(db: &mut PgConnection, digest: Digest, size: u64) -> Result<()> {
     sqlx::query!(
-        "insert into artifact (digest, size) values ($1, $2) on conflict (digest) do update set created_at = now()",
+        "insert into artifact (digest, size) values ($1, $2) on conflict (digest) do update set \
+            created_at = now()",
         digest.to_string(),
         size.cast_signed()
     )
@@ -29,8 +31,8 @@ pub async fn stored(db: &mut PgConnection, digests: &[Digest]) -> Result<HashSet
     rows.iter().map(|digest| word(digest)).collect()
 }
 
-/// Blobs older than a day that nothing refers to, as results that were never reported leave them, after `after` in order; their rows
-/// stay locked until the transaction ends.
+/// Blobs older than a day that nothing refers to, as results that were never reported leave them,
+/// after `after` in order; their rows stay locked until the transaction ends.
 pub async fn unreferenced(db: &mut PgConnection, after: &str, most: i64) -> Result<Vec<String>> {
     Ok(
         sqlx::query_file_scalar!("src/store/sql/artifact/unreferenced.sql", after, most)

@@ -14,7 +14,8 @@ pub async fn end(
     reason: &str,
 ) -> Result<()> {
     sqlx::query!(
-        "update attempt set outcome = $3, reason = $4, ended_at = now() where job_id = $1 and fence = $2",
+        "update attempt set outcome = $3, reason = $4, ended_at = now() where job_id = $1 and \
+            fence = $2",
         job.0,
         fence.0,
         outcome.as_str(),

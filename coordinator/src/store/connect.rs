@@ -1,4 +1,5 @@
-//! Opens the database: agrees on TLS, refuses a pooler whose sessions do not stay, and prepares every connection.
+//! Opens the database: agrees on TLS, refuses a pooler whose sessions do not stay, and prepares
+//! every connection.
 
 use std::{io, time::Duration};
 
@@ -13,15 +14,18 @@ use crate::{database_url::is_near, error::Result};
 /// How long a server may take to let anybody in. One that starts or recovers says so at once.
 const ENTRY: Duration = Duration::from_secs(20);
 
-/// A statement is planned once per connection and not at every call: planning takes longer than most statements. That may be while the tables
-/// are still empty, and what suits empty tables, reading them whole, would be kept while they grow. So plans go by the indexes.
-/// Set after connecting, as a pooler refuses or passes over what comes with the connection.
-const PLANNING: &str = "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set enable_hashjoin = off; \
+/// A statement is planned once per connection and not at every call: planning takes longer than
+/// most statements. That may be while the tables are still empty, and what suits empty tables,
+/// reading them whole, would be kept while they grow. So plans go by the indexes. Set after
+/// connecting, as a pooler refuses or passes over what comes with the connection.
+const PLANNING: &str = "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set \
+    enable_hashjoin = off; \
     set enable_mergejoin = off; set jit = off";
 
 /// The connections that everything stored goes through.
 pub async fn pool(options: PgConnectOptions) -> Result<PgPool> {
-    // Numbers travel in binary: how many digits their text would have does not matter, and poolers refuse to be told.
+    // Numbers travel in binary: how many digits their text would have does not matter, and poolers
+    // refuse to be told.
     let options = options.extra_float_digits(None);
     let options = match options.get_application_name() {
         Some(_) => options,
@@ -38,8 +42,8 @@ pub async fn pool(options: PgConnectOptions) -> Result<PgPool> {
     Ok(pool.connect_with(options).await?)
 }
 
-/// Connects once (a pool would try again until its time is up, and then say only that) and settles what `allow` means there, which sqlx
-/// does not: TLS where the server takes nothing else.
+/// Connects once (a pool would try again until its time is up, and then say only that) and settles
+/// what `allow` means there, which sqlx does not: TLS where the server takes nothing else.
 async fn agreed(options: PgConnectOptions) -> Result<PgConnectOptions> {
     match options.get_ssl_mode() {
         PgSslMode::Allow => {
@@ -64,7 +68,8 @@ async fn agreed(options: PgConnectOptions) -> Result<PgConnectOptions> {
             ) {
                 try_once(&options).await?;
                 tracing::warn!(
-                    "the database offers no TLS: passwords and results cross the network in plain text; sslmode=require refuses that"
+                    "the database offers no TLS: passwords and results cross the network in plain \
+                        text; sslmode=require refuses that"
                 );
                 return Ok(options);
             }

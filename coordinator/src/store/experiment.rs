@@ -86,7 +86,8 @@ pub async fn insert(
     config_json: &str,
 ) -> Result<bool> {
     let done = sqlx::query!(
-        "insert into experiment (experiment_id, idempotency_key, name, config, state, last_iteration)
+        "insert into experiment (experiment_id, idempotency_key, name, config, state, \
+            last_iteration)
          values ($1, $2, $3, $4, 'queued', $5) on conflict (idempotency_key) do nothing",
         id.0,
         key,
@@ -131,13 +132,22 @@ pub async fn get(db: &mut PgConnection, id: ExperimentId) -> Result<Experiment> 
         .ok_or_else(|| Error::missing("experiment", id))
 }
 
-/// The experiments that these jobs belong to, read without locking anything: who changes jobs locks their experiments' rows first.
+/// The experiments that these jobs belong to, read without locking anything: who changes jobs locks
+/// their experiments' rows first.
 pub async fn of_jobs(
     db: &mut PgConnection,
     jobs: &[JobId],
 ) -> Result<HashMap<ExperimentId, Experiment>> {
     let ids: Vec<Uuid> = jobs.iter().map(|job| job.0).collect();
-    by_id(rows!("experiment_id = any(array(select distinct experiment_id from job where job_id = any($1)))", &ids).fetch_all(db).await?)
+    by_id(
+        rows!(
+            "experiment_id = any(array(select distinct experiment_id from job where job_id = \
+        any($1)))",
+            &ids
+        )
+        .fetch_all(db)
+        .await?,
+    )
 }
 
 fn by_id(rows: Vec<Row>) -> Result<HashMap<ExperimentId, Experiment>> {
@@ -155,8 +165,8 @@ pub async fn get_many(
     by_id(rows!("experiment_id = any($1)", &ids).fetch_all(db).await?)
 }
 
-/// The experiment's row, held until the transaction ends; None while another coordinator holds it. New rows that refer to it
-/// are not held up.
+/// The experiment's row, held until the transaction ends; None while another coordinator holds it.
+/// New rows that refer to it are not held up.
 pub async fn lock(db: &mut PgConnection, id: ExperimentId) -> Result<Option<Experiment>> {
     let held = sqlx::query_scalar!(
         "select 1 from experiment where experiment_id = $1 for no key update skip locked",
@@ -195,8 +205,8 @@ pub async fn list(
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
-/// Finds an experiment by name (the newest of that name), by id, or by unique prefix of an id. A name comes first, for ids begin with
-/// digits that names may be made of.
+/// Finds an experiment by name (the newest of that name), by id, or by unique prefix of an id. A
+/// name comes first, for ids begin with digits that names may be made of.
 pub async fn resolve(db: &mut PgConnection, text: &str) -> Result<ExperimentId> {
     if text.contains('\0') {
         return Err(Error::Caller(
@@ -234,13 +244,17 @@ pub async fn resolve(db: &mut PgConnection, text: &str) -> Result<ExperimentId> 
 
 /// Experiments that the loop has to look at, oldest first.
 pub async fn unfinished(db: &mut PgConnection) -> Result<Vec<ExperimentId>> {
-    let ids = sqlx::query_scalar!("select experiment_id from experiment where state in ('queued', 'running') order by created_at")
-        .fetch_all(db)
-        .await?;
+    let ids = sqlx::query_scalar!(
+        "select experiment_id from experiment where state in ('queued', \
+        'running') order by created_at"
+    )
+    .fetch_all(db)
+    .await?;
     Ok(ids.into_iter().map(ExperimentId).collect())
 }
 
-/// Sets the state where the state machine has the step; the caller holds the row. `Conflict` where it has not.
+/// Sets the state where the state machine has the step; the caller holds the row. `Conflict` where
+/// it has not.
 pub async fn set_state(
     db: &mut PgConnection,
     experiment: &Experiment,
@@ -254,7 +268,8 @@ pub async fn set_state(
         )));
     }
     sqlx::query!(
-        "update experiment set state = $2, reason = $3, updated_at = now() where experiment_id = $1",
+        "update experiment set state = $2, reason = $3, updated_at = now() where experiment_id = \
+            $1",
         experiment.id.0,
         next.as_str(),
         reason
@@ -284,7 +299,8 @@ pub async fn set_last_iteration(
     reason: &str,
 ) -> Result<()> {
     sqlx::query!(
-        "update experiment set last_iteration = $2, reason = $3, updated_at = now() where experiment_id = $1",
+        "update experiment set last_iteration = $2, reason = $3, updated_at = now() where \
+            experiment_id = $1",
         id.0,
         iteration.cast_signed(),
         reason
@@ -300,13 +316,18 @@ pub async fn lock_all(
     ids: &[ExperimentId],
 ) -> Result<HashMap<ExperimentId, Experiment>> {
     let uuids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-    sqlx::query_scalar!("select 1 from experiment where experiment_id = any($1) order by experiment_id for no key update", &uuids)
-        .fetch_all(&mut *db)
-        .await?;
+    sqlx::query_scalar!(
+        "select 1 from experiment where experiment_id = any($1) order by \
+        experiment_id for no key update",
+        &uuids
+    )
+    .fetch_all(&mut *db)
+    .await?;
     get_many(db, ids).await
 }
 
-/// Fixes the digest of the base model's weights. The caller holds the row and has seen that it is not fixed.
+/// Fixes the digest of the base model's weights. The caller holds the row and has seen that it is
+/// not fixed.
 pub async fn fix_base_digest(
     db: &mut PgConnection,
     id: ExperimentId,

@@ -38,7 +38,8 @@ pub async fn get(
     iteration: u32,
 ) -> Result<Option<Iteration>> {
     let row = sqlx::query!(
-        "select stop, stop_reason, selected, training_set_digest, examples, tokens, line from iteration where experiment_id = $1 and iteration = $2",
+        "select stop, stop_reason, selected, training_set_digest, examples, tokens, line from \
+            iteration where experiment_id = $1 and iteration = $2",
         experiment.0,
         iteration.cast_signed()
     )
@@ -74,7 +75,8 @@ pub async fn set_stop(
         StopDecision::Stop(reason) => Some(reason.as_str()),
     };
     sqlx::query!(
-        "update iteration set stop = $3, stop_reason = $4 where experiment_id = $1 and iteration = $2",
+        "update iteration set stop = $3, stop_reason = $4 where experiment_id = $1 and iteration = \
+            $2",
         experiment.0,
         iteration.cast_signed(),
         decision.stops(),
@@ -94,7 +96,8 @@ pub async fn set_selection(
     set: Option<Digest>,
 ) -> Result<()> {
     sqlx::query!(
-        "update iteration set selected = $3, training_set_digest = $4 where experiment_id = $1 and iteration = $2",
+        "update iteration set selected = $3, training_set_digest = $4 where experiment_id = $1 and \
+            iteration = $2",
         experiment.0,
         iteration.cast_signed(),
         selected.cast_signed(),
@@ -114,7 +117,8 @@ pub async fn set_trained(
     tokens: u64,
 ) -> Result<()> {
     sqlx::query!(
-        "update iteration set examples = $3, tokens = $4 where experiment_id = $1 and iteration = $2",
+        "update iteration set examples = $3, tokens = $4 where experiment_id = $1 and iteration = \
+            $2",
         experiment.0,
         iteration.cast_signed(),
         examples.cast_signed(),
@@ -142,7 +146,8 @@ pub async fn set_line(
     Ok(())
 }
 
-/// The lines of iterations.jsonl from `first` on, at most `limit` (None: all), as (iteration, line) in order.
+/// The lines of iterations.jsonl from `first` on, at most `limit` (None: all), as (iteration, line)
+/// in order.
 pub async fn lines(
     db: &mut PgConnection,
     experiment: ExperimentId,
@@ -203,8 +208,10 @@ pub async fn insert_steps(
     let rate: Vec<f64> = steps.iter().map(|s| s.learning_rate).collect();
     let tokens: Vec<i64> = steps.iter().map(|s| s.tokens.cast_signed()).collect();
     sqlx::query!(
-        "insert into training_step (experiment_id, iteration, step, loss, grad_norm, learning_rate, tokens)
-         select $1, $2, * from unnest($3::int[], $4::float8[], $5::float8[], $6::float8[], $7::bigint[])",
+        "insert into training_step (experiment_id, iteration, step, loss, grad_norm, \
+            learning_rate, tokens)
+         select $1, $2, * from unnest($3::int[], $4::float8[], $5::float8[], $6::float8[], \
+         $7::bigint[])",
         experiment.0,
         iteration.cast_signed(),
         &number,

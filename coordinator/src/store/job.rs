@@ -1,4 +1,5 @@
-//! Jobs: made by the reconciler or by what came before them, counted by phase, ended. Claims are next door, in `lease`.
+//! Jobs: made by the reconciler or by what came before them, counted by phase, ended. Claims are
+//! next door, in `lease`.
 
 use groklab_domain::{
     ExperimentId, Fence, JobId, JobKind, Purpose, WorkerId,
@@ -124,7 +125,8 @@ pub async fn insert(db: &mut PgConnection, jobs: &[NewJob<'_>]) -> Result<()> {
     Ok(())
 }
 
-/// The experiment that a job belongs to, read without locking anything: who changes jobs locks their experiment's row first.
+/// The experiment that a job belongs to, read without locking anything: who changes jobs locks
+/// their experiment's row first.
 pub async fn experiment(db: &mut PgConnection, job: JobId) -> Result<ExperimentId> {
     let id = sqlx::query_scalar!("select experiment_id from job where job_id = $1", job.0)
         .fetch_optional(db)
@@ -145,7 +147,8 @@ pub struct Count {
     pub units_total: u64,
 }
 
-/// Whether each of these experiments has a job that waits to be claimed: where one has none, a phase that workers wait for may be over.
+/// Whether each of these experiments has a job that waits to be claimed: where one has none, a
+/// phase that workers wait for may be over.
 pub async fn all_have_ready(db: &mut PgConnection, experiments: &[ExperimentId]) -> Result<bool> {
     let ids: Vec<Uuid> = experiments.iter().map(|experiment| experiment.0).collect();
     let all = sqlx::query_scalar!(
@@ -156,8 +159,8 @@ pub async fn all_have_ready(db: &mut PgConnection, experiments: &[ExperimentId])
     Ok(all.fetch_one(db).await?)
 }
 
-/// Counts an iteration's jobs in one statement, so that a job and the one that follows it are never both missed.
-/// Split and cancelled jobs are not counted; the work of a lost attempt is not.
+/// Counts an iteration's jobs in one statement, so that a job and the one that follows it are never
+/// both missed. Split and cancelled jobs are not counted; the work of a lost attempt is not.
 pub async fn count(
     db: &mut PgConnection,
     experiment: ExperimentId,
@@ -215,7 +218,8 @@ pub async fn seconds(
     Ok(seconds)
 }
 
-/// Cancels what is ready or leased of an experiment; fences grow, so that no late result is taken. With a purpose, only that.
+/// Cancels what is ready or leased of an experiment; fences grow, so that no late result is taken.
+/// With a purpose, only that.
 pub async fn cancel(
     db: &mut PgConnection,
     experiment: ExperimentId,
@@ -226,7 +230,8 @@ pub async fn cancel(
              update job set state = 'cancelled', fence = fence + 1
              where job_id in (
                  select job_id from job
-                 where experiment_id = $1 and state in ('ready', 'leased') and ($2::text is null or purpose = $2)
+                 where experiment_id = $1 and state in ('ready', 'leased') and ($2::text is null \
+                 or purpose = $2)
                  order by job_id for update)
              returning job_id, fence)
          update attempt set outcome = 'cancelled', ended_at = now() from gone
@@ -239,11 +244,13 @@ pub async fn cancel(
     Ok(done.rows_affected())
 }
 
-/// Gives every unfinished job of an experiment its attempts again; one that is leased keeps its lease.
+/// Gives every unfinished job of an experiment its attempts again; one that is leased keeps its
+/// lease.
 pub async fn forgive(db: &mut PgConnection, experiment: ExperimentId) -> Result<()> {
     sqlx::query!(
         "update job set losses = 0, failures = 0, not_before = now()
-         where job_id in (select job_id from job where experiment_id = $1 and state in ('ready', 'leased') order by job_id for update)",
+         where job_id in (select job_id from job where experiment_id = $1 and state in ('ready', \
+         'leased') order by job_id for update)",
         experiment.0
     )
     .execute(db)

@@ -62,7 +62,8 @@ pub async fn waiting(db: &mut PgConnection, kind: JobKind, most: usize) -> Resul
         .collect())
 }
 
-/// Claims so many ready jobs of each experiment, in the order they were made, one for each of `workers`; fewer where somebody else was quicker.
+/// Claims so many ready jobs of each experiment, in the order they were made, one for each of
+/// `workers`; fewer where somebody else was quicker.
 pub async fn claim(
     db: &mut PgConnection,
     kind: JobKind,
@@ -91,8 +92,8 @@ pub async fn claim(
         .collect()
 }
 
-/// Jobs of running experiments that are leased to these workers and that they do not know of, at most `capacity` each: the answer to a
-/// claim was lost. Their leases begin again.
+/// Jobs of running experiments that are leased to these workers and that they do not know of, at
+/// most `capacity` each: the answer to a claim was lost. Their leases begin again.
 pub async fn reissue(
     db: &mut PgConnection,
     capacities: &[Capacity<'_>],
@@ -123,7 +124,8 @@ pub async fn reissue(
         .collect()
 }
 
-/// Extends the leases of `held`, also those that expired and that nobody else has claimed. Returns the jobs to drop.
+/// Extends the leases of `held`, also those that expired and that nobody else has claimed. Returns
+/// the jobs to drop.
 pub async fn extend(
     db: &mut PgConnection,
     worker: WorkerId,
@@ -158,15 +160,17 @@ pub async fn extend(
         .collect())
 }
 
-/// The claims' jobs and where each claim stands; the jobs' rows are held until the transaction ends, locked in the order of their ids. The
-/// caller has locked their experiments' rows, where it locks those. A claim on a job that is not there is `Missing`.
+/// The claims' jobs and where each claim stands; the jobs' rows are held until the transaction
+/// ends, locked in the order of their ids. The caller has locked their experiments' rows, where it
+/// locks those. A claim on a job that is not there is `Missing`.
 pub async fn claimed_jobs(
     db: &mut PgConnection,
     claims: &[Claim],
 ) -> Result<Vec<Result<(ClaimStatus, Job)>>> {
     let ids: Vec<Uuid> = claims.iter().map(|claim| claim.job.0).collect();
     let rows = sqlx::query!(
-        "select job_id, experiment_id, iteration, purpose, kind, chunk, part, problems, first_sample, samples, fence, worker_id, traceparent, state
+        "select job_id, experiment_id, iteration, purpose, kind, chunk, part, problems, \
+            first_sample, samples, fence, worker_id, traceparent, state
          from job where job_id = any($1) order by job_id for no key update",
         &ids
     )
@@ -191,8 +195,9 @@ pub async fn claimed_jobs(
     Ok(claimed)
 }
 
-/// Marks jobs done after so many seconds of work, with their attempts. The caller holds the jobs' rows and has seen that their claims
-/// stand; a late holder whom nobody has replaced may still finish.
+/// Marks jobs done after so many seconds of work, with their attempts. The caller holds the jobs'
+/// rows and has seen that their claims stand; a late holder whom nobody has replaced may still
+/// finish.
 pub async fn complete(db: &mut PgConnection, done: &[(&Job, f64)]) -> Result<()> {
     let ids: Vec<Uuid> = done.iter().map(|(job, _)| job.id.0).collect();
     let fences: Vec<i64> = done.iter().map(|(job, _)| job.fence.0).collect();
@@ -262,8 +267,9 @@ impl TryFrom<ReturnedRow> for Returned {
     }
 }
 
-/// Takes a job back from a worker that gave it up for `reason`; None where the claim no longer stands. The caller holds the experiment's row.
-/// The job waits longer after every failure; a released one does not wait, and nothing is counted against it.
+/// Takes a job back from a worker that gave it up for `reason`; None where the claim no longer
+/// stands. The caller holds the experiment's row. The job waits longer after every failure; a
+/// released one does not wait, and nothing is counted against it.
 pub async fn give_up(
     db: &mut PgConnection,
     claim: Claim,
@@ -290,11 +296,13 @@ pub async fn give_up(
     row.try_into().map(Some)
 }
 
-/// Experiments that have leased jobs whose worker has left or, if `expired`, whose lease has expired.
+/// Experiments that have leased jobs whose worker has left or, if `expired`, whose lease has
+/// expired.
 pub async fn lapsed(db: &mut PgConnection, expired: bool) -> Result<Vec<ExperimentId>> {
     let ids = sqlx::query_scalar!(
         "select distinct experiment_id from job join worker using (worker_id)
-         where job.state = 'leased' and (left_at is not null or ($1 and leased_until < now())) order by experiment_id",
+         where job.state = 'leased' and (left_at is not null or ($1 and leased_until < now())) \
+         order by experiment_id",
         expired
     )
     .fetch_all(db)
@@ -302,7 +310,8 @@ pub async fn lapsed(db: &mut PgConnection, expired: bool) -> Result<Vec<Experime
     Ok(ids.into_iter().map(ExperimentId).collect())
 }
 
-/// An experiment's jobs that are leased to workers that have left: most were on their way when their workers ended.
+/// An experiment's jobs that are leased to workers that have left: most were on their way when
+/// their workers ended.
 pub async fn left_behind(db: &mut PgConnection, experiment: ExperimentId) -> Result<Vec<Claim>> {
     let rows = sqlx::query!(
         r#"select worker_id as "worker_id!", job_id, fence from job join worker using (worker_id)
@@ -321,8 +330,8 @@ pub async fn left_behind(db: &mut PgConnection, experiment: ExperimentId) -> Res
         .collect())
 }
 
-/// Makes an experiment's jobs whose lease has expired ready again and records the lost attempts; the caller holds the experiment's row.
-/// Their fence stays: who is only late may still finish.
+/// Makes an experiment's jobs whose lease has expired ready again and records the lost attempts;
+/// the caller holds the experiment's row. Their fence stays: who is only late may still finish.
 pub async fn sweep(db: &mut PgConnection, experiment: ExperimentId) -> Result<Vec<Returned>> {
     let rows = sqlx::query_file_as!(ReturnedRow, "src/store/sql/lease/sweep.sql", experiment.0)
         .fetch_all(db)

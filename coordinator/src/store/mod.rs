@@ -1,5 +1,5 @@
-//! The only room that speaks SQL. Functions take a connection, so that their caller decides what is one transaction, and return
-//! domain types. Decides nothing.
+//! The only room that speaks SQL. Functions take a connection, so that their caller decides what is
+//! one transaction, and return domain types. Decides nothing.
 
 pub mod adapter;
 pub mod artifact;
@@ -32,7 +32,8 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
 
 const OTHER_SCHEMA: &str = concat!(
     "the database holds the schema of another version of groklab, and before 0.2 there is no way ",
-    "from one to another: use an empty data folder (`--data`) or database, and `grokctl export` of ",
+    "from one to another: use an empty data folder (`--data`) or database, and `grokctl export` \
+        of ",
     "the version that made this one for what shall be kept"
 );
 
@@ -70,7 +71,8 @@ impl Store {
     }
 }
 
-/// Until version 0.2 the schema is one file that may change, so a database that another version made is refused by name.
+/// Until version 0.2 the schema is one file that may change, so a database that another version
+/// made is refused by name.
 fn migration_error(error: MigrateError) -> Error {
     match error {
         MigrateError::VersionMismatch(_) | MigrateError::VersionMissing(_) => {
@@ -104,7 +106,8 @@ where
     text.map(word).transpose()
 }
 
-/// Counts and ordinals are far below 2³¹ (checked at submit), and every column refuses negative ones.
+/// Counts and ordinals are far below 2³¹ (checked at submit), and every column refuses negative
+/// ones.
 fn ints(numbers: &[u32]) -> Vec<i32> {
     numbers.iter().map(|n| n.cast_signed()).collect()
 }

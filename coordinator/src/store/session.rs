@@ -1,5 +1,6 @@
-//! Whether a connection keeps its session. A pooler in transaction or statement mode hands each transaction to any of its connections:
-//! prepared statements then meet those of others, settings wander, and notifications reach nobody. Nothing is set here before it is known.
+//! Whether a connection keeps its session. A pooler in transaction or statement mode hands each
+//! transaction to any of its connections: prepared statements then meet those of others, settings
+//! wander, and notifications reach nobody. Nothing is set here before it is known.
 
 use std::time::Duration;
 
@@ -16,7 +17,8 @@ pub const MAX_CONNECTIONS: u32 = 16;
 
 /// How long two connections have for a handful of short questions.
 const ANSWER: Duration = Duration::from_secs(10);
-const MOVES: &str = "a pooler before the database does not keep sessions: set it to session mode (PgBouncer: pool_mode = session) for this \
+const MOVES: &str = "a pooler before the database does not keep sessions: set it to session mode \
+    (PgBouncer: pool_mode = session) for this \
     database and user, or let the database URL name the server itself";
 
 /// Refuses a database whose sessions do not stay.
@@ -38,14 +40,15 @@ pub async fn must_stay(options: &PgConnectOptions) -> Result<()> {
 
 fn no_room() -> Error {
     Error::broken(format!(
-        "the database, or a pooler before it, does not serve two connections within {} s: it must have room for {MAX_CONNECTIONS} of each \
+        "the database, or a pooler before it, does not serve two connections within {} s: it must \
+            have room for {MAX_CONNECTIONS} of each \
          coordinator",
         ANSWER.as_secs()
     ))
 }
 
-/// While `other` holds a server's process in a transaction, `one` must still have its own; and what `other` says must reach `one`, which
-/// a pooler that has more processes than clients cannot hide.
+/// While `other` holds a server's process in a transaction, `one` must still have its own; and what
+/// `other` says must reach `one`, which a pooler that has more processes than clients cannot hide.
 async fn stays(pool: &PgPool) -> Result<bool> {
     let mut one = PgListener::connect_with(pool).await?;
     let mut other = pool.acquire().await?;
@@ -73,7 +76,8 @@ async fn stays(pool: &PgPool) -> Result<bool> {
             .is_some_and(|heard| heard.channel() == channel))
 }
 
-/// The server's process that answers. Asked in plain text: a prepared statement would stay behind with a stranger.
+/// The server's process that answers. Asked in plain text: a prepared statement would stay behind
+/// with a stranger.
 async fn process(connection: impl Executor<'_, Database = Postgres>) -> Result<i32> {
     Ok(sqlx::raw_sql("select pg_backend_pid()")
         .fetch_one(connection)

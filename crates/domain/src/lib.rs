@@ -1,5 +1,5 @@
-//! The domain: ids, states and transitions, verdicts, values, seeds, the experiment file, statistics and grokking.
-//! Pure: no input or output, no clock, no randomness of its own.
+//! The domain: ids, states and transitions, verdicts, values, seeds, the experiment file,
+//! statistics and grokking. Pure: no input or output, no clock, no randomness of its own.
 
 pub mod candidate;
 pub mod experiment;

@@ -1,8 +1,10 @@
-//! Seeds: every random draw comes from a seed derived by hash from what it is for, never from timing.
+//! Seeds: every random draw comes from a seed derived by hash from what it is for, never from
+//! timing.
 
 use crate::states::Purpose;
 
-/// Derives a 64-bit seed from `root` and the labelled parts of a path; parts are length-prefixed, so no two paths collide by joining.
+/// Derives a 64-bit seed from `root` and the labelled parts of a path; parts are length-prefixed,
+/// so no two paths collide by joining.
 pub fn derive(root: u64, parts: &[&[u8]]) -> u64 {
     let mut hasher = blake3::Hasher::new_derive_key("groklab 2026 seed");
     hasher.update(&root.to_le_bytes());
@@ -16,7 +18,8 @@ pub fn derive(root: u64, parts: &[&[u8]]) -> u64 {
     u64::from_le_bytes(bytes)
 }
 
-/// The seed of one rollout. Evaluations draw the same numbers at every iteration, so they differ only by the model.
+/// The seed of one rollout. Evaluations draw the same numbers at every iteration, so they differ
+/// only by the model.
 pub fn rollout(
     experiment_seed: u64,
     purpose: Purpose,

@@ -34,7 +34,8 @@ words! {
 }
 
 words! {
-    /// Which share of the problems one belongs to. `ood`: rules or families that training never sees.
+    /// Which share of the problems one belongs to. `ood`: rules or families that training never
+    /// sees.
     pub enum Split {
         Train = "train",
         Val = "val",

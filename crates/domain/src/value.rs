@@ -1,5 +1,5 @@
-//! Python values as the problems and verdicts need them: exact by type, ordered, with one JSON form and one Python literal.
-//! Never evaluates or parses Python.
+//! Python values as the problems and verdicts need them: exact by type, ordered, with one JSON form
+//! and one Python literal. Never evaluates or parses Python.
 
 mod json;
 mod numbers;
@@ -29,8 +29,9 @@ pub enum Value {
     Dict(Vec<(Value, Value)>),
 }
 
-/// Whether each of `wanted` has one of `found` that answers it, and each of `found` one that it answers. Near enough is nothing to pair up
-/// by: of neighbours that are near each other one would take the other's place.
+/// Whether each of `wanted` has one of `found` that answers it, and each of `found` one that it
+/// answers. Near enough is nothing to pair up by: of neighbours that are near each other one would
+/// take the other's place.
 pub fn answer_each_other<W, F>(
     wanted: &[W],
     found: &[F],
@@ -58,8 +59,9 @@ impl Value {
         Self::Str(text.into())
     }
 
-    /// Whether `self`, returned by a candidate, answers `expected`: the same type throughout, floats within
-    /// [`FLOAT_TOLERANCE`], NaN equal to nothing, dictionaries without regard to order.
+    /// Whether `self`, returned by a candidate, answers `expected`: the same type throughout,
+    /// floats within [`FLOAT_TOLERANCE`], NaN equal to nothing, dictionaries without regard to
+    /// order.
     pub fn answers(&self, expected: &Value) -> bool {
         match (self, expected) {
             (Self::Float(a), Self::Float(b)) => {
@@ -100,9 +102,9 @@ impl Value {
         }
     }
 
-    /// The JSON form: natural where JSON can say it, else one-key objects `{"$int": "…"}` (beyond 64 bits), `{"$float": "nan"}`,
-    /// `{"$tuple": […]}`, `{"$dict": [[key, value], …]}`. A `Value` is read from this form, and from plain objects: dictionaries with
-    /// string keys.
+    /// The JSON form: natural where JSON can say it, else one-key objects `{"$int": "…"}` (beyond
+    /// 64 bits), `{"$float": "nan"}`, `{"$tuple": […]}`, `{"$dict": [[key, value], …]}`. A `Value`
+    /// is read from this form, and from plain objects: dictionaries with string keys.
     pub fn to_json(&self) -> Json {
         match self {
             Self::None => Json::Null,

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::words::words;
 
 words! {
-    /// What verification found. [`Verdict::InfrastructureError`] says nothing about the candidate and is retried.
+    /// What verification found. [`Verdict::InfrastructureError`] says nothing about the candidate
+    /// and is retried.
     pub enum Verdict {
         Passed = "passed",
         WrongAnswer = "wrong_answer",

@@ -1,6 +1,8 @@
-//! Speed of generation and training on fixed inputs; `make bench-model` runs it on the quickstart's model. Every figure is the median of three
-//! runs and stands beside a baseline of the same process: one prompt at a time for generation, one example a step for training.
-//! Prints one JSON line per measurement; `busy` is this machine's load beside this process, which a figure worth keeping has near 0.
+//! Speed of generation and training on fixed inputs; `make bench-model` runs it on the quickstart's
+//! model. Every figure is the median of three runs and stands beside a baseline of the same
+//! process: one prompt at a time for generation, one example a step for training. Prints one JSON
+//! line per measurement; `busy` is this machine's load beside this process, which a figure worth
+//! keeping has near 0.
 //!
 //! `bench MODEL [load|generate|sample|train|batches|lengths]`, with OMP_WAIT_POLICY=passive.
 
@@ -196,7 +198,8 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Speed against the length of the prompts: 16 rows that share nothing, 16 new tokens each; prompt tokens count as tokens.
+    /// Speed against the length of the prompts: 16 rows that share nothing, 16 new tokens each;
+    /// prompt tokens count as tokens.
     fn lengths(&self) -> Result<()> {
         let text: Vec<i64> = self.tokenizer.encode_text(&WORKLOAD.repeat(8))?;
         let mut baseline = None;
@@ -253,7 +256,8 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Loading the model, and going from one adapter in use to another, files in memory to weights ready.
+    /// Loading the model, and going from one adapter in use to another, files in memory to weights
+    /// ready.
     fn load(&self) -> Result<()> {
         let mut loads = Vec::new();
         for _ in 0..RUNS {

@@ -28,7 +28,8 @@ pub(crate) fn of_files(files: &[PathBuf]) -> Result<Digest> {
     let mut hasher = Sha256::new();
     hasher.update(b"groklab base 1");
     for (name, path) in files {
-        // A single file is known by its content alone, so that renaming a .gguf does not make it another base.
+        // A single file is known by its content alone, so that renaming a .gguf does not make it
+        // another base.
         if !name.ends_with(".gguf") {
             hasher.update((name.len() as u64).to_le_bytes());
             hasher.update(name);

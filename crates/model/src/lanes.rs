@@ -1,12 +1,12 @@
-//! Lanes: threads that each compute with their own share of libtorch's threads. Small operations gain nothing from being split over
-//! threads, so work that falls into parts goes to lanes instead.
+//! Lanes: threads that each compute with their own share of libtorch's threads. Small operations
+//! gain nothing from being split over threads, so work that falls into parts goes to lanes instead.
 
 use std::sync::OnceLock;
 
 static THREADS: OnceLock<usize> = OnceLock::new();
 
-/// Sets how many threads this process computes with, for all of its lanes together. Call before anything is computed; later calls
-/// change nothing.
+/// Sets how many threads this process computes with, for all of its lanes together. Call before
+/// anything is computed; later calls change nothing.
 pub fn set_threads(threads: usize) {
     let _ = THREADS.set(threads.max(1));
     tch::set_num_threads(i32::try_from(self::threads()).unwrap_or(i32::MAX));
@@ -21,7 +21,8 @@ pub fn threads() -> usize {
 /// A borrow that lanes may share. Tensors lack `Sync` only because they can be written to in place.
 pub(crate) struct Shared<'a, T>(pub &'a T);
 
-// SAFETY: lanes only read what is shared; libtorch's reference counts are atomic, and reading a tensor from several threads is allowed.
+// SAFETY: lanes only read what is shared; libtorch's reference counts are atomic, and reading a
+// tensor from several threads is allowed.
 unsafe impl<T> Send for Shared<'_, T> {}
 // SAFETY: as above.
 unsafe impl<T> Sync for Shared<'_, T> {}
@@ -32,8 +33,8 @@ impl<'a, T> Shared<'a, T> {
     }
 }
 
-/// Runs `others` on `lanes - 1` threads of their own and `first` on this one, each with its share of libtorch's threads, and waits
-/// for all. A panic in any of them goes on in the caller.
+/// Runs `others` on `lanes - 1` threads of their own and `first` on this one, each with its share
+/// of libtorch's threads, and waits for all. A panic in any of them goes on in the caller.
 pub(crate) fn run<R>(lanes: usize, first: impl FnOnce() -> R, others: impl Fn() + Sync) -> R {
     let share = i32::try_from((threads() / lanes.max(1)).max(1)).unwrap_or(i32::MAX);
     let restore = Restore(i32::try_from(threads()).unwrap_or(i32::MAX));

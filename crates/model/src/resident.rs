@@ -26,7 +26,8 @@ struct Loaded {
 }
 
 impl Resident {
-    /// Nothing is loaded yet; models with a hub id are kept in `cache`, all computed at `placement`.
+    /// Nothing is loaded yet; models with a hub id are kept in `cache`, all computed at
+    /// `placement`.
     pub fn new(cache: PathBuf, placement: Placement) -> Self {
         Self {
             cache,
@@ -42,7 +43,8 @@ impl Resident {
             .is_some_and(|loaded| loaded.source == source && loaded.chat == *chat)
     }
 
-    /// The model of `source`, loaded if it is not the last one, and its tokenizer with prompts as `chat` says.
+    /// The model of `source`, loaded if it is not the last one, and its tokenizer with prompts as
+    /// `chat` says.
     ///
     /// # Errors
     /// Loading, or [`Error::OtherWeights`] when its digest is not the `expected` one.

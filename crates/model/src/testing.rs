@@ -1,4 +1,5 @@
-//! A tiny random model with a real tokenizer and chat template, for tests that run whole programs in seconds. Nothing outside tests uses it.
+//! A tiny random model with a real tokenizer and chat template, for tests that run whole programs
+//! in seconds. Nothing outside tests uses it.
 
 mod hub;
 
@@ -25,10 +26,13 @@ const LAYERS: usize = 2;
 const KV: i64 = 32;
 const SPECIALS: [&str; 4] = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|pad|>"];
 const VOCAB: i64 = SPECIALS.len() as i64 + 256;
-const TEMPLATE: &str = "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}\
-                        {% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
+const TEMPLATE: &str = "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + \
+    message['content'] + '<|im_end|>\n' }}\
+                        {% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' \
+                        }}{% endif %}";
 
-/// Writes a random llama of 2 layers with a byte-level tokenizer of 260 tokens into `folder`; `seed` fixes every byte of it.
+/// Writes a random llama of 2 layers with a byte-level tokenizer of 260 tokens into `folder`;
+/// `seed` fixes every byte of it.
 pub fn write_tiny_model(folder: &Path, seed: u64) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(|source| Error::Read {
         path: folder.into(),

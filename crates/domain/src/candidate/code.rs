@@ -1,11 +1,12 @@
-//! Code in a text: whether it defines a function, where it begins and ends beside prose, and its indentation.
+//! Code in a text: whether it defines a function, where it begins and ends beside prose, and its
+//! indentation.
 
 use std::{borrow::Cow, ops::Range};
 
 use super::indent::indent;
 
-/// Whether the block defines `entry` at its outermost level: by `def`, or by assigning a function to it. An import defines nothing: tests
-/// import what they test.
+/// Whether the block defines `entry` at its outermost level: by `def`, or by assigning a function
+/// to it. An import defines nothing: tests import what they test.
 pub(super) fn defines(code: &[u8], entry: &str, fence_indent: usize) -> bool {
     let outer = indent_within(code, fence_indent);
     let mut strings = Strings::default();
@@ -58,7 +59,8 @@ impl Strings {
     }
 }
 
-/// Behind the text in quotes that begins at `start`; behind its quote alone where the line does not close it.
+/// Behind the text in quotes that begins at `start`; behind its quote alone where the line does not
+/// close it.
 fn behind_text(line: &[u8], start: usize, quote: u8) -> usize {
     let mut at = start + 1;
     while at < line.len() {
@@ -71,7 +73,8 @@ fn behind_text(line: &[u8], start: usize, quote: u8) -> usize {
     start + 1
 }
 
-/// What follows the name in `def name(…):`, so that a sentence which begins with `def name(x)` is none. A signature may go on below.
+/// What follows the name in `def name(…):`, so that a sentence which begins with `def name(x)` is
+/// none. A signature may go on below.
 fn is_signature(rest: &[u8]) -> bool {
     let rest = rest.trim_ascii_start();
     if rest.starts_with(b"[") {
@@ -87,7 +90,8 @@ fn is_signature(rest: &[u8]) -> bool {
     behind.starts_with(b":") || behind.starts_with(b"->")
 }
 
-/// Where the bracket closes that was opened before `arguments`; none on this line. Brackets in texts and comments are none.
+/// Where the bracket closes that was opened before `arguments`; none on this line. Brackets in
+/// texts and comments are none.
 fn closing_bracket(arguments: &[u8]) -> Option<usize> {
     let (mut depth, mut at) = (1, 0);
     while at < arguments.len() {
@@ -109,7 +113,8 @@ fn closing_bracket(arguments: &[u8]) -> Option<usize> {
     None
 }
 
-/// ` = lambda …`, ` = other_function`, ` = partial(…)`, with or without an annotation; not the result of a call.
+/// ` = lambda …`, ` = other_function`, ` = partial(…)`, with or without an annotation; not the
+/// result of a call.
 fn assigns_function(rest: &[u8]) -> bool {
     let rest = rest.trim_ascii_start();
     let value = match rest.strip_prefix(b":") {
@@ -140,7 +145,8 @@ fn assigns_function(rest: &[u8]) -> bool {
             .any(|start| value.starts_with(start))
 }
 
-/// A block as Markdown has it without fences: lines indented by four columns behind a blank line and prose.
+/// A block as Markdown has it without fences: lines indented by four columns behind a blank line
+/// and prose.
 pub(super) fn indented_block(text: &[u8], entry: &str) -> Option<Range<usize>> {
     let (mut block, mut above): (Option<Range<usize>>, &[u8]) = (None, b"");
     for (start, line) in lines(text) {
@@ -159,7 +165,8 @@ pub(super) fn indented_block(text: &[u8], entry: &str) -> Option<Range<usize>> {
     block.filter(|range| defines(&text[range.clone()], entry, 0))
 }
 
-/// The part of `text` from its first line that looks like code to the last before prose goes on; none if no line does.
+/// The part of `text` from its first line that looks like code to the last before prose goes on;
+/// none if no line does.
 pub(super) fn beside_prose(text: &[u8]) -> Option<Range<usize>> {
     let (mut code, mut strings): (Option<Range<usize>>, _) = (None, Strings::default());
     for (start, line) in lines(text) {
@@ -250,7 +257,8 @@ fn is_plain_assignment(line: &[u8]) -> bool {
         && !line[name..].trim_ascii_start().starts_with(b"==")
 }
 
-/// White space that code between fences loses, bytes: what every line has; else, where the fence is indented, as much as the first line has.
+/// White space that code between fences loses, bytes: what every line has; else, where the fence is
+/// indented, as much as the first line has.
 pub(super) fn indent_within(code: &[u8], fence_indent: usize) -> usize {
     let common = common_indent(code);
     if common > 0 {

@@ -33,7 +33,8 @@ pub(super) enum Outside {
     Plain,
     /// A block begins at this byte of the line, or on the next line.
     Opens(Fence, Option<usize>),
-    /// Marks and nothing behind them, from this byte on: they open a block, or close one that was never opened.
+    /// Marks and nothing behind them, from this byte on: they open a block, or close one that was
+    /// never opened.
     Ambiguous(Fence, usize),
     /// Blocks of one line each: their bytes.
     OneLine(Vec<Range<usize>>),
@@ -51,7 +52,8 @@ pub(super) enum Inside {
 
 /// Fewest marks of a fence.
 const MIN_MARKS: usize = 3;
-/// Columns by which a closing fence may be indented more than the opening one: beyond it is the block's own, such as a docstring's.
+/// Columns by which a closing fence may be indented more than the opening one: beyond it is the
+/// block's own, such as a docstring's.
 const MAX_EXTRA_INDENT_COLUMNS: usize = 3;
 
 /// Reads a line outside of blocks.
@@ -86,14 +88,16 @@ fn begins_with_fence(line: &[u8], fence: Fence, behind: usize) -> Outside {
     }
 }
 
-/// Text, then marks, then nothing or one word: the fence shares the sentence's line, or the last line of code.
+/// Text, then marks, then nothing or one word: the fence shares the sentence's line, or the last
+/// line of code.
 fn ends_with_fence(line: &[u8]) -> Outside {
     let all = runs(line);
     let Some(&(start, count)) = all.last().filter(|_| all.len() % 2 == 1) else {
         return one_line(line, &all);
     };
     let (language, code) = info(&line[start + count..]);
-    // A fence within a sentence has prose around it; the block's own indentation is that of its lines.
+    // A fence within a sentence has prose around it; the block's own indentation is that of its
+    // lines.
     let fence = Fence {
         mark: b'`',
         count,
@@ -279,7 +283,8 @@ fn runs(line: &[u8]) -> Vec<(usize, usize)> {
     found
 }
 
-/// Bytes of a list item's marker and what separates it from its text: `- `, `* `, `+ `, `1. `, `2) `; 0 where there is none.
+/// Bytes of a list item's marker and what separates it from its text: `- `, `* `, `+ `, `1. `, `2)
+/// `; 0 where there is none.
 fn list_marker(text: &[u8]) -> usize {
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let marker = match text.get(digits) {

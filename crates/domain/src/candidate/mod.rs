@@ -1,9 +1,12 @@
-//! Which part of a completion is the candidate, decided in one place: a [`Reader`] follows a completion while it is written, says when
-//! nothing that could still come changes the choice (generation stops there), and names the candidate, which verification runs.
+//! Which part of a completion is the candidate, decided in one place: a [`Reader`] follows a
+//! completion while it is written, says when nothing that could still come changes the choice
+//! (generation stops there), and names the candidate, which verification runs.
 //!
-//! The candidate is the first block that defines the entry function; else code beside the blocks that does; else the first block marked
-//! python, the first without a mark, the first of any kind; else the whole text, which counts as no code if it does not compile. What a
-//! model thinks aloud (`<think>…</think>`) holds no candidate. Works on bytes as the model wrote them and runs nothing.
+//! The candidate is the first block that defines the entry function; else code beside the blocks
+//! that does; else the first block marked python, the first without a mark, the first of any kind;
+//! else the whole text, which counts as no code if it does not compile. What a model thinks aloud
+//! (`<think>…</think>`) holds no candidate. Works on bytes as the model wrote them and runs
+//! nothing.
 
 mod code;
 mod fence;
@@ -44,7 +47,8 @@ pub struct Candidate {
     /// Bytes of the completion, from the first to the one behind the last.
     pub start: usize,
     pub end: usize,
-    /// White space that is taken from the beginning of each line, bytes at most: that of a list item, for instance.
+    /// White space that is taken from the beginning of each line, bytes at most: that of a list
+    /// item, for instance.
     pub indent: usize,
     pub reason: Reason,
 }
@@ -59,7 +63,8 @@ pub struct OutOfRange {
 }
 
 impl Candidate {
-    /// The candidate of a whole completion. Whether its prompt had opened a thought is told from a `</think>` that nothing opens.
+    /// The candidate of a whole completion. Whether its prompt had opened a thought is told from a
+    /// `</think>` that nothing opens.
     pub fn of(text: &[u8], entry: &str) -> Self {
         Reader::new(entry, reader::ends_a_foreign_thought(text)).finish(text)
     }

@@ -54,7 +54,8 @@ struct Fallbacks {
 }
 
 impl Reader {
-    /// For a completion that shall define `entry`; `in_thought` if its prompt ends within a thought.
+    /// For a completion that shall define `entry`; `in_thought` if its prompt ends within a
+    /// thought.
     pub fn new(entry: &str, in_thought: bool) -> Self {
         let (entry, fallbacks) = (entry.to_owned(), Fallbacks::default());
         Self {
@@ -71,7 +72,8 @@ impl Reader {
         }
     }
 
-    /// Looks at what was added to `text` since the last call. True once the choice stands, whatever else may come.
+    /// Looks at what was added to `text` since the last call. True once the choice stands, whatever
+    /// else may come.
     pub fn advance(&mut self, text: &[u8]) -> bool {
         while self.chosen.is_none()
             && let Some(length) = text[self.seen..].iter().position(|&byte| byte == b'\n')
@@ -115,8 +117,8 @@ impl Reader {
         })
     }
 
-    /// A block that defines the entry is chosen as soon as the marks that close it are there; one that ends in prose only with the rest of
-    /// their line, which may open the next block.
+    /// A block that defines the entry is chosen as soon as the marks that close it are there; one
+    /// that ends in prose only with the rest of their line, which may open the next block.
     fn close_early(&mut self, text: &[u8]) {
         let is_asked =
             self.chosen.is_none() && !self.stays_open && text.len() - self.line <= MAX_EARLY_BYTES;
@@ -198,7 +200,8 @@ impl Reader {
         self.beside = next_line(text, line.end);
     }
 
-    /// A block that was never closed ends where the next one begins: prose between the two is not its own.
+    /// A block that was never closed ends where the next one begins: prose between the two is not
+    /// its own.
     fn read_reopening(&mut self, text: &[u8], line: Range<usize>, open: Open) {
         let content = &text[open.start.min(line.start)..line.start];
         let end = code::beside_prose(content).map_or(line.start, |code| open.start + code.end);

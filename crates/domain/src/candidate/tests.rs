@@ -46,7 +46,13 @@ fn the_first_block_that_defines_the_entry() {
         "```python\ntext = \"\"\"\n{CODE}\"\"\"\n```\n```python\n{CODE}```"
     ));
     takes_the_code(&format!(
-        "```python\nclass Solution:\n    def add(self, a, b):\n        return a + b\n```\n```python\n{CODE}```"
+        "```python
+class Solution:
+    def add(self, a, b):
+        return a + b
+```
+```python
+{CODE}```"
     ));
 }
 
@@ -245,7 +251,15 @@ fn fences_within_the_code() {
         &marked,
         Reason::DefinesEntry,
     );
-    let beside = "def add(a, b):\n    \"\"\"Add.\n\n    Example: ```python\n    add(1, 2)\n    ```\n    \"\"\"\n    return a + b\n";
+    let beside = "def add(a, b):
+    \"\"\"Add.
+
+    Example: ```python
+    add(1, 2)
+    ```
+    \"\"\"
+    return a + b
+";
     takes(
         &format!("```python\n{beside}```\n"),
         beside,
@@ -451,7 +465,8 @@ proptest! {
     }
 
     #[test]
-    fn marked_code_comes_back_whole(before in "[a-z \n]{0,40}", code in "[a-z0-9 =()\n]{0,80}", after in "[a-z \n]{0,40}") {
+    fn marked_code_comes_back_whole(before in "[a-z \n]{0,40}", code in "[a-z0-9 \
+        =()\n]{0,80}", after in "[a-z \n]{0,40}") {
         let code = format!("def add():\n    pass\n{code}\n");
         let text = format!("{before}\n```python\n{code}```\n{after}");
         prop_assert_eq!(&*Candidate::of(text.as_bytes(), "add").code(text.as_bytes()), code.as_bytes());

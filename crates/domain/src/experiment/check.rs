@@ -93,7 +93,8 @@ impl Experiment {
         }
     }
 
-    /// A name must be good for a folder, and for the command line: there a `-` begins a flag, and names come before ids.
+    /// A name must be good for a folder, and for the command line: there a `-` begins a flag, and
+    /// names come before ids.
     fn check_name(&self, c: &mut Checks) {
         let legal = |ch: char| ch.is_ascii_alphanumeric() || "-_.".contains(ch);
         let named = (1..=64).contains(&self.name.len())
@@ -238,14 +239,19 @@ impl Experiment {
     }
 }
 
-/// What the experiment cannot show or looks unintended, though it may run. `grokking` says why it could not show grokking.
+/// What the experiment cannot show or looks unintended, though it may run. `grokking` says why it
+/// could not show grokking.
 pub fn advise(experiment: &Experiment, grokking: Option<String>) -> Vec<String> {
     let mut advice = Vec::new();
     if experiment.stop.on_grokking || experiment.iterations >= 10 {
         advice.extend(grokking);
     }
     if experiment.problems.visible == 0 {
-        advice.push("no visible cases: prompts show no example, shortcuts cannot be told, and problems of one rule have the same prompt in every split".to_owned());
+        advice.push(
+            "no visible cases: prompts show no example, shortcuts cannot be told, and \
+            problems of one rule have the same prompt in every split"
+                .to_owned(),
+        );
     }
     if experiment.train.method.method().trains()
         && experiment.generate.temperature == 0.0

@@ -1,4 +1,5 @@
-//! The experiment file: its schema with all defaults, its checks, and errors that name key, value, line and fix.
+//! The experiment file: its schema with all defaults, its checks, and errors that name key, value,
+//! line and fix.
 
 mod check;
 mod pair;

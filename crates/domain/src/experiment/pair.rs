@@ -1,4 +1,5 @@
-//! Lists of exactly two values. serde's own reading of an array passes over what stands behind its end.
+//! Lists of exactly two values. serde's own reading of an array passes over what stands behind its
+//! end.
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 

@@ -1,4 +1,5 @@
-//! From the text of an experiment file to an [`Experiment`]: every error names the key, the value, the line and the fix.
+//! From the text of an experiment file to an [`Experiment`]: every error names the key, the value,
+//! the line and the fix.
 
 use std::ops::Range;
 
@@ -75,7 +76,10 @@ fn syntax(text: &str, table: Option<&DeTable<'_>>, error: &toml::de::Error) -> E
             text.get(span.clone()).unwrap_or_default()
         );
     } else if message == "missing field `model`" {
-        message = "missing table [model]: write [model] on a line of its own, and `source = \"…\"` below it".to_owned();
+        message =
+            "missing table [model]: write [model] on a line of its own, and `source = \"…\"` \
+            below it"
+                .to_owned();
     } else if let Some((key, value)) = table.and_then(|table| key_at(table, &span, String::new())) {
         let written = text.get(value.span()).unwrap_or_default();
         message = format!(
@@ -103,7 +107,8 @@ fn fix(key: &str, value: &DeValue<'_>, written: &str, message: &str) -> String {
     }
 }
 
-/// The first key that wants a table and has something else. serde would take a list's values for the table's keys in their order.
+/// The first key that wants a table and has something else. serde would take a list's values for
+/// the table's keys in their order.
 fn no_table(text: &str, table: &DeTable<'_>) -> Option<Error> {
     let (key, value) = table.iter().find(|(key, value)| {
         TABLES.contains(&key.get_ref().as_ref()) && !matches!(value.get_ref(), DeValue::Table(_))
@@ -160,7 +165,8 @@ fn key_at<'a, 'i>(
         }
         let covers =
             value.span().start <= span.start && span.end <= value.span().end && !span.is_empty();
-        // What is wrong in a table that belongs there is wrong in one of its keys, or it is a key that is missing.
+        // What is wrong in a table that belongs there is wrong in one of its keys, or it is a key
+        // that is missing.
         (covers && !TABLES.contains(&name.as_str())).then_some((name, value))
     })
 }
@@ -267,7 +273,8 @@ mod tests {
     #[test]
     fn a_missing_key_is_named() {
         let message = |text: &str| parse(text).unwrap_err().to_string();
-        let table = "line 1: missing table [model]: write [model] on a line of its own, and `source = \"…\"` below it";
+        let table = "line 1: missing table [model]: write [model] on a line of its own, and \
+            `source = \"…\"` below it";
         assert_eq!(message("name = \"x\"\n"), table);
         assert_eq!(
             message("name = \"x\"\n[model]\n"),
@@ -313,7 +320,8 @@ mod tests {
             assert_eq!(
                 message,
                 format!(
-                    "line 5: `problems.difficulty` = {value}: use [lowest, highest] between 1 and 10"
+                    "line 5: `problems.difficulty` = {value}: use [lowest, highest] between 1 and \
+                        10"
                 )
             );
         }
@@ -355,7 +363,8 @@ mod tests {
         let message = |text: &str| parse(text).unwrap_err().to_string();
         assert_eq!(
             message("name = \"x\"\nmodel = \"m.gguf\"\n"),
-            "line 2: `model` is a table: write [model] on a line of its own, and `source = \"m.gguf\"` below it"
+            "line 2: `model` is a table: write [model] on a line of its own, and `source = \
+                \"m.gguf\"` below it"
         );
         // A list would be taken for the table's values in their order.
         let once = "write [model] once, on a line of its own, and its keys below it";
@@ -396,7 +405,8 @@ mod tests {
     /// Words of Rust and of serde that a message must not hold, and values of every kind.
     const FOREIGN: &str =
         "u8 u32 u64 usize f64 bool struct enum variant sequence map unit newtype field invalid";
-    const VALUES: &str = "\"x\"|-1|99999999999|1.5|true|[]|[1, 2, 3]|[true]|[\"x\", 1]|{ a = 1 }|2024-01-01|[[1]]|nan";
+    const VALUES: &str = "\"x\"|-1|99999999999|1.5|true|[]|[1, 2, 3]|[true]|[\"x\", 1]|{ a = 1 \
+        }|2024-01-01|[[1]]|nan";
 
     /// Checks what is said of a file that is wrong in `key`; 1 if it is refused.
     fn refusal(text: &str, key: &str) -> u32 {

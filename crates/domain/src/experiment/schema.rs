@@ -1,4 +1,5 @@
-//! The tables of an experiment file. Every key has its default here; `config.json` is this structure with them filled in.
+//! The tables of an experiment file. Every key has its default here; `config.json` is this
+//! structure with them filled in.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,8 @@ use crate::{method::MethodName, states::Holdout, words::words};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
-    /// Letters, digits, `-`, `_` and `.`; begins with neither `-` nor `.`. Also the name of the export's folder.
+    /// Letters, digits, `-`, `_` and `.`; begins with neither `-` nor `.`. Also the name of the
+    /// export's folder.
     pub name: String,
     #[serde(default)]
     pub seed: u64,
@@ -40,28 +42,32 @@ fn three() -> u32 {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
-    /// A Hugging Face folder, a `.gguf` file (both relative to the experiment file) or a hub id `organisation/name`.
+    /// A Hugging Face folder, a `.gguf` file (both relative to the experiment file) or a hub id
+    /// `organisation/name`.
     pub source: String,
     #[serde(default, skip_serializing_if = "Chat::is_default")]
     pub chat: Chat,
 }
 
-/// How prompts are put to a chat model, alike for generation and training. Keys beside `system` and `template` are variables of the
-/// template, such as `enable_thinking`; one that the template does not know is refused.
+/// How prompts are put to a chat model, alike for generation and training. Keys beside `system` and
+/// `template` are variables of the template, such as `enable_thinking`; one that the template does
+/// not know is refused.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Chat {
     /// The text of a system message before every prompt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub system: Option<String>,
-    /// A jinja template in place of the model's own: in an experiment file the path of its file, afterwards its text.
+    /// A jinja template in place of the model's own: in an experiment file the path of its file,
+    /// afterwards its text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template: Option<String>,
     #[serde(flatten)]
     pub variables: BTreeMap<String, serde_json::Value>,
 }
 
-/// Whether `text` is a jinja template rather than the path of one: a template that writes nothing of a message is none.
+/// Whether `text` is a jinja template rather than the path of one: a template that writes nothing
+/// of a message is none.
 pub fn is_template(text: &str) -> bool {
     text.contains("{{") || text.contains("{%")
 }
@@ -125,7 +131,8 @@ pub struct Generate {
     pub top_p: f64,
     /// Also the limit of evaluation's completions, in tokens.
     pub max_new_tokens: u32,
-    /// Rollouts of one generate job. A job is run again whole, so its results never depend on who runs it.
+    /// Rollouts of one generate job. A job is run again whole, so its results never depend on who
+    /// runs it.
     pub rollouts_per_job: u32,
 }
 
@@ -160,7 +167,8 @@ impl Default for Verify {
 }
 
 words! {
-    /// Where an iteration's training starts: from the base, or from the last adapter and optimiser state.
+    /// Where an iteration's training starts: from the base, or from the last adapter and optimiser
+    /// state.
     pub enum Start {
         Restart = "restart",
         Continue = "continue",
@@ -214,7 +222,8 @@ pub struct Train {
     pub epochs: u32,
     /// Tokens (prompt and completion) of one optimiser step.
     pub batch_tokens: u32,
-    /// Compute layers again for their gradients instead of keeping what they computed: less memory, more time, the same adapter up to rounding.
+    /// Compute layers again for their gradients instead of keeping what they computed: less memory,
+    /// more time, the same adapter up to rounding.
     pub gradient_checkpointing: bool,
     /// Correct rollouts per problem to train on, at most.
     pub max_per_problem: u32,
@@ -274,7 +283,8 @@ impl Default for Evaluate {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Stop {
-    /// Evaluations in a row without a better val accuracy, or iterations in a row with nothing to train on; 0: never.
+    /// Evaluations in a row without a better val accuracy, or iterations in a row with nothing to
+    /// train on; 0: never.
     pub patience: u32,
     /// Stop once greedy val accuracy reaches this.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,8 +1,10 @@
-//! The search itself: memorised, plateau, grokked, emerged, each as the design defines it, and in words why not more.
+//! The search itself: memorised, plateau, grokked, emerged, each as the design defines it, and in
+//! words why not more.
 //!
-//! Departures from a bare reading: train accuracy that is already memorised before any training (iteration 0) shows nothing;
-//! "suddenly" means at most `transition` evaluations between the plateau and the change-point; the series as it stands is judged, so
-//! a model that later unlearns what it grokked is no longer called grokked.
+//! Departures from a bare reading: train accuracy that is already memorised before any training
+//! (iteration 0) shows nothing; "suddenly" means at most `transition` evaluations between the
+//! plateau and the change-point; the series as it stands is judged, so a model that later unlearns
+//! what it grokked is no longer called grokked.
 
 use super::plateau::{Kind, latest, mean};
 use super::{Evaluation, Parameters, Phase, Report, Rise, rise};
@@ -93,7 +95,8 @@ fn advance(
     Ok(())
 }
 
-/// Both splits low and flat, then both rise at one change-point: emergence. `None` where that is not so.
+/// Both splits low and flat, then both rise at one change-point: emergence. `None` where that is
+/// not so.
 fn emergence(series: &[Evaluation], parameters: &Parameters) -> Option<Report> {
     let (change, rise) = rise::search(series, parameters)?;
     let first = change.saturating_sub(parameters.transition + 1);
@@ -161,12 +164,14 @@ fn no_plateau(series: &[Evaluation], parameters: &Parameters) -> String {
     let gap = series.last().map_or(0.0, |e| e.train.rate() - e.val.rate());
     let (length, least) = (parameters.plateau, points(parameters.gap));
     format!(
-        "no plateau was shown, {length} or more evaluations of flat val at least {least} below train; val is now {} below",
+        "no plateau was shown, {length} or more evaluations of flat val at least {least} below \
+            train; val is now {} below",
         points(gap)
     )
 }
 
-/// The change-point of val after memorising, if it is large enough; `report.rise` gets it either way.
+/// The change-point of val after memorising, if it is large enough; `report.rise` gets it either
+/// way.
 fn significant_rise(
     series: &[Evaluation],
     established: usize,
@@ -187,13 +192,15 @@ fn significant_rise(
     if rise.lower < parameters.rise {
         let (seen, wanted) = (points(rise.lower.max(-1.0)), points(parameters.rise));
         return Err(format!(
-            "val has not risen enough: the lower bound of its largest rise is {seen}, {wanted} are needed"
+            "val has not risen enough: the lower bound of its largest rise is {seen}, {wanted} are \
+                needed"
         ));
     }
     Ok((established + change, rise))
 }
 
-/// The untouched test split rises at the same split point: it was not searched, so its bound is not corrected.
+/// The untouched test split rises at the same split point: it was not searched, so its bound is not
+/// corrected.
 fn test_agrees(
     series: &[Evaluation],
     change: usize,

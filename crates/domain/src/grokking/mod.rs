@@ -1,5 +1,6 @@
-//! Grokking: whether a series of evaluations shows that a model memorised, stood on a plateau, grokked, or showed emergence.
-//! A statement about the evaluations given, with an interval; it never looks at rollouts, weights or losses.
+//! Grokking: whether a series of evaluations shows that a model memorised, stood on a plateau,
+//! grokked, or showed emergence. A statement about the evaluations given, with an interval; it
+//! never looks at rollouts, weights or losses.
 
 mod detect;
 mod plateau;

@@ -1,4 +1,5 @@
-//! Plateaus: stretches of evaluations over which accuracy is shown not to rise by more than a little.
+//! Plateaus: stretches of evaluations over which accuracy is shown not to rise by more than a
+//! little.
 
 use std::ops::Range;
 
@@ -29,7 +30,8 @@ pub(super) enum Kind {
     Low,
 }
 
-/// The longest plateau whose last evaluation is `series[last]` and which begins at `earliest` or later.
+/// The longest plateau whose last evaluation is `series[last]` and which begins at `earliest` or
+/// later.
 pub(super) fn ending_at(
     series: &[Evaluation],
     earliest: usize,
@@ -79,12 +81,14 @@ pub(super) fn mean(stretch: &[Evaluation], split: impl Fn(&Evaluation) -> Score)
     stretch.iter().map(|e| split(e).rate()).sum::<f64>() / stretch.len().max(1) as f64
 }
 
-/// The one-sided 95 % upper bound of the slope per iteration, times the stretch's length in iterations.
+/// The one-sided 95 % upper bound of the slope per iteration, times the stretch's length in
+/// iterations.
 ///
-/// Least squares of the rate on the iteration, weighted by problems, with a quasi-binomial variance: the dispersion is what is
-/// left about the line, on n - 2 degrees of freedom (Student's t). A plain binomial variance would be too large here, for
-/// each evaluation asks the very same problems, most of which a model always or never solves. What is left is never taken to be
-/// below the rounding of a count (1/12 of a problem squared), so that equal counts don't claim certainty.
+/// Least squares of the rate on the iteration, weighted by problems, with a quasi-binomial
+/// variance: the dispersion is what is left about the line, on n - 2 degrees of freedom (Student's
+/// t). A plain binomial variance would be too large here, for each evaluation asks the very same
+/// problems, most of which a model always or never solves. What is left is never taken to be below
+/// the rounding of a count (1/12 of a problem squared), so that equal counts don't claim certainty.
 fn rise_bound(stretch: &[Evaluation], split: impl Fn(&Evaluation) -> Score) -> f64 {
     let points: Vec<(f64, f64, f64)> = stretch
         .iter()

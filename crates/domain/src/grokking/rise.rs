@@ -1,4 +1,5 @@
-//! Rises: the change-point of a series of scores, with an interval that pays for having been searched for.
+//! Rises: the change-point of a series of scores, with an interval that pays for having been
+//! searched for.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,11 +20,13 @@ pub struct Rise {
     pub candidates: usize,
 }
 
-/// The split of `series` at which the lower bound of val's rise is largest, with the index of the later level's first evaluation;
-/// at least `plateau` evaluations lie before it and `generalised_for` after. `None` where there is no room for one.
+/// The split of `series` at which the lower bound of val's rise is largest, with the index of the
+/// later level's first evaluation; at least `plateau` evaluations lie before it and
+/// `generalised_for` after. `None` where there is no room for one.
 ///
-/// Each of the m admissible splits is given an error of `error / m` (Bonferroni over a maximally selected statistic: it needs no
-/// asymptotics, and m is small), so that the interval holds for the one picked.
+/// Each of the m admissible splits is given an error of `error / m` (Bonferroni over a maximally
+/// selected statistic: it needs no asymptotics, and m is small), so that the interval holds for the
+/// one picked.
 pub(super) fn search(series: &[Evaluation], parameters: &Parameters) -> Option<(usize, Rise)> {
     let splits = parameters.plateau..(series.len() + 1).saturating_sub(parameters.generalised_for);
     let candidates = splits.len();
@@ -34,9 +37,10 @@ pub(super) fn search(series: &[Evaluation], parameters: &Parameters) -> Option<(
 
 /// The rise of one split's score at `series[at]`, corrected as one of `candidates`.
 ///
-/// Newcombe's interval for a difference of proportions, each level counting as one look at its problems, however many evaluations it
-/// has: they ask the same problems and their adapters descend from one another, so they are no independent draws,
-/// and a mean of correlated looks varies at most as much as one of them. This errs on the safe side.
+/// Newcombe's interval for a difference of proportions, each level counting as one look at its
+/// problems, however many evaluations it has: they ask the same problems and their adapters descend
+/// from one another, so they are no independent draws, and a mean of correlated looks varies at
+/// most as much as one of them. This errs on the safe side.
 pub(super) fn at_split(
     series: &[Evaluation],
     at: usize,

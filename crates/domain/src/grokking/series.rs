@@ -42,13 +42,15 @@ pub struct Parameters {
     pub flat: f64,
     /// The least mean gap between train and val over a plateau of a memorised train split.
     pub gap: f64,
-    /// The most evaluations between the plateau and the change-point: more of them is a gradual rise.
+    /// The most evaluations between the plateau and the change-point: more of them is a gradual
+    /// rise.
     pub transition: usize,
     /// The least lower bound of a rise.
     pub rise: f64,
     /// Val accuracy that counts as generalised …
     pub generalised: f64,
-    /// … in so many evaluations running after the change-point; also the least number of evaluations after it.
+    /// … in so many evaluations running after the change-point; also the least number of
+    /// evaluations after it.
     pub generalised_for: usize,
     /// The least mean accuracy of the test split after the change-point.
     pub test_after: f64,
@@ -81,19 +83,21 @@ impl Default for Parameters {
 }
 
 impl Parameters {
-    /// The fewest evaluations that can show grokking: the untrained model, memorising, a plateau that may begin with the last
-    /// of those, and the level after it.
+    /// The fewest evaluations that can show grokking: the untrained model, memorising, a plateau
+    /// that may begin with the last of those, and the level after it.
     pub fn least_evaluations(&self) -> usize {
         1 + self.memorised_for + self.plateau - 1 + self.generalised_for
     }
 }
 
-/// What is missing for a series to show grokking at all, for a warning at submit; `None` where nothing is.
+/// What is missing for a series to show grokking at all, for a warning at submit; `None` where
+/// nothing is.
 pub fn can_show(parameters: &Parameters, val_problems: u32, evaluations: usize) -> Option<String> {
     let (problems, least) = (parameters.least_problems, parameters.least_evaluations());
     (val_problems < problems || evaluations < least).then(|| {
         format!(
-            "this experiment cannot show grokking: that needs at least {problems} val problems and {least} evaluations, and it has \
+            "this experiment cannot show grokking: that needs at least {problems} val problems and \
+                {least} evaluations, and it has \
              {val_problems} and {evaluations}"
         )
     })

@@ -1,17 +1,21 @@
 //! Claims, and the life of a fence.
 //!
-//! A fence is a number that a job carries; a worker's results are taken only with the number the job has at that moment. It grows in two places:
+//! A fence is a number that a job carries; a worker's results are taken only with the number the
+//! job has at that moment. It grows in two places:
 //!
-//! - **A claim adds one.** Whoever claims the job gets the new number, so that of two workers who both believe they have it the earlier one is
-//!   refused: a *straggler*.
-//! - **Cancelling and splitting add one.** The job has no holder any more, and what is still computed for it is refused.
+//! - **A claim adds one.** Whoever claims the job gets the new number, so that of two workers who
+//!   both believe they have it the earlier one is refused: a *straggler*.
+//! - **Cancelling and splitting add one.** The job has no holder any more, and what is still
+//!   computed for it is refused.
 //!
 //! It stays as it is in three others:
 //!
 //! - **A heartbeat** extends the lease of the holder it has.
-//! - **An expired lease** makes the job claimable and changes nothing else: a holder who is only late, and whom nobody has replaced, may still finish.
-//!   So an outage of the coordinator throws no work away.
-//! - **Completing** keeps it, so that the same results sent twice (their answer was lost) are told from a straggler's.
+//! - **An expired lease** makes the job claimable and changes nothing else: a holder who is only
+//!   late, and whom nobody has replaced, may still finish. So an outage of the coordinator throws
+//!   no work away.
+//! - **Completing** keeps it, so that the same results sent twice (their answer was lost) are told
+//!   from a straggler's.
 //!
 //! A job that is given up loses its holder as well: the same number then belongs to nobody.
 
@@ -109,7 +113,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever happens in whatever order: results are stored at most once, and never those of a claim that a later one replaced.
+        /// Whatever happens in whatever order: results are stored at most once, and never those of
+        /// a claim that a later one replaced.
         #[test]
         fn results_are_stored_once_and_never_a_stragglers(events in prop::collection::vec(event(), 0..40)) {
             let workers = [WorkerId::new(), WorkerId::new(), WorkerId::new()];
@@ -133,7 +138,8 @@ mod tests {
                         let claim = claims[which % claims.len()];
                         let status = ClaimStatus::of(claim, job.state, job.fence, job.holder);
                         let newest = claims.last() == Some(&claim);
-                        prop_assert!(newest || status == ClaimStatus::Stale, "{claim:?} was replaced");
+                        prop_assert!(newest || status == ClaimStatus::Stale, "{claim:?} was \
+                            replaced");
                         if status == ClaimStatus::Holds {
                             stored += 1;
                             job.state = JobState::Done;

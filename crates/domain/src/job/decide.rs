@@ -45,7 +45,8 @@ pub struct Snapshot {
 pub enum Step {
     /// From queued to running.
     Start,
-    /// Make the iteration's generate jobs: evaluation where due, and rollouts unless it is the last.
+    /// Make the iteration's generate jobs: evaluation where due, and rollouts unless it is the
+    /// last.
     Plan,
     /// Close the evaluation: compute and store its line, decide on stopping.
     Measure,
@@ -310,7 +311,8 @@ mod tests {
             prop_assert!(live || decide(&now).is_none());
         }
 
-        /// From any beginning of an iteration the loop comes to its end, with each step taken once at most.
+        /// From any beginning of an iteration the loop comes to its end, with each step taken once
+        /// at most.
         #[test]
         fn every_iteration_comes_to_its_end(mut now in snapshot()) {
             // The last iteration is always evaluated.

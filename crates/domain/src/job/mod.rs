@@ -1,5 +1,5 @@
-//! Jobs: what one is, how an experiment becomes jobs, what comes next, whose turn it is, who holds one.
-//! Pure: the coordinator loads, asks here, and stores.
+//! Jobs: what one is, how an experiment becomes jobs, what comes next, whose turn it is, who holds
+//! one. Pure: the coordinator loads, asks here, and stores.
 
 mod adapter;
 mod claim;

@@ -1,4 +1,5 @@
-//! One value for each kind of job. A fourth kind is a field here, and the compiler names every place that lacks it.
+//! One value for each kind of job. A fourth kind is a field here, and the compiler names every
+//! place that lacks it.
 
 use crate::JobKind;
 

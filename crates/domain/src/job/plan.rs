@@ -1,10 +1,12 @@
-//! How an experiment becomes jobs: a pure function of the configuration and the problems, never of workers or time.
+//! How an experiment becomes jobs: a pure function of the configuration and the problems, never of
+//! workers or time.
 
 use super::spec::{Batch, Spec};
 use crate::{JobKind, Purpose, Split, experiment::Experiment};
 
-/// The generate jobs of an iteration, in the order they are handed out. `problems` are (ordinal, split) in order; `evaluate`: the greedy and then
-/// the sampled completions of every problem; `roll_out`: the samples of every train problem.
+/// The generate jobs of an iteration, in the order they are handed out. `problems` are (ordinal,
+/// split) in order; `evaluate`: the greedy and then the sampled completions of every problem;
+/// `roll_out`: the samples of every train problem.
 pub fn iteration_jobs(
     config: &Experiment,
     iteration: u32,
@@ -92,7 +94,8 @@ fn rollouts(specs: &[Spec]) -> u64 {
     sum
 }
 
-/// Chunks of at most `size` rollouts that keep a problem's samples together, so of one problem at least.
+/// Chunks of at most `size` rollouts that keep a problem's samples together, so of one problem at
+/// least.
 fn chunks(problems: &[u32], first_sample: u32, samples: u32, size: u32) -> Vec<Batch> {
     if samples == 0 {
         return Vec::new();

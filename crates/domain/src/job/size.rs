@@ -1,4 +1,5 @@
-//! Whether an experiment's messages fit, in the worst case and before any work is done. Knows sizes only.
+//! Whether an experiment's messages fit, in the worst case and before any work is done. Knows sizes
+//! only.
 
 use super::{plan::iteration_jobs, spec::Batch};
 use crate::{Split, experiment::Experiment};
@@ -29,7 +30,8 @@ pub struct ProblemSize {
 
 /// One of an experiment's jobs could pass the largest message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`generate.rollouts_per_job` = {size}: a job's message can take {bytes} bytes of {MESSAGE_BYTES}{}", fix(*.fits))]
+#[error("`generate.rollouts_per_job` = {size}: a job's message can take {bytes} bytes of \
+    {MESSAGE_BYTES}{}", fix(*.fits))]
 pub struct TooLarge {
     size: u32,
     bytes: usize,
@@ -48,8 +50,8 @@ fn fix(fits: Option<u32>) -> String {
     }
 }
 
-/// Refuses an experiment one of whose jobs could pass the largest message, and names what would fit. `problems` are in the order of their
-/// ordinals, which count from 0.
+/// Refuses an experiment one of whose jobs could pass the largest message, and names what would
+/// fit. `problems` are in the order of their ordinals, which count from 0.
 pub fn check_message_size(config: &Experiment, problems: &[ProblemSize]) -> Result<(), TooLarge> {
     let size = config.generate.rollouts_per_job;
     let bytes = largest_message(config, problems, size);

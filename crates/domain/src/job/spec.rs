@@ -1,8 +1,10 @@
-//! What makes a job this job. Everything in it follows from the configuration and the iteration, never from time or from workers.
+//! What makes a job this job. Everything in it follows from the configuration and the iteration,
+//! never from time or from workers.
 
 use crate::{ExperimentId, Fence, JobId, JobKind, Purpose, WorkerId};
 
-/// Which rollouts a job is about: every problem times the samples from `first_sample` on. Empty for training.
+/// Which rollouts a job is about: every problem times the samples from `first_sample` on. Empty for
+/// training.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Batch {
     /// Ordinals, ascending.
@@ -41,7 +43,8 @@ impl Batch {
     }
 }
 
-/// A job's place in its experiment, and what it is about. No two jobs of an experiment share iteration, purpose, kind, chunk and part.
+/// A job's place in its experiment, and what it is about. No two jobs of an experiment share
+/// iteration, purpose, kind, chunk and part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spec {
     pub iteration: u32,

@@ -1,5 +1,6 @@
-//! Whose turn it is: how jobs are divided among experiments, and which of them were served last. The memory only orders what is equally due, so
-//! that losing it, or another coordinator's having served others, costs a turn at most.
+//! Whose turn it is: how jobs are divided among experiments, and which of them were served last.
+//! The memory only orders what is equally due, so that losing it, or another coordinator's having
+//! served others, costs a turn at most.
 
 use std::collections::VecDeque;
 
@@ -22,8 +23,9 @@ pub struct Waiting {
 pub struct Turns(VecDeque<ExperimentId>);
 
 impl Turns {
-    /// Divides `jobs` among experiments, one after the other: always to the one with the fewest leased jobs, of those to the one not served
-    /// for the longest, of those to the first of `waiting`. Fewer where there are not so many.
+    /// Divides `jobs` among experiments, one after the other: always to the one with the fewest
+    /// leased jobs, of those to the one not served for the longest, of those to the first of
+    /// `waiting`. Fewer where there are not so many.
     pub fn share(&mut self, waiting: &[Waiting], jobs: usize) -> Vec<(ExperimentId, u32)> {
         // None, not served lately, comes before any place.
         let mut last_turns: Vec<Option<usize>> = Vec::with_capacity(waiting.len());

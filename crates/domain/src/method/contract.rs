@@ -1,4 +1,5 @@
-//! What the loop asks of a method. It knows problems, samples, verdicts and code; tensors are the training worker's.
+//! What the loop asks of a method. It knows problems, samples, verdicts and code; tensors are the
+//! training worker's.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,8 +14,8 @@ words! {
     }
 }
 
-/// Which rollouts of an iteration a method chooses from. Those that were cut at `max_new_tokens` are never among them: training would put an end
-/// token where the model wrote none.
+/// Which rollouts of an iteration a method chooses from. Those that were cut at `max_new_tokens`
+/// are never among them: training would put an end token where the model wrote none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pool {
     /// None: nothing is rolled out.
@@ -43,7 +44,8 @@ pub struct Chosen {
 
 /// A way to train. Pure: what it chooses depends on its arguments alone.
 pub trait Method: Send + Sync {
-    /// Which rollouts [`Method::choose`] is offered; [`Pool::Empty`]: iterations have no rollouts and no training.
+    /// Which rollouts [`Method::choose`] is offered; [`Pool::Empty`]: iterations have no rollouts
+    /// and no training.
     fn pool(&self) -> Pool;
 
     /// What is trained on, in the order of the training set. `rollouts` are those of the pool, by

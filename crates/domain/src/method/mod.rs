@@ -1,5 +1,5 @@
-//! Methods: how a model is trained, a file each. A method says what the loop asks of it; the loop names no method.
-//! `docs/extending.md` has the recipe for another one.
+//! Methods: how a model is trained, a file each. A method says what the loop asks of it; the loop
+//! names no method. `docs/extending.md` has the recipe for another one.
 
 mod catalogue;
 mod contract;

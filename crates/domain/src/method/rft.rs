@@ -1,8 +1,10 @@
-//! `rft`: rejection-sampling fine-tuning, also called expert iteration. The correct rollouts are trained on as they were written, all with the
-//! same weight: each normalised code once per problem, and at most `max_per_problem` of them.
+//! `rft`: rejection-sampling fine-tuning, also called expert iteration. The correct rollouts are
+//! trained on as they were written, all with the same weight: each normalised code once per
+//! problem, and at most `max_per_problem` of them.
 //!
-//! STaR (Zelikman et al., 2022) and ReST-EM (Singh et al., 2023) start every iteration from the base (`start = "restart"`). Departures: STaR's
-//! rationalisation is left out, and ReST-EM's duplicates are not.
+//! STaR (Zelikman et al., 2022) and ReST-EM (Singh et al., 2023) start every iteration from the
+//! base (`start = "restart"`). Departures: STaR's rationalisation is left out, and ReST-EM's
+//! duplicates are not.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -40,8 +42,9 @@ impl Method for RejectionSampling {
     }
 }
 
-/// Indices into `rollouts` in order of (problem, sample), each normalised code once per problem, at most `max_per_problem`. Rollouts equal in
-/// problem and sample (of several iterations) keep their order.
+/// Indices into `rollouts` in order of (problem, sample), each normalised code once per problem, at
+/// most `max_per_problem`. Rollouts equal in problem and sample (of several iterations) keep their
+/// order.
 fn distinct(rollouts: &[JudgedRollout<'_>], max_per_problem: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..rollouts.len()).collect();
     order.sort_by_key(|&i| (rollouts[i].problem, rollouts[i].sample));
@@ -53,8 +56,9 @@ fn distinct(rollouts: &[JudgedRollout<'_>], max_per_problem: usize) -> Vec<usize
     order
 }
 
-/// The form in which two codes count as the same: newlines as `\n`, no white space at the ends of lines, no blank lines.
-/// Comments and names are left alone: code that differs in them is another way to write it.
+/// The form in which two codes count as the same: newlines as `\n`, no white space at the ends of
+/// lines, no blank lines. Comments and names are left alone: code that differs in them is another
+/// way to write it.
 pub fn normalise(code: &str) -> String {
     let unified = code.replace("\r\n", "\n").replace('\r', "\n");
     let lines: Vec<&str> = unified

@@ -1,4 +1,5 @@
-//! Uniform draws for resampling: SplitMix64 (Steele, Lea and Flood 2014). Not for sampling tokens, not for secrets.
+//! Uniform draws for resampling: SplitMix64 (Steele, Lea and Flood 2014). Not for sampling tokens,
+//! not for secrets.
 
 /// A stream of draws that depends on its seed alone.
 #[derive(Debug, Clone)]
@@ -18,7 +19,8 @@ impl Draws {
         z ^ (z >> 31)
     }
 
-    /// Uniform in `0..bound`, by multiply and shift: the bias is below `bound` / 2⁶⁴. `bound` must not be 0.
+    /// Uniform in `0..bound`, by multiply and shift: the bias is below `bound` / 2⁶⁴. `bound` must
+    /// not be 0.
     pub fn below(&mut self, bound: usize) -> usize {
         ((u128::from(self.bits()) * bound as u128) >> 64) as usize
     }

@@ -37,7 +37,8 @@ pub struct Cluster {
     pub count: f64,
 }
 
-/// Wilson's score interval for a `rate` among `count`, with normal quantile `z`. Nothing counted says nothing: [0, 1].
+/// Wilson's score interval for a `rate` among `count`, with normal quantile `z`. Nothing counted
+/// says nothing: [0, 1].
 pub fn wilson(rate: f64, count: f64, z: f64) -> Interval {
     if count <= 0.0 {
         return Interval {
@@ -62,7 +63,8 @@ pub fn wilson(rate: f64, count: f64, z: f64) -> Interval {
     Interval { lower, upper }
 }
 
-/// Newcombe's hybrid score interval for `after - before`, each a (rate, count); it stays honest at rates of 0 and 1.
+/// Newcombe's hybrid score interval for `after - before`, each a (rate, count); it stays honest at
+/// rates of 0 and 1.
 pub fn difference(before: (f64, f64), after: (f64, f64), z: f64) -> Interval {
     let (low, high) = (wilson(before.0, before.1, z), wilson(after.0, after.1, z));
     let rise = after.0 - before.0;
@@ -74,8 +76,9 @@ pub fn difference(before: (f64, f64), after: (f64, f64), z: f64) -> Interval {
 
 /// The 95 % percentile-bootstrap interval of Σ sum / Σ count when whole clusters are drawn again.
 ///
-/// `None` for fewer than two clusters. Where no cluster differs from the others in rate, resampling would
-/// claim certainty; the answer is then Wilson's interval with a cluster counted once (rates must lie in [0, 1] for that).
+/// `None` for fewer than two clusters. Where no cluster differs from the others in rate, resampling
+/// would claim certainty; the answer is then Wilson's interval with a cluster counted once (rates
+/// must lie in [0, 1] for that).
 pub fn clustered(clusters: &[Cluster], resamples: usize, seed: u64) -> Option<Interval> {
     if clusters.len() < 2 {
         return None;

@@ -1,5 +1,5 @@
-//! Statistics: intervals, pass@k and paired comparisons. Pure and deterministic: what resamples is given its seed.
-//! Nothing here knows of experiments.
+//! Statistics: intervals, pass@k and paired comparisons. Pure and deterministic: what resamples is
+//! given its seed. Nothing here knows of experiments.
 
 mod draws;
 mod interval;

@@ -1,4 +1,5 @@
-//! Paired comparisons of two models on the same problems: exact McNemar, paired bootstrap, sign flips.
+//! Paired comparisons of two models on the same problems: exact McNemar, paired bootstrap, sign
+//! flips.
 
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +25,8 @@ pub struct PairedDifference {
     pub ci95: Interval,
     /// Two-sided, by the same bootstrap: twice the smaller share of resamples on one side of 0.
     pub p: f64,
-    /// Two-sided, by flipping the signs of whole problems (or clusters): exact up to 16 that differ, else drawn.
+    /// Two-sided, by flipping the signs of whole problems (or clusters): exact up to 16 that
+    /// differ, else drawn.
     pub p_sign_flip: f64,
 }
 
@@ -44,8 +46,9 @@ pub fn mcnemar(lost: u32, gained: u32) -> McNemar {
     }
 }
 
-/// Compares by clusters of per-problem differences (one problem a cluster for a statement on these problems, one rule a cluster
-/// for a statement on rules like these). `None` for fewer than two clusters.
+/// Compares by clusters of per-problem differences (one problem a cluster for a statement on these
+/// problems, one rule a cluster for a statement on rules like these). `None` for fewer than two
+/// clusters.
 pub fn paired(differences: &[Cluster], resamples: usize, seed: u64) -> Option<PairedDifference> {
     if differences.len() < 2 {
         return None;

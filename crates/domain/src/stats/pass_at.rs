@@ -1,7 +1,8 @@
 //! pass@k: the chance that at least one of k samples is correct.
 
-/// The unbiased estimator of Chen et al. 2021, `1 - C(n-c, k) / C(n, k)`, from `correct` of `samples`, as a product that can't overflow.
-/// `None` where it is not defined: `k` = 0, `k` > `samples` or `correct` > `samples`.
+/// The unbiased estimator of Chen et al. 2021, `1 - C(n-c, k) / C(n, k)`, from `correct` of
+/// `samples`, as a product that can't overflow. `None` where it is not defined: `k` = 0, `k` >
+/// `samples` or `correct` > `samples`.
 pub fn pass_at(samples: u32, correct: u32, k: u32) -> Option<f64> {
     if k == 0 || k > samples || correct > samples {
         return None;
@@ -21,7 +22,8 @@ mod tests {
 
     use super::*;
 
-    /// The share of all k-subsets of the samples that hold a correct one; the first `correct` bits stand for those.
+    /// The share of all k-subsets of the samples that hold a correct one; the first `correct` bits
+    /// stand for those.
     fn by_enumeration(samples: u32, correct: u32, k: u32) -> f64 {
         let subsets = (0u32..1 << samples).filter(|s| s.count_ones() == k);
         let (all, hit) = subsets.fold((0u32, 0u32), |(all, hit), s| {

@@ -1,4 +1,5 @@
-//! Upper quantiles of the normal and Student distributions, for small tails at any level of correction.
+//! Upper quantiles of the normal and Student distributions, for small tails at any level of
+//! correction.
 
 use std::f64::consts::{FRAC_PI_2, PI};
 
@@ -7,7 +8,8 @@ pub fn normal_quantile(tail: f64) -> f64 {
     bisect(tail, normal_tail)
 }
 
-/// The t that Student's t with `freedom` ≥ 1 degrees exceeds with probability `tail` (0 < `tail` ≤ 0.5).
+/// The t that Student's t with `freedom` ≥ 1 degrees exceeds with probability `tail` (0 < `tail` ≤
+/// 0.5).
 pub fn student_quantile(tail: f64, freedom: u32) -> f64 {
     bisect(tail, |t| student_tail(t, freedom))
 }
@@ -45,7 +47,8 @@ fn normal_tail(z: f64) -> f64 {
     density / fraction
 }
 
-/// P(T > t) for t ≥ 0 and whole degrees of freedom: the finite trigonometric sums (Abramowitz and Stegun 26.7.3 and 26.7.4).
+/// P(T > t) for t ≥ 0 and whole degrees of freedom: the finite trigonometric sums (Abramowitz and
+/// Stegun 26.7.3 and 26.7.4).
 fn student_tail(t: f64, freedom: u32) -> f64 {
     let angle = (t / f64::from(freedom).sqrt()).atan();
     let (sine, cosine) = angle.sin_cos();

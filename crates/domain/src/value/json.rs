@@ -1,6 +1,7 @@
-//! Reads a [`Value`] from its JSON form, see [`Value::to_json`], as Python's `json` would read it: `-0` is an int, dictionaries keep
-//! their order. What can't be meant is refused by its name: a tag that there is not, a tag with another content, a key that is
-//! there twice, which a parser would pass over.
+//! Reads a [`Value`] from its JSON form, see [`Value::to_json`], as Python's `json` would read it:
+//! `-0` is an int, dictionaries keep their order. What can't be meant is refused by its name: a tag
+//! that there is not, a tag with another content, a key that is there twice, which a parser would
+//! pass over.
 
 use std::{collections::HashSet, fmt};
 
@@ -13,7 +14,8 @@ use serde_json::value::RawValue;
 
 use super::{Malformed, Value, numbers, shortened};
 
-/// Most digits of an integer that is read, with its sign: as many as 64 KiB hold. The time it takes grows with their square.
+/// Most digits of an integer that is read, with its sign: as many as 64 KiB hold. The time it takes
+/// grows with their square.
 const MAX_DIGITS: usize = 157_828;
 const TAGS: [&str; 4] = ["$int", "$float", "$tuple", "$dict"];
 
@@ -94,8 +96,8 @@ impl<'de> Visitor<'de> for Reader {
     }
 }
 
-/// A tagged value, or a dictionary with string keys. An object of one key that begins with `$` is meant to be tagged, and so is one
-/// with a key that is a tag.
+/// A tagged value, or a dictionary with string keys. An object of one key that begins with `$` is
+/// meant to be tagged, and so is one with a key that is a tag.
 fn object(mut entries: Vec<(String, Value)>) -> Result<Value, Malformed> {
     if let Some(key) = repeated(&entries) {
         return Err(Malformed(format!(
@@ -334,7 +336,8 @@ mod tests {
             ),
             (
                 r#"{"$float": 1.5}"#,
-                "the tag `$float` wants a decimal number, `nan`, `inf` or `-inf` as a text, not `1.5`",
+                "the tag `$float` wants a decimal number, `nan`, `inf` or `-inf` as a text, not \
+                    `1.5`",
                 "$float",
             ),
             (r#"{"$float": "one"}"#, "not `\"one\"`", "$float"),

@@ -1,6 +1,7 @@
-//! Numbers in JSON as Python reads them, where the parser would not: whole numbers beyond 64 bits, which it rounds to floats, get the
-//! form `{"$int": "…"}`; `-0` is the int 0, which it takes for the float -0.0. Refuses a number beyond every float. Changes nothing
-//! else, and leaves what is wrong for the parser to find.
+//! Numbers in JSON as Python reads them, where the parser would not: whole numbers beyond 64 bits,
+//! which it rounds to floats, get the form `{"$int": "…"}`; `-0` is the int 0, which it takes for
+//! the float -0.0. Refuses a number beyond every float. Changes nothing else, and leaves what is
+//! wrong for the parser to find.
 
 use std::borrow::Cow;
 

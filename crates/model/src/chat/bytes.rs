@@ -1,10 +1,12 @@
-//! The bytes behind each token of a byte-level vocabulary, where every byte is written as one printable character.
+//! The bytes behind each token of a byte-level vocabulary, where every byte is written as one
+//! printable character.
 
 use std::collections::HashMap;
 
 use tokenizers::Tokenizer;
 
-/// Special tokens that stand for text nevertheless: what marks a thought tells where the answer begins.
+/// Special tokens that stand for text nevertheless: what marks a thought tells where the answer
+/// begins.
 const TEXTS: [&str; 2] = ["<think>", "</think>"];
 
 /// The bytes of every id; special tokens have none.
@@ -31,7 +33,8 @@ pub(super) fn table(tokenizer: &Tokenizer) -> Vec<Vec<u8>> {
     table
 }
 
-/// Character to byte: printable Latin-1 stands for itself, the other bytes follow in order from U+0100 on (the alphabet of GPT-2).
+/// Character to byte: printable Latin-1 stands for itself, the other bytes follow in order from
+/// U+0100 on (the alphabet of GPT-2).
 fn alphabet() -> HashMap<char, u8> {
     let mut next = 0x100;
     (0..=255_u8)

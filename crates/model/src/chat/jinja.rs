@@ -1,6 +1,6 @@
-//! Jinja as Hugging Face runs it for chat templates: trimmed blocks, Python's string methods and JSON, `raise_exception`,
-//! `strftime_now`, `{% generation %}`. It departs in one thing: `strftime_now` formats a fixed day, so that a prompt never depends on when
-//! it was made.
+//! Jinja as Hugging Face runs it for chat templates: trimmed blocks, Python's string methods and
+//! JSON, `raise_exception`, `strftime_now`, `{% generation %}`. It departs in one thing:
+//! `strftime_now` formats a fixed day, so that a prompt never depends on when it was made.
 
 use std::sync::LazyLock;
 
@@ -27,7 +27,8 @@ pub(super) fn environment() -> Environment<'static> {
     environment
 }
 
-/// The template without the tags that mark what an assistant wrote: they change nothing but what is recorded of a rendering.
+/// The template without the tags that mark what an assistant wrote: they change nothing but what is
+/// recorded of a rendering.
 pub(super) fn without_generation_tags(template: &str) -> String {
     static TAG: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r"\{%([-+]?)\s*(end)?generation\s*([-+]?)%\}").expect("the pattern is constant")
@@ -146,7 +147,8 @@ mod tests {
     use super::*;
 
     fn render(template: &str) -> String {
-        let context = context! { x => context! { b => vec![1, 2], a => "<é'>" }, text => "\u{1c} a \u{1f}\n" };
+        let context = context! { x => context! { b => vec![1, 2], a => "<é'>" }, text => "\u{1c} a \
+        \u{1f}\n" };
         environment()
             .render_str(&without_generation_tags(template), context)
             .unwrap()

@@ -1,4 +1,5 @@
-//! Text to token ids and back: chat templates, prompts in which user text never becomes a special token, byte-exact decoding.
+//! Text to token ids and back: chat templates, prompts in which user text never becomes a special
+//! token, byte-exact decoding.
 
 mod bytes;
 mod jinja;
@@ -24,8 +25,8 @@ pub struct Message {
 /// What a tokenizer is made from, wherever it was found.
 pub(crate) struct Parts {
     pub tokenizer_json: Vec<u8>,
-    /// A jinja chat template; a model without one gets its prompts as they are. It matters only where the experiment brings none that
-    /// one which cannot be read is an error.
+    /// A jinja chat template; a model without one gets its prompts as they are. It matters only
+    /// where the experiment brings none that one which cannot be read is an error.
     pub template: Result<Option<String>>,
     /// The texts of special tokens by their names, such as `bos_token`; templates may use them.
     pub special_tokens: BTreeMap<&'static str, String>,

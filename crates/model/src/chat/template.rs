@@ -80,7 +80,8 @@ impl Template {
         self.render_with(messages, |index| messages[index].content.clone())
     }
 
-    /// The conversation with the system message that the experiment asks for, unless it begins with one of its own.
+    /// The conversation with the system message that the experiment asks for, unless it begins with
+    /// one of its own.
     pub(super) fn with_system(&self, messages: &[Message]) -> Vec<Message> {
         let system = self
             .system
@@ -96,7 +97,8 @@ impl Template {
     /// The pieces of [`Self::render`], told apart by rendering placeholders.
     ///
     /// # Errors
-    /// The template makes of a content anything but itself or the same without the white space around it.
+    /// The template makes of a content anything but itself or the same without the white space
+    /// around it.
     pub(super) fn pieces(&self, messages: &[Message]) -> Result<Vec<Piece>> {
         let (whole, frames) = (self.render(messages)?, self.frames(messages)?);
         let changed = |index: usize| {
@@ -257,7 +259,9 @@ mod tests {
             .collect()
     }
 
-    const CHAT: &str = "{{ bos_token }}{% for m in messages %}<|{{ m['role'] }}|>{{ m.content.strip() }}<end>\n{% endfor %}\n{% if add_generation_prompt %}<|assistant|>{% endif %}";
+    const CHAT: &str = "{{ bos_token }}{% for m in messages %}<|{{ m['role'] }}|>{{ \
+        m.content.strip() }}<end>\n{% endfor %}\n{% if add_generation_prompt %}<|assistant|>{% \
+        endif %}";
 
     #[test]
     fn frames_surround_the_contents() {
@@ -312,7 +316,8 @@ mod tests {
             variables: BTreeMap::from([("enable_thinking".to_owned(), value)]),
             ..Chat::default()
         };
-        let text = "{% if enable_thinking is defined and enable_thinking is false %}off{% else %}on{% endif %}";
+        let text = "{% if enable_thinking is defined and enable_thinking is false %}off{% else \
+            %}on{% endif %}";
         let written = |chat: &Chat| {
             with(text, chat)
                 .unwrap()

@@ -1,4 +1,5 @@
-//! The tokenizer of a chat model. Only byte-level BPE: other kinds cannot be decoded byte by byte and are refused.
+//! The tokenizer of a chat model. Only byte-level BPE: other kinds cannot be decoded byte by byte
+//! and are refused.
 
 use std::collections::BTreeSet;
 
@@ -77,8 +78,9 @@ impl ChatTokenizer {
         })
     }
 
-    /// The ids of a prompt: `user` inside the model's chat template, up to where the assistant begins. Special tokens written in `user`
-    /// stay ordinary text. A model without a template gets the text as it is, with the special tokens its tokenizer adds.
+    /// The ids of a prompt: `user` inside the model's chat template, up to where the assistant
+    /// begins. Special tokens written in `user` stay ordinary text. A model without a template gets
+    /// the text as it is, with the special tokens its tokenizer adds.
     pub fn encode_prompt(&self, user: &str) -> Result<Vec<i64>> {
         if self.template.is_none() {
             return self.encode_raw(user);
@@ -86,8 +88,9 @@ impl ChatTokenizer {
         self.encode_messages(&[from_user(user)])
     }
 
-    /// The ids of a conversation inside the model's chat template, up to where the assistant begins: those of transformers'
-    /// `apply_chat_template`. As for [`Self::encode_prompt`], special tokens written in a content stay ordinary text.
+    /// The ids of a conversation inside the model's chat template, up to where the assistant
+    /// begins: those of transformers' `apply_chat_template`. As for [`Self::encode_prompt`],
+    /// special tokens written in a content stay ordinary text.
     pub fn encode_messages(&self, messages: &[Message]) -> Result<Vec<i64>> {
         let Some(template) = &self.template else {
             return Err(Error::Tokenizer {
@@ -111,7 +114,8 @@ impl ChatTokenizer {
         }
     }
 
-    /// The ids of plain text with the special tokens that the tokenizer adds by itself, such as a beginning-of-sequence token.
+    /// The ids of plain text with the special tokens that the tokenizer adds by itself, such as a
+    /// beginning-of-sequence token.
     pub fn encode_raw(&self, text: &str) -> Result<Vec<i64>> {
         encode(&self.plain, text, true)
     }
@@ -121,11 +125,12 @@ impl ChatTokenizer {
         encode(&self.plain, text, false)
     }
 
-    /// The ids of a completion to be trained on, which end with an end token. The text of an end token at the very end of `text` stands
-    /// for it.
+    /// The ids of a completion to be trained on, which end with an end token. The text of an end
+    /// token at the very end of `text` stands for it.
     ///
     /// # Errors
-    /// The text of a special token stands anywhere else: as text it would be learnt letter by letter.
+    /// The text of a special token stands anywhere else: as text it would be learnt letter by
+    /// letter.
     pub fn encode_completion(&self, text: &str) -> Result<Vec<i64>> {
         let ends = |(token, id): &&(AddedToken, i64)| {
             self.end_tokens.contains(id) && text.ends_with(&token.content)
@@ -134,7 +139,8 @@ impl ChatTokenizer {
         let text = end.map_or(text, |(token, _)| &text[..text.len() - token.content.len()]);
         if let Some(special) = self.special_in(text) {
             let reason = format!(
-                "it holds the text of the special token `{special}`, which would be learnt as letters; leave it out"
+                "it holds the text of the special token `{special}`, which would be learnt as \
+                    letters; leave it out"
             );
             return Err(Error::Tokenizer {
                 what: "completion",
@@ -147,7 +153,8 @@ impl ChatTokenizer {
         Ok(ids)
     }
 
-    /// The bytes that `ids` stand for. Special tokens give none; a token may end within a UTF-8 character.
+    /// The bytes that `ids` stand for. Special tokens give none; a token may end within a UTF-8
+    /// character.
     pub fn decode(&self, ids: &[i64]) -> Vec<u8> {
         ids.iter()
             .flat_map(|&id| self.token_bytes(id))
@@ -178,7 +185,8 @@ impl ChatTokenizer {
         self.opens_thought
     }
 
-    /// Ends `completion_ids` with an end token where it has none: what training wants of a completion that was cut behind its code.
+    /// Ends `completion_ids` with an end token where it has none: what training wants of a
+    /// completion that was cut behind its code.
     pub fn close(&self, completion_ids: &mut Vec<i64>) {
         if !completion_ids
             .last()

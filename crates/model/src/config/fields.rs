@@ -1,4 +1,5 @@
-//! The fields of a JSON object, each of which is read by somebody, known to change nothing, or refused by its name.
+//! The fields of a JSON object, each of which is read by somebody, known to change nothing, or
+//! refused by its name.
 
 use std::{cell::RefCell, collections::BTreeSet};
 
@@ -6,7 +7,8 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 
-/// A configuration while it is read. A field of the wrong type is an error, never a default; null is as good as absent.
+/// A configuration while it is read. A field of the wrong type is an error, never a default; null
+/// is as good as absent.
 pub(crate) struct Fields<'a> {
     file: &'a str,
     map: &'a Map<String, Value>,

@@ -1,5 +1,6 @@
-//! A Hugging Face `config.json`, in its old (`rope_theta`) or new (`rope_parameters`) form. Defaults are those of transformers'
-//! `LlamaConfig`, `Qwen2Config` and `Qwen3Config`. What `forward` does not compute, and what is not known here, is refused by its name.
+//! A Hugging Face `config.json`, in its old (`rope_theta`) or new (`rope_parameters`) form.
+//! Defaults are those of transformers' `LlamaConfig`, `Qwen2Config` and `Qwen3Config`. What
+//! `forward` does not compute, and what is not known here, is refused by its name.
 
 use serde_json::Value;
 
@@ -8,8 +9,9 @@ use crate::error::{Error, Result};
 
 const FILE: &str = "config.json";
 
-/// Fields that change nothing of what the three architectures compute: records of how the model was made and kept, names of tokens
-/// (`tokenizer.json` and `eos_token_id` decide), defaults of transformers' own sampling, and the settings of its training.
+/// Fields that change nothing of what the three architectures compute: records of how the model was
+/// made and kept, names of tokens (`tokenizer.json` and `eos_token_id` decide), defaults of
+/// transformers' own sampling, and the settings of its training.
 const HARMLESS: [&str; 62] = [
     "_name_or_path",
     "name_or_path",
@@ -185,7 +187,8 @@ fn refuse_other_forms(fields: &Fields<'_>, architecture: Architecture) -> Result
     Ok(())
 }
 
-/// The base of the rotations; a field within `rope_parameters` (or `rope_scaling`, as it was called) counts before the outer one.
+/// The base of the rotations; a field within `rope_parameters` (or `rope_scaling`, as it was
+/// called) counts before the outer one.
 fn rope_theta(fields: &Fields<'_>) -> Result<f64> {
     let outer = fields.number("rope_theta")?;
     let mut inner = None;

@@ -7,7 +7,8 @@ pub(crate) use fields::Fields;
 
 use crate::error::{Error, Result};
 
-/// The families of transformers that are computed here. They differ in biases (qwen2) and per-head norms (qwen3).
+/// The families of transformers that are computed here. They differ in biases (qwen2) and per-head
+/// norms (qwen3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Architecture {
     Llama,
@@ -57,7 +58,8 @@ pub struct Config {
     pub rope_theta: f64,
     /// The output head is the embedding.
     pub tied: bool,
-    /// Ids that end a sequence, as far as the configuration says; the tokenizer and `generation_config.json` may add some.
+    /// Ids that end a sequence, as far as the configuration says; the tokenizer and
+    /// `generation_config.json` may add some.
     pub end_tokens: Vec<i64>,
 }
 

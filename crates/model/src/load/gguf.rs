@@ -1,4 +1,5 @@
-//! A `.gguf` file: header, metadata, weights by their Hugging Face names. Reads versions 2 and 3, little endian; every length is checked.
+//! A `.gguf` file: header, metadata, weights by their Hugging Face names. Reads versions 2 and 3,
+//! little endian; every length is checked.
 
 use std::{
     collections::HashMap,
@@ -150,8 +151,8 @@ impl Gguf {
         self.tensors.get(stored).map(|entry| entry.shape.as_slice())
     }
 
-    /// The weight with this Hugging Face name, dequantised, and its name in the file; q and k of a llama come back in the order of Hugging
-    /// Face's rotation.
+    /// The weight with this Hugging Face name, dequantised, and its name in the file; q and k of a
+    /// llama come back in the order of Hugging Face's rotation.
     pub(crate) fn tensor(&self, name: &str, config: &Config) -> Result<(String, Tensor)> {
         let missing = |reason: String| Error::Weight {
             name: name.into(),
@@ -202,7 +203,8 @@ impl Gguf {
     }
 }
 
-/// A llama GGUF pairs the two halves of a head's rotation row by row; Hugging Face keeps them one behind the other.
+/// A llama GGUF pairs the two halves of a head's rotation row by row; Hugging Face keeps them one
+/// behind the other.
 fn unpermute(weight: &Tensor, heads: i64) -> Tensor {
     let size = weight.size();
     weight

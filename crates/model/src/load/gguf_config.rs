@@ -1,4 +1,5 @@
-//! The sizes in a GGUF's metadata. Every key of its architecture is read, known to change nothing, or refused by name.
+//! The sizes in a GGUF's metadata. Every key of its architecture is read, known to change nothing,
+//! or refused by name.
 
 use super::gguf::{Gguf, Meta};
 use crate::{
@@ -64,7 +65,8 @@ fn refuse_parts(gguf: &Gguf) -> Result<()> {
         return Ok(());
     };
     let reason = format!(
-        "one of {count} parts (`split.count`); put them together with `llama-gguf-split --merge` and name the whole"
+        "one of {count} parts (`split.count`); put them together with `llama-gguf-split --merge` \
+            and name the whole"
     );
     Err(Error::Source {
         source_text: gguf.path().display().to_string(),
@@ -161,7 +163,8 @@ impl Keys<'_> {
         }
     }
 
-    /// Without a type a factor means linear scaling, as llama.cpp reads it; the key of old files is `rope.scale_linear`.
+    /// Without a type a factor means linear scaling, as llama.cpp reads it; the key of old files is
+    /// `rope.scale_linear`.
     fn refuse_rope_scaling(&self) -> Result<()> {
         let kind = self.gguf.text(&self.key("rope.scaling.type"))?;
         let factor = match self.float("rope.scaling.factor")? {

@@ -1,5 +1,6 @@
-//! The tokenizer of a GGUF: its metadata turned into the `tokenizer.json` it came from. A GGUF only names its pre-tokeniser, so a table
-//! holds what each name stands for; an unknown name is refused, because a near miss would tokenise almost right.
+//! The tokenizer of a GGUF: its metadata turned into the `tokenizer.json` it came from. A GGUF only
+//! names its pre-tokeniser, so a table holds what each name stands for; an unknown name is refused,
+//! because a near miss would tokenise almost right.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +19,8 @@ const CONTRACTIONS_LLAMA: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}
 const CONTROL: i64 = 3;
 const USER_DEFINED: i64 = 4;
 
-/// Pre-tokenisers whose text begins with the beginning token unless the file says otherwise, as llama.cpp has it.
+/// Pre-tokenisers whose text begins with the beginning token unless the file says otherwise, as
+/// llama.cpp has it.
 const BEGIN_WITH_BOS: [&str; 3] = ["llama-bpe", "llama3", "llama-v3"];
 
 /// The parts of the tokenizer that `gguf` carries.
@@ -185,7 +187,8 @@ fn pre_tokeniser(name: &str) -> Result<PreTokeniser> {
             return Err(Error::Unsupported {
                 what: "GGUF pre-tokeniser",
                 value: other.into(),
-                supported: "gpt-2, phi-2, smollm, starcoder, refact, codeshell, qwen2, deepseek-r1-qwen, llama-bpe; or use the Hugging Face folder",
+                supported: "gpt-2, phi-2, smollm, starcoder, refact, codeshell, qwen2, \
+                    deepseek-r1-qwen, llama-bpe; or use the Hugging Face folder",
             });
         }
     };

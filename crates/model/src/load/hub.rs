@@ -1,4 +1,5 @@
-//! Fetches a model from the Hugging Face hub into a cache folder. Needs the network; nothing else in this crate does.
+//! Fetches a model from the Hugging Face hub into a cache folder. Needs the network; nothing else
+//! in this crate does.
 
 mod access;
 
@@ -28,8 +29,9 @@ pub fn default_cache() -> PathBuf {
     Cache::from_env().path().clone()
 }
 
-/// Fetches configuration, weights and tokenizer of `id`; files already in `cache` are kept. Returns the folder they lie in.
-/// Where the hub cannot be reached, what an earlier fetch left in `cache` is taken.
+/// Fetches configuration, weights and tokenizer of `id`; files already in `cache` are kept. Returns
+/// the folder they lie in. Where the hub cannot be reached, what an earlier fetch left in `cache`
+/// is taken.
 pub(crate) fn fetch(id: &str, cache: &Path) -> Result<PathBuf> {
     let access = Access::from_env().map_err(|reason| Error::Hub {
         repository: id.into(),

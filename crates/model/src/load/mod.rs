@@ -1,4 +1,5 @@
-//! From a source (a Hugging Face folder, a `.gguf` file, or a hub id) to a checkpoint: configuration, weights by name, tokenizer parts.
+//! From a source (a Hugging Face folder, a `.gguf` file, or a hub id) to a checkpoint:
+//! configuration, weights by name, tokenizer parts.
 
 mod gguf;
 mod gguf_config;
@@ -89,7 +90,8 @@ impl Checkpoint {
         config.end_tokens.dedup();
         let shards = shards::Shards::open(folder)?;
         let mut files = shards.files();
-        // Whatever decides on ids and end tokens belongs to the digest: two workers must never sample and train on different ones.
+        // Whatever decides on ids and end tokens belongs to the digest: two workers must never
+        // sample and train on different ones.
         files.push(folder.join("config.json"));
         files.extend(
             TEXT_FILES
@@ -118,7 +120,8 @@ impl Checkpoint {
         })
     }
 
-    /// The weight with this Hugging Face name on the CPU, in the kind it is stored in (dequantised to float32).
+    /// The weight with this Hugging Face name on the CPU, in the kind it is stored in (dequantised
+    /// to float32).
     pub(crate) fn tensor(&self, name: &str, shape: &[i64]) -> Result<Tensor> {
         let (stored, tensor) = match &self.weights {
             Weights::Shards(shards) => (name.to_owned(), shards.tensor(name)?),
@@ -173,7 +176,8 @@ impl Checkpoint {
     }
 }
 
-/// What older releases of transformers stored beside the weights and computes anew: rotations, positions and masks.
+/// What older releases of transformers stored beside the weights and computes anew: rotations,
+/// positions and masks.
 fn is_buffer(name: &str) -> bool {
     [
         "rotary_emb.inv_freq",

@@ -1,4 +1,5 @@
-//! Dequantisation of GGML blocks to float32. Block layouts follow the public GGUF specification and ggml's reference formulas.
+//! Dequantisation of GGML blocks to float32. Block layouts follow the public GGUF specification and
+//! ggml's reference formulas.
 
 use half::{bf16, f16};
 

@@ -1,4 +1,5 @@
-//! Weights in safetensors files: one, or several with an index. The files are mapped, not read; a damaged one is refused.
+//! Weights in safetensors files: one, or several with an index. The files are mapped, not read; a
+//! damaged one is refused.
 
 use std::{
     collections::{BTreeSet, HashMap},

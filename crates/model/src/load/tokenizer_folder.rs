@@ -1,5 +1,6 @@
-//! The tokenizer of a Hugging Face folder: `tokenizer.json`, and what `tokenizer_config.json` and `chat_template.jinja` say beside it. What
-//! would make transformers tokenise otherwise than `tokenizer.json` alone is refused by name.
+//! The tokenizer of a Hugging Face folder: `tokenizer.json`, and what `tokenizer_config.json` and
+//! `chat_template.jinja` say beside it. What would make transformers tokenise otherwise than
+//! `tokenizer.json` alone is refused by name.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -55,7 +56,8 @@ pub(super) fn parts(folder: &Path) -> Result<Parts> {
     })
 }
 
-/// What `special_tokens_map.json` says, where the configuration is silent, as in folders of older releases.
+/// What `special_tokens_map.json` says, where the configuration is silent, as in folders of older
+/// releases.
 fn add_older_map(folder: &Path, config: &mut Value) -> Result<()> {
     let path = folder.join("special_tokens_map.json");
     if !path.exists() || !config["added_tokens_decoder"].is_null() {
@@ -70,7 +72,8 @@ fn add_older_map(folder: &Path, config: &mut Value) -> Result<()> {
     Ok(())
 }
 
-/// `chat_template.jinja`, else the one in the configuration: a text, or a list of named ones, of which `default` counts.
+/// `chat_template.jinja`, else the one in the configuration: a text, or a list of named ones, of
+/// which `default` counts.
 fn template(folder: &Path, config: &Value) -> Result<Option<String>> {
     let path = folder.join(TEMPLATE);
     if path.exists() {
@@ -172,7 +175,8 @@ fn edges(config: &Value) -> Result<Option<Edges>> {
     }))
 }
 
-/// transformers adds the tokens that the configuration has and `tokenizer.json` has not, or has otherwise.
+/// transformers adds the tokens that the configuration has and `tokenizer.json` has not, or has
+/// otherwise.
 fn refuse_other_tokens(config: &Value, tokenizer: &Value) -> Result<()> {
     let adds_space = tokenizer["pre_tokenizer"]
         .to_string()
@@ -210,7 +214,8 @@ fn refuse_other_tokens(config: &Value, tokenizer: &Value) -> Result<()> {
         .find(|content| by_content(content).is_none())
     {
         let reason = format!(
-            "the special token `{missing}` is not among the added tokens of tokenizer.json; save the tokenizer again"
+            "the special token `{missing}` is not among the added tokens of tokenizer.json; save \
+                the tokenizer again"
         );
         return Err(Error::Config {
             what: CONFIG.into(),

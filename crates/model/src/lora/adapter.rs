@@ -1,5 +1,6 @@
-//! An adapter's two files, `adapter_config.json` and `adapter_model.safetensors`, read and written. What would compute something else than
-//! LoRA is refused by name, and so is a weight that has no place.
+//! An adapter's two files, `adapter_config.json` and `adapter_model.safetensors`, read and written.
+//! What would compute something else than LoRA is refused by name, and so is a weight that has no
+//! place.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -86,7 +87,8 @@ impl Adapter {
         if folder.join(PICKLED).exists() && !folder.join(WEIGHTS).exists() {
             let folder = folder.display();
             let why = format!(
-                "`{folder}` has {PICKLED}, which is not read; open it with peft and save it again, which writes {WEIGHTS}"
+                "`{folder}` has {PICKLED}, which is not read; open it with peft and save it again, \
+                    which writes {WEIGHTS}"
             );
             return Err(Error::Adapter(why));
         }
@@ -168,7 +170,8 @@ impl Adapter {
         &self.spec
     }
 
-    /// Refuses a base it was not made for, and weights that are not exactly those of the linears it shall touch there.
+    /// Refuses a base it was not made for, and weights that are not exactly those of the linears it
+    /// shall touch there.
     pub(crate) fn check_against(&self, model: &Model) -> Result<()> {
         if let Some(adapter) = self.base.filter(|base| *base != model.base_digest()) {
             return Err(Error::OtherBase {
@@ -191,7 +194,8 @@ impl Adapter {
     /// Refuses to be trained on where training moves less than A and B.
     pub(crate) fn check_trainable(&self) -> Result<()> {
         if self.freezes_b {
-            let why = "`init_lora_weights` \"mica\" trains A alone, which is not supported; set it to true to train A and B";
+            let why = "`init_lora_weights` \"mica\" trains A alone, which is not supported; set it \
+                to true to train A and B";
             return Err(Error::Adapter(why.into()));
         }
         Ok(())
@@ -294,8 +298,8 @@ fn read_weights(
     Ok(pairs)
 }
 
-/// Layer, target, and whether it is B, from peft's name of a weight. State dicts that were saved as they are also name the adapter, which is
-/// `default` unless somebody gave it another name.
+/// Layer, target, and whether it is B, from peft's name of a weight. State dicts that were saved as
+/// they are also name the adapter, which is `default` unless somebody gave it another name.
 fn parse_name(name: &str) -> Option<(usize, Target, bool)> {
     let (number, rest) = name
         .strip_prefix("base_model.model.model.layers.")?

@@ -1,5 +1,6 @@
-//! Which linears an adapter's configuration chooses, as peft decides it (`check_target_module_exists`): by the ends of their paths, by a
-//! regular expression over whole paths, or all; without those that are excluded; in all layers or in some.
+//! Which linears an adapter's configuration chooses, as peft decides it
+//! (`check_target_module_exists`): by the ends of their paths, by a regular expression over whole
+//! paths, or all; without those that are excluded; in all layers or in some.
 
 use std::collections::BTreeSet;
 
@@ -35,7 +36,8 @@ impl Modules {
     /// The linears that it chooses in a model of `layers`.
     ///
     /// # Errors
-    /// It chooses nothing, or something that is none of the seven linears, or takes too long to decide.
+    /// It chooses nothing, or something that is none of the seven linears, or takes too long to
+    /// decide.
     pub(crate) fn places(&self, layers: usize) -> Result<BTreeSet<Place>> {
         self.refuse_foreign(layers)?;
         let mut chosen = BTreeSet::new();
@@ -86,7 +88,8 @@ impl Modules {
 }
 
 impl Choice {
-    /// What chooses exactly `chosen` in a model of `layers`: plain names where a linear is chosen in every layer.
+    /// What chooses exactly `chosen` in a model of `layers`: plain names where a linear is chosen
+    /// in every layer.
     pub(crate) fn ends_of(chosen: &BTreeSet<Place>, layers: usize) -> Vec<String> {
         let everywhere =
             |target: Target| (0..layers).all(|layer| chosen.contains(&(layer, target)));

@@ -1,9 +1,10 @@
-//! Regular expressions as Python's `re` understands them, for peft takes its patterns there. What would be read otherwise here, or takes too
-//! long to decide, is refused with the reason.
+//! Regular expressions as Python's `re` understands them, for peft takes its patterns there. What
+//! would be read otherwise here, or takes too long to decide, is refused with the reason.
 
 use fancy_regex::{Regex, RegexBuilder};
 
-/// Paths of linears have some fifty characters; a pattern that needs more attempts than this on one is no description of a choice.
+/// Paths of linears have some fifty characters; a pattern that needs more attempts than this on one
+/// is no description of a choice.
 const MAX_BACKTRACKS: usize = 100_000;
 
 /// A pattern, ready to be used on paths of linears.
@@ -15,12 +16,14 @@ impl Pattern {
         Self::compile(text, &format!(r"\A(?:{text})\z"))
     }
 
-    /// `text` as a key of peft's `rank_pattern` and `alpha_pattern`: the end of a path (`get_pattern_key`).
+    /// `text` as a key of peft's `rank_pattern` and `alpha_pattern`: the end of a path
+    /// (`get_pattern_key`).
     pub(crate) fn key(text: &str) -> Result<Self, String> {
         Self::compile(text, &format!(r"\A(?:(.*\.)?({text})$)"))
     }
 
-    /// `text` as peft's `layers_pattern`: what stands before a layer's number (`check_target_module_exists`).
+    /// `text` as peft's `layers_pattern`: what stands before a layer's number
+    /// (`check_target_module_exists`).
     pub(crate) fn layers(text: &str) -> Result<Self, String> {
         Self::compile(text, &format!(r"\A(?:(?:^|.*?\.){text}\.(?P<idx>\d+)\.)"))
     }
@@ -44,7 +47,8 @@ impl Pattern {
             .map_err(|error| format!("on `{path}`: {error}"))
     }
 
-    /// What the group `name` took of `path`; nothing where the pattern doesn't match, or matches without that group.
+    /// What the group `name` took of `path`; nothing where the pattern doesn't match, or matches
+    /// without that group.
     pub(crate) fn group(&self, path: &str, name: &str) -> Result<Option<String>, String> {
         let captures = self
             .0
@@ -54,8 +58,8 @@ impl Pattern {
     }
 }
 
-/// The part of a pattern that means something else to Python, or nothing: escapes that it does not know, `\<` and `\>` (plain characters
-/// there), and operations between sets (`[a-z&&[^b]]`).
+/// The part of a pattern that means something else to Python, or nothing: escapes that it does not
+/// know, `\<` and `\>` (plain characters there), and operations between sets (`[a-z&&[^b]]`).
 fn foreign_to_python(text: &str) -> Option<String> {
     const ESCAPES: &str = "AbBdDsSwWZafnrtvx123456789";
     let mut characters = text.chars().peekable();
@@ -91,7 +95,8 @@ fn foreign_to_python(text: &str) -> Option<String> {
     None
 }
 
-/// What stands behind the bracket of a group, where Python has no such group: `(?<name>…)`, `(?'name'…)` and the like.
+/// What stands behind the bracket of a group, where Python has no such group: `(?<name>…)`,
+/// `(?'name'…)` and the like.
 fn foreign_group(behind: &str) -> Option<String> {
     const KNOWN: [&str; 14] = [
         "?:", "?=", "?!", "?<=", "?<!", "?P", "?#", "?(", "?>", "?i", "?m", "?s", "?x", "?-",
@@ -110,7 +115,8 @@ mod tests {
 
     #[test]
     fn whole_paths_are_matched_as_python_does() {
-        // The right column is what `bool(re.fullmatch(pattern, "model.layers.1.self_attn.q_proj"))` of Python 3.11 says.
+        // The right column is what `bool(re.fullmatch(pattern, "model.layers.1.self_attn.q_proj"))`
+        // of Python 3.11 says.
         let cases = [
             (r"^(?!.*(lm_head|embed)).*\.(q_proj|v_proj)$", true),
             (r"^(?!.*layers\.1\.).*\.(q_proj|v_proj)$", false),

@@ -1,5 +1,6 @@
-//! peft's `adapter_config.json`, read and written. Every field is read, or known not to decide what is computed, or refused by its name unless
-//! it is off; a field of another type than peft's `LoraConfig` gives it is an error. Compared with peft 0.21.2.
+//! peft's `adapter_config.json`, read and written. Every field is read, or known not to decide what
+//! is computed, or refused by its name unless it is off; a field of another type than peft's
+//! `LoraConfig` gives it is an error. Compared with peft 0.21.2.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -37,9 +38,11 @@ const READ: [&str; 14] = [
     "init_lora_weights",
 ];
 
-/// Fields that may have any value: weights, once trained, are computed with in the same way whatever they say.
+/// Fields that may have any value: weights, once trained, are computed with in the same way
+/// whatever they say.
 const HARMLESS: [&str; 10] = [
-    // Where peft finds the base. Which base is computed with is for the caller to say, and checked where the weights' file names its digest.
+    // Where peft finds the base. Which base is computed with is for the caller to say, and checked
+    // where the weights' file names its digest.
     "base_model_name_or_path",
     "revision",
     "auto_mapping",
@@ -47,7 +50,8 @@ const HARMLESS: [&str; 10] = [
     "peft_version",
     // Whether peft lets the weights be trained.
     "inference_mode",
-    // How EVA distributed ranks before training; what came of it stands in `rank_pattern` and `alpha_pattern`.
+    // How EVA distributed ranks before training; what came of it stands in `rank_pattern` and
+    // `alpha_pattern`.
     "eva_config",
     // Speaks of `modules_to_save` and of embeddings, which are refused.
     "ensure_weight_tying",
@@ -157,7 +161,8 @@ fn first_match<T: Copy>(patterns: &[(Pattern, T)], path: &str) -> Result<Option<
     Ok(None)
 }
 
-/// The contents of a file for an adapter of this shape that touches what `ends` name, trained on the base that peft finds as `base`.
+/// The contents of a file for an adapter of this shape that touches what `ends` name, trained on
+/// the base that peft finds as `base`.
 pub(super) fn write(spec: &LoraSpec, ends: &[String], base: Option<&str>) -> Vec<u8> {
     let mut fields: BTreeMap<&str, Value> = BTreeMap::from([
         ("base_model_name_or_path", json!(base)),
@@ -192,8 +197,9 @@ pub(super) fn write(spec: &LoraSpec, ends: &[String], base: Option<&str>) -> Vec
     serde_json::to_vec_pretty(&fields).expect("a map of plain values is JSON")
 }
 
-/// The name under which peft finds the base that was loaded from `source`: a hub id or a Hugging Face folder, as it was named. A `.gguf` has
-/// none. It depends on the text alone, so that all workers of an experiment write the same file.
+/// The name under which peft finds the base that was loaded from `source`: a hub id or a Hugging
+/// Face folder, as it was named. A `.gguf` has none. It depends on the text alone, so that all
+/// workers of an experiment write the same file.
 pub(crate) fn base_name(source: &str) -> Option<&str> {
     (!source.ends_with(".gguf")).then_some(source)
 }
@@ -365,11 +371,14 @@ impl Fields {
     }
 }
 
-/// Why weights that began as `init_lora_weights` says are no adapter of the untouched base; nothing where they are.
+/// Why weights that began as `init_lora_weights` says are no adapter of the untouched base; nothing
+/// where they are.
 fn why_not(init: &Value) -> Option<&'static str> {
-    const CONVERT: &str = ": it changes the base's weights, so that the adapter fits only the changed base; save it again with peft's \
+    const CONVERT: &str = ": it changes the base's weights, so that the adapter fits only the \
+        changed base; save it again with peft's \
                            `path_initial_model_for_weight_conversion`, or merge it";
-    const MERGE: &str = ": it changes the base's weights, so that the adapter fits only the changed base; merge it with peft";
+    const MERGE: &str = ": it changes the base's weights, so that the adapter fits only the \
+        changed base; merge it with peft";
     const UNKNOWN: &str =
         "; supported: true, false, \"gaussian\", \"orthogonal\", \"eva\", \"mica\"";
     let name = match init {

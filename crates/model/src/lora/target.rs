@@ -101,7 +101,8 @@ impl FromStr for Target {
 pub struct LoraSpec {
     pub rank: i64,
     pub alpha: f64,
-    /// Whether outputs are multiplied with alpha/√rank (rsLoRA, Kalajdzievski 2023) instead of alpha/rank.
+    /// Whether outputs are multiplied with alpha/√rank (rsLoRA, Kalajdzievski 2023) instead of
+    /// alpha/rank.
     pub rslora: bool,
     /// Share of the adapter's inputs that are dropped in training.
     pub dropout: f64,

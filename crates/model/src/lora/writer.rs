@@ -1,4 +1,5 @@
-//! Writes safetensors whose bytes depend on nothing but their content: sorted names, sorted metadata.
+//! Writes safetensors whose bytes depend on nothing but their content: sorted names, sorted
+//! metadata.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! A hub on loopback: answers what hf-hub asks of huggingface.co about one model, and writes down who asked.
+//! A hub on loopback: answers what hf-hub asks of huggingface.co about one model, and writes down
+//! who asked.
 
 use std::{
     fs,

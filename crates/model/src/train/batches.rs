@@ -1,5 +1,5 @@
-//! Which examples share a step, and which part of a step is in memory at once. Pure; sequences are packed, so nothing is lost by mixing
-//! lengths and no bucketing is needed.
+//! Which examples share a step, and which part of a step is in memory at once. Pure; sequences are
+//! packed, so nothing is lost by mixing lengths and no bucketing is needed.
 
 use rand_chacha::{
     ChaCha8Rng,
@@ -8,8 +8,8 @@ use rand_chacha::{
 
 use super::Example;
 
-/// Batches of indices into examples with `lengths` tokens: every epoch is a fresh shuffle, cut where a batch would pass `batch_tokens`.
-/// An example longer than that is a batch of its own.
+/// Batches of indices into examples with `lengths` tokens: every epoch is a fresh shuffle, cut
+/// where a batch would pass `batch_tokens`. An example longer than that is a batch of its own.
 pub fn plan_batches(
     lengths: &[usize],
     batch_tokens: usize,
@@ -29,7 +29,8 @@ pub fn plan_batches(
     batches
 }
 
-/// The parts of a step, longest examples first, so that the largest part shows at once whether memory suffices.
+/// The parts of a step, longest examples first, so that the largest part shows at once whether
+/// memory suffices.
 pub(super) fn micro_batches(examples: &[Example], micro_batch_tokens: usize) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..examples.len()).collect();
     order.sort_by_key(|&index| (usize::MAX - examples[index].tokens(), index));

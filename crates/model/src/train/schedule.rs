@@ -1,4 +1,5 @@
-//! How the learning rate goes: a linear warm-up, then constant, linear to zero, or a half cosine to zero. Pure.
+//! How the learning rate goes: a linear warm-up, then constant, linear to zero, or a half cosine to
+//! zero. Pure.
 
 use std::f64::consts::PI;
 

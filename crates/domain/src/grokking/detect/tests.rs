@@ -157,7 +157,8 @@ fn nothing_and_little_are_no_trouble() {
     assert_ne!(judge(&without_val).phase, Phase::Grokked);
 }
 
-/// Fixed rates, every problem drawn afresh at every evaluation: more noise than greedy decoding of fixed problems has.
+/// Fixed rates, every problem drawn afresh at every evaluation: more noise than greedy decoding of
+/// fixed problems has.
 #[test]
 fn noise_alone_does_not_grok() {
     for (train, val, problems) in [

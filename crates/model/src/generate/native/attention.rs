@@ -1,6 +1,8 @@
-//! Attention of the CPU engine over keys and values where they lie: the queries of one key head together, so that every key and value is
-//! read once for all of them. Every score is one chain of fused multiply-adds over the head's features and every output one over the keys, in
-//! their order, whatever else is computed: a row's numbers depend neither on its batch nor on how its sequence is cut into segments.
+//! Attention of the CPU engine over keys and values where they lie: the queries of one key head
+//! together, so that every key and value is read once for all of them. Every score is one chain of
+//! fused multiply-adds over the head's features and every output one over the keys, in their order,
+//! whatever else is computed: a row's numbers depend neither on its batch nor on how its sequence
+//! is cut into segments.
 
 use std::arch::x86_64::{
     __m256, __m512, _mm_load_ss, _mm256_broadcastss_ps, _mm256_fmadd_ps, _mm256_loadu_ps,
@@ -10,8 +12,9 @@ use std::arch::x86_64::{
 
 use super::kernel::{GROUP, Simd};
 
-/// `scores[query][key] = query · key` for `queries [count][head_dim]` and keys in blocks of 16, `[block][head_dim][16]`. A query's scores lie
-/// `stride` behind the last one's, the first of them at `scores[0]`.
+/// `scores[query][key] = query · key` for `queries [count][head_dim]` and keys in blocks of 16,
+/// `[block][head_dim][16]`. A query's scores lie `stride` behind the last one's, the first of them
+/// at `scores[0]`.
 ///
 /// # Panics
 /// The slices don't have these sizes.
@@ -39,7 +42,8 @@ pub(super) fn score_keys(
             queries.wrapping_add(done * head_dim),
             scores.wrapping_add(done * stride),
         );
-        // SAFETY: the machine has the instructions (`Simd` says so), and the sizes were checked above.
+        // SAFETY: the machine has the instructions (`Simd` says so), and the sizes were checked
+        // above.
         unsafe {
             match (simd, count - done) {
                 (Simd::Avx512, 1) => scores_512::<1>(q, keys, s, head_dim, blocks, stride),
@@ -56,8 +60,8 @@ pub(super) fn score_keys(
     }
 }
 
-/// `out[query] += Σ share × value` for `out [count][head_dim]` and values `[key][head_dim]`, in the order of the keys. A query's shares lie
-/// `stride` behind the last one's.
+/// `out[query] += Σ share × value` for `out [count][head_dim]` and values `[key][head_dim]`, in the
+/// order of the keys. A query's shares lie `stride` behind the last one's.
 ///
 /// # Panics
 /// The slices don't have these sizes.
@@ -85,7 +89,8 @@ pub(super) fn add_values(
             shares.wrapping_add(done * stride),
             out.wrapping_add(done * head_dim),
         );
-        // SAFETY: the machine has the instructions (`Simd` says so), and the sizes were checked above.
+        // SAFETY: the machine has the instructions (`Simd` says so), and the sizes were checked
+        // above.
         unsafe {
             match (simd, count - done) {
                 (Simd::Avx512, 1) => values_512::<1>(s, stride, values, keys, head_dim, o),
@@ -105,15 +110,16 @@ pub(super) fn add_values(
 /// Queries of one tile, at most.
 const TOGETHER: usize = 4;
 
-/// Generates both kernels for one width of vectors: tiles of `Q` queries by `$blocks` blocks of 16, accumulators in registers. Plain indices
-/// and wrapping arithmetic, as in `kernel`.
+/// Generates both kernels for one width of vectors: tiles of `Q` queries by `$blocks` blocks of 16,
+/// accumulators in registers. Plain indices and wrapping arithmetic, as in `kernel`.
 macro_rules! kernels {
     (
         $score_tile:ident, $scores:ident, $value_tile:ident, $values:ident, $features:literal, $vector:ty, $lanes:literal, $per_block:literal,
         $blocks:literal, $zero:ident, $load:ident, $store:ident, $spread:ident, $fma:ident
     ) => {
         /// # Safety
-        /// `queries` has `Q` rows, `keys` has `B` blocks, and each of the `Q` rows of `scores` has room for them.
+        /// `queries` has `Q` rows, `keys` has `B` blocks, and each of the `Q` rows of `scores` has
+        /// room for them.
         #[inline]
         #[target_feature(enable = $features)]
         unsafe fn $score_tile<const Q: usize, const B: usize>(
@@ -191,7 +197,8 @@ macro_rules! kernels {
         }
 
         /// # Safety
-        /// `shares` has `Q` rows of `keys`, `values` has `keys` rows and `out` has `Q` rows of which `C` vectors are used.
+        /// `shares` has `Q` rows of `keys`, `values` has `keys` rows and `out` has `Q` rows of
+        /// which `C` vectors are used.
         #[inline]
         #[target_feature(enable = $features)]
         unsafe fn $value_tile<const Q: usize, const C: usize>(

@@ -1,5 +1,6 @@
-//! The matrix product of the CPU engine: weights `[out, in]` times columns `[in, width]`, width 16 to 64. Every output is one chain of fused
-//! multiply-adds over the inputs in their order, whatever stands in the other columns: that is why a row's numbers never depend on its batch.
+//! The matrix product of the CPU engine: weights `[out, in]` times columns `[in, width]`, width 16
+//! to 64. Every output is one chain of fused multiply-adds over the inputs in their order, whatever
+//! stands in the other columns: that is why a row's numbers never depend on its batch.
 
 use std::arch::x86_64::{
     __m256, __m512, _MM_HINT_T0, _mm_load_ss, _mm_prefetch, _mm256_add_ps, _mm256_broadcastss_ps,
@@ -73,13 +74,14 @@ pub(super) fn product(
     }
 }
 
-/// Generates a tile of `A` outputs by `V` vectors of columns: accumulators stay in registers, the rows of the next tile are prefetched.
-/// Plain indices and wrapping arithmetic: the checks of a debug build in this loop would cost two thirds of the speed.
+/// Generates a tile of `A` outputs by `V` vectors of columns: accumulators stay in registers, the
+/// rows of the next tile are prefetched. Plain indices and wrapping arithmetic: the checks of a
+/// debug build in this loop would cost two thirds of the speed.
 macro_rules! tile {
     ($name:ident, $features:literal, $vector:ty, $lanes:literal, $zero:ident, $load:ident, $store:ident, $spread:ident, $fma:ident, $add:ident) => {
         /// # Safety
-        /// `w` has `A` rows of `input`, `x` has `input` and `y` has `A` rows of `width` from their first column on, of which `V` vectors
-        /// are used.
+        /// `w` has `A` rows of `input`, `x` has `input` and `y` has `A` rows of `width` from their
+        /// first column on, of which `V` vectors are used.
         #[inline]
         #[target_feature(enable = $features)]
         unsafe fn $name<const A: usize, const V: usize>(

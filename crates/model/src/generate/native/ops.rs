@@ -1,5 +1,6 @@
-//! What the CPU engine does between products, on columns `[features, width]` or on one row. Plain loops that the compiler turns into vector
-//! instructions; every column is computed by itself, so its numbers never depend on the others.
+//! What the CPU engine does between products, on columns `[features, width]` or on one row. Plain
+//! loops that the compiler turns into vector instructions; every column is computed by itself, so
+//! its numbers never depend on the others.
 
 use super::kernel::Simd;
 
@@ -33,7 +34,8 @@ dispatched!(
     norm_body
 );
 dispatched!(
-    /// Rotates the halves of a head, `[head_dim, width]`, by `cos` and `sin`, `[head_dim / 2, width]`.
+    /// Rotates the halves of a head, `[head_dim, width]`, by `cos` and `sin`, `[head_dim / 2,
+    /// width]`.
     rotate(head: &mut [f32], cos: &[f32], sin: &[f32]),
     rotate_body
 );
@@ -155,7 +157,8 @@ fn lanes(x: &[f32], f: impl Fn(f32) -> f32) -> f64 {
     sums.iter().map(|&sum| f64::from(sum)).sum::<f64>() + rest
 }
 
-/// e to the power of `x` within 2 units of the last place (Cephes' polynomial); 0 far below, infinity above, NaN for NaN.
+/// e to the power of `x` within 2 units of the last place (Cephes' polynomial); 0 far below,
+/// infinity above, NaN for NaN.
 #[inline(always)]
 fn exp(x: f32) -> f32 {
     // Adding and taking away 1.5 × 2²³ rounds to a whole number.

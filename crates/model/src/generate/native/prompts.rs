@@ -1,4 +1,5 @@
-//! The prompts of a call, shared by its lanes: who computes which part of the prefix tree, and which rows still wait.
+//! The prompts of a call, shared by its lanes: who computes which part of the prefix tree, and
+//! which rows still wait.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -117,7 +118,8 @@ impl<'a> Prompts<'a> {
         self.lock().next_row == self.of_row.len()
     }
 
-    /// The next rows, at most `most`; computes what is missing of their prompts, or waits for the lane that does.
+    /// The next rows, at most `most`; computes what is missing of their prompts, or waits for the
+    /// lane that does.
     pub(super) fn take(
         &self,
         net: &Net<'_>,
@@ -136,7 +138,8 @@ impl<'a> Prompts<'a> {
                 .copied()
                 .filter(|&node| self.nodes[node].level == level)
                 .collect();
-            // A lane waits only for nodes of lower levels, which their lanes compute before they wait themselves: no circle.
+            // A lane waits only for nodes of lower levels, which their lanes compute before they
+            // wait themselves: no circle.
             let parents = members.iter().map(|&node| {
                 self.nodes[node]
                     .parent
@@ -195,7 +198,8 @@ impl<'a> Prompts<'a> {
             .map(|(&node, parent)| Segment::new(net.config, parent, length(node)));
         let mut done: Vec<(Segment, Option<Vec<f32>>)> =
             segments.map(|segment| (segment, None)).collect();
-        // The tokens of all members behind each other, cut into passes; the last of each member that ends a prompt wants logits.
+        // The tokens of all members behind each other, cut into passes; the last of each member
+        // that ends a prompt wants logits.
         let places: Vec<(usize, usize)> = members
             .iter()
             .enumerate()

@@ -1,4 +1,5 @@
-//! Keys and values of a run of tokens. A sequence is a chain of segments: what prompts share, a prompt's own rest, what a row has written.
+//! Keys and values of a run of tokens. A sequence is a chain of segments: what prompts share, a
+//! prompt's own rest, what a row has written.
 
 use std::sync::Arc;
 
@@ -11,7 +12,8 @@ pub(super) struct Segment {
     start: usize,
     length: usize,
     shape: Shape,
-    /// Per layer and head: keys in blocks of 16 tokens `[block][head_dim][16]`, then values `[capacity][head_dim]`.
+    /// Per layer and head: keys in blocks of 16 tokens `[block][head_dim][16]`, then values
+    /// `[capacity][head_dim]`.
     data: Vec<f32>,
 }
 
@@ -57,7 +59,8 @@ impl Segment {
         assert!(self.length <= self.shape.capacity, "a segment's capacity");
     }
 
-    /// Puts in a key and a value, given as values at a stride, for the token at `position` of the sequence.
+    /// Puts in a key and a value, given as values at a stride, for the token at `position` of the
+    /// sequence.
     pub(super) fn put(
         &mut self,
         layer: usize,
@@ -84,7 +87,8 @@ impl Segment {
             .for_each(|(place, value)| *place = value);
     }
 
-    /// The segments of the sequence that hold tokens before `end`, from its beginning on, each with the number of such tokens.
+    /// The segments of the sequence that hold tokens before `end`, from its beginning on, each with
+    /// the number of such tokens.
     pub(super) fn chain<'a>(&'a self, end: usize, chain: &mut Vec<(&'a Segment, usize)>) {
         if let Some(parent) = &self.parent {
             parent.chain(end, chain);
@@ -94,7 +98,8 @@ impl Segment {
         }
     }
 
-    /// Keys in blocks and values of the first `tokens` tokens; the last block of keys may hold more.
+    /// Keys in blocks and values of the first `tokens` tokens; the last block of keys may hold
+    /// more.
     pub(super) fn visible(&self, layer: usize, head: usize, tokens: usize) -> (&[f32], &[f32]) {
         let Shape {
             head_dim, capacity, ..

@@ -1,5 +1,5 @@
-//! How the hub is reached: by the environment variables that all Hugging Face software reads. The token is shown to the hub alone, never in a
-//! message, a log or an argument.
+//! How the hub is reached: by the environment variables that all Hugging Face software reads. The
+//! token is shown to the hub alone, never in a message, a log or an argument.
 
 use std::{
     env, fmt, fs, io,
@@ -85,17 +85,20 @@ impl Access {
         );
         let model = format!("{endpoint}/{id}");
         let advice = format!(
-            "accept its licence at {model} if it has one, and set HF_TOKEN to a token that may read it ({endpoint}/settings/tokens)"
+            "accept its licence at {model} if it has one, and set HF_TOKEN to a token that may \
+                read it ({endpoint}/settings/tokens)"
         );
         match (&**request, place) {
             (ureq::Error::StatusCode(code @ (401 | 403)), None) => {
                 format!(
-                    "the hub tells only those who may read it (status {code}), and there is no token: {advice}"
+                    "the hub tells only those who may read it (status {code}), and there is no \
+                        token: {advice}"
                 )
             }
             (ureq::Error::StatusCode(code @ (401 | 403)), Some(place)) => {
                 format!(
-                    "the token in {place} may not read it (status {code}), or there is no such model: {advice}"
+                    "the token in {place} may not read it (status {code}), or there is no such \
+                        model: {advice}"
                 )
             }
             (ureq::Error::StatusCode(404), None) => format!("there is no {model}"),
