@@ -29,8 +29,8 @@ use crate::{
     name = "coordinator",
     version,
     after_help = "Example:\n  coordinator --listen 127.0.0.1:7070 --data ./groklab-data\n\n\
-    Exit codes: 0 stopped in order · 1 could not start or go on · 2 wrong command line, or a file \
-    that it names"
+    Exit codes: 0 stopped in order · 1 could not start or go on · 2 wrong command line, or a \
+    file that it names"
 )]
 struct Flags {
     /// Address to serve on; port 0 takes a free one.

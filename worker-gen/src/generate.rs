@@ -95,7 +95,11 @@ impl Generator {
             failure_at(error.row().map(|row| prompts.place(job, row)), error)
         })?;
         let rollouts = prompts.rollouts(job, completions);
-        metrics.generated(&rollouts);
+        metrics.batch(rollouts.len());
+        for rollout in &rollouts {
+            let tokens = rollout.token_ids.len();
+            metrics.completion(rollout.prompt_tokens, tokens, &rollout.finish);
+        }
         Ok(v1::GenerateResult {
             base_digest: model.base_digest().to_string(),
             adapter_id: adapter.map(|a| a.id.to_string()).unwrap_or_default(),

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use groklab_model::Error;
-use groklab_proto::v1;
 use opentelemetry::{
     KeyValue,
     metrics::{Counter, Gauge, Histogram, Meter},
@@ -49,15 +48,16 @@ impl Metrics {
         }
     }
 
-    pub fn generated(&self, rollouts: &[v1::Rollout]) {
-        self.batch_rows.record(rollouts.len() as u64, &[]);
-        for rollout in rollouts {
-            let prompt_tokens = u64::from(rollout.prompt_tokens);
-            self.count_tokens("prompt", prompt_tokens);
-            self.count_tokens("completion", rollout.token_ids.len() as u64);
-            let finish = KeyValue::new("finish", rollout.finish.clone());
-            self.completions.add(1, &[finish]);
-        }
+    /// A job's batch of so many rows.
+    pub fn batch(&self, rows: usize) {
+        self.batch_rows.record(rows as u64, &[]);
+    }
+
+    pub fn completion(&self, prompt_tokens: u32, tokens: usize, finish: &str) {
+        self.count_tokens("prompt", prompt_tokens.into());
+        self.count_tokens("completion", tokens as u64);
+        let finish = KeyValue::new("finish", finish.to_owned());
+        self.completions.add(1, &[finish]);
     }
 
     pub fn model_loaded(&self, took: Duration) {
@@ -85,13 +85,9 @@ mod tests {
     fn tokens_are_counted_by_where_they_come_from() {
         let instruments = Instruments::for_tests();
         let metrics = Metrics::new(&instruments.meter());
-        let rollout = v1::Rollout {
-            token_ids: vec![1, 2, 3],
-            finish: "stop".to_owned(),
-            prompt_tokens: 5,
-            ..v1::Rollout::default()
-        };
-        metrics.generated(&[rollout.clone(), rollout]);
+        metrics.batch(2);
+        metrics.completion(5, 3, "stop");
+        metrics.completion(5, 3, "stop");
         let text = instruments.text().unwrap();
         for line in [
             "groklab_generate_tokens_total{type=\"prompt\"} 10",

@@ -38,7 +38,10 @@ impl Service {
     pub async fn register_worker(&self, registration: &Registration) -> Result<()> {
         let mut db = self.store.connection().await?;
         worker::register(&mut db, registration).await?;
-        tracing::info!(worker.id = %registration.worker, kind = %registration.kind, host = registration.host, "worker registered");
+        tracing::info!(
+            worker.id = %registration.worker, kind = %registration.kind, host = registration.host,
+            "worker registered"
+        );
         Ok(())
     }
 
@@ -144,7 +147,10 @@ impl Service {
         };
         match fault {
             Fault::Released => {
-                tracing::info!(experiment.id = %returned.job.experiment, job.id = %claim.job, worker.id = %claim.worker, "job released")
+                tracing::info!(
+                    experiment.id = %returned.job.experiment, job.id = %claim.job,
+                    worker.id = %claim.worker, "job released"
+                )
             }
             Fault::Infrastructure => {
                 retry::after_return(&mut tx, &returned, self.attempts, reason, &self.metrics)

@@ -34,7 +34,10 @@ pub async fn after_return(
         purpose: job.spec.purpose,
         chunk: job.spec.chunk,
     };
-    tracing::warn!(experiment.id = %job.experiment, job.id = %job.id, lease.fence = job.fence.0, losses, failures, reason, "job came back undone");
+    tracing::warn!(
+        experiment.id = %job.experiment, job.id = %job.id, lease.fence = job.fence.0, losses,
+        failures, reason, "job came back undone"
+    );
     let splits = kinds::losses_before_split(job.spec.kind).is_some_and(|most| *losses >= most);
     if splits && job.spec.batch.len() > 1 {
         job::split(db, job).await?;

@@ -8,7 +8,7 @@ use groklab_domain::{
     experiment::Experiment as Config,
     job::{Batch, Job},
 };
-use groklab_proto::v1::job::Work;
+use groklab_proto::v1::{self, job::Work};
 use sqlx::PgConnection;
 use tonic::Status;
 
@@ -148,4 +148,23 @@ pub(super) fn check_covers(
         "{count} results, {found} of them the job's, for a job of {} rollouts",
         batch.len()
     ))
+}
+
+/// The base model as messages name it.
+pub(super) fn base_model(experiment: &Experiment) -> Result<v1::BaseModel> {
+    let model = &experiment.config()?.model;
+    let chat_json = if model.chat.is_default() {
+        String::new()
+    } else {
+        serde_json::to_string(&model.chat)
+            .map_err(|error| Error::internal("write chat settings", error))?
+    };
+    Ok(v1::BaseModel {
+        source: model.source.clone(),
+        // Empty until the first result has fixed it.
+        digest: experiment
+            .base_digest
+            .map_or_else(String::new, |digest| digest.to_string()),
+        chat_json,
+    })
 }

@@ -15,10 +15,7 @@ use groklab_proto::{
 };
 use sqlx::PgConnection;
 
-use super::{
-    base_model,
-    contract::{Experiments, Kind, Refusal, check_covers, in_order, parsed},
-};
+use super::contract::{Experiments, Kind, Refusal, base_model, check_covers, in_order, parsed};
 use crate::{
     error::{Error, Result},
     store::{
@@ -64,7 +61,7 @@ impl Kind for Generate {
             let config = experiment.config()?;
             let (temperature, top_p) = sampling(config, job);
             messages.push(Work::Generate(v1::GenerateJob {
-                base: Some(base_model::message(experiment)?),
+                base: Some(base_model(experiment)?),
                 adapter: adapter_of(&adapters, job).map(Into::into),
                 temperature,
                 top_p,

@@ -1,7 +1,6 @@
 //! Kinds of jobs, a file each: a kind's message to workers, the check of its results, their
 //! storage, and what follows from them. `docs/extending.md` has the recipe for another one.
 
-mod base_model;
 mod contract;
 mod dispatch;
 mod generate;

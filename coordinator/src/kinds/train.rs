@@ -15,10 +15,7 @@ use groklab_proto::{
 };
 use sqlx::PgConnection;
 
-use super::{
-    base_model,
-    contract::{Experiments, Kind, Refusal, parsed},
-};
+use super::contract::{Experiments, Kind, Refusal, base_model, parsed};
 use crate::{
     error::{Error, Result},
     store::{
@@ -170,7 +167,7 @@ async fn message(
     };
     let optimiser = init.and_then(|adapter| adapter.optimiser);
     Ok(v1::TrainJob {
-        base: Some(base_model::message(experiment)?),
+        base: Some(base_model(experiment)?),
         init: init.map(|adapter| adapter.adapter.into()),
         optimiser_digest: optimiser.map_or_else(String::new, |digest| digest.to_string()),
         training_set_digest: set.to_string(),

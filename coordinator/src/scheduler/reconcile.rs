@@ -107,7 +107,8 @@ impl Scheduler {
             store::notify(&mut tx).await?;
             tx.commit().await?;
             self.metrics.step_took(started.elapsed());
-            tracing::info!(experiment.id = %id, iteration = experiment.iteration, step = ?step, "step done");
+            let iteration = experiment.iteration;
+            tracing::info!(experiment.id = %id, iteration, step = ?step, "step done");
             self.nudge.all();
         }
     }

@@ -59,7 +59,10 @@ impl Scheduler {
                 .await?
                 .is_some()
             {
-                tracing::info!(experiment.id = %id, job.id = %claim.job, worker.id = %claim.worker, "job of a worker that has left released");
+                tracing::info!(
+                    experiment.id = %id, job.id = %claim.job, worker.id = %claim.worker,
+                    "job of a worker that has left released"
+                );
             }
         }
         let lost = if expired {

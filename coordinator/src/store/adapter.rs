@@ -61,8 +61,10 @@ pub async fn get_many(
         .map(|(id, i)| (id.0, i.cast_signed()))
         .unzip();
     let rows = sqlx::query!(
-        r#"select distinct experiment_id as "experiment_id!", iteration as "iteration!", adapter_id, config_digest, weights_digest
-         from unnest($1::uuid[], $2::int[]) as asked (experiment_id, iteration) join adapter using (experiment_id, iteration)"#,
+        r#"select distinct experiment_id as "experiment_id!", iteration as "iteration!", adapter_id,
+                  config_digest, weights_digest
+         from unnest($1::uuid[], $2::int[]) as asked (experiment_id, iteration)
+         join adapter using (experiment_id, iteration)"#,
         &experiments,
         &numbers
     )

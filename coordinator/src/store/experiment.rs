@@ -115,7 +115,8 @@ macro_rules! rows {
     ($condition:literal, $argument:expr) => {
         sqlx::query_as!(
             Row,
-            r#"select experiment_id, name, config, state, reason, iteration, last_iteration, base_digest,
+            r#"select experiment_id, name, config, state, reason, iteration, last_iteration,
+                      base_digest,
                       (extract(epoch from created_at) * 1000)::bigint as "created_unix_ms!",
                       (extract(epoch from updated_at) * 1000)::bigint as "updated_unix_ms!"
                from experiment where "#
@@ -276,7 +277,10 @@ pub async fn set_state(
     )
     .execute(db)
     .await?;
-    tracing::info!(experiment.id = %experiment.id, from = %experiment.state, to = %next, reason, "experiment changed state");
+    tracing::info!(
+        experiment.id = %experiment.id, from = %experiment.state, to = %next, reason,
+        "experiment changed state"
+    );
     Ok(())
 }
 

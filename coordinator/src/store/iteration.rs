@@ -156,7 +156,8 @@ pub async fn lines(
 ) -> Result<Vec<(u32, String)>> {
     let rows = sqlx::query!(
         r#"select iteration, line as "line!" from iteration
-           where experiment_id = $1 and iteration >= $2 and line is not null order by iteration limit $3"#,
+           where experiment_id = $1 and iteration >= $2 and line is not null
+           order by iteration limit $3"#,
         experiment.0,
         first.cast_signed(),
         limit.map(i64::from)
@@ -253,7 +254,8 @@ pub struct Pace {
 pub async fn pace(db: &mut PgConnection, experiment: ExperimentId) -> Result<Pace> {
     let row = sqlx::query!(
         r#"select coalesce((extract(epoch from max(created_at)) * 1000)::bigint, 0) as "began!",
-                  coalesce(extract(epoch from max(created_at) - min(created_at))::float8 / nullif(count(*) - 1, 0), 0) as "mean!"
+                  coalesce(extract(epoch from max(created_at) - min(created_at))::float8
+                           / nullif(count(*) - 1, 0), 0) as "mean!"
            from iteration where experiment_id = $1"#,
         experiment.0
     )

@@ -152,7 +152,9 @@ pub struct Count {
 pub async fn all_have_ready(db: &mut PgConnection, experiments: &[ExperimentId]) -> Result<bool> {
     let ids: Vec<Uuid> = experiments.iter().map(|experiment| experiment.0).collect();
     let all = sqlx::query_scalar!(
-        r#"select coalesce(bool_and(exists(select 1 from job where job.experiment_id = one.id and state = 'ready')), true) as "all!"
+        r#"select coalesce(bool_and(exists(
+                  select 1 from job where job.experiment_id = one.id and state = 'ready'
+              )), true) as "all!"
            from unnest($1::uuid[]) as one (id)"#,
         &ids
     );
@@ -167,11 +169,14 @@ pub async fn count(
     iteration: u32,
 ) -> Result<Vec<Count>> {
     let rows = sqlx::query!(
-        r#"select kind, purpose, count(*) as "total!", count(*) filter (where state = 'done') as "done!",
+        r#"select kind, purpose, count(*) as "total!",
+                  count(*) filter (where state = 'done') as "done!",
                   count(*) filter (where state = 'leased') as "leased!",
-                  coalesce(sum(case state when 'done' then units_total when 'leased' then units_done else 0 end), 0)::bigint as "units_done!",
+                  coalesce(sum(case state when 'done' then units_total when 'leased' then units_done
+                               else 0 end), 0)::bigint as "units_done!",
                   coalesce(sum(units_total), 0)::bigint as "units_total!"
-           from job where experiment_id = $1 and iteration = $2 and state not in ('split', 'cancelled')
+           from job where experiment_id = $1 and iteration = $2
+             and state not in ('split', 'cancelled')
            group by kind, purpose
            order by purpose, kind"#,
         experiment.0,
@@ -204,7 +209,8 @@ pub async fn seconds(
 ) -> Result<PerKind<f64>> {
     let rows = sqlx::query!(
         r#"select kind, sum(seconds) as "seconds!" from job
-           where experiment_id = $1 and iteration = $2 and purpose = $3 and state = 'done' group by kind order by kind"#,
+           where experiment_id = $1 and iteration = $2 and purpose = $3 and state = 'done'
+           group by kind order by kind"#,
         experiment.0,
         iteration.cast_signed(),
         purpose.as_str()

@@ -315,7 +315,8 @@ pub async fn lapsed(db: &mut PgConnection, expired: bool) -> Result<Vec<Experime
 pub async fn left_behind(db: &mut PgConnection, experiment: ExperimentId) -> Result<Vec<Claim>> {
     let rows = sqlx::query!(
         r#"select worker_id as "worker_id!", job_id, fence from job join worker using (worker_id)
-         where experiment_id = $1 and job.state = 'leased' and left_at is not null order by job_id"#,
+         where experiment_id = $1 and job.state = 'leased' and left_at is not null
+         order by job_id"#,
         experiment.0
     )
     .fetch_all(db)

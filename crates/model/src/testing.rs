@@ -62,9 +62,12 @@ pub fn write_tiny_model(folder: &Path, seed: u64) -> Result<()> {
 }
 
 fn config() -> Value {
-    json!({"architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": VOCAB, "hidden_size": HIDDEN, "intermediate_size": INNER,
-           "num_hidden_layers": LAYERS, "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 2048,
-           "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "hidden_act": "silu", "tie_word_embeddings": true, "eos_token_id": 2})
+    json!({"architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": VOCAB,
+        "hidden_size": HIDDEN, "intermediate_size": INNER,
+           "num_hidden_layers": LAYERS, "num_attention_heads": 4, "num_key_value_heads": 2,
+               "max_position_embeddings": 2048,
+           "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "hidden_act": "silu",
+               "tie_word_embeddings": true, "eos_token_id": 2})
 }
 
 fn weights(seed: u64) -> Vec<(String, Tensor)> {
@@ -108,7 +111,11 @@ fn weights(seed: u64) -> Vec<(String, Tensor)> {
 }
 
 fn tokenizer() -> Value {
-    let special = |(id, text): (usize, &&str)| json!({"id": id, "content": text, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true});
+    let special = |(id, text): (usize, &&str)| {
+        json!({"id": id, "content": text,
+        "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
+        "special": true})
+    };
     let bytes = (0..=255_u8).map(|byte| {
         (
             character(byte).to_string(),
@@ -121,9 +128,14 @@ fn tokenizer() -> Value {
         .map(|(id, text)| ((*text).to_owned(), id))
         .chain(bytes)
         .collect();
-    json!({"version": "1.0", "truncation": null, "padding": null, "added_tokens": SPECIALS.iter().enumerate().map(special).collect::<Vec<_>>(),
-           "normalizer": null, "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true},
-           "post_processor": null, "decoder": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true},
-           "model": {"type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null, "end_of_word_suffix": null,
-                     "fuse_unk": false, "byte_fallback": false, "ignore_merges": false, "vocab": vocab, "merges": []}})
+    json!({"version": "1.0", "truncation": null, "padding": null,
+        "added_tokens": SPECIALS.iter().enumerate().map(special).collect::<Vec<_>>(),
+           "normalizer": null, "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false,
+               "trim_offsets": true, "use_regex": true},
+           "post_processor": null, "decoder": {"type": "ByteLevel", "add_prefix_space": false,
+               "trim_offsets": true, "use_regex": true},
+           "model": {"type": "BPE", "dropout": null, "unk_token": null,
+               "continuing_subword_prefix": null, "end_of_word_suffix": null,
+                     "fuse_unk": false, "byte_fallback": false, "ignore_merges": false,
+                         "vocab": vocab, "merges": []}})
 }

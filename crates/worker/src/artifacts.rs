@@ -8,13 +8,13 @@ use std::{
 };
 
 use groklab_domain::Digest;
-use groklab_proto::{limits::CHUNK_BYTES, v1};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Failure,
     client::{Client, within},
+    failure::Failure,
+    wire,
 };
 
 /// Deadline of one transfer: a large adapter over a slow line.
@@ -92,12 +92,7 @@ impl Artifacts {
 }
 
 async fn fetch(client: Client, digest: Digest) -> Result<Vec<u8>, tonic::Status> {
-    let request = within(
-        TRANSFER_WITHIN,
-        v1::GetArtifactRequest {
-            digest: digest.to_string(),
-        },
-    );
+    let request = within(TRANSFER_WITHIN, wire::get_artifact(digest));
     let mut chunks = client.artifacts().get(request).await?.into_inner();
     let mut bytes = Vec::new();
     while let Some(chunk) = chunks.message().await? {
@@ -111,19 +106,7 @@ async fn fetch(client: Client, digest: Digest) -> Result<Vec<u8>, tonic::Status>
 }
 
 async fn send(client: Client, digest: Digest, bytes: &[u8]) -> Result<(), tonic::Status> {
-    let mut chunks = Vec::new();
-    for data in bytes.chunks(CHUNK_BYTES) {
-        chunks.push(v1::ArtifactChunk {
-            digest: String::new(),
-            data: data.to_vec(),
-        });
-    }
-    // An empty artifact has a chunk too, for its name.
-    if chunks.is_empty() {
-        chunks.push(v1::ArtifactChunk::default());
-    }
-    // Only the first chunk names the artifact.
-    chunks[0].digest = digest.to_string();
+    let chunks = wire::artifact(digest, bytes);
     client
         .artifacts()
         .put(within(TRANSFER_WITHIN, tokio_stream::iter(chunks)))

@@ -3,12 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use groklab_domain::job::Claim;
-use groklab_proto::v1;
 use tokio::time::Instant;
 
 use crate::{
     client::{Client, within},
     job::Signal,
+    wire,
 };
 
 /// The longest time between two heartbeats: a cancellation is heard of by their answers.
@@ -55,16 +55,7 @@ impl Heartbeat {
     /// Sends one heartbeat; true when the job is no longer ours.
     async fn is_refused(&mut self) -> bool {
         let job_id = self.claim.job.to_string();
-        let held = v1::Held {
-            job_id: job_id.clone(),
-            fence: self.claim.fence.0,
-            units_done: self.signal.units_done(),
-            units_total: self.signal.units_total(),
-        };
-        let request = v1::HeartbeatRequest {
-            worker_id: self.claim.worker.to_string(),
-            held: vec![held],
-        };
+        let request = wire::heartbeat(self.claim, &self.signal);
         // The next heartbeat is due by then.
         let request = within(self.lease / 3, request);
         let call = async |client: Client| client.workers().heartbeat(request).await;

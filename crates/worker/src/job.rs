@@ -5,11 +5,16 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use groklab_domain::{Fault, Fence, JobId};
+use groklab_domain::{Fence, JobId};
 use groklab_proto::v1;
 
-use crate::{Outcome, artifacts::Artifacts};
+use crate::{
+    artifacts::Artifacts,
+    failure::{Cancelled, Failure},
+};
 
+/// The results a job may have, as [`Executor::execute`] returns them.
+pub use groklab_proto::v1::complete_request::Result as Outcome;
 /// The work of a job.
 pub use groklab_proto::v1::job::Work;
 
@@ -18,53 +23,6 @@ pub use groklab_proto::v1::job::Work;
 pub trait Executor: Send + 'static {
     /// Does the whole job or fails; the result depends on the job alone.
     fn execute(&mut self, work: Work, context: &Context) -> Result<Outcome, Failure>;
-}
-
-/// Why a job was not done.
-#[derive(Debug, thiserror::Error)]
-#[error("{fault}: {reason}")]
-pub struct Failure {
-    pub fault: Fault,
-    pub reason: String,
-}
-
-impl Failure {
-    /// The job cannot be done as it is.
-    pub fn caller(reason: impl std::fmt::Display) -> Self {
-        Self {
-            fault: Fault::Caller,
-            reason: format!("{reason:#}"),
-        }
-    }
-
-    /// This worker could not do it; another attempt may.
-    pub fn infrastructure(reason: impl std::fmt::Display) -> Self {
-        Self {
-            fault: Fault::Infrastructure,
-            reason: format!("{reason:#}"),
-        }
-    }
-}
-
-/// A field of the job that does not parse.
-impl From<tonic::Status> for Failure {
-    fn from(status: tonic::Status) -> Self {
-        Self::caller(status.message())
-    }
-}
-
-/// The work was dropped: cancelled, given to another worker, or the worker shuts down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the job was dropped")]
-pub struct Cancelled;
-
-impl From<Cancelled> for Failure {
-    fn from(cancelled: Cancelled) -> Self {
-        Self {
-            fault: Fault::Released,
-            reason: cancelled.to_string(),
-        }
-    }
 }
 
 /// What a running job has of the world: a progress counter, the word to stop, and the store.

@@ -5,16 +5,16 @@ pub mod artifacts;
 pub mod client;
 mod compute;
 pub mod config;
+mod failure;
 mod heartbeat;
 mod job;
 mod metrics;
 mod report;
 mod run;
 mod status;
+mod wire;
 
 pub use config::{Args, ChatArgs, Description};
-pub use job::{Cancelled, Context, Executor, Failure, Work};
+pub use failure::{Cancelled, Failure};
+pub use job::{Context, Executor, Outcome, Work};
 pub use run::run;
-
-/// The results a job may have, as [`Executor::execute`] returns them.
-pub use groklab_proto::v1::complete_request::Result as Outcome;

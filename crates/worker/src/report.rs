@@ -3,9 +3,7 @@
 
 use std::time::Duration;
 
-use groklab_domain::job::Claim;
-use groklab_domain::{Fault, WorkerId};
-use groklab_proto::v1;
+use groklab_domain::{Fault, WorkerId, job::Claim};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
@@ -13,6 +11,7 @@ use tonic::Code;
 use crate::{
     Failure, Outcome,
     client::{CALL_WITHIN, Client, within},
+    wire,
 };
 
 /// How long a worker that ends tries to say so.
@@ -32,13 +31,7 @@ pub(crate) async fn complete(client: &Client, done: Done, stop: &CancellationTok
         seconds,
         outcome,
     } = done;
-    let request = v1::CompleteRequest {
-        worker_id: claim.worker.to_string(),
-        job_id: claim.job.to_string(),
-        fence: claim.fence.0,
-        seconds,
-        result: Some(outcome),
-    };
+    let request = wire::complete(claim, seconds, outcome);
     let answer = client.retry("complete", stop, |client| {
         let request = within(CALL_WITHIN, request.clone());
         async move { client.workers().complete(request).await }
@@ -77,13 +70,7 @@ pub(crate) async fn fail(
         Fault::Released => tracing::info!("job given back"),
         fault => tracing::error!(%fault, reason = failure.reason, "job failed"),
     }
-    let request = v1::FailRequest {
-        worker_id: claim.worker.to_string(),
-        job_id: claim.job.to_string(),
-        fence: claim.fence.0,
-        fault: failure.fault.to_string(),
-        reason: failure.reason,
-    };
+    let request = wire::fail(claim, failure);
     let answer = client.retry("fail", stop, |client| {
         let request = within(CALL_WITHIN, request.clone());
         async move { client.workers().fail(request).await }
@@ -97,9 +84,7 @@ pub(crate) async fn fail(
 /// Says that the worker ends, so that a job leased to it that it never received goes to others at
 /// once.
 pub(crate) async fn leave(client: &Client, worker: WorkerId) {
-    let request = v1::LeaveRequest {
-        worker_id: worker.to_string(),
-    };
+    let request = wire::leave(worker);
     let never = CancellationToken::new();
     let answer = client.retry("leave", &never, |client| {
         // Time for three tries.

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use groklab_domain::job::Claim;
-use groklab_proto::{limits::LEASE_POLL_SECONDS, v1};
+use groklab_proto::limits::LEASE_POLL_SECONDS;
 use groklab_runtime::{process::Process, shutdown::stopped_within, trace};
 use tokio::{runtime::Handle, sync::oneshot, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -20,6 +20,7 @@ use crate::{
     job::{Leased, Signal},
     metrics, report,
     status::Status,
+    wire,
 };
 
 const LEASE_AGAIN_AFTER: Duration = Duration::from_secs(2);
@@ -155,14 +156,7 @@ impl Worker {
     /// Introduces this worker; the length of a lease, or none when told to stop first.
     async fn register(&self) -> anyhow::Result<Option<Duration>> {
         let who = &self.who;
-        let request = v1::RegisterRequest {
-            worker_id: who.id.to_string(),
-            kind: who.kind.to_string(),
-            host: host_name(),
-            device: who.device.clone(),
-            threads: who.threads,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-        };
+        let request = wire::register(who, host_name());
         let answer = self.client.retry("register", &self.stop, |client| {
             let request = within(CALL_WITHIN, request.clone());
             async move { client.workers().register(request).await }
@@ -185,13 +179,7 @@ impl Worker {
 
     /// Waits for a job; none when the long poll ended without one.
     async fn lease(&self) -> Result<Vec<Leased>, tonic::Status> {
-        let request = v1::LeaseRequest {
-            worker_id: self.who.id.to_string(),
-            kind: self.who.kind.to_string(),
-            // One compute thread does one job; when it asks, it holds none.
-            capacity: 1,
-            held: Vec::new(),
-        };
+        let request = wire::lease(self.who.id, self.who.kind);
         let call = self.client.retry("lease", &self.stop, |client| {
             let request = within(LEASE_CALL_WITHIN, request.clone());
             async move { client.workers().lease(request).await }

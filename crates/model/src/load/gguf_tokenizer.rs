@@ -12,8 +12,14 @@ use crate::{
     error::{Error, Result},
 };
 
-const CONTRACTIONS_QWEN: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-const CONTRACTIONS_LLAMA: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const CONTRACTIONS_QWEN: &str = concat!(
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}",
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+);
+const CONTRACTIONS_LLAMA: &str = concat!(
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}",
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+);
 
 /// Token types of GGUF that are not ordinary text.
 const CONTROL: i64 = 3;
@@ -114,7 +120,8 @@ fn tokenizer_json(gguf: &Gguf, tokens: &[&str], pre: &str) -> Result<Value> {
     let added: Vec<Value> = (0..tokens.len())
         .filter(|&id| matches!(kind(id), CONTROL | USER_DEFINED))
         .map(|id| {
-            json!({"id": id, "content": tokens[id], "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
+            json!({"id": id, "content": tokens[id], "single_word": false, "lstrip": false,
+                "rstrip": false, "normalized": false,
                    "special": kind(id) == CONTROL})
         })
         .collect();
@@ -127,9 +134,12 @@ fn tokenizer_json(gguf: &Gguf, tokens: &[&str], pre: &str) -> Result<Value> {
     Ok(json!({
         "version": "1.0", "truncation": null, "padding": null, "added_tokens": added,
         "normalizer": pre.normaliser, "pre_tokenizer": pre.split, "post_processor": null,
-        "decoder": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true},
-        "model": {"type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null, "end_of_word_suffix": null,
-                  "fuse_unk": false, "byte_fallback": false, "ignore_merges": pre.ignore_merges, "vocab": vocab,
+        "decoder": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true,
+            "use_regex": true},
+        "model": {"type": "BPE", "dropout": null, "unk_token": null,
+            "continuing_subword_prefix": null, "end_of_word_suffix": null,
+                  "fuse_unk": false, "byte_fallback": false, "ignore_merges": pre.ignore_merges,
+                      "vocab": vocab,
                   "merges": texts(gguf, "tokenizer.ggml.merges")?},
     }))
 }
@@ -164,9 +174,18 @@ struct PreTokeniser {
 }
 
 fn pre_tokeniser(name: &str) -> Result<PreTokeniser> {
-    let byte_level = |use_regex: bool| json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": use_regex});
-    let sequence = |first: Value, regex: bool| json!({"type": "Sequence", "pretokenizers": [first, byte_level(regex)]});
-    let split = |pattern: &str| json!({"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false});
+    let byte_level = |use_regex: bool| {
+        json!({"type": "ByteLevel", "add_prefix_space": false,
+        "trim_offsets": true, "use_regex": use_regex})
+    };
+    let sequence = |first: Value, regex: bool| {
+        json!({"type": "Sequence", "pretokenizers": [first,
+        byte_level(regex)]})
+    };
+    let split = |pattern: &str| {
+        json!({"type": "Split", "pattern": {"Regex": pattern},
+        "behavior": "Isolated", "invert": false})
+    };
     let digits = || json!({"type": "Digits", "individual_digits": true});
     let (normaliser, split, ignore_merges) = match name {
         "gpt-2" | "phi-2" => (Value::Null, byte_level(true), false),

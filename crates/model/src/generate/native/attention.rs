@@ -114,7 +114,8 @@ const TOGETHER: usize = 4;
 /// accumulators in registers. Plain indices and wrapping arithmetic, as in `kernel`.
 macro_rules! kernels {
     (
-        $score_tile:ident, $scores:ident, $value_tile:ident, $values:ident, $features:literal, $vector:ty, $lanes:literal, $per_block:literal,
+        $score_tile:ident, $scores:ident, $value_tile:ident, $values:ident, $features:literal,
+            $vector:ty, $lanes:literal, $per_block:literal,
         $blocks:literal, $zero:ident, $load:ident, $store:ident, $spread:ident, $fma:ident
     ) => {
         /// # Safety

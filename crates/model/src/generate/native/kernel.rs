@@ -78,7 +78,8 @@ pub(super) fn product(
 /// rows of the next tile are prefetched. Plain indices and wrapping arithmetic: the checks of a
 /// debug build in this loop would cost two thirds of the speed.
 macro_rules! tile {
-    ($name:ident, $features:literal, $vector:ty, $lanes:literal, $zero:ident, $load:ident, $store:ident, $spread:ident, $fma:ident, $add:ident) => {
+    ($name:ident, $features:literal, $vector:ty, $lanes:literal, $zero:ident, $load:ident,
+        $store:ident, $spread:ident, $fma:ident, $add:ident) => {
         /// # Safety
         /// `w` has `A` rows of `input`, `x` has `input` and `y` has `A` rows of `width` from their
         /// first column on, of which `V` vectors are used.

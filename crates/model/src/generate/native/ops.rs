@@ -6,7 +6,8 @@ use super::kernel::Simd;
 
 /// Makes a function that runs `$body` compiled for the instructions that `simd` names.
 macro_rules! dispatched {
-    ($(#[$doc:meta])* $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)?, $body:ident) => {
+    ($(#[$doc:meta])* $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)?,
+     $body:ident) => {
         $(#[$doc])*
         pub(in super::super) fn $name(simd: Simd, $($argument: $type),*) $(-> $result)? {
             #[target_feature(enable = "avx512f,avx2,fma")]
