@@ -58,10 +58,13 @@ impl TraceService for Collector {
     }
 }
 
+/// A span with the attributes of who sent it.
+type SentSpan = (Vec<KeyValue>, Span);
+
 /// Everything that was exported, with the attributes of who sent it.
 #[derive(Clone, Default)]
 struct Exported {
-    spans: Arc<Mutex<Vec<(Vec<KeyValue>, Span)>>>,
+    spans: Arc<Mutex<Vec<SentSpan>>>,
     metrics: Arc<Mutex<HashSet<(String, String)>>>,
 }
 

@@ -79,7 +79,7 @@ pub enum Command {
     #[command(after_help = "Example:\n  worker-verify work --coordinator http://127.0.0.1:7070")]
     Work {
         #[command(flatten)]
-        worker: groklab_worker::Args,
+        worker: Box<groklab_worker::Args>,
         /// Candidates verified at once [default: one per core]
         #[arg(long)]
         threads: Option<NonZero<usize>>,

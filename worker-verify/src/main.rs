@@ -47,7 +47,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let programs = cli.programs;
     match cli.command {
         Command::Doctor => run_doctor(&programs),
-        Command::Work { worker, threads } => Ok(run_worker(&programs, worker, threads)),
+        Command::Work { worker, threads } => Ok(run_worker(&programs, *worker, threads)),
         Command::Health(args) => Ok(args.run(NAME)),
         Command::Check { json, threads } => run_check(&programs, json, threads),
         Command::Bench { rounds, candidates } => {

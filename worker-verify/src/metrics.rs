@@ -42,6 +42,9 @@ pub struct SandboxLabels {
     pub isolation: String,
 }
 
+/// Hands one metric's numbers to whoever reads them.
+type Show = fn(&Counts, &dyn AsyncInstrument<u64>);
+
 /// Counts from the start of the process. Cheap to add to from any thread.
 #[derive(Debug, Clone)]
 pub struct Metrics(Arc<Counts>);
@@ -97,7 +100,7 @@ impl Metrics {
     }
 
     fn observe_counters(&self, meter: &Meter) {
-        let counters: [(_, _, fn(&Counts, &dyn AsyncInstrument<u64>)); 4] = [
+        let counters: [(_, _, Show); 4] = [
             (
                 "groklab_verify_candidates_total",
                 "Candidates by their final verdict",
@@ -130,7 +133,7 @@ impl Metrics {
     }
 
     fn observe_gauges(&self, meter: &Meter) {
-        let gauges: [(_, _, fn(&Counts, &dyn AsyncInstrument<u64>)); 2] = [
+        let gauges: [(_, _, Show); 2] = [
             (
                 "groklab_verify_queue",
                 "Candidates handed in that have no verdict yet",

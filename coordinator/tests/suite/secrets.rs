@@ -76,7 +76,7 @@ async fn a_database_url_in_the_wrong_place_is_not_shown() {
     let url = "postgres://app:S3cret@127.0.0.1:1/plain";
     let joined = format!("--calls-per-second={url}");
     let commands = [
-        (vec![url], "unexpected argument"),
+        (vec![url], "unrecognized subcommand"),
         (vec!["--databse-url", url], "unexpected argument"),
         (vec![joined.as_str()], "invalid value"),
         (vec!["--attempts", url], "invalid value"),
