@@ -17,7 +17,7 @@ use crate::{
     jobs::{Completion, LeaseRequest as Wanted},
     kinds::{Assignment, Results},
     service::Service,
-    store::{lease::Held, worker::Registration},
+    store::{lease::HeldJob, worker::Registration},
 };
 
 /// What a worker may ask for or hold at once.
@@ -142,7 +142,7 @@ fn registration(wire: RegisterRequest) -> Result<Registration, Status> {
     })
 }
 
-fn held(wire: &[v1::Held]) -> Result<Vec<Held>, Status> {
+fn held(wire: &[v1::Held]) -> Result<Vec<HeldJob>, Status> {
     if wire.len() > MAX_JOBS {
         return Err(Status::invalid_argument(format!(
             "field `held`: {} jobs, at most {MAX_JOBS}",
@@ -154,7 +154,7 @@ fn held(wire: &[v1::Held]) -> Result<Vec<Held>, Status> {
             field("held.job_id", &held.job_id)?,
             groklab_domain::Fence(held.fence),
         );
-        Ok(Held {
+        Ok(HeldJob {
             job,
             fence,
             units_done: held.units_done,

@@ -20,7 +20,7 @@ use crate::{
     service::Service,
     store::{
         event, experiment, job,
-        lease::{self, Held},
+        lease::{self, HeldJob},
         worker::{self, Registration},
     },
 };
@@ -93,7 +93,7 @@ impl Service {
     }
 
     /// Extends leases; returns the jobs to drop.
-    pub async fn extend_leases(&self, worker: WorkerId, held: &[Held]) -> Result<Vec<JobId>> {
+    pub async fn extend_leases(&self, worker: WorkerId, held: &[HeldJob]) -> Result<Vec<JobId>> {
         let mut db = self.store.connection().await?;
         worker::seen(&mut db, &[worker])
             .await?

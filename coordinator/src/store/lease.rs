@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 
 /// A job that a worker says it works on.
 #[derive(Debug, Clone, Copy)]
-pub struct Held {
+pub struct HeldJob {
     pub job: JobId,
     pub fence: Fence,
     pub units_done: u64,
@@ -129,7 +129,7 @@ pub async fn reissue(
 pub async fn extend(
     db: &mut PgConnection,
     worker: WorkerId,
-    held: &[Held],
+    held: &[HeldJob],
     lease: Duration,
 ) -> Result<Vec<JobId>> {
     let jobs: Vec<Uuid> = held.iter().map(|held| held.job.0).collect();

@@ -14,7 +14,7 @@ pub struct Family {
 }
 
 /// The fixed facts of a rule.
-pub struct About {
+pub struct RuleText {
     /// Stable, without spaces or slashes, as in `base=2`.
     pub id: &'static str,
     /// The rule is asked at this difficulty and above. Difficulties 1 and 2 ask plain rules only.
@@ -25,7 +25,7 @@ pub struct About {
     pub task: &'static str,
 }
 
-impl About {
+impl RuleText {
     /// The function's name, out of the signature.
     pub fn entry(&self) -> &'static str {
         let start = "def ".len();
@@ -55,7 +55,7 @@ pub struct Solutions {
 
 /// The parameters that fix which function is asked for.
 pub trait Rule: Sync {
-    fn about(&self) -> &About;
+    fn about(&self) -> &RuleText;
 
     /// The classes a problem's cases take in turn: at most four, so that four hidden cases meet
     /// every class.

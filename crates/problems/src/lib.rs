@@ -16,7 +16,7 @@ pub use bucket::split_of;
 pub use capacity::{Capacity, ClassCapacity, capacity};
 pub use error::Error;
 pub use families::{by_name, families, rule_by_id, solutions};
-pub use family::{About, Class, Drawn, Family, Rule, Solutions};
+pub use family::{Class, Drawn, Family, Rule, RuleText, Solutions};
 pub use index::Index;
 pub use make::make;
 pub use problem::{Case, Problem};

@@ -237,7 +237,7 @@ impl Draw<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::family::{About, Drawn, Solutions};
+    use crate::family::{Drawn, RuleText, Solutions};
 
     /// A space of a million indices with a single case.
     struct Needle;
@@ -245,8 +245,8 @@ mod tests {
     const PLACE: u32 = 1_000_000;
 
     impl Rule for Needle {
-        fn about(&self) -> &About {
-            &About {
+        fn about(&self) -> &RuleText {
+            &RuleText {
                 id: "needle",
                 lowest_difficulty: 1,
                 signature: "def f(n: int) -> int",

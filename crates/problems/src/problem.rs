@@ -4,7 +4,7 @@
 use groklab_domain::{Split, Value};
 use serde::{Deserialize, Serialize};
 
-use crate::family::About;
+use crate::family::RuleText;
 
 /// One rule asked once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,7 +47,7 @@ pub(crate) fn literals(values: &[Value]) -> String {
 }
 
 /// The prompt of a problem with these cases.
-pub(crate) fn prompt(about: &About, cases: &[Case]) -> String {
+pub(crate) fn prompt(about: &RuleText, cases: &[Case]) -> String {
     let mut text = format!(
         "Write a Python function `{}`.\n{}\nReply with only the code in a ```python block.",
         about.signature, about.task

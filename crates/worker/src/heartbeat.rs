@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::{
     client::{Client, within},
-    job::Signal,
+    signal::Signal,
     wire,
 };
 

@@ -1,22 +1,13 @@
 //! One job on the worker's side: what the compute thread gets, and how it ends.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering},
-};
-
-use groklab_domain::{Fence, JobId};
-use groklab_proto::v1;
+use std::sync::{Arc, atomic::AtomicBool};
 
 use crate::{
     artifacts::Artifacts,
     failure::{Cancelled, Failure},
+    signal::Signal,
+    wire::{Outcome, Work},
 };
-
-/// The results a job may have, as [`Executor::execute`] returns them.
-pub use groklab_proto::v1::complete_request::Result as Outcome;
-/// The work of a job.
-pub use groklab_proto::v1::job::Work;
 
 /// Does one kind of work. Runs on a thread of its own and may block it for as long as it reports
 /// progress.
@@ -34,90 +25,30 @@ pub struct Context {
     pub(crate) signal: Arc<Signal>,
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct Signal {
-    units_done: AtomicU64,
-    units_total: AtomicU64,
-    /// Any sign of life, also within one unit.
-    ticks: AtomicU64,
-    dropped: AtomicBool,
-}
-
-impl Signal {
-    pub(crate) fn drop_job(&self) {
-        self.dropped.store(true, Ordering::Relaxed);
-    }
-
-    pub(crate) fn dropped(&self) -> bool {
-        self.dropped.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn units_done(&self) -> u64 {
-        self.units_done.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn units_total(&self) -> u64 {
-        self.units_total.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn ticks(&self) -> u64 {
-        self.ticks.load(Ordering::Relaxed)
-    }
-}
-
 impl Context {
     /// Reports `units` (rollouts or steps) as done. An error means: stop at once.
     pub fn progress(&self, units: u64) -> Result<(), Cancelled> {
-        self.signal.units_done.store(units, Ordering::Relaxed);
+        self.signal.set_done(units);
         self.alive()
     }
 
     /// Says how many units there are, where the job does not.
     pub fn expect(&self, units: u64) {
-        self.signal.units_total.store(units, Ordering::Relaxed);
+        self.signal.set_total(units);
     }
 
     /// Turns true when the job was dropped; for work that watches a flag rather than asks.
     pub fn dropped(&self) -> &AtomicBool {
-        &self.signal.dropped
+        self.signal.dropped_flag()
     }
 
     /// A sign of life within a unit. An error means: stop at once.
     pub fn alive(&self) -> Result<(), Cancelled> {
-        self.signal.ticks.fetch_add(1, Ordering::Relaxed);
+        self.signal.tick();
         if self.signal.dropped() {
             Err(Cancelled)
         } else {
             Ok(())
         }
-    }
-}
-
-/// A leased job, parsed.
-pub(crate) struct Leased {
-    pub job: JobId,
-    pub fence: Fence,
-    pub experiment: String,
-    pub attempt: u32,
-    pub traceparent: String,
-    pub work: Work,
-}
-
-impl TryFrom<v1::Job> for Leased {
-    type Error = tonic::Status;
-
-    fn try_from(wire: v1::Job) -> Result<Self, tonic::Status> {
-        let Some(work) = wire.work else {
-            let reason = format!("job `{}` has no work", wire.job_id);
-            return Err(tonic::Status::invalid_argument(reason));
-        };
-        Ok(Self {
-            job: groklab_proto::convert::field("job_id", &wire.job_id)?,
-            fence: Fence(wire.fence),
-            experiment: wire.experiment_id,
-            attempt: wire.attempt,
-            traceparent: wire.traceparent,
-            work,
-        })
     }
 }

@@ -11,10 +11,12 @@ mod job;
 mod metrics;
 mod report;
 mod run;
+mod signal;
 mod status;
 mod wire;
 
 pub use config::{Args, ChatArgs, Description};
 pub use failure::{Cancelled, Failure};
-pub use job::{Context, Executor, Outcome, Work};
+pub use job::{Context, Executor};
 pub use run::run;
+pub use wire::{Outcome, Work};

@@ -18,15 +18,15 @@ use crate::{
 const LEAVE_WITHIN: Duration = Duration::from_secs(5);
 
 /// A job that was done, and the seconds its work took.
-pub(crate) struct Done {
+pub(crate) struct CompletedJob {
     pub claim: Claim,
     pub seconds: f64,
     pub outcome: Outcome,
 }
 
 /// Sends all results of a job.
-pub(crate) async fn complete(client: &Client, done: Done, stop: &CancellationToken) {
-    let Done {
+pub(crate) async fn complete(client: &Client, done: CompletedJob, stop: &CancellationToken) {
+    let CompletedJob {
         claim,
         seconds,
         outcome,

@@ -17,10 +17,10 @@ use crate::{
     client::{CALL_WITHIN, Client, connect, within},
     compute::{Compute, Ended},
     heartbeat::{Heartbeat, Hung},
-    job::{Leased, Signal},
     metrics, report,
+    signal::Signal,
     status::Status,
-    wire,
+    wire::{self, Leased},
 };
 
 const LEASE_AGAIN_AFTER: Duration = Duration::from_secs(2);
@@ -244,7 +244,7 @@ impl Worker {
         let seconds = started.elapsed().as_secs_f64();
         match ended {
             Ok(outcome) => {
-                let done = report::Done {
+                let done = report::CompletedJob {
                     claim,
                     seconds,
                     outcome,

@@ -1,13 +1,14 @@
-//! What a worker says, as messages: the one place that makes them.
+//! What a worker says and is told, as messages: the one place that makes and reads them.
 
-use groklab_domain::{Digest, JobKind, WorkerId, job::Claim};
+use groklab_domain::{Digest, Fence, JobId, JobKind, WorkerId, job::Claim};
 use groklab_proto::{limits::CHUNK_BYTES, v1};
 
-use crate::{
-    config::Description,
-    failure::Failure,
-    job::{Outcome, Signal},
-};
+use crate::{config::Description, failure::Failure, signal::Signal};
+
+/// The results a job may have, as [`Executor::execute`] returns them.
+pub use groklab_proto::v1::complete_request::Result as Outcome;
+/// The work of a job.
+pub use groklab_proto::v1::job::Work;
 
 pub(crate) fn register(who: &Description, host: String) -> v1::RegisterRequest {
     v1::RegisterRequest {
@@ -89,4 +90,33 @@ pub(crate) fn artifact(digest: Digest, bytes: &[u8]) -> Vec<v1::ArtifactChunk> {
     }
     chunks[0].digest = digest.to_string();
     chunks
+}
+
+/// A leased job, parsed.
+pub(crate) struct Leased {
+    pub job: JobId,
+    pub fence: Fence,
+    pub experiment: String,
+    pub attempt: u32,
+    pub traceparent: String,
+    pub work: Work,
+}
+
+impl TryFrom<v1::Job> for Leased {
+    type Error = tonic::Status;
+
+    fn try_from(wire: v1::Job) -> Result<Self, tonic::Status> {
+        let Some(work) = wire.work else {
+            let reason = format!("job `{}` has no work", wire.job_id);
+            return Err(tonic::Status::invalid_argument(reason));
+        };
+        Ok(Self {
+            job: groklab_proto::convert::field("job_id", &wire.job_id)?,
+            fence: Fence(wire.fence),
+            experiment: wire.experiment_id,
+            attempt: wire.attempt,
+            traceparent: wire.traceparent,
+            work,
+        })
+    }
 }

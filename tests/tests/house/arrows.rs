@@ -45,20 +45,37 @@ fn real() -> (Arrows, Arrows) {
         "--format-version",
         "1",
     ]);
-    let output = command.current_dir(root()).output().unwrap();
+    let output = command
+        .current_dir(root())
+        .output()
+        .expect("git and cargo answer as they do");
     assert!(output.status.success(), "cargo metadata: {output:?}");
-    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let packages = metadata["packages"].as_array().unwrap();
+    let metadata: Value =
+        serde_json::from_slice(&output.stdout).expect("git and cargo answer as they do");
+    let packages = metadata["packages"]
+        .as_array()
+        .expect("git and cargo answer as they do");
     let members: BTreeSet<String> = packages
         .iter()
-        .map(|p| short(p["name"].as_str().unwrap()))
+        .map(|p| short(p["name"].as_str().expect("git and cargo answer as they do")))
         .collect();
     let (mut inner, mut outer) = (Arrows::new(), Arrows::new());
     for package in packages {
-        let name = short(package["name"].as_str().unwrap());
-        for dependency in package["dependencies"].as_array().unwrap() {
+        let name = short(
+            package["name"]
+                .as_str()
+                .expect("git and cargo answer as they do"),
+        );
+        for dependency in package["dependencies"]
+            .as_array()
+            .expect("git and cargo answer as they do")
+        {
             if dependency["kind"].is_null() {
-                let target = short(dependency["name"].as_str().unwrap());
+                let target = short(
+                    dependency["name"]
+                        .as_str()
+                        .expect("git and cargo answer as they do"),
+                );
                 let arrows = if members.contains(&target) {
                     &mut inner
                 } else {

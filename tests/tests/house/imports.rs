@@ -101,6 +101,9 @@ impl<'a> Visit<'a> for File {
         expand(&item.tree, Vec::new(), &mut self.uses);
     }
 
+    /// `pub(in path)` imports nothing.
+    fn visit_visibility(&mut self, _: &'a syn::Visibility) {}
+
     fn visit_path(&mut self, path: &'a syn::Path) {
         let parts = path
             .segments

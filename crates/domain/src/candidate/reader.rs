@@ -53,6 +53,14 @@ struct Fallbacks {
     other: Option<Candidate>,
 }
 
+impl Candidate {
+    /// The candidate of a whole completion. Whether its prompt had opened a thought is told from a
+    /// `</think>` that nothing opens.
+    pub fn of(text: &[u8], entry: &str) -> Self {
+        Reader::new(entry, ends_a_foreign_thought(text)).finish(text)
+    }
+}
+
 impl Reader {
     /// For a completion that shall define `entry`; `in_thought` if its prompt ends within a
     /// thought.

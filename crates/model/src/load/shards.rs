@@ -12,7 +12,7 @@ use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensors};
 use tch::{Kind, Tensor};
 
-use super::read_json;
+use super::json::read_json;
 use crate::error::{Error, Result};
 
 pub(crate) struct Shards {

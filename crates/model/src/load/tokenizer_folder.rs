@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde_json::Value;
 
-use super::read_json;
+use super::json::read_json;
 use crate::{
     chat::{Edges, Parts},
     error::{Error, Result},

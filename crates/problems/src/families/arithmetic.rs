@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     bucket::coin,
-    family::{About, Class, Drawn, Family, Rule, Solutions},
+    family::{Class, Drawn, Family, Rule, RuleText, Solutions},
     index::Index,
 };
 
@@ -52,7 +52,7 @@ pub(super) const FAMILY: Family = Family {
 
 const SIGNATURE: &str = "def evaluate(expression: str) -> int";
 const PLAIN: &[Op] = &[Op::Add, Op::Subtract, Op::Multiply];
-const STANDARD: About = About {
+const STANDARD: RuleText = RuleText {
     id: "order=standard",
     lowest_difficulty: 1,
     signature: SIGNATURE,
@@ -60,7 +60,7 @@ const STANDARD: About = About {
         separated by single spaces. * comes \
            before + and -, else it is read from left to right.",
 };
-const PARENTHESES: About = About {
+const PARENTHESES: RuleText = RuleText {
     id: "order=parentheses",
     lowest_difficulty: 3,
     signature: SIGNATURE,
@@ -68,7 +68,7 @@ const PARENTHESES: About = About {
         single spaces around them, and \
            parentheses around every operation but the outermost.",
 };
-const LEFT: About = About {
+const LEFT: RuleText = RuleText {
     id: "order=left",
     lowest_difficulty: 4,
     signature: SIGNATURE,
@@ -76,7 +76,7 @@ const LEFT: About = About {
         separated by single spaces. The operators \
            are applied strictly from left to right: * does not come first.",
 };
-const FLOOR: About = About {
+const FLOOR: RuleText = RuleText {
     id: "division=floor",
     lowest_difficulty: 5,
     signature: SIGNATURE,
@@ -84,7 +84,7 @@ const FLOOR: About = About {
         (division rounded down), separated by \
            single spaces. * and // come before + and -, else it is read from left to right.",
 };
-const RIGHT: About = About {
+const RIGHT: RuleText = RuleText {
     id: "order=right",
     lowest_difficulty: 6,
     signature: SIGNATURE,
@@ -92,7 +92,7 @@ const RIGHT: About = About {
         separated by single spaces. The operators \
            are applied strictly from right to left: the last one first, without precedence.",
 };
-const SUMS_FIRST: About = About {
+const SUMS_FIRST: RuleText = RuleText {
     id: "order=sums-first",
     lowest_difficulty: 7,
     signature: SIGNATURE,
@@ -111,7 +111,7 @@ enum Order {
 }
 
 struct Arithmetic {
-    about: About,
+    about: RuleText,
     operators: &'static [Op],
     order: Order,
 }
@@ -142,7 +142,7 @@ impl Arithmetic {
 }
 
 impl Rule for Arithmetic {
-    fn about(&self) -> &About {
+    fn about(&self) -> &RuleText {
         &self.about
     }
 

@@ -5,7 +5,7 @@ use num_bigint::BigUint;
 
 use super::wrong::{TELLING, Wrong, solutions, telling};
 use crate::{
-    family::{About, Class, Drawn, Family, Rule, Solutions},
+    family::{Class, Drawn, Family, Rule, RuleText, Solutions},
     index::Index,
 };
 
@@ -69,7 +69,7 @@ const LOWER_AND_Y: &str = "aeiouybcdlmnrst ";
 const BOTH_CASES: &str = "aeiouAEIOUbdnstBDNST ";
 
 struct CountVowels {
-    about: About,
+    about: RuleText,
     /// What the strings are made of.
     alphabet: &'static str,
     /// Each string leaves out some vowels, so that long strings differ in which they have.
@@ -85,7 +85,7 @@ fn length(difficulty: u8) -> u32 {
 }
 
 impl Rule for CountVowels {
-    fn about(&self) -> &About {
+    fn about(&self) -> &RuleText {
         &self.about
     }
 
@@ -167,7 +167,7 @@ fn others(s: &str) -> Value {
     count(s, |c| !VOWEL.contains(c))
 }
 
-const VOWELS: About = About {
+const VOWELS: RuleText = RuleText {
     id: "letters=aeiou",
     lowest_difficulty: 1,
     signature: "def count_vowels(s: str) -> int",
@@ -209,7 +209,7 @@ const VOWELS_WRONG: &[Wrong<str>] = &[
     },
 ];
 
-const WITH_Y: About = About {
+const WITH_Y: RuleText = RuleText {
     id: "letters=aeiouy",
     lowest_difficulty: 3,
     signature: "def count_vowels_and_y(s: str) -> int",
@@ -234,7 +234,7 @@ const WITH_Y_WRONG: &[Wrong<str>] = &[
     },
 ];
 
-const ANY_CASE: About = About {
+const ANY_CASE: RuleText = RuleText {
     id: "letters=aeiou,case=any",
     lowest_difficulty: 4,
     signature: "def count_vowels(s: str) -> int",
@@ -258,7 +258,7 @@ const ANY_CASE_WRONG: &[Wrong<str>] = &[
     },
 ];
 
-const CONSONANTS: About = About {
+const CONSONANTS: RuleText = RuleText {
     id: "letters=consonants",
     lowest_difficulty: 5,
     signature: "def count_consonants(s: str) -> int",
@@ -286,7 +286,7 @@ const CONSONANTS_WRONG: &[Wrong<str>] = &[
     },
 ];
 
-const DISTINCT: About = About {
+const DISTINCT: RuleText = RuleText {
     id: "count=distinct",
     lowest_difficulty: 6,
     signature: "def count_distinct_vowels(s: str) -> int",
@@ -312,7 +312,7 @@ const DISTINCT_WRONG: &[Wrong<str>] = &[
     },
 ];
 
-const GROUPS: About = About {
+const GROUPS: RuleText = RuleText {
     id: "count=groups",
     lowest_difficulty: 7,
     signature: "def count_vowel_groups(s: str) -> int",

@@ -5,7 +5,7 @@ use num_bigint::BigUint;
 
 use crate::{
     bucket::shuffled,
-    family::{About, Class, Drawn, Family, Rule, Solutions},
+    family::{Class, Drawn, Family, Rule, RuleText, Solutions},
     index::Index,
 };
 
@@ -41,31 +41,31 @@ pub(super) const FAMILY: Family = Family {
     ],
 };
 
-const PAIR: About = About {
+const PAIR: RuleText = RuleText {
     id: "op=gcd",
     lowest_difficulty: 1,
     signature: "def gcd(a: int, b: int) -> int",
     task: "Return the greatest common divisor of the positive integers a and b.",
 };
-const MULTIPLE: About = About {
+const MULTIPLE: RuleText = RuleText {
     id: "op=lcm",
     lowest_difficulty: 3,
     signature: "def lcm(a: int, b: int) -> int",
     task: "Return the least common multiple of the positive integers a and b.",
 };
-const TRIPLE: About = About {
+const TRIPLE: RuleText = RuleText {
     id: "op=gcd,of=three",
     lowest_difficulty: 4,
     signature: "def gcd_of_three(a: int, b: int, c: int) -> int",
     task: "Return the greatest common divisor of the positive integers a, b and c.",
 };
-const LIST: About = About {
+const LIST: RuleText = RuleText {
     id: "op=gcd,of=list",
     lowest_difficulty: 5,
     signature: "def gcd_of_list(numbers: list[int]) -> int",
     task: "Return the greatest common divisor of all the positive integers in the list.",
 };
-const MULTIPLE_LIST: About = About {
+const MULTIPLE_LIST: RuleText = RuleText {
     id: "op=lcm,of=list",
     lowest_difficulty: 6,
     signature: "def lcm_of_list(numbers: list[int]) -> int",
@@ -87,7 +87,7 @@ enum Shape {
 }
 
 struct Gcd {
-    about: About,
+    about: RuleText,
     /// Least common multiple, rather than greatest common divisor.
     multiple: bool,
     shape: Shape,
@@ -144,7 +144,7 @@ impl Gcd {
 }
 
 impl Rule for Gcd {
-    fn about(&self) -> &About {
+    fn about(&self) -> &RuleText {
         &self.about
     }
 

@@ -5,7 +5,7 @@ use num_bigint::BigUint;
 
 use super::dyck;
 use crate::{
-    family::{About, Class, Drawn, Family, Rule, Solutions},
+    family::{Class, Drawn, Family, Rule, RuleText, Solutions},
     index::Index,
 };
 
@@ -46,7 +46,7 @@ pub(super) const FAMILY: Family = Family {
     ],
 };
 
-const THREE: About = About {
+const THREE: RuleText = RuleText {
     id: "kinds=()[]{}",
     lowest_difficulty: 1,
     signature: "def is_balanced(s: str) -> bool",
@@ -54,14 +54,14 @@ const THREE: About = About {
         is closed by one of its own kind, in \
            the right order.",
 };
-const ONE: About = About {
+const ONE: RuleText = RuleText {
     id: "kinds=()",
     lowest_difficulty: 3,
     signature: "def is_balanced(s: str) -> bool",
     task: "Return True if the parentheses in s are balanced, else False: every ( is closed by a \
         later ), and every ) closes an earlier (.",
 };
-const TEXT: About = About {
+const TEXT: RuleText = RuleText {
     id: "kinds=()[],text",
     lowest_difficulty: 4,
     signature: "def is_balanced(s: str) -> bool",
@@ -69,7 +69,7 @@ const TEXT: About = About {
         closed by one of its own kind, in the \
            right order. Ignore all other characters.",
 };
-const FOUR: About = About {
+const FOUR: RuleText = RuleText {
     id: "kinds=()[]{}<>",
     lowest_difficulty: 5,
     signature: "def is_balanced(s: str) -> bool",
@@ -77,7 +77,7 @@ const FOUR: About = About {
         bracket is closed by one of its own kind, \
            in the right order.",
 };
-const SHALLOW: About = About {
+const SHALLOW: RuleText = RuleText {
     id: "kinds=()[]{},depth=3",
     lowest_difficulty: 6,
     signature: "def is_shallow(s: str) -> bool",
@@ -99,7 +99,7 @@ const UNFINISHED: Class = "unfinished";
 const DEEP: Class = "deep";
 
 struct Parentheses {
-    about: About,
+    about: RuleText,
     kinds: &'static [&'static str],
     /// Other characters stand between the brackets.
     text: bool,
@@ -164,7 +164,7 @@ impl Parentheses {
 }
 
 impl Rule for Parentheses {
-    fn about(&self) -> &About {
+    fn about(&self) -> &RuleText {
         &self.about
     }
 

@@ -5,7 +5,7 @@ use num_bigint::BigUint;
 
 use super::wrong::{TELLING, Wrong, solutions, telling};
 use crate::{
-    family::{About, Class, Drawn, Family, Rule, Solutions},
+    family::{Class, Drawn, Family, Rule, RuleText, Solutions},
     index::Index,
 };
 
@@ -60,7 +60,7 @@ const VOCABULARY: [&str; 48] = [
 ];
 
 struct ReverseWords {
-    about: About,
+    about: RuleText,
     separator: &'static str,
     value: fn(&str) -> Value,
     reference: &'static str,
@@ -73,7 +73,7 @@ fn word_count(difficulty: u8) -> u32 {
 }
 
 impl Rule for ReverseWords {
-    fn about(&self) -> &About {
+    fn about(&self) -> &RuleText {
         &self.about
     }
 
@@ -145,7 +145,7 @@ fn every_second(s: &str) -> Value {
     )
 }
 
-const WORDS: About = About {
+const WORDS: RuleText = RuleText {
     id: "unit=words",
     lowest_difficulty: 1,
     signature: "def reverse_words(s: str) -> str",
@@ -185,7 +185,7 @@ const WORDS_WRONG: &[Wrong<str>] = &[
     },
 ];
 
-const LETTERS: About = About {
+const LETTERS: RuleText = RuleText {
     id: "unit=letters",
     lowest_difficulty: 3,
     signature: "def reverse_each_word(s: str) -> str",
@@ -209,7 +209,7 @@ const LETTERS_WRONG: &[Wrong<str>] = &[
     },
 ];
 
-const DASHES: About = About {
+const DASHES: RuleText = RuleText {
     id: "unit=words,separator=-",
     lowest_difficulty: 4,
     signature: "def reverse_parts(s: str) -> str",
@@ -238,7 +238,7 @@ const DASHES_WRONG: &[Wrong<str>] = &[
     },
 ];
 
-const FIRST_KEPT: About = About {
+const FIRST_KEPT: RuleText = RuleText {
     id: "unit=words,first=kept",
     lowest_difficulty: 5,
     signature: "def reverse_rest(s: str) -> str",
@@ -263,7 +263,7 @@ const FIRST_KEPT_WRONG: &[Wrong<str>] = &[
     },
 ];
 
-const EVERY_SECOND: About = About {
+const EVERY_SECOND: RuleText = RuleText {
     id: "unit=letters,words=second",
     lowest_difficulty: 6,
     signature: "def reverse_every_second_word(s: str) -> str",

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     bucket::coin,
-    family::{About, Class, Drawn, Family, Rule, Solutions},
+    family::{Class, Drawn, Family, Rule, RuleText, Solutions},
     index::Index,
 };
 
@@ -52,7 +52,7 @@ pub(super) const FAMILY: Family = Family {
 };
 
 const PLAIN: &[Op] = &[Op::Add, Op::Subtract, Op::Multiply];
-const POSTFIX: About = About {
+const POSTFIX: RuleText = RuleText {
     id: "notation=postfix",
     lowest_difficulty: 1,
     signature: "def evaluate_rpn(expression: str) -> int",
@@ -60,7 +60,7 @@ const POSTFIX: About = About {
         - and *, separated by spaces. \
            a b - means a - b.",
 };
-const FLOOR: About = About {
+const FLOOR: RuleText = RuleText {
     id: "division=floor",
     lowest_difficulty: 3,
     signature: "def evaluate_rpn(expression: str) -> int",
@@ -68,7 +68,7 @@ const FLOOR: About = About {
         -, * and //, separated by spaces. \
            a b - means a - b. a b // means a / b rounded down (towards minus infinity).",
 };
-const SWAPPED: About = About {
+const SWAPPED: RuleText = RuleText {
     id: "operands=swapped",
     lowest_difficulty: 4,
     signature: "def evaluate_swapped(expression: str) -> int",
@@ -76,7 +76,7 @@ const SWAPPED: About = About {
         integers and the operators +, - and *, \
            separated by spaces. a b - means b - a.",
 };
-const PREFIX: About = About {
+const PREFIX: RuleText = RuleText {
     id: "notation=prefix",
     lowest_difficulty: 5,
     signature: "def evaluate_prefix(expression: str) -> int",
@@ -84,7 +84,7 @@ const PREFIX: About = About {
         operands: integers and the operators +, - \
            and *, separated by spaces. - a b means a - b.",
 };
-const EXTREMES: About = About {
+const EXTREMES: RuleText = RuleText {
     id: "operators=max-min",
     lowest_difficulty: 6,
     signature: "def evaluate_rpn(expression: str) -> int",
@@ -117,7 +117,7 @@ impl Way {
 }
 
 struct Rpn {
-    about: About,
+    about: RuleText,
     operators: &'static [Op],
     way: Way,
 }
@@ -210,7 +210,7 @@ impl Rpn {
 }
 
 impl Rule for Rpn {
-    fn about(&self) -> &About {
+    fn about(&self) -> &RuleText {
         &self.about
     }
 

@@ -5,7 +5,7 @@ use num_bigint::BigUint;
 
 use super::wrong::{TELLING, Wrong, number_range, solutions, telling};
 use crate::{
-    family::{About, Class, Drawn, Family, Rule, Solutions},
+    family::{Class, Drawn, Family, Rule, RuleText, Solutions},
     index::Index,
 };
 
@@ -53,14 +53,14 @@ pub(super) const FAMILY: Family = Family {
 };
 
 struct SumDigits {
-    about: About,
+    about: RuleText,
     value: fn(&u64) -> Value,
     reference: &'static str,
     wrong: &'static [Wrong<u64>],
 }
 
 impl Rule for SumDigits {
-    fn about(&self) -> &About {
+    fn about(&self) -> &RuleText {
         &self.about
     }
 
@@ -126,7 +126,7 @@ fn repeated(n: &u64) -> Value {
     Value::int((n - 1) % 9 + 1)
 }
 
-const ALL: About = About {
+const ALL: RuleText = RuleText {
     id: "digits=all",
     lowest_difficulty: 1,
     signature: "def sum_digits(n: int) -> int",
@@ -165,7 +165,7 @@ const ALL_WRONG: &[Wrong<u64>] = &[
     },
 ];
 
-const EVEN: About = About {
+const EVEN: RuleText = RuleText {
     id: "digits=even",
     lowest_difficulty: 3,
     signature: "def sum_even_digits(n: int) -> int",
@@ -199,7 +199,7 @@ const EVEN_WRONG: &[Wrong<u64>] = &[
     },
 ];
 
-const ODD: About = About {
+const ODD: RuleText = RuleText {
     id: "digits=odd",
     lowest_difficulty: 4,
     signature: "def sum_odd_digits(n: int) -> int",
@@ -233,7 +233,7 @@ const ODD_WRONG: &[Wrong<u64>] = &[
     },
 ];
 
-const SQUARES: About = About {
+const SQUARES: RuleText = RuleText {
     id: "power=2",
     lowest_difficulty: 5,
     signature: "def sum_squared_digits(n: int) -> int",
@@ -260,7 +260,7 @@ const SQUARES_WRONG: &[Wrong<u64>] = &[
     },
 ];
 
-const ALTERNATING: About = About {
+const ALTERNATING: RuleText = RuleText {
     id: "sign=alternating",
     lowest_difficulty: 6,
     signature: "def alternating_digit_sum(n: int) -> int",
@@ -300,7 +300,7 @@ const ALTERNATING_WRONG: &[Wrong<u64>] = &[
     },
 ];
 
-const REPEATED: About = About {
+const REPEATED: RuleText = RuleText {
     id: "repeat=one-digit",
     lowest_difficulty: 7,
     signature: "def digital_root(n: int) -> int",

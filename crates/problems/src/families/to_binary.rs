@@ -5,7 +5,7 @@ use num_bigint::BigUint;
 
 use super::wrong::{TELLING, Wrong, number_range, solutions, telling};
 use crate::{
-    family::{About, Class, Drawn, Family, Rule, Solutions},
+    family::{Class, Drawn, Family, Rule, RuleText, Solutions},
     index::Index,
 };
 
@@ -47,14 +47,14 @@ pub(super) const FAMILY: Family = Family {
 };
 
 struct ToBinary {
-    about: About,
+    about: RuleText,
     base: u64,
     least_first: bool,
     wrong: &'static [Wrong<u64>],
 }
 
 impl Rule for ToBinary {
-    fn about(&self) -> &About {
+    fn about(&self) -> &RuleText {
         &self.about
     }
 
@@ -116,7 +116,7 @@ fn digits(n: u64, base: u64) -> String {
     reversed(n, base).chars().rev().collect()
 }
 
-const BINARY: About = About {
+const BINARY: RuleText = RuleText {
     id: "base=2",
     lowest_difficulty: 1,
     signature: "def to_binary(n: int) -> str",
@@ -157,7 +157,7 @@ const BINARY_WRONG: &[Wrong<u64>] = &[
     },
 ];
 
-const OCTAL: About = About {
+const OCTAL: RuleText = RuleText {
     id: "base=8",
     lowest_difficulty: 3,
     signature: "def to_octal(n: int) -> str",
@@ -181,7 +181,7 @@ const OCTAL_WRONG: &[Wrong<u64>] = &[
     },
 ];
 
-const TERNARY: About = About {
+const TERNARY: RuleText = RuleText {
     id: "base=3",
     lowest_difficulty: 4,
     signature: "def to_ternary(n: int) -> str",
@@ -206,7 +206,7 @@ const TERNARY_WRONG: &[Wrong<u64>] = &[
     },
 ];
 
-const HEXADECIMAL: About = About {
+const HEXADECIMAL: RuleText = RuleText {
     id: "base=16",
     lowest_difficulty: 5,
     signature: "def to_hexadecimal(n: int) -> str",
@@ -245,7 +245,7 @@ const HEXADECIMAL_WRONG: &[Wrong<u64>] = &[
     },
 ];
 
-const LEAST_FIRST: About = About {
+const LEAST_FIRST: RuleText = RuleText {
     id: "base=2,order=least-first",
     lowest_difficulty: 6,
     signature: "def to_binary_reversed(n: int) -> str",
