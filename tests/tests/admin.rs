@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use groklab_tests::files::{experiment, long_jobs};
+use groklab_tests::files::{experiment, wide};
 use groklab_tests::{Stack, binary, wait::until};
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -261,16 +261,16 @@ fn a_workers_readiness_falls_and_returns_with_the_coordinator() {
 fn a_worker_that_drains_is_not_ready() {
     let mut stack = Stack::coordinator(&[]);
     let admin = add_worker(&mut stack, "worker-gen", &["--grace-seconds", "20"]);
-    stack.submit(&long_jobs("drained"));
-    until("a job to be leased", Duration::from_secs(60), || {
-        stack.leased("drained", "generate")
-    });
-    admin.wait_for("/readyz", 200, SOON);
+    stack.submit(&wide(&experiment("drained", 0, "none"), 500));
+    // In the middle of its job the worker cannot end before it was asked.
+    let (_, stuck) = stack.stick("drained", "generate", 0);
+    assert_eq!(admin.get("/readyz").unwrap().0, 200);
     stack.workers[0].signal(Signal::SIGTERM);
     let reason = admin.wait_for("/readyz", 503, Duration::from_secs(5));
     assert_eq!(reason, "stopping\n");
     assert_eq!(admin.get("/livez").unwrap().0, 200);
-    let status = stack.workers[0].wait(Duration::from_secs(60));
+    drop(stuck);
+    let status = stack.workers[0].wait(Duration::from_secs(90));
     assert_eq!(status.code(), Some(0));
 }
 

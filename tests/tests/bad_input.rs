@@ -340,7 +340,7 @@ fn services_that_cannot_start_say_why() {
             command: &misplaced,
             env: &[],
             code: 2,
-            says: &["unexpected argument '(redacted)'"],
+            says: &["unrecognized subcommand '(redacted)'"],
         },
         Bad {
             command: &["grokctl", "up", "postgres://me:hunter2@h/lab"],
