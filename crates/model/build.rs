@@ -37,10 +37,16 @@ fn compile(folder: &Path, out: &Path) {
     let cuda = torch.with_file_name("nvidia/cu13/include");
     // This header comes with CUDA's wheels alone.
     let header = cuda.join("crt/host_config.h");
-    println!("cargo:rerun-if-changed={}", header.display());
+    // A file that is not there counts as changed: without a card every build would begin anew.
     if !header.exists() {
+        let nvidia = torch.with_file_name("nvidia");
+        if nvidia.exists() {
+            println!("cargo:rerun-if-changed={}", nvidia.display());
+        }
         return;
     }
+    println!("cargo:rerun-if-changed={}", header.display());
+    println!("cargo:rerun-if-env-changed=CXX");
     let compiler = env::var("CXX").unwrap_or_else(|_| "c++".into());
     let include = torch.join("include");
     let compiled = Command::new(&compiler)

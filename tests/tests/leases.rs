@@ -67,7 +67,7 @@ fn a_worker_that_wakes_too_late_changes_nothing() {
 #[test]
 fn work_that_takes_longer_than_the_lease_keeps_it() {
     let stack = stack(&["--lease-seconds", "5"]);
-    stack.submit(&trained_for(&experiment("long", 1, "rft"), 160));
+    stack.submit(&trained_for(&experiment("long", 1, "rft"), 480));
     stack.grokctl_ok(&["watch", "long"]);
     let attempts = "select count(*), min(outcome), min(seconds) > 10 from attempt join job using (job_id) where EXPERIMENT and kind = 'train'";
     assert_eq!(

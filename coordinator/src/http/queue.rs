@@ -15,6 +15,7 @@ use axum::{
 };
 use groklab_domain::JobKind;
 use serde::Serialize;
+use tokio::sync::Semaphore;
 
 use crate::{
     error::{Result, chain},
@@ -23,6 +24,8 @@ use crate::{
         queue::{self, OpenJobs},
     },
 };
+
+static COUNTING: Semaphore = Semaphore::const_new(1);
 
 /// Answers once there is a store to ask; cheap to clone. The address is served before that.
 #[derive(Debug, Clone, Default)]
@@ -77,6 +80,8 @@ async fn queue(State(face): State<QueueFace>) -> Response {
     let Some(store) = face.0.get() else {
         return unavailable("starting");
     };
+    // One count at a time: who asks often must not take connections from those who work.
+    let _turn = COUNTING.acquire().await.expect("it is never closed");
     match QueueFace::lines(store).await {
         Ok(lines) => Json(lines).into_response(),
         Err(error) => {

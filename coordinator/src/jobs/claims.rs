@@ -90,7 +90,7 @@ impl Commit for Claims {
                 });
             }
         }
-        let mut jobs = lease::reissue(&mut tx, &capacities, self.lease).await?;
+        let mut jobs = lease::reissue(&mut tx, self.kind, &capacities, self.lease).await?;
         let slots = slots(&capacities, &jobs);
         self.claim(&mut tx, &slots, &mut jobs).await?;
         let assignments = kinds::assign(&mut tx, self.kind, jobs).await?;

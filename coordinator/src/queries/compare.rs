@@ -9,6 +9,8 @@ use groklab_domain::{
     records::{ComparisonReport, ComparisonSide, Outcomes},
 };
 
+use tokio::sync::Semaphore;
+
 use super::{experiments::resolve_experiment, problems::problem_lines};
 use crate::{
     error::{Error, Result},
@@ -103,11 +105,20 @@ async fn identities(store: &Store, id: ExperimentId, split: Split) -> Result<Has
     Ok(identities)
 }
 
+/// Comparisons that are computed at the same time; others wait for their turn.
+const COMPUTED_AT_ONCE: usize = 1;
+static COMPUTING: Semaphore = Semaphore::const_new(COMPUTED_AT_ONCE);
+
 /// The bootstrap takes a while on many problems, so it does not hold up other answers.
 async fn pair_up(before: Outcomes, after: Outcomes) -> Result<Option<Comparison>> {
-    tokio::task::spawn_blocking(move || before.against(&after))
-        .await
-        .map_err(|error| Error::internal("compare two evaluations", error))
+    let permit = COMPUTING.acquire().await.expect("it is never closed");
+    tokio::task::spawn_blocking(move || {
+        // Held until the end also where nobody waits for the answer any more.
+        let _permit = permit;
+        before.against(&after)
+    })
+    .await
+    .map_err(|error| Error::internal("compare two evaluations", error))
 }
 
 impl Side {

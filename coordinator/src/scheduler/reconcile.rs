@@ -90,7 +90,12 @@ impl Scheduler {
         loop {
             let started = Instant::now();
             let mut tx = self.store.begin().await?;
-            let Some(experiment) = experiment::lock(&mut tx, id).await? else {
+            let experiment = match &selection {
+                None => experiment::lock(&mut tx, id).await?,
+                // What was prepared is worth waiting for whoever holds the row.
+                Some(_) => Some(experiment::lock_wait(&mut tx, id).await?),
+            };
+            let Some(experiment) = experiment else {
                 return Ok(());
             };
             let Some(step) = decide(&snapshot(&mut tx, &experiment).await?) else {
@@ -102,8 +107,9 @@ impl Scheduler {
                 selection = Some(Selection::prepare(&self.store, &self.blobs, &experiment).await?);
                 continue;
             }
-            self.apply(&mut tx, &experiment, step, selection.take())
-                .await?;
+            // A selection outlives a step that comes before it: the evaluation may have ended meanwhile.
+            let prepared = selection.take_if(|_| step == Step::Select);
+            self.apply(&mut tx, &experiment, step, prepared).await?;
             store::notify(&mut tx).await?;
             tx.commit().await?;
             self.metrics.step_took(started.elapsed());

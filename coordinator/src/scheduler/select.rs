@@ -80,7 +80,10 @@ impl Selection {
         } else {
             let lines = training_set(&mut db, experiment, &rollouts, &chosen).await?;
             drop(db);
-            Some(blobs.put_bytes(lines).await?)
+            let (digest, bytes) = blobs.put_bytes(lines).await?;
+            // Recorded at once, so that it can be collected should nothing ever refer to it.
+            artifact::insert(&mut *store.connection().await?, digest, bytes).await?;
+            Some((digest, bytes))
         };
         Ok(Self {
             iteration: i,

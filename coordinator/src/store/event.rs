@@ -7,6 +7,7 @@ use groklab_domain::{
 use serde_json::Value as Json;
 use sqlx::PgConnection;
 
+use super::word;
 use crate::error::{Error, Result};
 
 /// Adds to the timeline.
@@ -33,7 +34,7 @@ pub async fn since(
     limit: u32,
 ) -> Result<Vec<EventLine>> {
     let rows = sqlx::query!(
-        r#"select event_id, (extract(epoch from at) * 1000)::bigint as "unix_ms!", kind, fields
+        r#"select event_id, (extract(epoch from at) * 1000)::bigint as "unix_ms!", level, kind, fields
            from event where experiment_id = $1 and event_id > $2 order by event_id limit $3"#,
         experiment.0,
         after,
@@ -43,14 +44,24 @@ pub async fn since(
     .await?;
     let mut events = Vec::with_capacity(rows.len());
     for row in rows {
-        let event = read(&row.kind, &row.fields)?;
-        events.push(EventLine::new(row.event_id, row.unix_ms, &event));
+        let fields = read_fields(&row.kind, &row.fields)?;
+        events.push(match Event::from_parts(&row.kind, &fields) {
+            Ok(event) => EventLine::new(row.event_id, row.unix_ms, &event),
+            // A newer coordinator on the same database wrote it: its kind and fields are shown.
+            Err(_) => EventLine {
+                event_id: row.event_id,
+                unix_ms: row.unix_ms,
+                level: word(&row.level)?,
+                message: format!("{} {fields}", row.kind),
+                kind: row.kind,
+                fields,
+            },
+        });
     }
     Ok(events)
 }
 
-fn read(kind: &str, fields: &str) -> Result<Event> {
-    let fields: Json = serde_json::from_str(fields)
-        .map_err(|error| Error::internal(format!("stored event `{kind}`"), error))?;
-    Event::from_parts(kind, &fields).map_err(|error| Error::internal("stored event", error))
+fn read_fields(kind: &str, fields: &str) -> Result<Json> {
+    serde_json::from_str(fields)
+        .map_err(|error| Error::internal(format!("stored event `{kind}`"), error))
 }

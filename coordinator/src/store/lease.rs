@@ -96,6 +96,7 @@ pub async fn claim(
 /// most `capacity` each: the answer to a claim was lost. Their leases begin again.
 pub async fn reissue(
     db: &mut PgConnection,
+    kind: JobKind,
     capacities: &[Capacity<'_>],
     lease: Duration,
 ) -> Result<Vec<Job>> {
@@ -115,7 +116,8 @@ pub async fn reissue(
         &ints(&numbers),
         &holders,
         &held,
-        interval(lease)?
+        interval(lease)?,
+        kind.as_str()
     );
     rows.fetch_all(db)
         .await?

@@ -24,6 +24,14 @@ pub struct OpenJobs {
 /// Workers that have not left, by their kind and `idle`, `busy` or `gone`.
 pub type Workers = BTreeMap<(JobKind, String), u64>;
 
+/// Whether the database answers at all.
+pub async fn ping(db: &mut PgConnection) -> Result<()> {
+    sqlx::query_scalar!(r#"select 1 as "one!""#)
+        .fetch_one(db)
+        .await?;
+    Ok(())
+}
+
 /// Open jobs by kind; every kind is there.
 pub async fn jobs(db: &mut PgConnection) -> Result<BTreeMap<JobKind, OpenJobs>> {
     let mut open = BTreeMap::new();

@@ -12,6 +12,7 @@ mod poolers;
 mod postgres;
 mod process;
 mod roles;
+mod schema;
 mod secrets;
 mod stored;
 mod tls;

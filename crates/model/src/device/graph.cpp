@@ -2,6 +2,7 @@
 // replayed with one call. Compiled by build.rs against libtorch's headers; loaded after
 // libtorch_cuda.so, whose functions it calls.
 #include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
@@ -15,7 +16,9 @@ struct Graph {
     c10::cuda::CUDAStream before;
     c10::cuda::CUDAStream side;
 
-    Graph() : before(c10::cuda::getCurrentCUDAStream()), side(c10::cuda::getStreamFromPool()) {}
+    explicit Graph(c10::DeviceIndex device)
+        : before(c10::cuda::getCurrentCUDAStream(device)),
+          side(c10::cuda::getStreamFromPool(false, device)) {}
 };
 
 // Runs `work`; on an exception writes its text to `error`, which holds `size` bytes.
@@ -35,13 +38,17 @@ bool guarded(char* error, size_t size, Work work) {
 
 extern "C" {
 
-// From here on what this thread asks of the current device is recorded, not done. The graph uses
-// the memory of `other`, if there is one: they must not run at the same time.
-void* groklab_graph_begin(void* other, char* error, size_t size) {
+// From here on what this thread asks of the device is recorded, not done. The graph uses the memory
+// of `other`, if there is one: they must not run at the same time.
+void* groklab_graph_begin(int device, void* other, char* error, size_t size) {
     Graph* graph = nullptr;
     bool begun = guarded(error, size, [&] {
-        graph = new Graph();
+        // A recording belongs to the current device, whatever the tensors are on.
+        c10::cuda::CUDAGuard guard(static_cast<c10::DeviceIndex>(device));
+        graph = new Graph(static_cast<c10::DeviceIndex>(device));
         graph->before.synchronize();
+        // While something is recorded libtorch cannot give back what it keeps for later.
+        if (!other) c10::cuda::CUDACachingAllocator::emptyCache();
         c10::cuda::setCurrentCUDAStream(graph->side);
         // Not global: other threads may go on talking to the driver.
         at::cuda::MempoolId_t pool = {0, 0};
@@ -59,13 +66,20 @@ void* groklab_graph_begin(void* other, char* error, size_t size) {
 // Ends the recording, also one that failed.
 bool groklab_graph_end(void* pointer, char* error, size_t size) {
     Graph* graph = static_cast<Graph*>(pointer);
-    bool ended = guarded(error, size, [&] { graph->graph.capture_end(); });
+    bool ended = guarded(error, size, [&] {
+        c10::cuda::CUDAGuard guard(graph->side.device_index());
+        graph->graph.capture_end();
+    });
     c10::cuda::setCurrentCUDAStream(graph->before);
     return ended;
 }
 
 bool groklab_graph_replay(void* pointer, char* error, size_t size) {
-    return guarded(error, size, [&] { static_cast<Graph*>(pointer)->graph.replay(); });
+    Graph* graph = static_cast<Graph*>(pointer);
+    return guarded(error, size, [&] {
+        c10::cuda::CUDAGuard guard(graph->side.device_index());
+        graph->graph.replay();
+    });
 }
 
 void groklab_graph_free(void* pointer) {

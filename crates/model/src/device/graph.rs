@@ -2,7 +2,7 @@
 //! decoding asks for some 500 small things, and asking takes longer than doing them.
 
 use std::{
-    ffi::{CStr, c_char, c_void},
+    ffi::{CStr, c_char, c_int, c_void},
     fs, io,
     os::unix::fs::OpenOptionsExt,
     ptr::NonNull,
@@ -11,6 +11,8 @@ use std::{
 
 use libloading::os::unix::{Library, RTLD_NOW};
 
+use crate::error::{first_line, panic_text};
+
 /// `graph.cpp`, compiled; empty where CUDA's headers were not there.
 static LIBRARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/graph.so"));
 
@@ -18,7 +20,7 @@ static LIBRARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/graph.so"));
 const SWITCH: &str = "GROKLAB_CUDA_GRAPHS";
 const ERROR_BYTES: usize = 1024;
 
-type Begin = unsafe extern "C" fn(*mut c_void, *mut c_char, usize) -> *mut c_void;
+type Begin = unsafe extern "C" fn(c_int, *mut c_void, *mut c_char, usize) -> *mut c_void;
 type Act = unsafe extern "C" fn(*mut c_void, *mut c_char, usize) -> bool;
 type Free = unsafe extern "C" fn(*mut c_void);
 
@@ -33,9 +35,10 @@ struct Functions {
 pub(crate) struct Graph(NonNull<c_void>);
 
 impl Graph {
-    /// Records what `work` asks of the current GPU, which is not done yet. It may use the memory of
+    /// Records what `work` asks of this GPU, which is not done yet. It may use the memory of
     /// `other`, so that their results must not be needed at the same time.
     pub(crate) fn record<T>(
+        gpu: usize,
         other: Option<&Self>,
         work: impl FnOnce() -> T,
     ) -> Result<(Self, T), String> {
@@ -43,14 +46,15 @@ impl Graph {
         let other = other.map_or(std::ptr::null_mut(), |other| other.0.as_ptr());
         let mut error = [0; ERROR_BYTES];
         // SAFETY: `other` is a graph that lives, and the text is at most as long as it is told.
-        let begun = unsafe { (functions.begin)(other, error.as_mut_ptr(), ERROR_BYTES) };
+        let begun =
+            unsafe { (functions.begin)(gpu as c_int, other, error.as_mut_ptr(), ERROR_BYTES) };
         let graph = Self(NonNull::new(begun).ok_or_else(|| text(&error))?);
         let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
         // Also after a panic: this thread would go on recording.
         let ended = graph.act(functions.end);
         match made {
             Ok(made) => ended.map(|()| (graph, made)),
-            Err(panic) => Err(crate::error::panic_text(panic.as_ref())),
+            Err(panic) => Err(first_line(&panic_text(panic.as_ref()))),
         }
     }
 

@@ -106,8 +106,9 @@ impl Batch<'_> {
             let device = self.weights.model.placement.device;
             let uniforms = Tensor::from_slice(&self.uniforms(first)).to_device(device);
             let logits = Tensor::cat(&logits, 0);
+            let rows = logits.size()[0] as usize;
             let choice = Choice::new(logits, self.request.sampling, uniforms);
-            self.append(first, choice.read())?;
+            self.append(first, choice.read(rows))?;
         }
         Ok(())
     }

@@ -67,13 +67,21 @@ impl Choice {
         apart.double_value(&[]) < SAME_LOGPROBS
     }
 
-    /// What was drawn.
-    pub(super) fn read(&self) -> Vec<Drawn> {
-        read(&self.columns).unwrap_or_else(|| {
+    /// Makes it like no other, until it is computed again.
+    pub(super) fn forget(&mut self) {
+        let _ = self.logprobs.fill_(f64::NAN);
+        let _ = self.columns.fill_(f64::NAN);
+    }
+
+    /// What was drawn for the first `rows`; those behind them only fill up the batch.
+    pub(super) fn read(&self, rows: usize) -> Vec<Drawn> {
+        read(&self.columns, rows).unwrap_or_else(|| {
             // So flat a distribution is rare: then every token is looked at.
             let vocab = self.logprobs.size()[1];
-            let all = columns(&self.logprobs, self.sampling, &self.uniforms, vocab);
-            read(&all).expect("all tokens are enough")
+            let logprobs = self.logprobs.narrow(0, 0, rows as i64);
+            let uniforms = self.uniforms.narrow(0, 0, rows as i64);
+            let all = columns(&logprobs, self.sampling, &uniforms, vocab);
+            read(&all, rows).expect("all tokens are enough")
         })
     }
 }
@@ -98,11 +106,11 @@ fn columns(logprobs: &Tensor, sampling: Sampling, uniforms: &Tensor, tokens: i64
     Tensor::cat(&columns, 1)
 }
 
-/// None where a row's nucleus has more tokens than were looked at.
-fn read(columns: &Tensor) -> Option<Vec<Drawn>> {
+/// The first `rows`; none where the nucleus of one has more tokens than were looked at.
+fn read(columns: &Tensor, rows: usize) -> Option<Vec<Drawn>> {
     let width = columns.size()[1] as usize;
-    let mut drawn = Vec::new();
-    for row in doubles(columns).chunks_exact(width) {
+    let mut drawn = Vec::with_capacity(rows);
+    for row in doubles(columns).chunks_exact(width).take(rows) {
         if row.get(2).is_some_and(|&enough| enough == 0.0) {
             return None;
         }
@@ -370,7 +378,7 @@ mod tests {
                     max_new_tokens: 1,
                 };
                 let uniforms = Tensor::from_slice(&[uniform]);
-                let drawn = Choice::new(logits.shallow_clone(), sampling, uniforms).read();
+                let drawn = Choice::new(logits.shallow_clone(), sampling, uniforms).read(1);
                 let here = pick(&values, top_p, uniform) as i64;
                 // Of equally likely tokens at the edge of the nucleus, any may be in it.
                 let likely = values[drawn[0].id as usize];

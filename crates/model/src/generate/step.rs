@@ -1,6 +1,6 @@
 //! One step of decoding: a token per row in, the tokens drawn behind them out.
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::{
     Sampling,
@@ -80,12 +80,13 @@ impl<'a> Decoder<'a> {
         };
         let inputs = inputs(entries, rows);
         let size = (rows as i64, keys);
-        let mut drawn = match self.replayed(cache, &inputs, size) {
-            Some(choice) => choice.read(),
-            None => self.run(cache, &self.on_device(&inputs), keys).read(),
-        };
-        drawn.truncate(entries.len());
-        Ok(drawn)
+        Ok(match self.replayed(cache, &inputs, size) {
+            Some(choice) => choice.read(entries.len()),
+            None => {
+                let choice = self.run(cache, &self.on_device(&inputs), keys);
+                choice.read(entries.len())
+            }
+        })
     }
 
     /// What the recorded step of this size gives for `inputs`, where there is one or can be.
@@ -122,7 +123,12 @@ impl<'a> Decoder<'a> {
         let inputs = self.on_device(inputs);
         let mut others = self.recorded.iter().filter_map(|(_, other)| other.as_ref());
         let other = others.next().map(|other| &other.graph);
-        let (graph, choice) = Graph::record(other, || self.run(cache, &inputs, keys))?;
+        let Device::Cuda(gpu) = self.weights.model.placement.device else {
+            return Err("only a GPU's steps can be recorded".into());
+        };
+        let (graph, mut choice) = Graph::record(gpu, other, || self.run(cache, &inputs, keys))?;
+        // What a recording that holds nothing would leave here is no choice.
+        choice.forget();
         let recorded = Recorded {
             graph,
             inputs,

@@ -1,11 +1,11 @@
--- $1 workers, $2 how many jobs each takes, $3 and $4 jobs that they know of: the worker and the job; $5 lease. A job that another call works
+-- $1 workers, $2 how many jobs each takes, $3 and $4 jobs that they know of: the worker and the job; $5 lease; $6 kind. A job that another call works
 -- on at the moment is left for the next time; one of a paused experiment is left until its lease expires.
 with unknown as (
     select job.job_id
     from unnest($1::uuid[], $2::int[]) as asking (worker_id, capacity)
     cross join lateral (
         select job_id from job j join experiment using (experiment_id)
-        where j.worker_id = asking.worker_id and j.state = 'leased' and experiment.state = 'running'
+        where j.worker_id = asking.worker_id and j.kind = $6 and j.state = 'leased' and experiment.state = 'running'
           and not exists (
               select from unnest($3::uuid[], $4::uuid[]) as known (worker_id, job_id)
               where known.worker_id = j.worker_id and known.job_id = j.job_id)
