@@ -75,6 +75,16 @@ fn check(text: &[u8]) {
     }
 }
 
+/// With the mark before it the code defines the entry, without it its first line is indented.
+#[test]
+fn a_byte_order_mark_in_a_block_changes_nothing() {
+    check(&text(&[
+        137, 99, 164, 244, 221, 146, 1, 116, 15, 199, 100, 191, 168, 81, 11, 197, 102, 180, 103,
+        155, 12, 18, 143, 55, 154, 210, 214, 161, 101, 118, 179, 99, 16, 16, 25, 6, 138, 231, 60,
+        248, 9, 4, 159, 235, 210, 145, 229, 173, 55, 62, 246, 76, 34, 51,
+    ]));
+}
+
 #[test]
 fn any_bytes_hold_a_candidate_or_none() {
     bolero::check!().for_each(check);

@@ -107,7 +107,7 @@ impl Scheduler {
                 selection = Some(Selection::prepare(&self.store, &self.blobs, &experiment).await?);
                 continue;
             }
-            // A selection outlives a step that comes before it: the evaluation may have ended meanwhile.
+            // A selection outlives another step: the evaluation may have ended meanwhile.
             let prepared = selection.take_if(|_| step == Step::Select);
             self.apply(&mut tx, &experiment, step, prepared).await?;
             store::notify(&mut tx).await?;

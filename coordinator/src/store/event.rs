@@ -34,7 +34,8 @@ pub async fn since(
     limit: u32,
 ) -> Result<Vec<EventLine>> {
     let rows = sqlx::query!(
-        r#"select event_id, (extract(epoch from at) * 1000)::bigint as "unix_ms!", level, kind, fields
+        r#"select event_id, (extract(epoch from at) * 1000)::bigint as "unix_ms!", level, kind,
+                  fields
            from event where experiment_id = $1 and event_id > $2 order by event_id limit $3"#,
         experiment.0,
         after,

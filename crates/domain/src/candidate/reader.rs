@@ -136,7 +136,8 @@ impl Reader {
         if !open.fence.is_closed_by(&text[self.line..], open.strings) {
             return;
         }
-        let content = &text[open.start.min(self.line)..self.line];
+        // What is asked here must be what is asked of the block once it has ended.
+        let content = &text[without_mark(text, open.start.min(self.line)..self.line)];
         let is_code = code::beside_prose(content).is_some_and(|code| code.end == content.len());
         self.stays_open = !is_code || !code::defines(content, &self.entry, open.fence.indent);
         if !self.stays_open {
