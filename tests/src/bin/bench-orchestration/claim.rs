@@ -33,7 +33,7 @@ pub async fn run(bench: &mut Bench) {
         .remove(0);
     explain(
         bench,
-        "open",
+        "waiting",
         "text, bigint",
         &format!("'generate', {JOBS}"),
     );
