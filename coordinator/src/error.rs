@@ -3,12 +3,12 @@
 
 use std::io::ErrorKind;
 
-use groklab_proto::convert::shortened;
+use groklab_domain::text::shortened;
 use tonic::{Code, Status};
 
-/// Characters of a message that is sent: a header of HTTP/2 carries it, in up to twelve bytes a
+/// Of a message that is sent: a header of HTTP/2 carries it, in up to twelve bytes a
 /// character, and clients take 16 KiB.
-const LONGEST: usize = 1_000;
+const MAX_MESSAGE_CHARS: usize = 1_000;
 
 /// A failed operation of the coordinator.
 #[derive(Debug, thiserror::Error)]
@@ -150,7 +150,7 @@ impl From<Error> for Status {
             Code::Unavailable => tracing::warn!(error = chain(&error), "request failed"),
             _ => tracing::debug!(error = chain(&error), "request refused"),
         }
-        Self::new(code, shortened(&error.to_string(), LONGEST))
+        Self::new(code, shortened(&error.to_string(), MAX_MESSAGE_CHARS))
     }
 }
 

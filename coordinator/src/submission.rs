@@ -6,8 +6,8 @@ use groklab_domain::{
     grokking::{Parameters, can_show},
     job::{ProblemSize, check_message_size},
     records::Event,
+    text::shortened,
 };
-use groklab_proto::convert::shortened;
 
 use crate::{
     error::{Error, Result},

@@ -8,6 +8,7 @@ use groklab_domain::{
     candidate::Candidate,
     experiment::Chat,
     job::{AdapterRef, Claim},
+    text::shortened,
 };
 use serde::de::DeserializeOwned;
 use tonic::Status;
@@ -39,15 +40,6 @@ fn json_field<T: DeserializeOwned>(name: &str, json: &str) -> Result<T, Status> 
 fn refused(field: &str, reason: &impl Display) -> Status {
     let reason = shortened(&reason.to_string(), MAX_SHOWN_CHARS);
     Status::invalid_argument(format!("field {field}: {reason}"))
-}
-
-/// The first `max_chars` characters of a text that someone else chose: no answer and no log line
-/// grows with what was sent.
-pub fn shortened(text: &str, max_chars: usize) -> String {
-    match text.char_indices().nth(max_chars) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
 }
 
 /// Like [`field`], where an empty text means absent.

@@ -2,9 +2,9 @@
 
 use std::{ops::ControlFlow, path::PathBuf, time::Instant};
 
-use groklab_domain::seed;
+use groklab_domain::{finding::Level, seed};
 use groklab_model::{
-    Adapter, Applied, ChatTokenizer, Completion, Error, Finish, Level, Message, Model, Placement,
+    Adapter, Applied, ChatTokenizer, Completion, Error, Finish, Message, Model, Placement,
     Progress, Request, Row, Sampling, Stop, examine, load_tokenizer, score, set_threads,
 };
 use groklab_runtime::{

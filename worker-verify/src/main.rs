@@ -21,7 +21,7 @@ use groklab_worker_verify::{
             speed::{Effort, bench},
         },
         check::check,
-        doctor::{Level, examine},
+        doctor::examine,
         selftest::prove,
     },
     judge::pool::Pool,
@@ -71,7 +71,7 @@ fn run_doctor(programs: &Programs) -> anyhow::Result<ExitCode> {
     let mut out = output::writer()?;
     let mut is_complete = true;
     for finding in examine(&programs.locate(), programs.isolation) {
-        is_complete &= finding.level != Level::Missing;
+        is_complete &= finding.level != groklab_domain::finding::Level::Missing;
         writeln!(out, "{}", finding.line())?;
     }
     Ok(exit_code(is_complete))

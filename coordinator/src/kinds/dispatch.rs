@@ -111,17 +111,29 @@ pub async fn take(
         results,
     } in completed
     {
-        match (job.spec.kind, results) {
-            (JobKind::Generate, Results::Generate(results)) => {
-                generated.push((place, (job, results)))
+        // By the job's kind, so that one that is forgotten here does not compile.
+        match job.spec.kind {
+            JobKind::Generate => {
+                if let Results::Generate(results) = results {
+                    generated.push((place, (job, results)));
+                    continue;
+                }
             }
-            (JobKind::Verify, Results::Verify(results)) => verified.push((place, (job, results))),
-            (JobKind::Train, Results::Train(results)) => trained.push((place, (job, results))),
-            (kind, _) => {
-                let refusal = format!("not the results of a {kind} job");
-                accepted.refused.push((place, refusal));
+            JobKind::Verify => {
+                if let Results::Verify(results) = results {
+                    verified.push((place, (job, results)));
+                    continue;
+                }
+            }
+            JobKind::Train => {
+                if let Results::Train(results) = results {
+                    trained.push((place, (job, results)));
+                    continue;
+                }
             }
         }
+        let refusal = format!("not the results of a {} job", job.spec.kind);
+        accepted.refused.push((place, refusal));
     }
     take_kind::<Generate>(db, generated, experiments, &mut accepted).await?;
     take_kind::<Verify>(db, verified, experiments, &mut accepted).await?;

@@ -3,6 +3,7 @@
 
 pub mod candidate;
 pub mod experiment;
+pub mod finding;
 pub mod grokking;
 pub mod ids;
 pub mod job;
@@ -12,6 +13,7 @@ pub mod records;
 pub mod seed;
 pub mod states;
 pub mod stats;
+pub mod text;
 pub mod value;
 pub mod verdict;
 mod words;

@@ -10,11 +10,13 @@ use num_bigint::BigInt;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Number, Value as Json};
 
+use crate::text::shortened;
+
 /// Relative and absolute tolerance within which two floats count as equal.
 pub const FLOAT_TOLERANCE: f64 = 1e-9;
 
 /// Characters that an error shows of a text which someone else wrote.
-const SHOWN: usize = 60;
+const MAX_SHOWN_CHARS: usize = 60;
 
 /// One Python value. `Bool(true)` never equals `Int(1)`, nor does `Float(1.0)`.
 #[derive(Debug, Clone, PartialEq)]
@@ -138,12 +140,9 @@ fn tagged(tag: &str, content: Json) -> Json {
     Json::Object(Map::from_iter([(tag.to_owned(), content)]))
 }
 
-/// The beginning of a text.
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
+/// The beginning of a text, for an error.
+fn shown(text: &str) -> String {
+    shortened(text, MAX_SHOWN_CHARS)
 }
 
 fn python_float(x: f64) -> String {

@@ -3,6 +3,7 @@
 
 use std::{fs, path::Path};
 
+use groklab_domain::finding::{Finding, Level};
 use nix::unistd::{getegid, geteuid, getgroups};
 
 use crate::{
@@ -10,36 +11,6 @@ use crate::{
     jail::{Config, Nsjail, Warm, cgroup, isolation},
     sandbox::Sandbox,
 };
-
-/// How a finding counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Level {
-    Good,
-    /// Works, but weaker than it could be.
-    Weak,
-    /// The worker will not start.
-    Missing,
-}
-
-/// One line of the report.
-#[derive(Debug, Clone)]
-pub struct Finding {
-    pub level: Level,
-    pub what: &'static str,
-    pub details: String,
-}
-
-impl Finding {
-    /// `ok    nsjail      /usr/bin/nsjail`
-    pub fn line(&self) -> String {
-        let mark = match self.level {
-            Level::Good => "ok",
-            Level::Weak => "weak",
-            Level::Missing => "FAIL",
-        };
-        format!("{mark:<5} {:<14} {}", self.what, self.details)
-    }
-}
 
 /// Looks at everything the worker needs, ending with the self-test on the cold path and, unless it
 /// is not to be used, the warm.

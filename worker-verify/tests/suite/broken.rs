@@ -75,12 +75,9 @@ fn an_interpreter_that_is_not_there() {
             .contains("/nowhere/python3")
     );
     let findings = doctor::examine(&broken, isolation::Path::Warm);
-    assert!(
-        findings
-            .iter()
-            .any(|finding| finding.level == doctor::Level::Missing
-                && finding.details.contains("/nowhere/python3"))
-    );
+    assert!(findings.iter().any(|finding| finding.level
+        == groklab_domain::finding::Level::Missing
+        && finding.details.contains("/nowhere/python3")));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{Malformed, Value, numbers, shortened};
+use super::{Malformed, Value, numbers, shown};
 
 /// Most digits of an integer that is read, with its sign: as many as 64 KiB hold. The time it takes
 /// grows with their square.
@@ -102,7 +102,7 @@ fn object(mut entries: Vec<(String, Value)>) -> Result<Value, Malformed> {
     if let Some(key) = repeated(&entries) {
         return Err(Malformed(format!(
             "the key `{}` is twice in an object",
-            shortened(key)
+            shown(key)
         )));
     }
     if entries.len() == 1 && entries[0].0.starts_with('$') {
@@ -149,7 +149,7 @@ fn tagged(tag: &str, content: Value) -> Result<Value, Malformed> {
         ("$dict", other) => Err(mistaken(tag, "a list of pairs", &other)),
         _ => Err(Malformed(format!(
             "unknown tag `{}`; the tags are {}; {}",
-            shortened(tag),
+            shown(tag),
             TAGS.join(", "),
             dictionary(tag)
         ))),
@@ -159,7 +159,7 @@ fn tagged(tag: &str, content: Value) -> Result<Value, Malformed> {
 fn mistaken(tag: &str, wanted: &str, content: &Value) -> Malformed {
     Malformed(format!(
         "the tag `{tag}` wants {wanted}, not `{}`; {}",
-        shortened(&content.to_json().to_string()),
+        shown(&content.to_json().to_string()),
         dictionary(tag)
     ))
 }
@@ -168,7 +168,7 @@ fn mistaken(tag: &str, wanted: &str, content: &Value) -> Malformed {
 fn dictionary(key: &str) -> String {
     format!(
         "a dictionary with this key is written `{{\"$dict\": [[\"{}\", …]]}}`",
-        shortened(key)
+        shown(key)
     )
 }
 

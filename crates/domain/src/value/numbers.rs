@@ -52,7 +52,7 @@ fn other_form(number: &str) -> Result<Option<Cow<'static, str>>, Malformed> {
     }
     let may_be_large = number.len() > SMALL || number.contains(['e', 'E']);
     if may_be_large && number.parse().is_ok_and(f64::is_infinite) {
-        let shown = super::shortened(number);
+        let shown = super::shown(number);
         return Err(Malformed(format!(
             "`{shown}` is beyond every float; infinity is written `{{\"$float\": \"inf\"}}`"
         )));

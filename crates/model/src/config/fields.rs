@@ -3,9 +3,13 @@
 
 use std::{cell::RefCell, collections::BTreeSet};
 
+use groklab_domain::text::shortened;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
+
+/// Of a value, in an error.
+const MAX_SHOWN_CHARS: usize = 80;
 
 /// A configuration while it is read. A field of the wrong type is an error, never a default; null
 /// is as good as absent.
@@ -84,7 +88,7 @@ impl<'a> Fields<'a> {
             Err(Error::UnknownField {
                 file: self.file.into(),
                 key: key.clone(),
-                value: shortened(value),
+                value: shortened(&value.to_string(), MAX_SHOWN_CHARS),
             })
         })
     }
@@ -100,7 +104,10 @@ impl<'a> Fields<'a> {
         };
         let wrong = || Error::Config {
             what: self.file.into(),
-            reason: format!("`{key}` = {}: {wanted} is wanted", shortened(value)),
+            reason: format!(
+                "`{key}` = {}: {wanted} is wanted",
+                shortened(&value.to_string(), MAX_SHOWN_CHARS)
+            ),
         };
         read(value).ok_or_else(wrong).map(Some)
     }
@@ -113,13 +120,5 @@ fn is_off(value: &Value) -> bool {
         Value::Array(list) => list.is_empty(),
         Value::Object(map) => map.is_empty(),
         _ => false,
-    }
-}
-
-fn shortened(value: &Value) -> String {
-    let text = value.to_string();
-    match text.char_indices().nth(80) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
     }
 }

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use groklab_domain::finding::{Finding, Level};
 use tch::{Device, Kind, Tensor};
 
 use super::{
@@ -11,36 +12,6 @@ use super::{
     driver,
 };
 use crate::error::{Error, Result, guard};
-
-/// How a finding counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Level {
-    Good,
-    /// Works, but slower than it could.
-    Weak,
-    /// The worker will not start.
-    Missing,
-}
-
-/// One line of the report.
-#[derive(Debug, Clone)]
-pub struct Finding {
-    pub level: Level,
-    pub what: &'static str,
-    pub details: String,
-}
-
-impl Finding {
-    /// `ok    driver         580.95.05`
-    pub fn line(&self) -> String {
-        let mark = match self.level {
-            Level::Good => "ok",
-            Level::Weak => "weak",
-            Level::Missing => "FAIL",
-        };
-        format!("{mark:<5} {:<14} {}", self.what, self.details)
-    }
-}
 
 /// Libraries that libtorch's CUDA part needs, by their folder in the wheels' `nvidia`.
 const LIBRARIES: [(&str, &str); 12] = [

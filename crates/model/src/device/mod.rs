@@ -8,7 +8,7 @@ mod placement;
 mod setting;
 
 pub use cuda::load_cuda;
-pub use doctor::{Finding, Level, examine};
+pub use doctor::examine;
 pub use placement::Placement;
 pub(crate) use placement::Tactics;
 pub use setting::{DeviceSetting, KindSetting};
