@@ -4,14 +4,15 @@
 
 use std::sync::Arc;
 
-use groklab_domain::{JobKind, job::PerKind};
+use enum_map::EnumMap;
+use groklab_domain::JobKind;
 use tokio::sync::{Notify, futures::Notified, watch};
 
 /// A cheap handle that tells loops of this process to look again.
 #[derive(Debug, Clone)]
 pub struct Nudge {
     /// One per kind of job: a new job wakes one who waits for its kind, not all.
-    work: Arc<PerKind<Notify>>,
+    work: Arc<EnumMap<JobKind, Notify>>,
     state: watch::Sender<u64>,
 }
 
@@ -27,7 +28,7 @@ impl Default for Nudge {
 impl Nudge {
     /// There is one new job of this kind.
     pub fn work(&self, kind: JobKind) {
-        self.work.get(kind).notify_one();
+        self.work[kind].notify_one();
     }
 
     /// Something stored has changed: the scheduler and those who watch should look.
@@ -37,7 +38,7 @@ impl Nudge {
 
     /// Anything may have changed.
     pub fn all(&self) {
-        for (_, notify) in self.work.iter() {
+        for notify in self.work.values() {
             notify.notify_waiters();
         }
         self.state();
@@ -45,7 +46,7 @@ impl Nudge {
 
     /// Must be made before looking, so that no nudge in between is missed.
     pub fn on_work(&self, kind: JobKind) -> Notified<'_> {
-        self.work.get(kind).notified()
+        self.work[kind].notified()
     }
 
     pub fn on_state(&self) -> watch::Receiver<u64> {

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use groklab_domain::job::PerKind;
+use enum_map::EnumMap;
+use groklab_domain::JobKind;
 use groklab_runtime::tasks::{Group, OnFailure};
 use tokio_util::sync::CancellationToken;
 
@@ -41,7 +42,7 @@ pub struct Service {
     pub lease: Duration,
     pub attempts: u32,
     pub metrics: Metrics,
-    pub claims: PerKind<Queue<LeaseRequest, Vec<Assignment>>>,
+    pub claims: EnumMap<JobKind, Queue<LeaseRequest, Vec<Assignment>>>,
     pub completions: Queue<Completion, Outcome>,
     /// Cancelled when the coordinator stops: long calls end.
     pub stop: CancellationToken,
@@ -59,7 +60,7 @@ impl Service {
             attempts,
             metrics,
         } = resources;
-        let claims = PerKind::from_fn(|kind| {
+        let claims = EnumMap::from_fn(|kind| {
             let (queue, claims) =
                 lanes(Claims::new(store.clone(), kind, lease, metrics.clone()), 1);
             for lane in claims {

@@ -121,6 +121,7 @@ impl Executor for Fitter {
                 "a training worker was given another kind of job",
             )),
         };
+        self.metrics.device(self.resident.placement());
         // This job is still reported; a next one would fail for no fault of its own.
         if gpu_is_lost() {
             self.stop.cancel();

@@ -61,9 +61,7 @@ impl Service {
             let nudged = self.nudge.on_work(request.kind);
             tokio::pin!(nudged);
             nudged.as_mut().enable();
-            let jobs = self
-                .claims
-                .get(request.kind)
+            let jobs = self.claims[request.kind]
                 .ask(
                     request.clone(),
                     LEASED_JOB_BYTES * request.capacity as usize,

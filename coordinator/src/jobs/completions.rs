@@ -4,9 +4,10 @@
 
 use std::collections::HashMap;
 
+use enum_map::EnumMap;
 use groklab_domain::{
     ExperimentId, JobId, JobKind,
-    job::{Claim, ClaimStatus, Job, PerKind},
+    job::{Claim, ClaimStatus, Job},
 };
 use sqlx::PgConnection;
 
@@ -81,8 +82,8 @@ impl Commit for Completions {
 }
 
 impl Completions {
-    fn nudge_others(&self, followers: PerKind<usize>, more_ready: bool) {
-        for (kind, &jobs) in followers.iter() {
+    fn nudge_others(&self, followers: EnumMap<JobKind, usize>, more_ready: bool) {
+        for (kind, jobs) in followers {
             for _ in 0..jobs {
                 self.nudge.work(kind);
             }

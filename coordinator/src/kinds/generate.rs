@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use groklab_domain::{
-    Digest, ExperimentId, JobKind, Purpose,
+    Digest, ExperimentId, Purpose,
     experiment::Experiment as Config,
     job::{AdapterRef, Job},
     seed,
@@ -46,7 +46,6 @@ impl Kind for Generate {
     type Wire = v1::GenerateResult;
     type Results = Generated;
     type Context = Adapters;
-    const FOLLOWED_BY: Option<JobKind> = Some(JobKind::Verify);
 
     async fn messages(
         db: &mut PgConnection,

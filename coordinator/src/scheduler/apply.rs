@@ -2,7 +2,7 @@
 //! experiment's row, and does nothing that a repeat of it could do twice.
 
 use groklab_domain::{
-    ExperimentState, Purpose,
+    ExperimentState, JobKind, Purpose,
     job::{StopDecision, iteration_jobs, training_job},
     metrics::{IterationLine, IterationSeconds, RolloutCounts, Training},
     records::Event,
@@ -129,9 +129,9 @@ async fn line(
             last_loss: losses.last().copied(),
         },
         seconds: IterationSeconds {
-            generate: seconds.generate,
-            verify: seconds.verify,
-            train: seconds.train,
+            generate: seconds[JobKind::Generate],
+            verify: seconds[JobKind::Verify],
+            train: seconds[JobKind::Train],
         },
     })
 }

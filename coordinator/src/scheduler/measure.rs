@@ -1,7 +1,7 @@
 //! Closes an evaluation: its line of metrics.jsonl, and whether the experiment stops after it.
 
 use groklab_domain::{
-    Purpose,
+    JobKind, Purpose,
     experiment::Experiment as Config,
     grokking::{self, Parameters},
     job::{StopDecision, decide_stop},
@@ -78,8 +78,8 @@ async fn line(
     let report = grokking::detect(&series, &Parameters::default());
     let seconds = job::seconds(db, id, i, Purpose::Eval).await?;
     let seconds = EvaluationSeconds {
-        generate: seconds.generate,
-        verify: seconds.verify,
+        generate: seconds[JobKind::Generate],
+        verify: seconds[JobKind::Verify],
     };
     Ok(breakdown.into_line(
         i,

@@ -74,11 +74,12 @@ impl Scheduler {
             if let Err(error) = self.reconcile(id).instrument(span).await {
                 tracing::error!(experiment.id = %id, error = chain(&error), "reconcile failed");
                 // What is merely busy is tried again; anything else would fail for ever.
-                outcome = if matches!(error, Error::Busy { .. }) {
+                let handled = if matches!(error, Error::Busy { .. }) {
                     Err(error)
                 } else {
                     self.pause(id, &error).await
                 };
+                outcome = outcome.and(handled);
             }
         }
         outcome

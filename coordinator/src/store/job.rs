@@ -1,9 +1,10 @@
 //! Jobs: made by the reconciler or by what came before them, counted by phase, ended. Claims are
 //! next door, in `lease`.
 
+use enum_map::EnumMap;
 use groklab_domain::{
     ExperimentId, Fence, JobId, JobKind, Purpose, WorkerId,
-    job::{Batch, Job, PerKind, Spec},
+    job::{Batch, Job, Spec},
 };
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -206,7 +207,7 @@ pub async fn seconds(
     experiment: ExperimentId,
     iteration: u32,
     purpose: Purpose,
-) -> Result<PerKind<f64>> {
+) -> Result<EnumMap<JobKind, f64>> {
     let rows = sqlx::query!(
         r#"select kind, sum(seconds) as "seconds!" from job
            where experiment_id = $1 and iteration = $2 and purpose = $3 and state = 'done'
@@ -217,9 +218,9 @@ pub async fn seconds(
     )
     .fetch_all(db)
     .await?;
-    let mut seconds = PerKind::default();
+    let mut seconds = EnumMap::default();
     for row in rows {
-        *seconds.get_mut(word(&row.kind)?) = row.seconds;
+        seconds[word::<JobKind>(&row.kind)?] = row.seconds;
     }
     Ok(seconds)
 }

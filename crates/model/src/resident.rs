@@ -36,6 +36,11 @@ impl Resident {
         }
     }
 
+    /// Where its models are computed.
+    pub fn placement(&self) -> Placement {
+        self.placement
+    }
+
     /// Whether `source`, with prompts as `chat` says, is what is loaded.
     pub fn holds(&self, source: &str, chat: &Chat) -> bool {
         self.loaded

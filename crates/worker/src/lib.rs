@@ -18,5 +18,6 @@ mod wire;
 pub use config::{Args, ChatArgs, Description};
 pub use failure::{Cancelled, Failure};
 pub use job::{Context, Executor};
+pub use metrics::GpuMemory;
 pub use run::run;
 pub use wire::{Outcome, Work};

@@ -72,9 +72,9 @@ impl JobCounts {
         let evaluations = config.evaluations();
         let rollouts_per_evaluation = rollouts(&evaluation);
         let rollouts_per_iteration = if trained { rollouts(&iteration) } else { 0 };
-        // Every generate job is followed by a verify job, every iteration's end by a training job.
-        let jobs = u64::from(evaluations) * 2 * evaluation.len() as u64
-            + iterations * (2 * iteration.len() as u64 + 1);
+        // Every iteration ends in one training job.
+        let jobs = u64::from(evaluations) * with_followers(&evaluation)
+            + iterations * (with_followers(&iteration) + 1);
         Self {
             evaluations,
             rollouts_per_evaluation,
@@ -84,6 +84,15 @@ impl JobCounts {
                 + iterations * rollouts_per_iteration,
         }
     }
+}
+
+/// How many jobs these become once each has been followed by its kind's chain.
+fn with_followers(specs: &[Spec]) -> u64 {
+    let mut jobs = 0;
+    for spec in specs {
+        jobs += spec.kind.chain().count() as u64;
+    }
+    jobs
 }
 
 fn rollouts(specs: &[Spec]) -> u64 {

@@ -47,8 +47,15 @@ pub(super) fn card(index: usize) -> Option<Card> {
     })
 }
 
-/// Bytes that are free on a card, asked within its primary context, which libtorch shares.
-pub(super) fn free_memory(index: usize) -> Option<u64> {
+/// Bytes on a card, of all its processes together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GpuMemory {
+    pub used: u64,
+    pub free: u64,
+}
+
+/// A card's memory, asked for within its primary context, which libtorch shares.
+pub(super) fn memory(index: usize) -> Option<GpuMemory> {
     type DeviceGet = unsafe extern "C" fn(*mut i32, i32) -> i32;
     type Retain = unsafe extern "C" fn(*mut *mut c_void, i32) -> i32;
     type Push = unsafe extern "C" fn(*mut c_void) -> i32;
@@ -78,7 +85,10 @@ pub(super) fn free_memory(index: usize) -> Option<u64> {
             pop(&raw mut context);
         }
         release(device);
-        answered.then_some(free as u64)
+        answered.then_some(GpuMemory {
+            used: total.saturating_sub(free) as u64,
+            free: free as u64,
+        })
     }
 }
 

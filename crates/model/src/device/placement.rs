@@ -7,7 +7,7 @@ use std::{
 
 use tch::{Device, Kind};
 
-use super::{DeviceSetting, KindSetting, cuda, driver, graph};
+use super::{DeviceSetting, GpuMemory, KindSetting, cuda, driver, graph};
 use crate::error::{Error, Result};
 
 /// A device and the kind of numbers that weights and activations have on it.
@@ -76,8 +76,16 @@ impl Placement {
         };
         let mut by_card = MOST_FREE.lock().unwrap_or_else(PoisonError::into_inner);
         let most = by_card.entry(index).or_default();
-        *most = (*most).max(driver::free_memory(index));
+        *most = (*most).max(driver::memory(index).map(|memory| memory.free));
         *most
+    }
+
+    /// The card's memory as it is now; none on the CPU, or where the driver does not say.
+    pub fn gpu_memory_now(self) -> Option<GpuMemory> {
+        match self.device {
+            Device::Cuda(index) => driver::memory(index),
+            _ => None,
+        }
     }
 
     /// True on the CPU, where adapters are merged and small kernels of our own run.

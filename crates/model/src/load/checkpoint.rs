@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Files beside the weights that decide on prompts, ids and end tokens.
-const TEXT_FILES: [&str; 5] = [
+pub(super) const TEXT_FILES: [&str; 5] = [
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
