@@ -88,6 +88,7 @@ impl Observer {
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
         loop {
             let look = async {
+                // Side by side: an object store that hangs must not delay the look at the database.
                 tokio::join!(self.observe_database(), self.observe_blobs());
                 tokio::time::sleep(OBSERVE_EVERY).await;
             };
@@ -106,6 +107,7 @@ impl Observer {
         match census {
             Ok(census) => {
                 self.observed.update(|seen| {
+                    // `observe_blobs` sets this one, at its own time.
                     let artifact_store_up = seen.artifact_store_up;
                     *seen = Census {
                         artifact_store_up,

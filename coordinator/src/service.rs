@@ -60,6 +60,8 @@ impl Service {
             metrics,
         } = resources;
         let claims = PerKind::from_fn(|kind| {
+            // One lane: whose turn it is depends on what was handed out before, and two lanes were
+            // slower (`docs/log.md`).
             let (queue, claims) =
                 lanes(Claims::new(store.clone(), kind, lease, metrics.clone()), 1);
             for lane in claims {

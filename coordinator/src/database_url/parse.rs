@@ -21,10 +21,12 @@ pub fn parse(
     if !matches!(scheme, "postgres" | "postgresql") {
         return Err(Error::Form);
     }
+    // Its own error is dropped, here and below: no message may hold a part of the URL.
     let url = Url::parse(text).map_err(|_| Error::Unreadable)?;
     if !reads_one_way(&url, rest) {
         return Err(Error::Unreadable);
     }
+    // Before sqlx reads the URL: it logs a parameter that it does not know, with its value.
     let parameters = parameters(&url)?;
     let options = PgConnectOptions::from_str(text).map_err(|_| Error::Unreadable)?;
     tls::apply(with_host(options)?, &parameters, environment)
@@ -48,6 +50,7 @@ fn parameters(url: &Url) -> Result<Parameters, Error> {
             .iter()
             .find(|known| **known == name)
             .ok_or(Error::Unknown)?;
+        // Which of the two counts would be a guess.
         if found.iter().any(|(known, _)| *known == name) {
             return Err(Error::Twice { name });
         }

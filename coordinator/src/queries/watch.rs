@@ -107,6 +107,7 @@ impl Watcher {
         // A full page may have more behind it, also when the experiment has ended.
         let more_may_follow = lengths.contains(&(limit as usize));
         self.ended = record.state.is_final() && !more_may_follow;
+        // Nudges are for any experiment, so most of them change nothing here.
         if self.last.as_ref() == Some(&record) && lengths == [0; 3] {
             return Ok(None);
         }

@@ -46,6 +46,7 @@ impl Scheduler {
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
         let mut nudged = self.nudge.on_state();
         while !stop.is_cancelled() {
+            // Before the pass, so that what changes during it begins another one.
             nudged.mark_unchanged();
             let wait = match self.pass().await {
                 Ok(()) => RECHECK_EVERY,
@@ -67,6 +68,7 @@ impl Scheduler {
     async fn pass(&self) -> Result<()> {
         let mut connection = self.store.connection().await?;
         let ids = experiment::unfinished(&mut connection).await?;
+        // Each step takes one of its own, and the pool is small.
         drop(connection);
         let mut outcome = Ok(());
         for id in ids {
@@ -91,6 +93,7 @@ impl Scheduler {
             let started = Instant::now();
             let mut tx = self.store.begin().await?;
             let experiment = match &selection {
+                // Another coordinator is at it, and this one has nothing to add.
                 None => experiment::lock(&mut tx, id).await?,
                 // What was prepared is worth waiting for whoever holds the row.
                 Some(_) => Some(experiment::lock_wait(&mut tx, id).await?),
@@ -132,6 +135,7 @@ impl Scheduler {
         }
         let paused = Event::PausedByStep {
             iteration: experiment.iteration,
+            // A library's message may hold NUL, which Postgres' text may not.
             reason: chain(error).replace('\0', "\\0"),
         };
         let reason = paused.reason();

@@ -32,6 +32,7 @@ pub async fn pool(options: PgConnectOptions) -> Result<PgPool> {
         None => options.application_name("groklab-coordinator"),
     };
     let options = agreed(options).await?;
+    // Before anything is prepared or set: a pooler would hand what is left behind to strangers.
     session::must_stay(&options).await?;
     let pool = PgPoolOptions::new()
         .max_connections(MAX_CONNECTIONS)
@@ -52,6 +53,8 @@ async fn agreed(options: PgConnectOptions) -> Result<PgConnectOptions> {
                 options.ssl_mode(PgSslMode::Require),
             );
             match try_once(&plain).await {
+                // The server answered and refused, as a `hostssl` line makes it do in plain text.
+                // If TLS fails too, that first refusal is the one to report.
                 Err(sqlx::Error::Database(refusal)) => {
                     let over_tls = try_once(&tls).await;
                     over_tls
@@ -61,6 +64,7 @@ async fn agreed(options: PgConnectOptions) -> Result<PgConnectOptions> {
                 outcome => Ok(outcome.map(|()| plain)?),
             }
         }
+        // On this machine nobody listens in between, so there is nothing to warn of.
         PgSslMode::Prefer if !is_near(&options) => {
             if matches!(
                 try_once(&options.clone().ssl_mode(PgSslMode::Require)).await,

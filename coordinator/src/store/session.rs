@@ -24,7 +24,10 @@ const MOVES: &str = "a pooler before the database does not keep sessions: set it
 /// Refuses a database whose sessions do not stay.
 pub async fn must_stay(options: &PgConnectOptions) -> Result<()> {
     let pool = PgPoolOptions::new()
+        // One to stay and one that tries to take its place.
         .max_connections(2)
+        // Longer than the wait below, which says what is wrong where a pool says only that time ran
+        // out.
         .acquire_timeout(ANSWER * 2)
         .connect_with(options.clone())
         .await?;
