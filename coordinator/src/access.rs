@@ -49,7 +49,7 @@ pub struct Tokens {
     pub worker: Secret,
 }
 
-/// What every call is measured by.
+/// What every call is checked against.
 pub struct Access {
     /// SHA-256 of the client's and of the worker's token, so that comparing takes the same time
     /// whatever was sent.

@@ -1,6 +1,6 @@
 //! How many connections are open at once: one more is closed as soon as it was accepted, and its
-//! client tries again later. Descriptors never run out this way, for a server that can't accept for
-//! want of one would end.
+//! client tries again later. So descriptors never run out: a server that cannot accept for want of
+//! one would end.
 
 use std::{
     io,

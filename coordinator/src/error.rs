@@ -6,8 +6,8 @@ use std::io::ErrorKind;
 use groklab_domain::text::shortened;
 use tonic::{Code, Status};
 
-/// Of a message that is sent: a header of HTTP/2 carries it, in up to twelve bytes a
-/// character, and clients take 16 KiB.
+/// Characters of a message that is sent. It travels in a header of HTTP/2, where a character takes
+/// up to twelve bytes, and clients accept 16 KiB.
 const MAX_MESSAGE_CHARS: usize = 1_000;
 
 /// A failed operation of the coordinator.

@@ -115,14 +115,14 @@ impl Observer {
                     };
                 });
             }
-            // Whoever needs the database says so louder.
+            // The calls and loops that need the database report it themselves.
             Err(error) => tracing::debug!(error = chain(&error), "the database was not observed"),
         }
     }
 
     async fn census(&self) -> Result<Census> {
         let mut db = self.store.connection().await?;
-        // Counting takes its time on a busy database: that it answers is known before.
+        // Counting takes long on a busy database; that it answers is known before that.
         queue::ping(&mut db).await?;
         self.dependencies.database_answered();
         Ok(Census {

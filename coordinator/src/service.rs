@@ -48,8 +48,8 @@ pub struct Service {
 }
 
 impl Service {
-    /// The service, and in `group` what serves its calls together; that ends once the service is
-    /// dropped.
+    /// Makes the service, and in `group` the lanes that serve its calls together; they end once the
+    /// service is dropped.
     pub fn start(resources: Resources, group: &mut Group) -> Self {
         let Resources {
             store,

@@ -32,10 +32,10 @@ pub fn parse(
     tls::apply(with_host(options)?, &parameters, environment)
 }
 
-/// Whether no other reading is likely. A `/`, `?` or `#` within a password ends what stands before
-/// the host, so that the `@` comes after: that `@` gives away every such URL. Control characters
-/// would be dropped in silence. A database's name, which is shown, may not hold what looks like
-/// parameters.
+/// Whether the URL can be read in one way only. An unescaped `/`, `?` or `#` in a password ends the
+/// part before the host, so that the `@` comes behind it: such URLs are known by that. Control
+/// characters would be dropped in silence. A database's name, which is shown, may not hold what
+/// looks like parameters.
 fn reads_one_way(url: &Url, rest: &str) -> bool {
     let tail = rest.find(['/', '?', '#']).map_or("", |at| &rest[at..]);
     let database = url.path().strip_prefix('/').unwrap_or_default();

@@ -74,9 +74,9 @@ pub fn lanes<T: Commit>(commit: T, lanes: usize) -> Lanes<T> {
 }
 
 impl<C, A> Queue<C, A> {
-    /// The call's answer. `bytes` is about what the call takes in memory. Dropped before its turn,
-    /// a call is never served; dropped later it is, and its answer is lost like one that a
-    /// connection loses.
+    /// The call's answer. `bytes` is about what the call takes in memory. If the caller goes before
+    /// the call's turn, the call is not served. Later it is, and its answer is lost, as when a
+    /// connection breaks.
     pub async fn ask(&self, call: C, bytes: usize) -> Result<A> {
         let (answer, answered) = oneshot::channel();
         let gone = || Error::Busy {

@@ -35,7 +35,7 @@ impl Kind for Verify {
     type Results = Vec<Judged>;
     /// The ids of the rollouts that each job is about, in order.
     type Context = HashMap<JobId, Vec<i64>>;
-    /// One poisonous candidate shall not take others along.
+    /// A candidate that kills its worker must not take the others of its job along.
     const LOSSES_BEFORE_SPLIT: Option<u32> = Some(2);
 
     async fn messages(

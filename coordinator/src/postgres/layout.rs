@@ -36,7 +36,7 @@ pub struct Layout {
     pub log: PathBuf,
     /// None: the coordinator's own.
     pub account: Option<Account>,
-    /// False gives up what a power cut may not take for speed; for tests alone.
+    /// False: faster, but a power cut may lose data. For tests alone.
     pub durable: bool,
 }
 

@@ -23,8 +23,8 @@ use super::{
 
 /// Recovery after a crash counts in.
 const START: Duration = Duration::from_secs(180);
-/// How long a server that ends at once is started again: processes of one that was killed may be in
-/// its way.
+/// For how long a server that ends at once is started anew: what is left of one that was killed may
+/// be in its way.
 const AGAIN: Duration = Duration::from_secs(5);
 /// How long open transactions have before the server is stopped hard.
 const STOP: Duration = Duration::from_secs(30);
@@ -72,8 +72,8 @@ impl Server {
             layout,
         };
         while let Err(error) = server.come_up().await {
-            // One that was just shutting down ends here, and another can be started; what an own
-            // one says of itself counts sooner.
+            // An adopted server may be shutting down: once it has ended, another is started. One
+            // started here says why it ended, so it is given less time.
             let patience = if matches!(server.process, Process::Adopted(_)) {
                 START
             } else {

@@ -143,8 +143,8 @@ async fn line(
     })
 }
 
-/// Makes the next iteration the last, evaluated one once `patience` iterations in a row had nothing
-/// to train on.
+/// Once `patience` iterations in a row had nothing to train on, makes the next one the last, which
+/// is evaluated.
 async fn stop_when_idle(db: &mut PgConnection, experiment: &Experiment) -> Result<()> {
     // `experiment` is as it was read: its iteration is the one that ends here.
     let (next, patience) = (experiment.iteration + 1, experiment.config()?.stop.patience);
@@ -162,8 +162,8 @@ pub async fn complete(db: &mut PgConnection, experiment: &Experiment) -> Result<
     let stored = iteration::get(db, experiment.id, experiment.iteration).await?;
     let reason = match stored.and_then(|stored| stored.stop) {
         Some(StopDecision::Stop(reason)) => reason,
-        // Without training to go on with, the last iteration was moved forward: its reason is the
-        // experiment's.
+        // Where it stopped for want of anything to train on, the reason was stored when the last
+        // iteration was moved forward.
         _ => experiment.reason.clone(),
     };
     // Rollouts run beside the evaluation: when that decides to stop, some are still open.

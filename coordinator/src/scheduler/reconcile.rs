@@ -95,7 +95,7 @@ impl Scheduler {
             let experiment = match &selection {
                 // Another coordinator is at it, and this one has nothing to add.
                 None => experiment::lock(&mut tx, id).await?,
-                // What was prepared is worth waiting for whoever holds the row.
+                // With a selection prepared it is worth waiting for whoever holds the row.
                 Some(_) => Some(experiment::lock_wait(&mut tx, id).await?),
             };
             let Some(experiment) = experiment else {
@@ -110,7 +110,8 @@ impl Scheduler {
                 selection = Some(Selection::prepare(&self.store, &self.blobs, &experiment).await?);
                 continue;
             }
-            // A selection outlives another step: the evaluation may have ended meanwhile.
+            // A selection is kept where another step comes first, such as the end of the
+            // evaluation.
             let prepared = selection.take_if(|_| step == Step::Select);
             self.apply(&mut tx, &experiment, step, prepared).await?;
             store::notify(&mut tx).await?;

@@ -14,10 +14,10 @@ use crate::{database_url::is_near, error::Result};
 /// How long a server may take to let anybody in. One that starts or recovers says so at once.
 const ENTRY: Duration = Duration::from_secs(20);
 
-/// A statement is planned once per connection and not at every call: planning takes longer than
-/// most statements. That may be while the tables are still empty, and what suits empty tables,
-/// reading them whole, would be kept while they grow. So plans go by the indexes. Set after
-/// connecting, as a pooler refuses or passes over what comes with the connection.
+/// A statement is planned once per connection and not at every call, for planning takes longer than
+/// most statements. A plan may thus be made while the tables are still empty, where reading them
+/// whole is best, and is kept while they grow. So these settings make plans use the indexes. Set
+/// after connecting, as a pooler refuses or passes over what comes with the connection.
 const PLANNING: &str = "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set \
     enable_hashjoin = off; \
     set enable_mergejoin = off; set jit = off";

@@ -114,7 +114,7 @@ pub async fn id_by_key(db: &mut PgConnection, key: &str) -> Result<Option<Experi
     Ok(id.map(ExperimentId))
 }
 
-/// The query for the experiments that a condition holds for.
+/// The query for all experiments that meet a condition.
 macro_rules! rows {
     ($condition:literal, $argument:expr) => {
         sqlx::query_as!(

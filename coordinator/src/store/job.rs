@@ -166,7 +166,7 @@ pub async fn all_have_ready(db: &mut PgConnection, experiments: &[ExperimentId])
 }
 
 /// Counts an iteration's jobs in one statement, so that a job and the one that follows it are never
-/// both missed. Split and cancelled jobs are not counted; the work of a lost attempt is not.
+/// both missed. Split and cancelled jobs are not counted, nor is the work of a lost attempt.
 pub async fn count(
     db: &mut PgConnection,
     experiment: ExperimentId,

@@ -50,8 +50,9 @@ fn no_room() -> Error {
     ))
 }
 
-/// While `other` holds a server's process in a transaction, `one` must still have its own; and what
-/// `other` says must reach `one`, which a pooler that has more processes than clients cannot hide.
+/// `other` opens a transaction, which pins a server process to it; `one` must still be answered by
+/// the process that it had. And a notification of `other` must reach `one`: a pooler that has more
+/// processes than clients may pass the first test, but not this one.
 async fn stays(pool: &PgPool) -> Result<bool> {
     let mut one = PgListener::connect_with(pool).await?;
     let mut other = pool.acquire().await?;

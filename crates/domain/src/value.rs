@@ -32,8 +32,8 @@ pub enum Value {
 }
 
 /// Whether each of `wanted` has one of `found` that answers it, and each of `found` one that it
-/// answers. Near enough is nothing to pair up by: of neighbours that are near each other one would
-/// take the other's place.
+/// answers. No pairs are formed: within the tolerance, a value could be given the partner that its
+/// neighbour alone can have.
 pub fn answer_each_other<W, F>(
     wanted: &[W],
     found: &[F],

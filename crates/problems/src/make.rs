@@ -18,7 +18,8 @@ use crate::{
     problem::{Case, Problem, prompt},
 };
 
-/// Draws before a space is walked through instead, or one too large for that counts as used up.
+/// Random draws before a space is walked through instead; one too large for that then counts as
+/// used up.
 const DRAWS: u32 = 200_000;
 /// Spaces up to this many indices are walked through: many more than are counted, since only the
 /// last cases need it.

@@ -152,7 +152,8 @@ impl Fence {
             }
             // In a docstring, marks that did not close the block are the text's own.
             _ if strings.is_open() => Inside::Content,
-            // Too few marks: no line of Python's for all that.
+            // Fewer marks than opened the block; but no line of Python looks so, and it closes all
+            // the same.
             Some((_, count))
                 if self.language == Language::Python
                     && line[indented + count..].trim_ascii().is_empty() =>

@@ -62,7 +62,7 @@ impl Candidate {
 }
 
 impl Reader {
-    /// For a completion that shall define `entry`; `in_thought` if its prompt ends within a
+    /// For a completion that should define `entry`; `in_thought` if its prompt ends within a
     /// thought.
     pub fn new(entry: &str, in_thought: bool) -> Self {
         let (entry, fallbacks) = (entry.to_owned(), Fallbacks::default());
