@@ -88,7 +88,7 @@ pub fn clustered(clusters: &[Cluster], resamples: usize, seed: u64) -> Option<In
     }
     let rates = resample(clusters, resamples, seed);
     let (least, most) = (rates.first()?, rates.last()?);
-    // Sums taken in another order differ by rounding alone.
+    // Equal rates may differ by rounding, for their sums are taken in another order.
     if most - least < 1e-12 {
         return Some(wilson(*least, clusters.len() as f64, Z95));
     }

@@ -175,6 +175,7 @@ impl Rule for Arithmetic {
             (numbers, ops) = expression::flat(difficulty, self.operators, &mut index);
             text = in_a_row(&numbers, &ops);
             (value, swapped) = (
+                // Without a value it is no case: a division by zero, or beyond 127 bits.
                 flat(&numbers, &ops, self.order, false)?,
                 flat(&numbers, &ops, self.order, true),
             );
@@ -341,6 +342,7 @@ fn python_flat(operators: &[Op], order: Order, edit: (&str, &str)) -> String {
 }
 
 fn python_ignoring_parentheses(operators: &[Op], order: Order) -> String {
+    // One rule alone has parentheses; in the others this changes nothing.
     python_flat(operators, order, ("", "")).replace(
         "expression.split()",
         "expression.replace('(', '').replace(')', '').split()",

@@ -285,6 +285,7 @@ for n in NUMBERS:
     value = value // a * n
 return value";
 
+// Wrong only where the smallest number is the divisor: the class `divides` is for it.
 const TOO_EARLY: &str = "\
 value = 1
 for i in range(1, min(NUMBERS)):

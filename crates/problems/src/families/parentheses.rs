@@ -321,6 +321,7 @@ const CLOSE_IF_IT_FITS: &str = "\
         if stack and stack[-1] == c:
             stack.pop()";
 
+// Without a limit of depth, tangled words alone refute it.
 const COUNTS_AND_ENDS: &str = "\
 brackets = [c for c in s if c in kinds or c in kinds.values()]
 counts = all(s.count(a) == s.count(b) for a, b in kinds.items())
