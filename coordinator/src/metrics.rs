@@ -156,6 +156,7 @@ impl Metrics {
         self.artifact_operations
             .add(1, &[op.clone(), result.clone()]);
         self.artifact_bytes
+            // 0 is added as well, so that the series is there before the first byte.
             .add(bytes.unwrap_or_default(), &[op, result]);
     }
 
@@ -216,6 +217,7 @@ fn group_size(meter: &Meter) -> Histogram<u64> {
     meter
         .u64_histogram("groklab_group_commit_size")
         .with_description("Calls that shared one transaction")
+        // The last one is the most that share a transaction.
         .with_boundaries(GROUP_SIZE_BUCKETS.to_vec())
         .build()
 }

@@ -28,17 +28,20 @@ impl Default for Nudge {
 impl Nudge {
     /// There is one new job of this kind.
     pub fn work(&self, kind: JobKind) {
+        // With nobody waiting one nudge is kept for the next who does; more than one are not.
         self.work[kind].notify_one();
     }
 
     /// Something stored has changed: the scheduler and those who watch should look.
     pub fn state(&self) {
+        // The number says nothing: a watch channel tells each reader only that it has changed.
         self.state.send_modify(|n| *n = n.wrapping_add(1));
     }
 
     /// Anything may have changed.
     pub fn all(&self) {
         for notify in self.work.values() {
+            // All of them: how many jobs there are now, and of which kind, is not known here.
             notify.notify_waiters();
         }
         self.state();

@@ -49,8 +49,8 @@ pub struct Service {
 }
 
 impl Service {
-    /// The service, and in `group` what serves its calls together; that ends once the service is
-    /// dropped.
+    /// Makes the service, and in `group` the lanes that serve its calls together; they end once the
+    /// service is dropped.
     pub fn start(resources: Resources, group: &mut Group) -> Self {
         let Resources {
             store,
@@ -61,6 +61,8 @@ impl Service {
             metrics,
         } = resources;
         let claims = EnumMap::from_fn(|kind| {
+            // One lane: whose turn it is depends on what was handed out before, and two lanes were
+            // slower (`docs/log.md`).
             let (queue, claims) =
                 lanes(Claims::new(store.clone(), kind, lease, metrics.clone()), 1);
             for lane in claims {

@@ -107,7 +107,8 @@ impl ExperimentState {
 
 impl JobKind {
     /// The kind of the job that is made in the same transaction as a job of this kind is done, on
-    /// the same rollouts. The plan counts by it, and the coordinator makes jobs by it.
+    /// the same rollouts: verification starts as soon as a job is done, not when its phase is. The
+    /// plan counts by it, and the coordinator makes jobs by it.
     pub fn followed_by(self) -> Option<Self> {
         match self {
             Self::Generate => Some(Self::Verify),

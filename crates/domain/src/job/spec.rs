@@ -68,6 +68,7 @@ impl Spec {
 
     /// The jobs that together do what this one would, a rollout each.
     pub fn split(&self) -> impl Iterator<Item = Self> + '_ {
+        // From 1 on: 0 is the whole chunk, which keeps its row.
         (1..)
             .zip(self.batch.rollouts())
             .map(|(part, (problem, sample))| Self {
