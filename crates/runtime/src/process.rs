@@ -137,6 +137,7 @@ async fn serve_admin(
         instruments,
     };
     let serving = admin::serve(listener, admin, routes, group.stop());
+    // A service goes on with its work where this fails; whoever probes it gets no answer and knows.
     group.spawn("admin", OnFailure::Log, serving);
     Ok(())
 }
