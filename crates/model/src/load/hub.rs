@@ -98,6 +98,7 @@ fn wanted(name: &str) -> bool {
         "chat_template.jinja",
         "model.safetensors.index.json",
     ];
+    // Files in folders are other forms of the same model, such as ONNX.
     let weights = name.starts_with("model") && name.ends_with(".safetensors");
     !name.contains('/') && (weights || FILES.contains(&name))
 }
