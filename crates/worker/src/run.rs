@@ -40,8 +40,7 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let stop = process.stop.clone();
     let worker = Worker::new(args, who, executor, process)?;
-    // What still has to be said after `stop` gets the grace time twice: once for the work, once
-    // for its report.
+    // After `stop` the work gets the grace time twice (`supervise`), and its report a little more.
     let patience = worker.args.grace() * 2 + LAST_REPORT_WITHIN;
     let hard_stop = worker.hard_stop.clone();
     let give_up = async move {
