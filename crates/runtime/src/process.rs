@@ -108,7 +108,7 @@ impl Service {
             serve_admin(&mut admin, address, health, self.routes, &telemetry).await?;
         }
         let outcome = service(process).await;
-        // From here on nobody has to know how it is.
+        // The service has ended: there is nothing left to ask about.
         admin.stop().cancel();
         outcome.and(admin.finish(ADMIN_GRACE).await)
     }
