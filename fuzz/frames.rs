@@ -71,7 +71,7 @@ fn check(bytes: &[u8]) -> (Vec<Frame>, Option<Flaw>) {
                 value.describe(40).chars().count() <= 40 * 12,
                 "a description is short"
             );
-            // Only what is a value to the last item can be an answer.
+            // A value with a part that has no counterpart among ours can be no answer.
             assert!(value.to_value().is_some() || !value.answers(&Value::None));
         }
     }
