@@ -20,6 +20,7 @@ use groklab_runtime::{metrics::METER, process::Process};
 pub async fn work(args: config::Work, process: Process) -> anyhow::Result<()> {
     let placement = Placement::of(args.device, args.kind)?;
     let who = groklab_worker::Description {
+        // Anew with every start: what an earlier process still holds is not this one's to finish.
         id: WorkerId::new(),
         kind: JobKind::Train,
         device: placement.description(),

@@ -61,6 +61,7 @@ impl Resident {
     ) -> Result<(&Model, &ChatTokenizer)> {
         // Weights and tokenizer are always of one reading: their digest covers both.
         if !self.holds(source, chat) {
+            // The old one goes first: memory may not suffice for two.
             self.loaded = None;
             let (model, tokenizer) = load_for(source, &self.cache, self.placement, chat)?;
             self.loaded = Some(Loaded {

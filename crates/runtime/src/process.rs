@@ -108,7 +108,7 @@ impl Service {
             serve_admin(&mut admin, address, health, self.routes, &telemetry).await?;
         }
         let outcome = service(process).await;
-        // From here on nobody has to know how it is.
+        // The service has ended: there is nothing left to ask about.
         admin.stop().cancel();
         outcome.and(admin.finish(ADMIN_GRACE).await)
     }
@@ -137,6 +137,7 @@ async fn serve_admin(
         instruments,
     };
     let serving = admin::serve(listener, admin, routes, group.stop());
+    // A service goes on with its work where this fails; whoever probes it gets no answer and knows.
     group.spawn("admin", OnFailure::Log, serving);
     Ok(())
 }

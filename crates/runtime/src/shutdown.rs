@@ -21,6 +21,7 @@ pub fn token(drain_fd: Option<i32>) -> std::io::Result<CancellationToken> {
     let mut terminate = signal(SignalKind::terminate())?;
     let drain = drain_fd.map(drain_pipe).transpose()?;
     let cancel = token.clone();
+    // Outside of every task group: a second signal must be heard while the groups drain.
     tokio::spawn(async move {
         tokio::select! {
             _ = interrupt.recv() => tracing::info!("stopping: interrupted"),

@@ -23,6 +23,8 @@ use crate::{
     wire::{self, Leased},
 };
 
+// Errors that do not heal come back at once: without a pause the loop would do nothing but ask and
+// log.
 const LEASE_AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// Deadline of a lease call: the long poll and a little more.
 const LEASE_CALL_WITHIN: Duration = Duration::from_secs(LEASE_POLL_SECONDS + 10);
@@ -38,14 +40,14 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let stop = process.stop.clone();
     let worker = Worker::new(args, who, executor, process)?;
-    // What still has to be said after `stop` gets the grace time twice: once for the work, once
-    // for its report.
+    // After `stop` the work gets the grace time twice (`supervise`), and its report a little more.
     let patience = worker.args.grace() * 2 + LAST_REPORT_WITHIN;
     let hard_stop = worker.hard_stop.clone();
     let give_up = async move {
         stop.cancelled().await;
         tokio::time::sleep(patience).await;
         hard_stop.cancel();
+        // It never ends by itself: cancelling `hard_stop` ends the calls that `live` waits for.
         std::future::pending().await
     };
     tokio::select! {
@@ -169,6 +171,7 @@ impl Worker {
                 Ok(Some(Duration::from_secs(seconds.into())))
             }
             Err(_) if self.stop.is_cancelled() => Ok(None),
+            // What heals was tried until `stop`, so only a refusal comes here.
             Err(status) => anyhow::bail!(
                 "register at `{}`: {}",
                 self.args.coordinator,
@@ -186,6 +189,7 @@ impl Worker {
         });
         let answer = tokio::select! {
             answer = call => answer?,
+            // A job may be on its way in the answer that is dropped here: `leave` gives it back.
             () = self.stop.cancelled() => return Ok(Vec::new()),
         };
         let jobs = answer.into_inner().jobs;
@@ -267,6 +271,8 @@ impl Worker {
         let overdue = async {
             self.stop.cancelled().await;
             tokio::time::sleep(self.args.grace()).await;
+            // The work looks at this between its parts; where it does not end within the second
+            // grace time, the job is given back while it still runs.
             signal.drop_job();
             tokio::time::sleep(self.args.grace()).await;
         };

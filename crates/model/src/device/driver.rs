@@ -13,6 +13,7 @@ pub(super) struct Card {
     pub capability: (i32, i32),
 }
 
+// Numbers of `CUdevice_attribute` in `cuda.h`.
 const CAPABILITY_MAJOR: i32 = 75;
 const CAPABILITY_MINOR: i32 = 76;
 const NAME_BYTES: usize = 128;
@@ -72,6 +73,7 @@ pub(super) fn memory(index: usize) -> Option<GpuMemory> {
         let library = Library::new("libcuda.so.1").ok()?;
         let device_get: Symbol<DeviceGet> = library.get(b"cuDeviceGet").ok()?;
         let retain: Symbol<Retain> = library.get(b"cuDevicePrimaryCtxRetain").ok()?;
+        // CUDA's headers map the plain names to these; the plain ones are kept for old programs.
         let push: Symbol<Push> = library.get(b"cuCtxPushCurrent_v2").ok()?;
         let ask: Symbol<MemGetInfo> = library.get(b"cuMemGetInfo_v2").ok()?;
         let pop: Symbol<Pop> = library.get(b"cuCtxPopCurrent_v2").ok()?;

@@ -57,6 +57,7 @@ impl Placement {
             });
         };
         let kind = kind_or(Kind::BFloat16);
+        // Where the driver does not answer, libtorch has at least found the card.
         if let Some(card) = driver::card(index) {
             refuse_old(&card, kind)?;
         }
@@ -100,6 +101,7 @@ impl Placement {
                 adapter_kind: Kind::Float,
                 pads_sequences: false,
                 pass_tokens: 1024,
+                // From 64 rows on products are as fast as they get (`docs/log.md`).
                 decoded_rows: 64,
                 records_steps: false,
             };
@@ -108,6 +110,7 @@ impl Placement {
             adapter_kind: self.kind,
             pads_sequences: true,
             pass_tokens: 8192,
+            // A step of 256 rows takes little longer than one of 64 (`docs/gpu.md`).
             decoded_rows: 256,
             records_steps: true,
         }

@@ -45,6 +45,7 @@ impl Checkpoint {
     /// Opens `source`; a hub id is first fetched into `cache`.
     pub(crate) fn open(source: &str, cache: &Path) -> Result<Self> {
         let path = Path::new(source);
+        // A folder counts before the hub: `org/name` may be either.
         if path.is_dir() {
             return Self::open_folder(path);
         }
@@ -70,6 +71,8 @@ impl Checkpoint {
         let mut config = Config::from_json(&json)?;
         let generation = folder.join("generation_config.json");
         if generation.exists() {
+            // Chat models often name more end tokens in this file, which transformers' own
+            // generation obeys.
             config.end_tokens.extend(
                 Fields::new("generation_config.json", &read_json(&generation)?)?
                     .ids("eos_token_id")?,

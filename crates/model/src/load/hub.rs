@@ -93,6 +93,7 @@ fn fetch_by(access: &Access, id: &str, cache: &Path) -> Result<PathBuf> {
 /// What loading reads, all of it: the base digest of a model must not depend on who fetched it.
 fn wanted(name: &str) -> bool {
     const FILES: [&str; 2] = ["config.json", "model.safetensors.index.json"];
+    // Files in folders are other forms of the same model, such as ONNX.
     let weights = name.starts_with("model") && name.ends_with(".safetensors");
     !name.contains('/') && (weights || FILES.contains(&name) || TEXT_FILES.contains(&name))
 }
