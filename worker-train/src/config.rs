@@ -47,6 +47,8 @@ impl Command {
 pub struct Work {
     #[command(flatten)]
     pub worker: groklab_worker::Args,
+    #[command(flatten)]
+    pub sharing: groklab_worker::SharingArgs,
     /// Where to compute: auto (the first GPU where there is one), cpu, cuda or cuda:N.
     #[arg(long, env = "GROKLAB_DEVICE", default_value_t)]
     pub device: DeviceSetting,

@@ -4,6 +4,7 @@
 use std::{ffi::c_void, fs, os::raw::c_char};
 
 use libloading::os::unix::{Library, Symbol};
+use uuid::Uuid;
 
 /// A graphics card as CUDA counts those that this process may see.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,6 +93,27 @@ pub(super) fn memory(index: usize) -> Option<GpuMemory> {
             free: free as u64,
         })
     }
+}
+
+/// A card's UUID as `nvidia-smi -L` shows it, without `GPU-`; of a part of a card, the part's.
+pub(super) fn uuid(index: usize) -> Option<String> {
+    type Init = unsafe extern "C" fn(u32) -> i32;
+    type DeviceGet = unsafe extern "C" fn(*mut i32, i32) -> i32;
+    type GetUuid = unsafe extern "C" fn(*mut [u8; 16], i32) -> i32;
+    let index = i32::try_from(index).ok()?;
+    let (mut device, mut bytes) = (0_i32, [0_u8; 16]);
+    // SAFETY: these functions of the driver have had these signatures since CUDA 11.4 and write to
+    // what they are given alone.
+    let answered = unsafe {
+        let library = Library::new("libcuda.so.1").ok()?;
+        let init: Symbol<Init> = library.get(b"cuInit").ok()?;
+        let device_get: Symbol<DeviceGet> = library.get(b"cuDeviceGet").ok()?;
+        let get_uuid: Symbol<GetUuid> = library.get(b"cuDeviceGetUuid_v2").ok()?;
+        init(0) == 0
+            && device_get(&raw mut device, index) == 0
+            && get_uuid(&raw mut bytes, device) == 0
+    };
+    answered.then(|| Uuid::from_bytes(bytes).to_string())
 }
 
 /// The version of the kernel's driver, such as `580.95.05`.

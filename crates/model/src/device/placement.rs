@@ -67,6 +67,14 @@ impl Placement {
         })
     }
 
+    /// What identifies the GPU whatever number it has here; none on the CPU.
+    pub fn gpu_id(self) -> Option<String> {
+        let Device::Cuda(index) = self.device else {
+            return None;
+        };
+        Some(driver::uuid(index).unwrap_or_else(|| format!("cuda-{index}")))
+    }
+
     /// The most bytes that were free on the GPU whenever this process asked; none on the CPU, or
     /// where the driver does not say. The latest figure alone would mislead: libtorch keeps what it
     /// once had for itself.
