@@ -236,6 +236,8 @@ pub struct Census {
     pub jobs: BTreeMap<JobKind, OpenJobs>,
     pub experiments: BTreeMap<ExperimentState, u64>,
     pub workers: Workers,
+    /// Where it is not, all else here is as it was when the database last answered.
+    pub database_up: bool,
     pub artifact_store_up: bool,
 }
 
@@ -269,6 +271,13 @@ pub fn observe(meter: &Meter, observed: &Observed, store: &Store) {
         "Workers that have not left",
         observed,
         each_worker_state,
+    );
+    gauge(
+        meter,
+        "groklab_database_up",
+        "Whether the database answered when it was last asked: 1 or 0",
+        observed,
+        |census, gauge| gauge.observe(census.database_up.into(), &[]),
     );
     gauge(
         meter,

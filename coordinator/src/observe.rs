@@ -116,7 +116,10 @@ impl Observer {
                 });
             }
             // The calls and loops that need the database report it themselves.
-            Err(error) => tracing::debug!(error = chain(&error), "the database was not observed"),
+            Err(error) => {
+                self.observed.update(|seen| seen.database_up = false);
+                tracing::debug!(error = chain(&error), "the database was not observed");
+            }
         }
     }
 
@@ -129,6 +132,7 @@ impl Observer {
             jobs: queue::jobs(&mut db).await?,
             experiments: queue::experiments(&mut db).await?,
             workers: queue::workers(&mut db, self.lease).await?,
+            database_up: true,
             artifact_store_up: false,
         })
     }
