@@ -9,21 +9,15 @@ use std::{
 
 use tch::Tensor;
 
-use super::{gguf, gguf_config, gguf_tokenizer, hub, json::read_json, shards, tokenizer_folder};
+use super::{
+    gguf, gguf_config, gguf_tokenizer, hub, json::read_json, shards, text_files::TEXT_FILES,
+    tokenizer_folder,
+};
 use crate::{
     chat::Parts,
     config::{Config, Fields},
     error::{Error, Result},
 };
-
-/// Files beside the weights that decide on prompts, ids and end tokens.
-pub(super) const TEXT_FILES: [&str; 5] = [
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "chat_template.jinja",
-    "generation_config.json",
-];
 
 /// A model's files, opened: what [`crate::Model`] and [`crate::ChatTokenizer`] are made from.
 pub(crate) struct Checkpoint {

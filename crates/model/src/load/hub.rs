@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use access::Access;
 use hf_hub::{Cache, Repo};
 
-use super::checkpoint::TEXT_FILES;
+use super::text_files::TEXT_FILES;
 use crate::error::{Error, Result};
 
 /// True for `org/name`.
