@@ -76,7 +76,8 @@ check_chart() {
                 fail "$name: Kubernetes $version"
             fi
         done
-        say "$name: valid for Kubernetes $(tr ' ' ',' <<<"$versions"); $("$python" assert.py "$out" "$values")" || failed=1
+        about=$("$python" assert.py "$out" "$values") || failed=1
+        say "$name: rendered for Kubernetes $(tr ' ' ',' <<<"$versions"); $about"
         render "$chart" "$values" >"$work/rendered/again.yaml"
         # Only what is generated may differ.
         if ! diff <(grep -vE '^  (client|worker)-token: ' "$out") <(grep -vE '^  (client|worker)-token: ' "$work/rendered/again.yaml") >/dev/null; then
