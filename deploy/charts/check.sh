@@ -134,6 +134,50 @@ check_refusals() {
     say "values that cannot be meant: $refusals refused, each by name"
 }
 
+# What assert.py is for: each change to sound manifests is found, and the message has this word.
+found() {
+    local change=$1 word=$2 values=groklab/ci/s3-tls-keda-values.yaml sound=$work/rendered/groklab-s3-tls-keda.yaml text
+    sed -E "$change" "$sound" >"$work/rendered/changed.yaml"
+    if cmp -s "$sound" "$work/rendered/changed.yaml"; then
+        fail "$change changes nothing"
+    elif text=$("$python" assert.py "$work/rendered/changed.yaml" "$values" 2>&1); then
+        fail "assert.py does not find $change"
+    elif ! grep -qF "$word" <<<"$text"; then
+        fail "assert.py finds $change without a word of $word: $text"
+    fi
+    changes=$((changes + 1))
+}
+
+check_assertions() {
+    changes=0
+    found 's/runAsNonRoot: true/runAsNonRoot: false/' "may run as root"
+    found 's/runAsUser: 10001/runAsUser: 0/' "may run as root"
+    found 's/allowPrivilegeEscalation: false/allowPrivilegeEscalation: true/' "privileges may grow"
+    found 's/drop: \[ALL\]/drop: [NET_RAW]/' "not all capabilities are dropped"
+    found 's/type: RuntimeDefault/type: Unconfined/' "seccomp is Unconfined"
+    found 's/readOnlyRootFilesystem: true/readOnlyRootFilesystem: false/' "can be written"
+    found 's/name: GROKLAB_ATTEMPTS/name: GROKLAB_LISTEN/' "GROKLAB_LISTEN is there 2 times"
+    found 's/name: GROKLAB_ATTEMPTS/name: GROKLAB_ATTEMPT/' "no program reads GROKLAB_ATTEMPT"
+    found 's/^  name: r-groklab-tokens/  name: r-groklab-tokens\n  namespace: groklab/' "names a namespace"
+    found 's/secretName: r-groklab-tokens/secretName: other/' "needs Secret other"
+    found 's/name: r-groklab-worker$/name: other/' "needs ServiceAccount r-groklab-worker"
+    found 's/name: tmp, mountPath/name: more, mountPath/' "mounted or declared, not both"
+    found 's/targetPort: admin/targetPort: other/' "no port other"
+    found 's/      groklab.io.worker: verify/      groklab.io\/worker: train/' "selects pods of"
+    found 's/path: .readyz/path: \/livez/' "readiness does not ask /readyz"
+    found 's/path: .livez/path: \/readyz/' "would start it again"
+    found 's/terminationGracePeriodSeconds: 60$/terminationGracePeriodSeconds: 40/' "ends after 40 s"
+    found 's/automountServiceAccountToken: false/automountServiceAccountToken: true/' "has a token for Kubernetes"
+    found 's/items: \[\{key: worker-token.*//' "gives it a whole secret"
+    found 's/port: 53/port: 80/' "permits more than the coordinator and names"
+    found 's/valueLocation/valueLocations/' "trigger metrics-api has"
+    found 's/targetLabel: component/targetLabel: other/' "alerts go by"
+    found 's/severity: critical/severity: other/' "differs from deploy/monitoring/rules.yml"
+    found 's/scaleTargetRef: \{name: r-groklab-verify\}/scaleTargetRef: {name: other}/' "scales other, which is not there"
+    found 's/^spec:$/spec:\n  replicas: 1/' "every upgrade would undo the scaling"
+    say "assert.py: $changes changes to sound manifests, each found"
+}
+
 tokens() { grep -E '^  (client|worker)-token: ' "$1"; }
 
 # With a server that answers `lookup`, an upgrade renders the tokens that the first install made.
@@ -172,6 +216,7 @@ PY
 tools
 rm -rf "$work/rendered" && mkdir -p "$work/rendered"
 check_chart groklab
+check_assertions
 check_refusals
 check_upgrade
 if [ -e ../seccomp/worker-verify.json ] && [ -e ../apparmor/groklab-verify ]; then
