@@ -4,6 +4,7 @@
 There is no kubelet here: podman takes Deployments, Secrets, claims and pods, and passes over services, policies and probes. So this shows that the
 rendered commands, variables, mounts and security contexts work together, and no more. Needs root, podman, docker with the images
 groklab/{coordinator,grokctl,worker-verify,worker-cpu}:TAG and a Postgres (POSTGRES_IMAGE, default groklab-testing/postgres:15); PyYAML.
+Where podman's defaults do not fit the machine (limits, control groups), CONTAINERS_CONF names a file with others.
 FOLDER gets logs and manifests; the names of everything in podman begin with `groklab-play`.
 """
 import base64
@@ -102,7 +103,8 @@ class Play:
         version = podman("version", "--format", "{{.Client.Version}}").stdout.split(".")
         old = (int(version[0]), int(version[1])) < (4, 4)
         # podman has no services: pods find each other by the names that it gives them.
-        self.coordinator = f"http://{NAME}-pod{'-0' if old else ''}:7070"
+        self.host = f"{NAME}-pod{'-0' if old else ''}"
+        self.coordinator = f"https://{self.host}:7070"
 
     def values(self):
         coordinator = {"name": "GROKLAB_COORDINATOR", "value": self.coordinator}
@@ -111,6 +113,7 @@ class Play:
             "image": {"tag": self.tag, "pullPolicy": "Never"},
             "database": {"url": f"postgres://groklab:{self.password}@{NAME}-postgres/groklab"},
             "env": [coordinator],
+            "tls": {"mode": "existingSecret", "existingSecret": f"{NAME}-tls"},
             "models": {"path": MODELS, "existingClaim": f"{NAME}-models", "hub": {"offline": True}},
             # It would want a profile that the machine may not have.
             "sandbox": {"appArmorProfile": ""},
@@ -118,12 +121,26 @@ class Play:
             "test": {"experiment": EXPERIMENT},
         }
 
+    def certificates(self):
+        """A Secret as cert-manager makes them."""
+        folder = self.folder / "tls"
+        folder.mkdir(exist_ok=True)
+        key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+        run("openssl", "req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.crt", "-days", "2", "-subj", "/CN=groklab-play", cwd=folder)
+        run("openssl", "req", *key, "-keyout", "tls.key", "-out", "tls.csr", "-subj", f"/CN={NAME}", cwd=folder)
+        (folder / "names").write_text(f"subjectAltName=DNS:{self.host}\n")
+        run("openssl", "x509", "-req", "-in", "tls.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "names",
+            "-out", "tls.crt", cwd=folder)
+        data = {name: base64.b64encode((folder / name).read_bytes()).decode() for name in ("ca.crt", "tls.crt", "tls.key")}
+        return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": f"{NAME}-tls"}, "type": "kubernetes.io/tls", "data": data}
+
     def render(self):
         path = self.folder / "values.json"
         path.write_text(json.dumps(self.values()))
         text = run(self.helm, "template", "play", str(HERE / "groklab"), "--namespace", "lab", "--values", str(path)).stdout
         objects = [item for item in yaml.safe_load_all(text) if item]
         taken = [item for item in objects if item["kind"] in ("Secret", "ConfigMap", "PersistentVolumeClaim", "Deployment")]
+        taken.insert(0, self.certificates())
         tests = [item for item in objects if item["kind"] == "Pod"]
         for item in taken + tests:
             for_podman(item)
@@ -136,7 +153,7 @@ class Play:
         maps = [item for item in taken if item["kind"] == "ConfigMap"]
         (self.folder / "test.yaml").write_text(yaml.safe_dump_all(maps + tests))
         left = sorted({item["kind"] for item in objects} - {item["kind"] for item in taken} - {"Pod"})
-        print(f"{len(taken)} objects of {len(objects)} are played; passed over: {', '.join(left)}")
+        print(f"{len(taken) - 1} objects of {len(objects)} are played; passed over: {', '.join(left)}")
 
     def images(self):
         wanted = [f"groklab/{name}:{self.tag}" for name in ("coordinator", "grokctl", "worker-verify", "worker-cpu")] + [POSTGRES]
@@ -200,6 +217,17 @@ class Play:
             raise Failed(f"the test pod ended with {code}:\n{log.stdout}{log.stderr}")
         print("experiment: completed, as the chart's test pod saw it")
 
+    def drained(self):
+        """Told to stop, each ends by itself, workers first."""
+        found = self.containers()
+        for program in ("worker-verify", "worker-gen", "worker-train", "coordinator"):
+            began = time.monotonic()
+            podman("stop", "--time", "60", found[program])
+            code = podman("inspect", "--format", "{{.State.ExitCode}}", found[program]).stdout.strip()
+            if code != "0":
+                raise Failed(f"{program} ended with {code} after {time.monotonic() - began:.0f} s")
+        print("told to stop: each ended by itself, with 0")
+
     def stop(self):
         for program, name in self.containers().items():
             log = podman("logs", name, check=False)
@@ -207,7 +235,7 @@ class Play:
         pods = [pod["Name"] for pod in json.loads(podman("pod", "ps", "--format", "json").stdout or "[]") if pod["Name"].startswith(NAME)]
         for pod in pods:
             podman("pod", "rm", "--force", "--time", "30", pod, check=False)
-        podman("rm", "--force", f"{NAME}-postgres", check=False)
+        podman("rm", "--force", "--volumes", f"{NAME}-postgres", check=False)
         listed = podman("volume", "ls", "--format", "{{.Name}}").stdout.split()
         for volume in listed:
             if volume.startswith(NAME):
@@ -231,6 +259,7 @@ def main():
         play.healthy()
         play.confined()
         play.experiment()
+        play.drained()
     except Failed as failure:
         sys.exit(f"FAILED: {failure}")
     finally:
