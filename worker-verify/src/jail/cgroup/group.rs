@@ -19,6 +19,9 @@ const MAX_COUNTS_BYTES: usize = 1024;
 /// The kernel may need a moment after the last process has been reaped until a group is empty.
 const REMOVE_TRIES: u32 = 50;
 const REMOVE_EVERY: Duration = Duration::from_millis(10);
+/// Processes in one group: nsjail, the zygote, and the candidate's with room to spare. The limit
+/// that candidates meet first is their RLIMIT_NPROC.
+const MAX_PROCESSES: u64 = 64;
 
 /// One group; without any files where there are no control groups. Dropping it removes it, so it
 /// must be empty by then.
@@ -190,6 +193,10 @@ pub(super) fn open_counts(path: &Path) -> io::Result<File> {
         Ok(file) => Ok(file),
         Err(_) => File::open(path),
     }
+}
+
+pub(super) fn limit_processes(folder: &Path) -> io::Result<()> {
+    fs::write(folder.join("pids.max"), MAX_PROCESSES.to_string())
 }
 
 fn read(file: &File) -> io::Result<String> {

@@ -6,6 +6,8 @@
 mod group;
 mod leftovers;
 mod mounts;
+mod v1;
+mod v2;
 mod versions;
 
 pub use group::Group;
