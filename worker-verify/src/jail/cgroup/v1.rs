@@ -6,7 +6,8 @@ use crate::jail::cgroup::{
     group::{Cpu, Group, Memory, MemoryFiles, limit_processes, open_counts},
     leftovers::new_name,
     mounts::Mounts,
-    versions::Cgroups,
+    unavailable::Unavailable,
+    versions::{Cgroups, try_out},
 };
 
 /// Makes version 1 groups.
@@ -18,17 +19,17 @@ pub struct V1 {
 }
 
 impl V1 {
-    pub fn find(mounts: &Mounts) -> io::Result<Self> {
+    pub fn find(mounts: &Mounts) -> Result<Self, Unavailable> {
         let Some(memory) = mounts.folder("memory") else {
-            return Err(io::Error::other(
-                "no version 1 memory controller is mounted",
-            ));
+            return Err(Unavailable::NoVersion1);
         };
-        Ok(Self {
+        let found = Self {
             memory,
             cpuacct: mounts.folder("cpuacct"),
             pids: mounts.folder("pids"),
-        })
+        };
+        try_out(&found, &found.memory)?;
+        Ok(found)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Makes groups with what the machine has: version 1, version 2, or none.
 
-use std::io;
+use std::{io, path::Path};
 
-use crate::jail::cgroup::{group::Group, mounts::Mounts, v1::V1, v2::V2};
+use crate::jail::cgroup::{group::Group, mounts::Mounts, unavailable::Unavailable, v1::V1, v2::V2};
 
 /// What a group is given to try out whether limits can be set.
 const TRIAL_MEMORY_BYTES: u64 = 64 << 20;
@@ -63,20 +63,23 @@ pub fn find() -> Box<dyn Cgroups> {
             });
         }
     };
-    let v1_error = match V1::find(&mounts).and_then(tried) {
-        Ok(cgroups) => return cgroups,
+    let v1_error = match V1::find(&mounts) {
+        Ok(v1) => return Box::new(v1),
         Err(error) => error,
     };
-    match V2::find(&mounts).and_then(tried) {
-        Ok(cgroups) => cgroups,
+    match V2::find(&mounts) {
+        Ok(v2) => Box::new(v2),
         Err(v2_error) => Box::new(NoCgroups {
             reason: format!("v1: {v1_error}; v2: {v2_error}"),
         }),
     }
 }
 
-/// Makes a group and sets a limit, since only that shows whether it is permitted.
-fn tried(cgroups: impl Cgroups + 'static) -> io::Result<Box<dyn Cgroups>> {
-    cgroups.create()?.begin(TRIAL_MEMORY_BYTES)?;
-    Ok(Box::new(cgroups))
+/// Makes a group in `folder` and sets a limit, since only that shows whether it is permitted.
+pub(super) fn try_out(cgroups: &dyn Cgroups, folder: &Path) -> Result<(), Unavailable> {
+    let tried = cgroups.create();
+    match tried.and_then(|mut group| group.begin(TRIAL_MEMORY_BYTES)) {
+        Ok(()) => Ok(()),
+        Err(error) => Err(Unavailable::at("make a group in", folder, error)),
+    }
 }
