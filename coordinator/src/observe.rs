@@ -7,6 +7,7 @@ use std::{
 };
 
 use groklab_runtime::admin::{Health, NotReady, Readiness};
+use sqlx::{Postgres, pool::PoolConnection};
 use tokio_util::sync::CancellationToken;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
@@ -99,10 +100,12 @@ impl Observer {
     }
 
     async fn observe_database(&self) {
-        // A connection whose other end is gone without a word would be waited for without end.
-        let census = match tokio::time::timeout(ANSWER_WITHIN, self.census()).await {
+        // A connection whose other end is gone without a word would be waited for without end; the
+        // ping has a limit of its own, which must be the first to be reached.
+        let limit = 2 * ANSWER_WITHIN;
+        let census = match tokio::time::timeout(limit, self.census()).await {
             Ok(census) => census,
-            Err(_) => Err(Error::broken("no answer within 5 s")),
+            Err(_) => Err(Error::broken("counting took more than 10 s")),
         };
         match census {
             Ok(census) => {
@@ -117,17 +120,13 @@ impl Observer {
             }
             // The calls and loops that need the database report it themselves.
             Err(error) => {
-                self.observed.update(|seen| seen.database_up = false);
                 tracing::debug!(error = chain(&error), "the database was not observed");
             }
         }
     }
 
     async fn census(&self) -> Result<Census> {
-        let mut db = self.store.connection().await?;
-        // Counting takes long on a busy database; that it answers is known before that.
-        queue::ping(&mut db).await?;
-        self.dependencies.database_answered();
+        let mut db = self.ping().await?;
         Ok(Census {
             jobs: queue::jobs(&mut db).await?,
             experiments: queue::experiments(&mut db).await?,
@@ -135,6 +134,25 @@ impl Observer {
             database_up: true,
             artifact_store_up: false,
         })
+    }
+
+    /// Whether the database answers. Counting takes long on a busy one, so this is known before.
+    async fn ping(&self) -> Result<PoolConnection<Postgres>> {
+        let answer = async {
+            let mut db = self.store.connection().await?;
+            queue::ping(&mut db).await?;
+            Ok(db)
+        };
+        let answered = match tokio::time::timeout(ANSWER_WITHIN, answer).await {
+            Ok(answered) => answered,
+            Err(_) => Err(Error::broken("no answer within 5 s")),
+        };
+        self.observed
+            .update(|seen| seen.database_up = answered.is_ok());
+        if answered.is_ok() {
+            self.dependencies.database_answered();
+        }
+        answered
     }
 
     async fn observe_blobs(&self) {

@@ -15,6 +15,8 @@ const NAME: &str = "worker-gen";
 
 fn main() -> ExitCode {
     groklab_runtime::openmp::ensure_passive_waiting();
+    // Another worker may wait for the card, whose memory is free by now.
+    groklab_runtime::start_again::release();
     let command = parse::<Cli>().command;
     // Before anything asks libtorch about devices or threads: it keeps its first answer on CUDA.
     if let Some(device) = command.device() {

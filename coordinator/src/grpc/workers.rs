@@ -2,7 +2,7 @@
 
 use groklab_domain::{Fault, JobId, JobKind, WorkerId};
 use groklab_proto::{
-    convert::{claim, field, optional_field},
+    convert::{claim, field},
     v1::{
         self, CompleteRequest, CompleteResponse, FailRequest, FailResponse, HeartbeatRequest,
         HeartbeatResponse, LeaseRequest, LeaseResponse, LeaveRequest, LeaveResponse,
@@ -139,7 +139,7 @@ fn registration(wire: RegisterRequest) -> Result<Registration, Status> {
     let kind: JobKind = field("kind", &wire.kind)?;
     let python = match kind {
         JobKind::Verify => Some(field("python", &wire.python)?),
-        JobKind::Generate | JobKind::Train => optional_field("python", &wire.python)?,
+        JobKind::Generate | JobKind::Train => None,
     };
     Ok(Registration {
         worker: field("worker_id", &wire.worker_id)?,

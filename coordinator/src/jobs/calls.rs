@@ -39,14 +39,14 @@ impl Service {
         let mut tx = self.store.begin().await?;
         worker::register(&mut tx, registration).await?;
         if let Some(python) = registration.python {
-            // Said once, where people look when an experiment waits with a worker idle beside it.
+            // Where people look when an experiment waits with a worker idle beside it.
             for (id, needed) in experiment::of_other_python(&mut tx, python).await? {
                 let unfit = Event::WorkerUnfit {
                     host: registration.host.clone(),
                     python,
                     needed,
                 };
-                event::insert(&mut tx, id, &unfit).await?;
+                event::insert_once(&mut tx, id, &unfit).await?;
             }
         }
         tx.commit().await?;

@@ -113,9 +113,9 @@ impl Commit for Claims {
 }
 
 impl Claims {
-    /// Claims a job for each slot, whose workers have this version of Python, as far as there are any. Jobs that another transaction holds are
-    /// passed over, so an experiment may have fewer than were counted: it is left out of the next
-    /// round, and the others have its share.
+    /// Claims a job for each slot, whose workers have this version of Python, as far as there are
+    /// any. Jobs that another transaction holds are passed over, so an experiment may have fewer
+    /// than were counted: it is left out of the next round, and the others have its share.
     async fn claim(
         &self,
         db: &mut PgConnection,

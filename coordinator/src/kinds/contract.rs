@@ -10,6 +10,7 @@ use groklab_domain::{
     Digest, ExperimentId, PythonVersion,
     experiment::Experiment as Config,
     job::{Batch, Job},
+    records::Event,
 };
 use groklab_proto::v1::{self, job::Work};
 use sqlx::PgConnection;
@@ -17,7 +18,11 @@ use tonic::Status;
 
 use crate::{
     error::{Error, Result},
-    store::experiment::{self, Experiment},
+    store::{
+        event,
+        experiment::{self, Experiment},
+        worker,
+    },
 };
 
 /// Why results are refused, in words for the attempt's record.
@@ -123,8 +128,16 @@ impl Experiments {
             if let Some(base) = base {
                 experiment::fix_base_digest(db, id, base).await?;
             }
-            if let Some(python) = python {
-                experiment::fix_python(db, id, python).await?;
+            if let Some(needed) = python {
+                experiment::fix_python(db, id, needed).await?;
+                for (host, python) in worker::of_other_python(db, needed).await? {
+                    let unfit = Event::WorkerUnfit {
+                        host,
+                        python,
+                        needed,
+                    };
+                    event::insert_once(db, id, &unfit).await?;
+                }
             }
         }
         Ok(())

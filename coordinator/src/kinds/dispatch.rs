@@ -12,7 +12,7 @@ use super::{
     verify::Verify,
 };
 use crate::{
-    error::Result,
+    error::{Error, Result},
     store::{
         experiment,
         job::{self, NewJob},
@@ -97,6 +97,8 @@ pub struct Completed<'a> {
 /// What became of a transaction's results.
 #[derive(Debug, Default)]
 pub struct Accepted {
+    /// How many jobs' results are stored.
+    pub stored: usize,
     /// By the calls' places: those that were refused, and why. All others are stored.
     pub refused: Vec<(usize, Refusal)>,
     /// Jobs that were made and can be claimed.
@@ -145,6 +147,10 @@ pub async fn take(
     take_kind::<Generate>(db, generated, experiments, &mut accepted).await?;
     take_kind::<Verify>(db, verified, experiments, &mut accepted).await?;
     take_kind::<Train>(db, trained, experiments, &mut accepted).await?;
+    // What is neither stored nor refused would be lost without a word.
+    if accepted.stored + accepted.refused.len() != completed.len() {
+        return Err(Error::broken("results of a kind that nobody stores"));
+    }
     experiments.store_fixed(db).await?;
     Ok(accepted)
 }
@@ -171,6 +177,7 @@ async fn take_kind<K: Kind>(
         return Ok(());
     }
     K::store(db, &checked, &context).await?;
+    accepted.stored += checked.len();
     let mut followers = Vec::new();
     for (job, _) in &checked {
         let Some(spec) = job.spec.follower() else {

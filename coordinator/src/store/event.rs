@@ -26,6 +26,28 @@ pub async fn insert(db: &mut PgConnection, experiment: ExperimentId, event: &Eve
     Ok(())
 }
 
+/// Adds to the timeline, unless the same is there already.
+pub async fn insert_once(
+    db: &mut PgConnection,
+    experiment: ExperimentId,
+    event: &Event,
+) -> Result<()> {
+    let (kind, fields) = event.to_parts();
+    let there = sqlx::query_scalar!(
+        r#"select exists (select from event where experiment_id = $1 and kind = $2 and fields = $3)
+           as "there!""#,
+        experiment.0,
+        kind,
+        fields.to_string()
+    )
+    .fetch_one(&mut *db)
+    .await?;
+    if there {
+        return Ok(());
+    }
+    insert(db, experiment, event).await
+}
+
 /// Events after `after`, at most `limit`, in order.
 pub async fn since(
     db: &mut PgConnection,

@@ -85,6 +85,26 @@ pub async fn seen(db: &mut PgConnection, workers: &[WorkerId]) -> Result<HashMap
     Ok(known)
 }
 
+/// The verification workers heard of lately that have another version of Python: host and version.
+pub async fn of_other_python(
+    db: &mut PgConnection,
+    python: PythonVersion,
+) -> Result<Vec<(String, PythonVersion)>> {
+    let rows = sqlx::query!(
+        r#"select distinct host, python as "python!" from worker
+           where python <> $1 and left_at is null and seen_at > now() - interval '1 minute'
+           order by host, python"#,
+        python.to_string()
+    )
+    .fetch_all(db)
+    .await?;
+    let mut workers = Vec::with_capacity(rows.len());
+    for row in rows {
+        workers.push((row.host, word(&row.python)?));
+    }
+    Ok(workers)
+}
+
 /// Workers heard of within a day that have not left, by kind and host. One is alive if it was heard
 /// of within `silence`.
 pub async fn list(db: &mut PgConnection, silence: Duration) -> Result<Vec<WorkerRecord>> {

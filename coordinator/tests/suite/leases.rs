@@ -380,7 +380,7 @@ async fn an_experiment_keeps_to_the_python_of_its_first_verdict() {
     // The job that came back is there, and others are.
     let waited = tokio::time::timeout(Duration::from_secs(3), new.lease()).await;
     assert!(waited.is_err(), "it was given a job");
-    // A worker that comes now is told of where people look.
+    // Said where people look, and once.
     new.introduce().await;
     assert_eq!(
         coordinator

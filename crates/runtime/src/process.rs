@@ -12,7 +12,7 @@ use crate::{
     admin::{self, Admin, Health},
     config::{self, Otlp},
     connect, output, shutdown,
-    start_again::{self, StartAgain},
+    start_again::StartAgain,
     tasks::{Group, OnFailure},
     telemetry::{self, Telemetry},
 };
@@ -36,6 +36,13 @@ pub struct Service {
     pub runtime_threads: Option<NonZeroUsize>,
     /// What the admin address answers beside health and metrics.
     pub routes: Router,
+}
+
+/// How a service ended.
+struct Ended {
+    start_again: StartAgain,
+    /// Cancelled where a signal, or the parent, asked for the end.
+    told: CancellationToken,
 }
 
 /// What a running service has of its process.
@@ -77,7 +84,6 @@ impl Service {
         F: FnOnce(Process) -> Fut,
         Fut: Future<Output = anyhow::Result<()>>,
     {
-        start_again::release();
         let name = self.name;
         let outcome = self.runtime().and_then(|runtime| {
             let outcome = runtime.block_on(self.run_async(service));
@@ -85,8 +91,16 @@ impl Service {
             runtime.shutdown_background();
             outcome
         });
-        let outcome = outcome
-            .and_then(|start_again| start_again.carry_out().context("start the program again"));
+        let outcome = outcome.and_then(|ended| {
+            // Who was told to stop meanwhile stays ended.
+            if ended.told.is_cancelled() {
+                return Ok(());
+            }
+            ended
+                .start_again
+                .carry_out()
+                .context("start the program again")
+        });
         match outcome {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => print_failure(name, &error),
@@ -104,13 +118,15 @@ impl Service {
             .context("start the async runtime")
     }
 
-    async fn run_async<F, Fut>(self, service: F) -> anyhow::Result<StartAgain>
+    async fn run_async<F, Fut>(self, service: F) -> anyhow::Result<Ended>
     where
         F: FnOnce(Process) -> Fut,
         Fut: Future<Output = anyhow::Result<()>>,
     {
         let telemetry = telemetry::init(self.name, &self.args, Otlp::from_environment())?;
-        let process = Process::new(shutdown::token(config::drain_fd())?);
+        let told = shutdown::token(config::drain_fd())?;
+        // A service may stop itself, which is not the same as being told to.
+        let process = Process::new(told.child_token());
         // The admin address outlives the service, so that it answers while the service drains.
         let mut admin = Group::new(CancellationToken::new());
         if let Some(address) = self.args.admin_listen {
@@ -122,7 +138,7 @@ impl Service {
         // The service has ended: there is nothing left to ask about.
         admin.stop().cancel();
         outcome.and(admin.finish(ADMIN_GRACE).await)?;
-        Ok(start_again)
+        Ok(Ended { start_again, told })
     }
 }
 

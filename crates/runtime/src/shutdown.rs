@@ -11,6 +11,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use crate::start_again::stop_signals;
+
 /// Exit code after a second Ctrl-C, as shells give it.
 const INTERRUPTED_EXIT_CODE: i32 = 130;
 
@@ -19,6 +21,8 @@ pub fn token(drain_fd: Option<i32>) -> std::io::Result<CancellationToken> {
     let token = CancellationToken::new();
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    // Blocked where a program took this process over (`start_again`).
+    stop_signals().thread_unblock()?;
     let drain = drain_fd.map(drain_pipe).transpose()?;
     let cancel = token.clone();
     // Outside of every task group: a second signal must be heard while the groups drain.

@@ -11,7 +11,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::{
+    fcntl::{FcntlArg, FdFlag, fcntl},
+    libc,
+    sys::signal::{SigSet, Signal},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{config, output};
@@ -42,6 +46,11 @@ impl StartAgain {
 }
 
 fn replace(kept: &OwnedFd) -> io::Error {
+    // A signal that comes from here on waits until the new program listens (`shutdown::token`).
+    if let Err(error) = stop_signals().thread_block() {
+        return error.into();
+    }
+    close_all_on_exec();
     if let Err(error) = inherit(kept.as_raw_fd()) {
         return error;
     }
@@ -62,6 +71,24 @@ fn replace(kept: &OwnedFd) -> io::Error {
         .exec()
 }
 
+/// The signals that ask for the end of a process.
+pub(crate) fn stop_signals() -> SigSet {
+    SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM])
+}
+
+/// Libraries may have opened what an exec leaves open: a card's memory would stay taken.
+fn close_all_on_exec() {
+    // SAFETY: it closes nothing yet, and touches no memory. Kernels before 5.11 refuse the flag;
+    // there it is as the libraries left it.
+    unsafe {
+        libc::close_range(
+            3,
+            libc::c_uint::MAX,
+            libc::CLOSE_RANGE_CLOEXEC as libc::c_int,
+        )
+    };
+}
+
 fn inherit(fd: i32) -> io::Result<()> {
     // SAFETY: the caller names a descriptor that stays open for the call.
     let fd = unsafe { BorrowedFd::borrow_raw(fd) };
@@ -69,8 +96,8 @@ fn inherit(fd: i32) -> io::Result<()> {
     Ok(())
 }
 
-/// Closes what the program before this one kept open. Call once, before anything else is opened.
-pub(crate) fn release() {
+/// Closes what the program before this one kept open. Call once, at the start of `main`.
+pub fn release() {
     let Some(fd) = env::var(KEPT_FD).ok().and_then(|fd| fd.parse().ok()) else {
         return;
     };

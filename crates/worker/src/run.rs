@@ -146,6 +146,11 @@ impl Worker {
     /// more.
     async fn work_while_known(&self, lease: Duration) -> anyhow::Result<()> {
         while !self.stop.is_cancelled() {
+            // A job that would wait long for the device is another worker's meanwhile.
+            let waited = self.stop.run_until_cancelled(self.sharing.wait_for_turn());
+            if waited.await.is_none() {
+                break;
+            }
             let status = match self.lease().await {
                 Ok(jobs) => {
                     for job in jobs {
@@ -293,7 +298,12 @@ impl Worker {
         context: Context,
         signal: &Signal,
     ) -> Result<(f64, Outcome), Failure> {
-        self.sharing.take(signal).await?;
+        tokio::select! {
+            biased;
+            // Nothing is done yet, so there is nothing to wait for.
+            () = self.stop.cancelled() => return Err(Cancelled.into()),
+            taken = self.sharing.take(signal) => taken?,
+        }
         let started = Instant::now();
         let ended = self.compute.start_job(work, context).await;
         let seconds = started.elapsed().as_secs_f64();

@@ -12,10 +12,13 @@ use std::{
 };
 
 use anyhow::Context as _;
+use nix::unistd::AccessFlags;
 
 use crate::{Cancelled, signal::Signal};
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long a job waits for the device; then it is given back, and the worker waits without one.
+const JOB_WAITS: Duration = Duration::from_secs(30);
 
 /// Flags of workers that compute on a device.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -44,6 +47,8 @@ struct State {
     used: Option<Instant>,
     /// Whether this worker has the device.
     holds: bool,
+    /// Whether it has given a job back, and is to have the device before it asks for another.
+    waits: bool,
 }
 
 /// The files behind the turns. Both are locked, never written.
@@ -73,7 +78,8 @@ impl Sharing {
         })
     }
 
-    /// Waits until the device is this worker's. An error: the job was dropped meanwhile.
+    /// Waits until the device is this worker's. An error: the job was dropped meanwhile, or another
+    /// worker is to have it.
     pub async fn take(&self, signal: &Signal) -> Result<(), Cancelled> {
         let Some(turns) = &self.turns else {
             return Ok(());
@@ -81,23 +87,41 @@ impl Sharing {
         if self.state().holds {
             return Ok(());
         }
-        let mut said = false;
+        let started = Instant::now();
         while !turns.try_take() {
-            if !said {
-                tracing::info!("waiting for another worker to leave the device");
-                said = true;
-            }
-            // Waiting is no standstill: the other one may train for hours.
             signal.tick();
             if signal.dropped() {
                 turns.stop_waiting();
                 return Err(Cancelled);
             }
+            // It goes on waiting in `wait_for_turn`.
+            if started.elapsed() >= JOB_WAITS {
+                tracing::info!("another worker has the device: the job is given back");
+                self.state().waits = true;
+                return Err(Cancelled);
+            }
             tokio::time::sleep(LOOK_EVERY).await;
         }
-        turns.stop_waiting();
-        self.state().holds = true;
+        self.taken(turns);
         Ok(())
+    }
+
+    /// Waits for the device where a job was given back for want of it.
+    pub async fn wait_for_turn(&self) {
+        let Some(turns) = self.turns.as_ref().filter(|_| self.state().waits) else {
+            return;
+        };
+        while !turns.try_take() {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        self.taken(turns);
+    }
+
+    fn taken(&self, turns: &Turns) {
+        turns.stop_waiting();
+        let mut state = self.state();
+        state.holds = true;
+        state.waits = false;
     }
 
     /// A job has ended, so something may be loaded.
@@ -118,7 +142,7 @@ impl Sharing {
 
     /// Why the device is to be given up, between two jobs.
     fn reason_to_give_up(&self) -> Option<&'static str> {
-        let State { used, holds } = *self.state();
+        let State { used, holds, .. } = *self.state();
         if let (Some(used), Some(limit)) = (used, self.idle_unload)
             && used.elapsed() >= limit
         {
@@ -179,10 +203,17 @@ impl Turns {
     }
 }
 
-/// One for each user, since one user's files in the folder for temporary files are not another's.
+/// Where nothing is removed for its age, as some systems do with temporary files.
+const LOCKS: &str = "/run/lock";
+
+/// One for each user, since one user's files are not another's.
 fn default_path(device: &str) -> PathBuf {
     let user = nix::unistd::geteuid();
-    std::env::temp_dir().join(format!("groklab-device-{user}-{device}.lock"))
+    let folder = match nix::unistd::access(LOCKS, AccessFlags::W_OK) {
+        Ok(()) => PathBuf::from(LOCKS),
+        Err(_) => std::env::temp_dir(),
+    };
+    folder.join(format!("groklab-device-{user}-{device}.lock"))
 }
 
 #[cfg(test)]
@@ -237,6 +268,25 @@ mod tests {
         signal.drop_job();
         assert!(second.take(&signal).await.is_err());
         assert_eq!(first.reason_to_give_up(), None, "nobody waits any more");
+    }
+
+    #[tokio::test]
+    async fn a_job_does_not_wait_long_but_its_worker_does() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("device");
+        let (first, second) = (sharing(&path, None), sharing(&path, None));
+        let signal = Signal::default();
+        first.take(&signal).await.unwrap();
+        second.wait_for_turn().await;
+        second.state().waits = true;
+        let turn = second.wait_for_turn();
+        tokio::pin!(turn);
+        let soon = tokio::time::timeout(LOOK_EVERY * 3, &mut turn).await;
+        assert!(soon.is_err());
+        assert!(first.reason_to_give_up().is_some(), "it still waits");
+        drop(first.into_lock().unwrap());
+        turn.await;
+        second.take(&signal).await.unwrap();
     }
 
     #[tokio::test]
