@@ -6,9 +6,10 @@ cd "$(dirname "$0")/../.."
 
 usage() {
     cat <<'END'
-Usage: deploy/vm/run.sh [--kernels LIST] [--stages LIST] [--soak COUNT]
+Usage: deploy/vm/run.sh [--kernels LIST] [--stages LIST] [--only NAMES] [--soak COUNT]
   --kernels LIST  of 5.10 (no memory.peak), 6.1 (never starts it anew) and 6.12 [default: "5.10 6.1 6.12"]
   --stages LIST   of doctor, groups, unit, suite and soak [default: all of them, in this order]
+  --only NAMES    tests of the suite with one of these words in their names, such as "attacks:: exhaustion::" [default: all]
   --soak COUNT    candidates of the soak [default: 2000]
 Environment: DEBIAN_MIRROR [http://deb.debian.org/debian], VM_MEMORY_MIB [4096], VM_CPUS [2],
   VM_TIMEOUT_SECONDS of one machine [5400], VM_SLOWNESS: how many times slower than this machine [1 with KVM, else 20]
@@ -18,10 +19,12 @@ END
 kernels="5.10 6.1 6.12"
 stages="doctor groups unit suite soak"
 soak=2000
+only=
 while [ $# -gt 0 ]; do
     case $1 in
         --kernels) kernels=$2; shift 2 ;;
         --stages) stages=$2; shift 2 ;;
+        --only) only=$2; shift 2 ;;
         --soak) soak=$2; shift 2 ;;
         --help | -h) usage; exit 0 ;;
         *) echo "run.sh: unknown argument \`$1\`" >&2; usage >&2; exit 2 ;;
@@ -139,7 +142,7 @@ pack() {
     install -m 755 deploy/vm/stages.sh "$root/stages.sh"
     cat >"$root/stages.env" <<END
 worker='$worker' groups_test='$groups_test' suite_test='$suite_test' unit_test='$unit_test'
-stages='$stages' soak='$soak'
+stages='$stages' soak='$soak' only='$only'
 export GROKLAB_NSJAIL='$(realpath .groklab/bin/nsjail)'
 END
     # Not packed: unpacking would take longer than reading.
@@ -148,7 +151,8 @@ END
 
 # ---- KVM, or emulation -----------------------------------------------------------------------------------------------
 machine() { # VERSION ACCELERATOR COMMAND-LINE
-    qemu-system-x86_64 -accel "$2" -cpu max -smp "${VM_CPUS:-2}" -m "${VM_MEMORY_MIB:-4096}" -nodefaults -nographic \
+    # shellcheck disable=SC2086 # Words.
+    qemu-system-x86_64 $2 -cpu max -smp "${VM_CPUS:-2}" -m "${VM_MEMORY_MIB:-4096}" -nodefaults -nographic \
         -no-reboot -serial stdio -kernel "$work/linux-$1/vmlinuz" -initrd "$work/initrd" \
         -append "console=ttyS0 quiet panic=-1 $3" </dev/null 2>&1
 }
@@ -158,20 +162,21 @@ export -f machine
 
 # There may be a /dev/kvm with which nothing ever boots, as in some virtual machines: only trying tells.
 choose_accelerator() { # VERSION
-    accelerator=tcg,thread=multi slowness=${VM_SLOWNESS:-20}
+    accelerator="-accel tcg,thread=multi" slowness=${VM_SLOWNESS:-20}
     [ -w /dev/kvm ] || return 0
-    if timeout 30 bash -c 'machine "$1" kvm groklab.probe' probe "$1" | grep -q vm-is-up; then
-        accelerator=kvm slowness=${VM_SLOWNESS:-1}
+    if timeout 30 bash -c 'machine "$1" "-accel kvm" groklab.probe' probe "$1" | grep -q vm-is-up; then
+        accelerator="-accel kvm" slowness=${VM_SLOWNESS:-1}
     fi
 }
 
 # ---- one machine -----------------------------------------------------------------------------------------------------
 boot() { # VERSION
-    local log=$work/linux-$1/console.log
+    local log=$work/linux-$1/console.log since=$SECONDS
     timeout "${VM_TIMEOUT_SECONDS:-5400}" bash -c 'machine "$@"' machine "$1" "$accelerator" \
-        "groklab.slowness=$slowness" | tr -d '\r' | tee "$log" | sed -n 's/^vm-shows: /  /p' || true
+        "groklab.slowness=$slowness" | sed -u 's,\r,,g' | tee "$log" | sed -un 's/^vm-shows: /  /p' || true
     # What the stages said, and what was to be said and was not: a machine that died in the middle has failed too.
-    local stage line
+    local stage line took
+    took=$((SECONDS - since))
     for stage in $stages; do
         line=$(sed -n "s/^vm-stage: $stage //p" "$log" | tail -1)
         [ -n "$line" ] || line="failed - it never came to its end; see $log"
@@ -179,6 +184,7 @@ boot() { # VERSION
         [ "$result" = passed ] || failures=$((failures + 1))
         table+=$(printf '%-7s %-8s %-7s %6s  %s' "$1" "$stage" "$result" "$seconds" "$details")$'\n'
     done
+    table+=$(printf '%-7s %-24s %6s  by the clock here' "$1" 'all of them' "$took")$'\n'
 }
 
 for kernel in $kernels; do fetch_kernel "$kernel"; done

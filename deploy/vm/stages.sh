@@ -46,6 +46,7 @@ stage() {
 stage doctor 'cgroups.*v2: memory pids' in_a_box "$worker" doctor
 stage groups 'test result: ok' "$groups_test" --include-ignored
 stage unit 'test result: ok' in_a_box "$unit_test"
-stage suite 'test result: ok' in_a_box "$suite_test"
+# shellcheck disable=SC2086 # A list of words.
+stage suite 'test result: ok' in_a_box "$suite_test" $only
 stage soak "^ *$soak candidates: .* 0 wrong" in_a_box "$worker" soak --count "$soak" --cpu-ms $((100 * GROKLAB_TEST_SLOWNESS))
 $bb reboot -f

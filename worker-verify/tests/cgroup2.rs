@@ -2,6 +2,11 @@
 //! Every scene is a group of its own, and this program started once more in it. Needs root and a tree that nobody else uses, which is
 //! why each test is ignored unless asked for: `deploy/vm/run.sh` runs them in a virtual machine.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what helps the tests may panic as they do"
+)]
+
 use std::{
     env, fs,
     io::{self, Write as _},
@@ -18,9 +23,7 @@ use std::{
 
 use groklab_domain::{Value, Verdict};
 use groklab_worker_verify::{
-    Case, Limits, Nsjail, Outcome, Sandbox, Submission, Warm,
-    jail::cgroup::{self, Cgroups},
-    locate, verify,
+    Case, Limits, Nsjail, Outcome, Sandbox, Submission, Warm, jail::cgroup, locate, verify,
 };
 use nix::{
     mount::{MsFlags, mount},
@@ -156,10 +159,12 @@ fn play_in(folder: &Path, scene: &str, prepare: impl FnOnce(&mut Command)) -> St
         "{scene}: {text}{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let said: Vec<&str> = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("said: "))
-        .collect();
+    let mut said = Vec::new();
+    for line in text.lines() {
+        if let Some((_, words)) = line.split_once("said: ") {
+            said.push(words);
+        }
+    }
     assert!(!said.is_empty(), "{scene}: {text}");
     said.join("\n")
 }

@@ -1,5 +1,6 @@
 //! `worker-verify doctor`: what isolates on this machine, what is missing, and the fix. Changes
-//! nothing.
+//! nothing but what trying out version 2 control groups takes: a group that is divided has its
+//! processes moved into a part of it.
 
 use std::{fs, num::NonZero, path::Path};
 
@@ -19,8 +20,14 @@ const WORKER_MEMORY_BYTES: u64 = 512 << 20;
 /// Looks at everything the worker needs, ending with the self-test on the cold path and, unless it
 /// is not to be used, the warm.
 pub fn examine(config: &Config, path: isolation::Path) -> Vec<Finding> {
-    let mut findings = vec![user(), user_namespaces(), namespaces(), seccomp()];
-    findings.extend(cgroups());
+    let mut findings = vec![
+        user(),
+        user_namespaces(),
+        namespaces(),
+        seccomp(),
+        cgroups(),
+    ];
+    findings.extend(shared_end());
     let cold = match Nsjail::new(config) {
         Ok(cold) => cold,
         Err(error) => {
@@ -156,20 +163,29 @@ fn seccomp() -> Finding {
     }
 }
 
-fn cgroups() -> Vec<Finding> {
+fn cgroups() -> Finding {
     let found = cgroup::find();
     if found.active() {
         let details = format!("{}; one per zygote", found.describe());
-        return vec![finding(Level::Good, "cgroups", details)];
+        return finding(Level::Good, "cgroups", details);
     }
     let weaker = "memory is limited per process, not per candidate, \
                   and peak memory is that of its largest process";
-    let details = format!("{}; so {weaker}", found.describe());
-    let mut findings = vec![finding(Level::Weak, "cgroups", details)];
-    if let Some(group) = cgroup::ended_as_a_whole() {
-        findings.push(ended_as_a_whole(&group, all_cores()));
+    finding(
+        Level::Weak,
+        "cgroups",
+        format!("{}; so {weaker}", found.describe()),
+    )
+}
+
+/// Whether candidates that use up the memory take the worker along: without groups of their own,
+/// in a container that ends as a whole.
+fn shared_end() -> Option<Finding> {
+    if cgroup::find().active() {
+        return None;
     }
-    findings
+    let group = cgroup::ended_as_a_whole()?;
+    Some(ended_as_a_whole(&group, all_cores()))
 }
 
 /// Kubernetes since 1.28: whoever uses up the memory, all processes of the container go.
