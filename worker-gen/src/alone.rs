@@ -252,9 +252,7 @@ struct Loaded {
 
 impl Loaded {
     fn new(source: &Source) -> anyhow::Result<Self> {
-        if let Some(threads) = source.threads {
-            set_threads(threads.get());
-        }
+        set_threads(source.threads);
         let start = Instant::now();
         let model = Model::open(
             &source.model,

@@ -54,10 +54,22 @@ pub struct Programs {
     #[arg(long, env = "GROKLAB_PYTHON", global = true)]
     python: Option<PathBuf>,
     /// How candidates are isolated
-    #[arg(long, value_enum, default_value = "warm", global = true)]
+    #[arg(
+        long,
+        env = "GROKLAB_ISOLATION",
+        value_enum,
+        default_value = "warm",
+        global = true
+    )]
     pub isolation: Path,
     /// Share of the candidates that pass warm, 0 to 1, that must pass cold too
-    #[arg(long, default_value_t = 0.02, value_parser = share, global = true)]
+    #[arg(
+        long,
+        env = "GROKLAB_REVERIFY_SHARE",
+        default_value_t = 0.02,
+        value_parser = share,
+        global = true
+    )]
     pub reverify_share: f64,
 }
 
@@ -81,7 +93,7 @@ pub enum Command {
         #[command(flatten)]
         worker: Box<groklab_worker::Args>,
         /// Candidates verified at once [default: one per core]
-        #[arg(long)]
+        #[arg(long, env = "GROKLAB_THREADS")]
         threads: Option<NonZero<usize>>,
     },
     /// Ask a running worker on this machine whether it can do its duty
@@ -94,7 +106,7 @@ pub enum Command {
         #[arg(long)]
         json: bool,
         /// Candidates verified at once [default: one per core]
-        #[arg(long)]
+        #[arg(long, env = "GROKLAB_THREADS")]
         threads: Option<NonZero<usize>>,
     },
     /// Measure plain python, the cold path and the warm path, on one core and on all
@@ -112,7 +124,7 @@ pub enum Command {
         #[arg(long, default_value_t = 20_000)]
         count: usize,
         /// Candidates at once [default: one per core]
-        #[arg(long)]
+        #[arg(long, env = "GROKLAB_THREADS")]
         threads: Option<NonZero<usize>>,
     },
     /// Run the same candidates twice, without and with load: their verdicts must be the same
@@ -120,7 +132,7 @@ pub enum Command {
         #[arg(long, default_value_t = 5_000)]
         count: usize,
         /// Candidates at once [default: one per core]
-        #[arg(long)]
+        #[arg(long, env = "GROKLAB_THREADS")]
         threads: Option<NonZero<usize>>,
     },
 }

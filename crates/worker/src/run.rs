@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Context as _;
 use groklab_domain::job::Claim;
 use groklab_proto::limits::LEASE_POLL_SECONDS;
-use groklab_runtime::{process::Process, shutdown::stopped_within, trace};
+use groklab_runtime::{connect::Fallback, process::Process, shutdown::stopped_within, trace};
 use tokio::{runtime::Handle, sync::oneshot, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
@@ -77,7 +77,7 @@ impl Worker {
         process.health.depends_on(status.clone());
         let meter = opentelemetry::global::meter(groklab_runtime::metrics::METER);
         metrics::observe(&meter, &status);
-        let access = args.connect.access(None)?;
+        let access = args.connect.access(Fallback::default())?;
         let client = connect(&args.coordinator, &access, status.clone())?;
         let hard_stop = CancellationToken::new();
         let artifacts = Artifacts::new(
