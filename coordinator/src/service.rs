@@ -1,7 +1,7 @@
 //! What all calls share: the store, the blobs, and the queues behind which calls are served
 //! together.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use groklab_domain::job::PerKind;
 use groklab_runtime::tasks::{Group, OnFailure};
@@ -29,6 +29,8 @@ pub struct Resources {
     pub lease: Duration,
     /// Lost leases and infrastructure failures of one job before its experiment is paused.
     pub attempts: u32,
+    /// Where models of the users' own lie; absent: anywhere.
+    pub model_folder: Option<PathBuf>,
     pub metrics: Metrics,
 }
 
@@ -40,6 +42,7 @@ pub struct Service {
     pub nudge: Nudge,
     pub lease: Duration,
     pub attempts: u32,
+    pub model_folder: Option<PathBuf>,
     pub metrics: Metrics,
     pub claims: PerKind<Queue<LeaseRequest, Vec<Assignment>>>,
     pub completions: Queue<Completion, Outcome>,
@@ -57,6 +60,7 @@ impl Service {
             nudge,
             lease,
             attempts,
+            model_folder,
             metrics,
         } = resources;
         let claims = PerKind::from_fn(|kind| {
@@ -82,6 +86,7 @@ impl Service {
             nudge,
             lease,
             attempts,
+            model_folder,
             metrics,
             claims,
             completions,

@@ -53,6 +53,10 @@ pub struct Global {
     /// ~/.config/groklab/login.json.
     #[arg(long, global = true, env = "GROKLAB_LOGIN_FILE", value_name = "FILE")]
     pub login_file: Option<PathBuf>,
+    /// The one folder in which the workers see models of your own, at the same path as you do;
+    /// by default any.
+    #[arg(long, global = true, env = "GROKLAB_MODEL_FOLDER", value_name = "DIR")]
+    pub model_folder: Option<PathBuf>,
     #[command(flatten)]
     pub connect: connect::Args,
     /// Print results as JSON, one value a line; notes stay on standard error.

@@ -1,6 +1,6 @@
 //! What every command needs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::{
     address::{access, coordinator_url},
@@ -8,6 +8,7 @@ use crate::{
     client::Client,
     console::Console,
     data_folder::DataFolder,
+    experiment_file::{self, Checked},
     failure::Failure,
     interrupt::Interrupt,
     login_file::{Login, default_login_file},
@@ -28,6 +29,11 @@ impl Context {
         let url = coordinator_url(named, &self.data, login.as_ref());
         let access = access(&self.global.connect, &self.data, login.as_ref(), &url)?;
         Client::connect(&url, &access).await
+    }
+
+    /// Reads and checks an experiment file.
+    pub fn check(&self, file: &Path) -> Result<Checked, Failure> {
+        experiment_file::check(file, self.global.model_folder.as_deref())
     }
 
     /// Where a login is kept.
