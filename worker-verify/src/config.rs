@@ -34,6 +34,19 @@ Exit codes: 0 every line has a verdict; 1 the sandbox does not work here, standa
 written to, or a candidate could not be judged (infrastructure_error: try again); else 2 if a line
 was malformed; 2 also if the command line is wrong."#;
 
+const PROFILE_HELP: &str = "Examples:
+  worker-verify container-profile > worker-verify.json
+  docker run --security-opt seccomp=worker-verify.json …
+  worker-verify container-profile apparmor | sudo apparmor_parser --replace
+  docker run --security-opt apparmor=groklab-verify …";
+
+/// A profile for a container around the worker.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum Profile {
+    Seccomp,
+    Apparmor,
+}
+
 /// Runs candidates in a sandbox and says what they are worth.
 #[derive(Debug, Parser)]
 #[command(name = "worker-verify", version)]
@@ -87,6 +100,13 @@ impl Programs {
 pub enum Command {
     /// Say what isolates on this machine, what is missing, and the fix
     Doctor,
+    /// Print the profile that a container around the worker needs
+    #[command(after_help = PROFILE_HELP)]
+    ContainerProfile {
+        /// Which one: the engine is given the first, the host's kernel the second
+        #[arg(value_enum, default_value = "seccomp")]
+        of: Profile,
+    },
     /// Work for a coordinator until told to stop
     #[command(after_help = "Example:\n  worker-verify work --coordinator http://127.0.0.1:7070")]
     Work {
