@@ -17,7 +17,7 @@ say() { printf 'binaries: %s\n' "$*"; }
 
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
 if [ "$profile" = dev ]; then
-    # The same as everywhere else, so that nothing is built twice; their rpath is this machine's and is replaced below.
+    # The same as everywhere else, so that nothing is built twice.
     built=$CARGO_TARGET_DIR/debug
 else
     # torch-sys links CUDA whenever it sees it: it is shown a view without.
@@ -26,12 +26,12 @@ else
     ln -sfn "$site/torch/include" "$view/include"
     for lib in libtorch.so libtorch_cpu.so libc10.so libgomp.so.1; do ln -sfn "$site/torch/lib/$lib" "$view/lib/$lib"; done
     export LIBTORCH=$view
-    export GROKLAB_RPATH="\$ORIGIN/../site/torch/lib"
+    export GROKLAB_RELOCATABLE=yes
     cargo_home=${CARGO_HOME:-$HOME/.cargo}
     export RUSTFLAGS="--remap-path-prefix=$PWD=/groklab --remap-path-prefix=$cargo_home=/cargo --remap-path-prefix=${RUSTUP_HOME:-$HOME/.rustup}=/rustup ${RUSTFLAGS:-}"
     built=$CARGO_TARGET_DIR/$profile
 fi
-"${CARGO:-cargo}" build --locked --profile "$profile" --workspace $(printf ' --bin %s' "${programs[@]}")
+"${CARGO:-cargo}" build --locked --profile "$profile" --workspace "${programs[@]/#/--bin=}"
 
 rm -rf "$out"
 mkdir -p "$out/bin" "$out/licenses"
@@ -39,11 +39,8 @@ for program in "${programs[@]}"; do
     cp "$built/$program" "$out/bin/"
     [ "$profile" != dev ] || strip --strip-debug "$out/bin/$program"
 done
-if [ "$profile" = dev ]; then
-    for program in worker-gen worker-train; do patchelf --set-rpath '$ORIGIN/../site/torch/lib' "$out/bin/$program"; done
-fi
 # What is linked in, with the licence of each.
 "${CARGO:-cargo}" tree --locked --workspace --edges normal --prefix none --format '{p} {l}' |
-    sed -e 's/ (\*)$//' -e 's, (/[^)]*),,' | sort -u > "$out/licenses/crates.txt"
+    sed -e 's/ (\*)$//' -e 's, (/[^)]*),,' | sed '/^$/d' | sort -u > "$out/licenses/crates.txt"
 cp /usr/share/common-licenses/Apache-2.0 "$out/licenses/LICENSE"
 say "$(du -sh "$out/bin" | cut -f1) in $out/bin"

@@ -1,15 +1,16 @@
-//! Gives this worker an rpath to the real libtorch, whose own rpaths find the rest: the folder that
-//! it is built with, or the one that GROKLAB_RPATH names, for binaries that go to other machines.
+//! Gives this worker rpaths to the real libtorch, whose own rpaths find the rest: the folder beside
+//! the program where images have it, and the one that it is built with, unless GROKLAB_RELOCATABLE
+//! says that it goes to other machines.
 use std::path::Path;
 
 fn main() {
     println!("cargo:rerun-if-env-changed=LIBTORCH");
-    println!("cargo:rerun-if-env-changed=GROKLAB_RPATH");
-    if let Ok(rpath) = std::env::var("GROKLAB_RPATH") {
-        println!("cargo:rustc-link-arg=-Wl,-rpath,{rpath}");
-        return;
-    }
-    let Ok(libtorch) = std::env::var("LIBTORCH") else {
+    println!("cargo:rerun-if-env-changed=GROKLAB_RELOCATABLE");
+    println!("cargo:rustc-link-arg=-Wl,-rpath,$ORIGIN/../site/torch/lib");
+    let (Ok(libtorch), Err(_)) = (
+        std::env::var("LIBTORCH"),
+        std::env::var("GROKLAB_RELOCATABLE"),
+    ) else {
         return;
     };
     let library = Path::new(&libtorch).join("lib/libtorch_cpu.so");

@@ -62,7 +62,13 @@ fn a_box_joins_and_a_person_logs_in_with_what_join_prints() {
         tiny_coder().parent().unwrap().to_str().unwrap(),
     ]);
     let join = |client: &[&str]| {
-        let args = ["join", "--secrets", secrets_text, "--coordinator", &stack.address];
+        let args = [
+            "join",
+            "--secrets",
+            secrets_text,
+            "--coordinator",
+            &stack.address,
+        ];
         let printed = grokctl(&login, &[&args[..], client].concat(), "");
         assert!(printed.status.success(), "{}", text(&printed));
         String::from_utf8(printed.stdout).unwrap()
@@ -100,7 +106,11 @@ fn a_box_joins_and_a_person_logs_in_with_what_join_prints() {
     let stray = stack.file("stray.toml", &stray);
     let refused = grokctl(&login, &["submit", stray.to_str().unwrap()], "");
     assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
-    assert!(text(&refused).contains("put the model there"), "{}", text(&refused));
+    assert!(
+        text(&refused).contains("put the model there"),
+        "{}",
+        text(&refused)
+    );
 }
 
 /// Flags that only say what is printed in place of working.

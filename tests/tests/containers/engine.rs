@@ -13,7 +13,8 @@ static ALONE: Mutex<()> = Mutex::new(());
 
 /// Why there is nothing to test with; none where all is there.
 static MISSING: LazyLock<Option<String>> = LazyLock::new(|| {
-    let engine = output(Command::new("docker").args(["version", "--format", "{{.Server.Version}}"]));
+    let engine =
+        output(Command::new("docker").args(["version", "--format", "{{.Server.Version}}"]));
     match engine {
         Err(reason) => Some(format!("no Docker engine: {reason}")),
         Ok(_) => None,
@@ -53,7 +54,10 @@ pub fn output(command: &mut Command) -> Result<String, String> {
     if status.success() {
         Ok(text)
     } else {
-        Err(format!("{command:?}: {status}\n{text}{}", String::from_utf8_lossy(&stderr)))
+        Err(format!(
+            "{command:?}: {status}\n{text}{}",
+            String::from_utf8_lossy(&stderr)
+        ))
     }
 }
 

@@ -38,14 +38,20 @@ fn every_combination_of_files_is_valid() {
         "compose.worker.yaml:compose.cgroup.yaml",
     ];
     let composes = composes();
-    assert!(!composes.is_empty(), "neither `docker compose` nor `docker-compose` is here");
+    assert!(
+        !composes.is_empty(),
+        "neither `docker compose` nor `docker-compose` is here"
+    );
     for compose in composes {
         for files in combinations {
             let installation = Installation::new("files", compose).with("COMPOSE_FILE", files);
             fs::write(installation.deploy().join("worker.env"), "").unwrap();
             let config = installation.compose(&["config"]);
             // What is not set must have been given its default.
-            assert!(config.contains("groklab/worker-verify:test"), "{compose} {files}: {config}");
+            assert!(
+                config.contains("groklab/worker-verify:test"),
+                "{compose} {files}: {config}"
+            );
         }
     }
 }
@@ -73,7 +79,8 @@ fn every_setting_stands_in_env_with_the_same_default() {
             seen += 1;
             let line = format!("{variable}={default}");
             assert!(
-                env.lines().any(|found| found.trim_start_matches("# ") == line),
+                env.lines()
+                    .any(|found| found.trim_start_matches("# ") == line),
                 "{name}: .env has no line `{line}`"
             );
         }

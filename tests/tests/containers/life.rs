@@ -34,7 +34,10 @@ fn an_installation_runs_scales_stops_and_comes_back() {
     box_one.grokctl_ok(&["export", "first", "--out", "results"]);
     belongs_to_the_caller(&box_one.home().join("results"));
     let first = Results::of(&box_one.home().join("results"));
-    assert!(!first.rollouts.is_empty() && first.adapters.len() == 1, "{first:?}");
+    assert!(
+        !first.rollouts.is_empty() && first.adapters.len() == 1,
+        "{first:?}"
+    );
 
     models_elsewhere_are_refused(&box_one);
     scaled(&box_one, &first);
@@ -57,13 +60,21 @@ fn scaled(box_one: &Installation, unscaled: &Results) {
     };
     box_one.grokctl_ok(&["submit", &small_jobs("scaled")]);
     box_one.up(&["--scale", "worker-verify=4"]);
-    until("four verification workers", Duration::from_secs(120), || {
-        let workers = box_one.grokctl_ok(&["--json", "workers"]);
-        (workers.matches("\"verify\"").count() >= 4).then_some(())
-    });
+    until(
+        "four verification workers",
+        Duration::from_secs(120),
+        || {
+            let workers = box_one.grokctl_ok(&["--json", "workers"]);
+            (workers.matches("\"verify\"").count() >= 4).then_some(())
+        },
+    );
     let started = Instant::now();
     box_one.up(&["--scale", "worker-verify=1"]);
-    assert!(started.elapsed() < Duration::from_secs(40), "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_secs(40),
+        "{:?}",
+        started.elapsed()
+    );
     assert_eq!(box_one.containers("worker-verify").len(), 1);
     box_one.grokctl_ok(&["watch", "scaled"]);
     box_one.grokctl_ok(&["export", "scaled", "--out", "scaled"]);
@@ -92,7 +103,11 @@ fn models_elsewhere_are_refused(box_one: &Installation) {
     let mut stray = String::new();
     for line in fs::read_to_string(&path).unwrap().lines() {
         let is_source = line.starts_with("source = ");
-        stray.push_str(if is_source { "source = \"m.gguf\"" } else { line });
+        stray.push_str(if is_source {
+            "source = \"m.gguf\""
+        } else {
+            line
+        });
         stray.push('\n');
     }
     fs::write(&path, stray).unwrap();
@@ -104,11 +119,21 @@ fn models_elsewhere_are_refused(box_one: &Installation) {
 
 /// Everybody is asked to end, does so by itself and in time.
 fn ends_in_order(box_one: &Installation) {
-    for service in ["worker-verify", "worker-gen", "worker-train", "coordinator", "postgres"] {
+    for service in [
+        "worker-verify",
+        "worker-gen",
+        "worker-train",
+        "coordinator",
+        "postgres",
+    ] {
         for id in box_one.containers(service) {
             let started = Instant::now();
             docker(&["stop", "--time", "60", &id]);
-            assert!(started.elapsed() < ENDS_WITHIN, "{service}: {:?}", started.elapsed());
+            assert!(
+                started.elapsed() < ENDS_WITHIN,
+                "{service}: {:?}",
+                started.elapsed()
+            );
             assert_eq!(exit_code(&id), "0", "{service}: {}", box_one.logs());
         }
     }
@@ -121,7 +146,12 @@ fn exit_code(container: &str) -> String {
 
 fn belongs_to_the_caller(path: &Path) {
     let metadata = fs::metadata(path).unwrap();
-    assert_eq!((metadata.uid(), metadata.gid()), (CALLER, CALLER), "{}", path.display());
+    assert_eq!(
+        (metadata.uid(), metadata.gid()),
+        (CALLER, CALLER),
+        "{}",
+        path.display()
+    );
     if path.is_dir() {
         for entry in fs::read_dir(path).unwrap() {
             belongs_to_the_caller(&entry.unwrap().path());
@@ -155,7 +185,10 @@ fn settings_of_ones_own_are_never_passed_over() {
     let local = box_one.deploy().join(".env.local");
     fs::write(&local, "# mine\nVERIFY_MEMORY=3g\n").unwrap();
     let config = box_one.compose(&["config"]);
-    assert!(config.contains("3221225472") || config.contains("3g"), "{config}");
+    assert!(
+        config.contains("3221225472") || config.contains("3g"),
+        "{config}"
+    );
     // Without the wrapper they are not read, and nothing comes up.
     let plain = box_one.try_plain_compose(&["run", "--rm", "--no-deps", "-T", "init"]);
     let said = plain.unwrap_err();
