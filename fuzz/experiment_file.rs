@@ -81,6 +81,7 @@ fn any_edit_of_a_good_file_is_an_experiment_or_an_error() {
         .with_type::<Vec<(u16, u8, u8)>>()
         .for_each(|edits: &Vec<(u16, u8, u8)>| {
             let mut text: Vec<char> = GOOD.chars().collect();
+            // A few edits leave most of the file sound, so that they get past the parser.
             for &(at, remove, insert) in edits.iter().take(8) {
                 let at = usize::from(at) % (text.len() + 1);
                 let end = text.len().min(at + usize::from(remove % 24));

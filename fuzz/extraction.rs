@@ -62,9 +62,11 @@ fn check(text: &[u8]) {
         is_blank(&code),
         "{candidate:?}"
     );
+    // The prompt may have opened a thought, so that the completion begins within it.
     for in_thought in [false, true] {
         let whole = Reader::new(ENTRY, in_thought).finish(text);
         let mut reader = Reader::new(ENTRY, in_thought);
+        // A byte at a time: tokens may end anywhere, also within a character.
         if let Some(end) = (1..=text.len()).find(|&end| reader.advance(&text[..end])) {
             assert_eq!(
                 reader.finish(&text[..end]),
@@ -75,7 +77,8 @@ fn check(text: &[u8]) {
     }
 }
 
-/// With the mark before it the code defines the entry, without it its first line is indented.
+/// Found by this target. With its byte-order mark the code looks as if it defined the entry; the
+/// mark is no part of the code, and without it the first line is indented.
 #[test]
 fn a_byte_order_mark_in_a_block_changes_nothing() {
     check(&text(&[

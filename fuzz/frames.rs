@@ -60,16 +60,18 @@ fn check(bytes: &[u8]) -> (Vec<Frame>, Option<Flaw>) {
         }
     });
     assert!(
+        // Each takes at least the byte of its tag.
         values.sum::<usize>() <= bytes.len(),
         "more values than bytes"
     );
     for frame in &frames {
         if let Frame::Returned { value, .. } = frame {
             assert!(
+                // A character that would disturb a line is escaped, as in `\u{2028}`.
                 value.describe(40).chars().count() <= 40 * 12,
                 "a description is short"
             );
-            // Only what is a value to the last item can be an answer.
+            // A value with a part that has no counterpart among ours can be no answer.
             assert!(value.to_value().is_some() || !value.answers(&Value::None));
         }
     }
@@ -92,6 +94,7 @@ fn any_bodies_are_frames_or_a_flaw() {
     bolero::check!()
         .with_type::<(Vec<(u8, Vec<u8>)>, u16)>()
         .for_each(|(bodies, cut): &(Vec<(u8, Vec<u8>)>, u16)| {
+            // The kinds that `frame.rs` knows.
             let kind = |n: u8| b"RSXAVEBZ"[usize::from(n % 8)];
             // Among random bytes the tags of values would be rare.
             let body = |(n, rest): &(u8, Vec<u8>)| [&[kind(*n)], rest.as_slice()].concat();
@@ -116,8 +119,9 @@ fn build(steps: &[Step]) -> Value {
         let value = match kind % 8 {
             0 => Value::None,
             1 => Value::Bool(*number > 0),
+            // The square, so that many are beyond 64 bits: Python's integers have no limit.
             2 => Value::int(i128::from(*number) * i128::from(*number)),
-            // A number that is not one equals nothing.
+            // NaN equals nothing, so what is read could not be compared with what was written.
             3 => Value::Float(
                 Some(f64::from_bits(number.cast_unsigned()))
                     .filter(|x| !x.is_nan())
@@ -133,7 +137,7 @@ fn build(steps: &[Step]) -> Value {
                 Value::Dict(keys.zip(std::mem::take(&mut stack)).collect())
             }
         };
-        // Deeper than the runner goes is another matter.
+        // The runner writes no value that is nested deeper than 64.
         stack.push(if depth(&value) < 60 {
             value
         } else {

@@ -12,7 +12,7 @@ use prost::Message;
 /// Decodes bytes as one kind of message; what could be read is written again and read as the same.
 fn decode<M: Message + Default>(bytes: &[u8]) -> Option<M> {
     let message = M::decode(bytes).ok()?;
-    // A number that is not one equals nothing, so the bytes are compared.
+    // NaN does not equal itself, so bytes are compared and not messages.
     let again = message.encode_to_vec();
     assert_eq!(
         M::decode(again.as_slice())

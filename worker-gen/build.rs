@@ -13,6 +13,7 @@ fn main() {
     ) else {
         return;
     };
+    // `LIBTORCH` is a folder of links without the CUDA half; the real folder has all libraries.
     let library = Path::new(&libtorch).join("lib/libtorch_cpu.so");
     if let Some(folder) = std::fs::canonicalize(library)
         .ok()

@@ -49,7 +49,7 @@ pub struct Tokens {
     pub worker: Secret,
 }
 
-/// What every call is measured by.
+/// What every call is checked against.
 pub struct Access {
     /// SHA-256 of the client's and of the worker's token, so that comparing takes the same time
     /// whatever was sent.
@@ -72,6 +72,7 @@ impl Access {
     ) -> Self {
         let hash = |token: &Secret| Sha256::digest(token.reveal()).into();
         Self {
+            // In the order of `Role`, which is the index.
             tokens: tokens.map(|tokens| [hash(&tokens.client), hash(&tokens.worker)]),
             certificates,
             calls: RateLimiter::keyed(Quota::per_second(calls_per_second)),
@@ -85,7 +86,9 @@ impl Access {
         let address = request
             .remote_addr()
             .map_or(IpAddr::from([127, 0, 0, 1]), |address| address.ip());
+        // Before the address is counted: each new one takes memory, and anybody may call.
         self.forget_quiet_addresses();
+        // First of all checks, so that guessing tokens is limited as well.
         if self.calls.check_key(&address).is_err() {
             self.metrics.call_refused(Refusal::Rate);
             return Err(Status::resource_exhausted(format!(
@@ -105,6 +108,7 @@ impl Access {
 
     /// Whether the caller is who may call a service of `role`.
     fn recognise(&self, role: Role, request: &Request<()>) -> Result<(), (Refusal, Status)> {
+        // Asked here and not by TLS alone, which clients without a certificate share.
         if self.certificates && role == Role::Worker && !shows_certificate(request) {
             let status = Status::unauthenticated(
                 "no client certificate: workers of this coordinator show one, \
@@ -123,6 +127,7 @@ impl Access {
         };
         let shown: [u8; 32] = Sha256::digest(token).into();
         let is = |role: Role| bool::from(tokens[role as usize].ct_eq(&shown));
+        // Both are compared every time, so how long it takes tells nothing of which one fits.
         match (is(role), is(role.other())) {
             (true, _) => Ok(()),
             (false, true) => {
@@ -167,6 +172,7 @@ pub struct Guard {
     pub role: Role,
 }
 
+// An interceptor sees the headers alone: a call is refused before its message is read.
 impl Interceptor for Guard {
     fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status> {
         self.access.admit(self.role, &request)?;

@@ -176,6 +176,7 @@ impl Config {
     /// Refuses what must not be served.
     pub fn check(&self) -> anyhow::Result<()> {
         ensure!(
+            // Only this machine reaches loopback. 0.0.0.0 is not loopback, though it includes it.
             self.listen.ip().is_loopback() || self.tokens.is_some(),
             "refusing to listen on {} without tokens: others can reach it. Make two with \
              `openssl rand -hex 32` and give them by --client-token-file and --worker-token-file \
@@ -183,6 +184,7 @@ impl Config {
             self.listen
         );
         self.database()?;
+        // Made and thrown away: a certificate without its key is noticed before Postgres starts.
         tls::server(self.tls.as_ref())?;
         Ok(())
     }
@@ -287,6 +289,7 @@ fn url_from_file(path: &Path) -> anyhow::Result<Secret> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path);
     ensure!(
+        // The message must not repeat it: given the wrong flag, this is the URL with its password.
         text.is_ok() || !secret::may_be_url(&name),
         "--database-url-file (or GROKLAB_DATABASE_URL_FILE) names no file: is it the URL itself? \
          That goes to --database-url"

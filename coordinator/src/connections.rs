@@ -1,6 +1,6 @@
 //! How many connections are open at once: one more is closed as soon as it was accepted, and its
-//! client tries again later. Descriptors never run out this way, for a server that can't accept for
-//! want of one would end.
+//! client tries again later. So descriptors never run out: a server that cannot accept for want of
+//! one would end.
 
 use std::{
     io,
@@ -38,6 +38,7 @@ pub struct Connection {
 pub fn most() -> anyhow::Result<usize> {
     let (soft, hard) =
         getrlimit(Resource::RLIMIT_NOFILE).context("read the limit on open files")?;
+    // The other half is for everything else that a coordinator opens.
     let wanted = soft.max(hard.min(2 * MOST as u64));
     setrlimit(Resource::RLIMIT_NOFILE, wanted, hard).context("raise the limit on open files")?;
     Ok(MOST.min(usize::try_from(wanted / 2).unwrap_or(MOST)))
@@ -51,6 +52,8 @@ pub fn limited(
     let places = Arc::new(Semaphore::new(most));
     let mut full = false;
     accepted.filter_map(move |accepted| {
+        // Not waited for: connections that are not accepted would fill the kernel's queue, and
+        // their clients would learn nothing.
         let place = places.clone().try_acquire_owned();
         // Said once, not for every connection of a flood.
         if place.is_err() && !full {

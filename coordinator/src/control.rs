@@ -44,14 +44,19 @@ impl Service {
         let id = experiment::resolve(&mut tx, name).await?;
         let experiment = experiment::lock_wait(&mut tx, id).await?;
         let next = control.state();
+        // It has not begun yet and will by itself, so there is nothing to resume.
         let waits_already =
             control == Control::Resume && experiment.state == ExperimentState::Queued;
         if experiment.state != next && !waits_already {
             let event = control.event();
             experiment::set_state(&mut tx, &experiment, next, &event.reason()).await?;
             match control {
+                // In the same transaction as the state: a result that comes in between is refused
+                // by its fence.
                 Control::Cancel => _ = job::cancel(&mut tx, id, None).await?,
+                // Else the first loss after it would pause it again.
                 Control::Resume => job::forgive(&mut tx, id).await?,
+                // Leases stay, so that running jobs finish; claims look at the state.
                 Control::Pause => {}
             }
             event::insert(&mut tx, id, &event).await?;

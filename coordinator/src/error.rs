@@ -6,8 +6,8 @@ use std::io::ErrorKind;
 use groklab_domain::text::shortened;
 use tonic::{Code, Status};
 
-/// Of a message that is sent: a header of HTTP/2 carries it, in up to twelve bytes a
-/// character, and clients take 16 KiB.
+/// Characters of a message that is sent. It travels in a header of HTTP/2, where a character takes
+/// up to twelve bytes, and clients accept 16 KiB.
 const MAX_MESSAGE_CHARS: usize = 1_000;
 
 /// A failed operation of the coordinator.
@@ -70,10 +70,12 @@ impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         if let sqlx::Error::Database(db) = &error
             && let Some(constraint) = db.constraint()
+            // Two calls stored the same thing at once: the other one has won.
             && db.is_unique_violation()
         {
             return Self::Conflict(format!("stored already: {constraint}"));
         }
+        // Not Busy: neither of these two is mended by trying again.
         if let sqlx::Error::Tls(_) = &error {
             return Self::internal(NO_TLS, error);
         }
@@ -93,6 +95,7 @@ impl From<sqlx::Error> for Error {
             (sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_), _) => {
                 "the database does not answer"
             }
+            // PgBouncer's words; it has no code of its own for this.
             (_, PROTOCOL) if error.to_string().contains("startup parameter") => {
                 return Self::internal(SETTING, error);
             }
@@ -146,6 +149,7 @@ impl From<Error> for Status {
             Error::Internal { .. } => Code::Internal,
         };
         match code {
+            // A caller's mistake is no news to an operator; what is ours is.
             Code::Internal => tracing::error!(error = chain(&error), "request failed"),
             Code::Unavailable => tracing::warn!(error = chain(&error), "request failed"),
             _ => tracing::debug!(error = chain(&error), "request refused"),

@@ -156,6 +156,7 @@ impl Metrics {
         self.artifact_operations
             .add(1, &[op.clone(), result.clone()]);
         self.artifact_bytes
+            // 0 is added as well, so that the series is there before the first byte.
             .add(bytes.unwrap_or_default(), &[op, result]);
     }
 
@@ -216,6 +217,7 @@ fn group_size(meter: &Meter) -> Histogram<u64> {
     meter
         .u64_histogram("groklab_group_commit_size")
         .with_description("Calls that shared one transaction")
+        // The last one is the most that share a transaction.
         .with_boundaries(GROUP_SIZE_BUCKETS.to_vec())
         .build()
 }
@@ -234,6 +236,8 @@ pub struct Census {
     pub jobs: BTreeMap<JobKind, OpenJobs>,
     pub experiments: BTreeMap<ExperimentState, u64>,
     pub workers: Workers,
+    /// Where it is not, all else here is as it was when the database last answered.
+    pub database_up: bool,
     pub artifact_store_up: bool,
 }
 
@@ -267,6 +271,13 @@ pub fn observe(meter: &Meter, observed: &Observed, store: &Store) {
         "Workers that have not left",
         observed,
         each_worker_state,
+    );
+    gauge(
+        meter,
+        "groklab_database_up",
+        "Whether the database answered when it was last asked: 1 or 0",
+        observed,
+        |census, gauge| gauge.observe(census.database_up.into(), &[]),
     );
     gauge(
         meter,

@@ -88,6 +88,7 @@ impl Observer {
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
         loop {
             let look = async {
+                // Side by side: an object store that hangs must not delay the look at the database.
                 tokio::join!(self.observe_database(), self.observe_blobs());
                 tokio::time::sleep(OBSERVE_EVERY).await;
             };
@@ -106,6 +107,7 @@ impl Observer {
         match census {
             Ok(census) => {
                 self.observed.update(|seen| {
+                    // `observe_blobs` sets this one, at its own time.
                     let artifact_store_up = seen.artifact_store_up;
                     *seen = Census {
                         artifact_store_up,
@@ -113,20 +115,24 @@ impl Observer {
                     };
                 });
             }
-            // Whoever needs the database says so louder.
-            Err(error) => tracing::debug!(error = chain(&error), "the database was not observed"),
+            // The calls and loops that need the database report it themselves.
+            Err(error) => {
+                self.observed.update(|seen| seen.database_up = false);
+                tracing::debug!(error = chain(&error), "the database was not observed");
+            }
         }
     }
 
     async fn census(&self) -> Result<Census> {
         let mut db = self.store.connection().await?;
-        // Counting takes its time on a busy database: that it answers is known before.
+        // Counting takes long on a busy database; that it answers is known before that.
         queue::ping(&mut db).await?;
         self.dependencies.database_answered();
         Ok(Census {
             jobs: queue::jobs(&mut db).await?,
             experiments: queue::experiments(&mut db).await?,
             workers: queue::workers(&mut db, self.lease).await?,
+            database_up: true,
             artifact_store_up: false,
         })
     }

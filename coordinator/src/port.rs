@@ -43,6 +43,7 @@ pub struct Port {
 impl Port {
     /// Serves until `stop`; calls under way are answered.
     pub async fn serve(self, service: Arc<Service>, stop: CancellationToken) -> anyhow::Result<()> {
+        // tonic takes 4 MiB by default; submitting has made sure that no job needs more than this.
         let experiments = ExperimentsServer::new(grpc::Experiments::new(service.clone()))
             .max_decoding_message_size(MESSAGE_BYTES)
             .max_encoding_message_size(MESSAGE_BYTES);
@@ -61,6 +62,7 @@ impl Port {
         let report = report_health(reporter, self.health, &SERVICES, stop.clone());
         reports.spawn("health", OnFailure::Log, report);
         let incoming = connections::limited(
+            // Answers are small and awaited: Nagle's algorithm would hold them back.
             TcpIncoming::from(self.listener).with_nodelay(Some(true)),
             connections::most()?,
         );

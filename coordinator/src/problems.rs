@@ -24,6 +24,7 @@ fn rows(problem: groklab_problems::Problem) -> Result<(Problem, Vec<Case>)> {
         Ok(Case {
             ordinal: problem.ordinal,
             position,
+            // A fixed length, for it is part of a unique index.
             canonical: Digest::of(case.canonical.as_bytes()),
             args: json(&case.args)?,
             expected: json(&case.expected)?,

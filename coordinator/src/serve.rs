@@ -70,6 +70,8 @@ async fn run_with_own_postgres(
     process: Process,
     queue: QueueFace,
 ) -> anyhow::Result<()> {
+    // Before anything in the folder is looked at: two coordinators would adopt one Postgres, and
+    // the first to stop would stop it for both.
     let _lock = lock(&config.data)?;
     let layout = postgres::Layout::prepare(&config.data).context("prepare Postgres")?;
     let server = postgres::Server::start(layout)
@@ -77,6 +79,7 @@ async fn run_with_own_postgres(
         .context("start Postgres")?;
     let options = server.connect();
     // Postgres is stopped last, whatever else happens.
+    // Not a child of the process's: the coordinator's last transactions need it after the stop.
     let last = CancellationToken::new();
     let supervisor = server.supervise(last.clone());
     let service = async {
@@ -135,13 +138,16 @@ async fn serve(
         metrics: resources.metrics.clone(),
         health: process.health.clone(),
     };
+    // A child: a part that fails stops the others without ending Postgres under them.
     let mut group = Group::new(process.stop.child_token());
     spawn_observer(&mut group, &resources, &process.health);
     queue.answer_from(store.clone());
     spawn_loops(&mut group, &resources);
     let service = Arc::new(Service::start(resources, &mut group));
+    // Last, when everything that a call may need is there.
     group.spawn("grpc", OnFailure::Stop, port.serve(service, group.stop()));
     announce(config, address)?;
+    // Calls that wait for work end at once with `stop`; the others have this long.
     let outcome = group.finish(STOP_GRACE).await;
     withdraw(config);
     if tokio::time::timeout(STOP_GRACE, store.close())
@@ -233,6 +239,7 @@ fn withdraw(config: &Config) {
 
 /// Writes the address where others on this machine look for it, all at once.
 fn write_address(path: &Path, scheme: &str, mut address: SocketAddr) -> anyhow::Result<()> {
+    // 0.0.0.0 is no address to call, though some systems take it for this machine.
     if address.ip().is_unspecified() {
         address.set_ip(if address.is_ipv4() {
             Ipv4Addr::LOCALHOST.into()
@@ -240,6 +247,7 @@ fn write_address(path: &Path, scheme: &str, mut address: SocketAddr) -> anyhow::
             Ipv6Addr::LOCALHOST.into()
         });
     }
+    // Renamed into place: who waits for the file never reads half of it.
     let half = path.with_extension("new");
     std::fs::write(&half, format!("{scheme}://{address}\n"))
         .with_context(|| format!("write `{}`", half.display()))?;

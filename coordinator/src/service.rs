@@ -3,7 +3,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use groklab_domain::job::PerKind;
+use enum_map::EnumMap;
+use groklab_domain::JobKind;
 use groklab_runtime::tasks::{Group, OnFailure};
 use tokio_util::sync::CancellationToken;
 
@@ -44,15 +45,15 @@ pub struct Service {
     pub attempts: u32,
     pub model_folder: Option<PathBuf>,
     pub metrics: Metrics,
-    pub claims: PerKind<Queue<LeaseRequest, Vec<Assignment>>>,
+    pub claims: EnumMap<JobKind, Queue<LeaseRequest, Vec<Assignment>>>,
     pub completions: Queue<Completion, Outcome>,
     /// Cancelled when the coordinator stops: long calls end.
     pub stop: CancellationToken,
 }
 
 impl Service {
-    /// The service, and in `group` what serves its calls together; that ends once the service is
-    /// dropped.
+    /// Makes the service, and in `group` the lanes that serve its calls together; they end once the
+    /// service is dropped.
     pub fn start(resources: Resources, group: &mut Group) -> Self {
         let Resources {
             store,
@@ -63,7 +64,9 @@ impl Service {
             model_folder,
             metrics,
         } = resources;
-        let claims = PerKind::from_fn(|kind| {
+        let claims = EnumMap::from_fn(|kind| {
+            // One lane: whose turn it is depends on what was handed out before, and two lanes were
+            // slower (`docs/log.md`).
             let (queue, claims) =
                 lanes(Claims::new(store.clone(), kind, lease, metrics.clone()), 1);
             for lane in claims {

@@ -42,11 +42,15 @@ impl Service {
         }
         let warnings = warnings(&config);
         let mut db = self.store.connection().await?;
+        // Looked for early, because making the problems may take long; `store_experiment` decides.
         if let Some(id) = experiment::id_by_key(&mut db, key).await? {
             return Ok((id, warnings));
         }
+        // No connection is held while problems are made.
         drop(db);
         let made = make(config.clone()).await?;
+        // As it was understood and not as it was sent: with the defaults of today, which a later
+        // version may change.
         let json = serde_json::to_string(&config)
             .map_err(|error| Error::internal("write the configuration", error))?;
         let id = self.store_experiment(key, &config, &json, &made).await?;
@@ -63,6 +67,8 @@ impl Service {
     ) -> Result<ExperimentId> {
         let id = ExperimentId::new();
         let mut tx = self.store.begin().await?;
+        // First, so that of two submissions with one key the second waits here and does nothing
+        // twice.
         if !experiment::insert(&mut tx, id, key, config, json).await? {
             // The same submission came twice at the same time, and the other one has won.
             tx.rollback().await?;
@@ -88,12 +94,15 @@ impl Service {
 fn parse(json: &str) -> Result<Experiment> {
     let config: Experiment = serde_json::from_str(json)
         .map_err(|error| Error::Caller(format!("field `config_json`: {error}")))?;
+    // Checked again: not every client is grokctl.
     let invalid: Vec<String> = config.check().iter().map(ToString::to_string).collect();
     if let Some(path) = config
         .model
         .chat
         .template
         .as_deref()
+        // A path that slipped through would be rendered itself, as a template that writes nothing
+        // of a message.
         .filter(|template| !is_template(template))
     {
         return Err(Error::Caller(format!(

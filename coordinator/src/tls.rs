@@ -31,6 +31,7 @@ pub struct Tls {
 pub fn server(tls: Option<&Tls>) -> anyhow::Result<Server> {
     let server = Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE_EVERY))
+        // A peer that vanished without a word is noticed, and its place given to others.
         .http2_keepalive_timeout(Some(KEEPALIVE_EVERY))
         .max_connection_age(MAX_CONNECTION_AGE)
         .max_concurrent_streams(MAX_CONCURRENT_CALLS)

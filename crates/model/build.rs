@@ -49,6 +49,7 @@ fn compile(folder: &Path, out: &Path) {
     println!("cargo:rerun-if-env-changed=CXX");
     let compiler = env::var("CXX").unwrap_or_else(|_| "c++".into());
     let include = torch.join("include");
+    // Linked against nothing: what it calls is found in the libtorch that is loaded before it.
     let compiled = Command::new(&compiler)
         .args(["-shared", "-fPIC", "-O1", "-std=c++20", "-o"])
         .arg(out)
@@ -67,5 +68,6 @@ fn compile(folder: &Path, out: &Path) {
     };
     fs::write(out, "").expect("write to OUT_DIR");
     let line = problem.lines().next().unwrap_or_default();
+    // Only a warning: a build for machines without a card needs none of this.
     println!("cargo:warning=no CUDA graphs: {compiler} {SOURCE}: {line}");
 }

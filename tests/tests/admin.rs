@@ -16,7 +16,10 @@ use std::{
 
 use groklab_tests::files::{experiment, wide};
 use groklab_tests::{Stack, binary, wait::until};
-use nix::sys::signal::Signal;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use serde_json::Value;
 use tonic::{Code, Request, transport::Channel};
 use tonic_health::pb::{
@@ -170,6 +173,7 @@ fn check_counts(services: &[(&str, Admin)]) {
     let coordinator = of("coordinator");
     for (sample, least) in [
         ("groklab_artifact_store_up", 1.0),
+        ("groklab_database_up", 1.0),
         ("groklab_experiments{state=\"completed\"}", 1.0),
         ("groklab_workers{kind=\"verify\",state=\"idle\"}", 1.0),
     ] {
@@ -290,6 +294,33 @@ fn a_coordinator_is_ready_while_its_artifact_store_answers() {
     fs::remove_file(&artifacts).unwrap();
     fs::rename(&away, &artifacts).unwrap();
     admin.wait_for("/readyz", 200, SOON);
+}
+
+#[test]
+fn a_coordinator_is_ready_while_its_database_answers() {
+    let (stack, admin) = coordinator();
+    admin.wait_for("/readyz", 200, SOON);
+    let server = stack.postgres().unwrap();
+    let to_all = |signal: Signal| {
+        let children = fs::read_to_string(format!("/proc/{server}/task/{server}/children"));
+        kill(server, signal).unwrap();
+        for child in children.unwrap().split_whitespace() {
+            // One that has ended meanwhile needs no signal.
+            let _ = kill(Pid::from_raw(child.parse().unwrap()), signal);
+        }
+    };
+    to_all(Signal::SIGSTOP);
+    let reason = admin.wait_for("/readyz", 503, SOON);
+    assert!(reason.contains("the database has not answered"), "{reason}");
+    until("the metric to say so", SOON, || {
+        (admin.metric("groklab_database_up")? == 0.0).then_some(())
+    });
+    assert_eq!(admin.get("/livez").unwrap().0, 200);
+    to_all(Signal::SIGCONT);
+    admin.wait_for("/readyz", 200, SOON);
+    until("the metric to say so", SOON, || {
+        (admin.metric("groklab_database_up")? == 1.0).then_some(())
+    });
 }
 
 #[test]

@@ -12,6 +12,10 @@ use serde_json::Value;
 
 /// Runs `grokctl run --local` on a folder of its own; what it printed.
 fn run_local(dir: &Path, file: &str) -> String {
+    run_local_with(dir, file, &[])
+}
+
+fn run_local_with(dir: &Path, file: &str, env: &[(&str, &str)]) -> String {
     std::fs::write(dir.join("experiment.toml"), file).unwrap();
     let output = Command::new(binary("grokctl"))
         .args([
@@ -23,6 +27,7 @@ fn run_local(dir: &Path, file: &str) -> String {
             "--out",
             "out",
         ])
+        .envs(env.iter().copied())
         .current_dir(dir)
         .output()
         .unwrap();
@@ -119,9 +124,21 @@ fn a_model_improves_itself_and_everything_is_exported() {
 
 #[test]
 fn two_runs_of_one_file_are_the_same_but_for_seconds() {
-    let run = || {
+    let run = |takes_turns: bool| {
         let dir = groklab_tests::folder();
-        run_local(dir.path(), &experiment("twice", 1, "rft"));
+        let lock = dir.path().join("device");
+        let lock = if takes_turns {
+            lock.to_str().unwrap()
+        } else {
+            "none"
+        };
+        let env = [("GROKLAB_DEVICE_LOCK", lock)];
+        run_local_with(dir.path(), &experiment("twice", 1, "rft"), &env);
+        // Generation, training, generation: each gives the device up for the other one.
+        for worker in ["worker-gen", "worker-train"] {
+            let log = read(&dir.path().join(format!("data/logs/{worker}.log")));
+            assert_eq!(log.contains("giving up the device"), takes_turns, "{log}");
+        }
         let adapter = std::fs::read(
             dir.path()
                 .join("out/checkpoints/iter_1/adapter_model.safetensors"),
@@ -133,7 +150,7 @@ fn two_runs_of_one_file_are_the_same_but_for_seconds() {
             adapter,
         )
     };
-    assert!(run() == run());
+    assert!(run(false) == run(true));
 }
 
 #[test]

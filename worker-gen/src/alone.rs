@@ -65,6 +65,7 @@ pub fn generate(args: &Generate) -> anyhow::Result<()> {
         }
     })?;
     let tokenizer = tokenizer(&args.source)?;
+    // All prompts before the weights: a wrong one is refused before the model is loaded.
     let rows = rows(&prompts, args, &tokenizer)?;
     let loaded = Loaded::new(&args.source)?;
     let start = Instant::now();
@@ -104,6 +105,7 @@ pub fn generate(args: &Generate) -> anyhow::Result<()> {
         &request,
         &mut progress,
     );
+    // Before an error is printed, which goes to standard error as the bar does.
     shown.finish_and_clear();
     let completions = written
         .map_err(|error| refusal(error, |row| format!("prompt {}", prompts[row / samples].id)))?;
@@ -146,6 +148,7 @@ fn rows(
                 args.seed,
                 &[b"generate", id.as_bytes(), &sample.to_le_bytes()],
             ),
+            // No function is asked for: a completion ends at an end token or at the limit.
             entry: None,
         }));
     }
@@ -161,6 +164,7 @@ fn message(turn: &Turn) -> Message {
 
 fn line(id: &Value, sample: usize, completion: Completion) -> Value {
     json!({
+        // A completion may be cut within a character, which JSON cannot hold; `token_ids` is exact.
         "id": id, "sample": sample, "text": String::from_utf8_lossy(&completion.bytes),
         "tokens": completion.ids.len(),
         "finish": if completion.finish == Finish::Length { "length" } else { "stop" },
@@ -177,7 +181,7 @@ pub fn score_lines(args: &Score) -> anyhow::Result<()> {
             "`input_ids` and `text`",
         )
     })?;
-    // Ids need none.
+    // Sequences of ids need no tokenizer, and there are models without one.
     let tokenizer = if lines.iter().any(|line| line.text.is_some()) {
         Some(tokenizer(&args.source)?)
     } else {
@@ -238,6 +242,7 @@ pub fn doctor(args: &Doctor) -> anyhow::Result<()> {
 fn tokenizer(source: &Source) -> anyhow::Result<ChatTokenizer> {
     load_tokenizer(&source.model, &source.models, &source.chat.chat()?).map_err(|error| match error
     {
+        // `--system`, `--chat` or `--chat-template` asks for what the template does not know.
         Error::Chat { .. } => wrong(error),
         error => error.into(),
     })
@@ -252,6 +257,7 @@ struct Loaded {
 
 impl Loaded {
     fn new(source: &Source) -> anyhow::Result<Self> {
+        // Before anything is computed: libtorch is asked for its threads once.
         set_threads(source.threads);
         let start = Instant::now();
         let model = Model::open(
@@ -289,6 +295,7 @@ fn refusal(error: Error, name: impl Fn(usize) -> String) -> anyhow::Error {
         Error::Request(reason) => wrong(reason),
         Error::Row { row, reason } => wrong(format!("{}: {reason}", name(row))),
         error => match error.row() {
+            // Logits that are not finite: the line is named, but it is the weights that are wrong.
             Some(row) => anyhow::Error::new(error).context(name(row)),
             None => error.into(),
         },

@@ -54,6 +54,7 @@ impl Generator {
         let chat = convert::chat(base)?;
         let is_loaded = resident.holds(&base.source, &chat);
         if !is_loaded {
+            // It was made for the model that goes, whose memory the next one needs.
             *applied = None;
         }
         let loading = Instant::now();
@@ -61,6 +62,8 @@ impl Generator {
         if !is_loaded {
             metrics.model_loaded(loading.elapsed());
         }
+        // The protocol has this for methods that are still to come: refused rather than left out of
+        // the results in silence.
         if job.token_logprobs {
             return Err(Failure::caller(
                 "this worker does not record the log-probabilities of tokens",
@@ -116,6 +119,7 @@ impl Executor for Generator {
                 "a generation worker was given another kind of job",
             )),
         };
+        self.metrics.device(self.resident.placement());
         // This job is still reported; a next one would fail for no fault of its own.
         if gpu_is_lost() {
             self.stop.cancel();
@@ -134,7 +138,7 @@ fn apply(
     if applied.as_ref().map(|(id, _)| *id) == wanted.map(|adapter| adapter.id) {
         return Ok(());
     }
-    // The old copy goes first, so that two never share the memory.
+    // The old one goes first: memory may not suffice for two.
     *applied = None;
     let Some(wanted) = wanted else { return Ok(()) };
     let files = (
@@ -142,6 +146,8 @@ fn apply(
         context.artifacts.get(wanted.weights)?,
     );
     let adapter = Adapter::from_files(files.0, files.1).map_err(failure)?;
+    // The store checks each file by itself; only the id says that they belong together, and to
+    // which base.
     if adapter.id() != wanted.id {
         return Err(Failure::infrastructure(format!(
             "adapter `{}` has the id {}",
@@ -168,6 +174,7 @@ impl Prompts {
             let prompt_ids = encoded
                 .map_err(|error| failure_at(Some(format!("problem {}", prompt.problem)), error))?;
             lengths.push(u32::try_from(prompt_ids.len()).unwrap_or(u32::MAX));
+            // Protobuf has no absent text: an empty entry asks for no code.
             let entry = || Some(prompt.entry.clone()).filter(|entry| !entry.is_empty());
             rows.extend(prompt.samples.iter().map(|sample| Row {
                 prompt_ids: prompt_ids.clone(),
@@ -211,6 +218,7 @@ fn rollout(problem: u32, sample: u32, prompt_tokens: u32, completion: Completion
     let finish = if completion.finish == groklab_model::Finish::Length {
         Finish::Length
     } else {
+        // Behind the wanted code as well as at an end token.
         Finish::Stop
     };
     v1::Rollout {
@@ -237,6 +245,7 @@ fn failure(error: Error) -> Failure {
 /// With the place that the error is about, where it is about one.
 fn failure_at(place: Option<String>, error: Error) -> Failure {
     if matches!(error, Error::Cancelled) {
+        // It gives the job back, which counts as no attempt.
         return groklab_worker::Cancelled.into();
     }
     let retry = error.retry_may_help();
@@ -247,6 +256,7 @@ fn failure_at(place: Option<String>, error: Error) -> Failure {
     if retry {
         Failure::infrastructure(named)
     } else {
+        // The experiment ends with this, so it is only for what no other machine could do either.
         Failure::caller(named)
     }
 }

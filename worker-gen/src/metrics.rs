@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use groklab_model::Error;
+use groklab_model::{Error, Placement};
+use groklab_worker::GpuMemory;
 use opentelemetry::{
     KeyValue,
     metrics::{Counter, Gauge, Histogram, Meter},
 };
 
 /// Upper ends of the histogram of the rows of a job.
+// 64 and 256 rows are what is decoded together on a CPU and on a GPU.
 const ROW_BUCKETS: [f64; 9] = [1.0, 4.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1024.0, 4096.0];
 
 /// The instruments of a generation worker.
@@ -18,11 +20,13 @@ pub(crate) struct Metrics {
     batch_rows: Histogram<u64>,
     model_load: Gauge<f64>,
     gpu_out_of_memory: Counter<u64>,
+    gpu_memory: GpuMemory,
 }
 
 impl Metrics {
     pub fn new(meter: &Meter) -> Self {
         Self {
+            gpu_memory: GpuMemory::new(meter),
             tokens: meter
                 .u64_counter("groklab_generate_tokens_total")
                 .with_description("Tokens of prompts read and of completions written")
@@ -65,8 +69,15 @@ impl Metrics {
     }
 
     pub fn failed(&self, error: &Error) {
-        if matches!(error, Error::OutOfMemory { .. }) {
+        if matches!(error, Error::OutOfMemory { on_gpu: true, .. }) {
             self.gpu_out_of_memory.add(1, &[]);
+        }
+    }
+
+    /// After a job.
+    pub fn device(&self, placement: Placement) {
+        if let Some(memory) = placement.gpu_memory_now() {
+            self.gpu_memory.record(memory.used, memory.free);
         }
     }
 

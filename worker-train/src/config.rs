@@ -47,6 +47,8 @@ impl Command {
 pub struct Work {
     #[command(flatten)]
     pub worker: groklab_worker::Args,
+    #[command(flatten)]
+    pub sharing: groklab_worker::SharingArgs,
     /// Threads to compute with; by default one per core, or as many as a container's CPU limit
     /// pays for.
     #[arg(long, env = "GROKLAB_THREADS", value_name = "N")]

@@ -92,6 +92,7 @@ pub fn fit(args: &Fit) -> anyhow::Result<()> {
         .iter()
         .chain(&held_out)
         .any(|line| line.prompt.is_some());
+    // Data of ids alone can be trained on without a tokenizer.
     let tokenizer = if texts { Some(tokenizer(args)?) } else { None };
     let examples = examples(lines, tokenizer.as_ref(), &args.data)?;
     let held_out = examples_of(held_out, tokenizer.as_ref(), args.held_out.as_deref())?;
@@ -102,6 +103,7 @@ pub fn fit(args: &Fit) -> anyhow::Result<()> {
     )?;
     let batches = plan(&examples, &table);
     let train = &table.train;
+    // The schedule has to know the last step before the first is made.
     let settings = settings(&table, batches.len() as u64, model.placement());
     let init = args
         .init_adapter
@@ -168,6 +170,7 @@ impl Run<'_> {
             let report = stepped.map_err(|error| named(error, |at| batch[at] + 1))?;
             shown.inc(1);
             shown.set_message(format!("loss {:.4}", report.loss));
+            // The adapter is the result: nobody reading these lines is no reason to stop.
             report_line(&step_line(&report, start.elapsed(), batch.len()))?;
         }
         self.held_out_line(trainer, self.batches.len())?;
@@ -197,12 +200,13 @@ fn step_line(report: &StepReport, took: Duration, examples: usize) -> serde_json
 fn plan(examples: &[Example], table: &Table) -> Vec<Vec<usize>> {
     let epochs = table.train.epochs as usize;
     if let Some(size) = table.batch_size {
-        // As the peers do: in file order, over and over.
+        // In file order, over and over, as the scripts of peft do that this is compared with.
         let steps = table
             .steps
             .unwrap_or(epochs * examples.len().div_ceil(size));
         return (0..steps)
             .map(|step| {
+                // No example twice in a step, also where a step asks for more than there are.
                 (0..size.min(examples.len()))
                     .map(|at| (step * size + at) % examples.len())
                     .collect()
@@ -215,7 +219,7 @@ fn plan(examples: &[Example], table: &Table) -> Vec<Vec<usize>> {
     let Some(steps) = table.steps else {
         return of(table.train.epochs);
     };
-    // Shuffles of later epochs do not change those of earlier ones.
+    // More epochs begin with the same batches as fewer: one stream shuffles all of them in turn.
     let enough = (0..)
         .map(|doublings| of(1 << doublings))
         .find(|batches| batches.len() >= steps);
@@ -242,6 +246,7 @@ fn spec(table: &Table, init: Option<&Adapter>) -> anyhow::Result<LoraSpec> {
         .map_err(wrong)?;
     let spec = LoraSpec::plain(i64::from(train.rank), train.alpha, train.dropout, targets);
     Ok(LoraSpec {
+        // The configuration has no key for it.
         rslora: init.is_some_and(|adapter| adapter.spec().rslora),
         ..spec
     })

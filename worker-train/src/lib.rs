@@ -21,15 +21,17 @@ pub async fn work(args: config::Work, process: Process) -> anyhow::Result<()> {
     groklab_model::set_threads(args.threads);
     let placement = Placement::of(args.device, args.kind)?;
     let who = groklab_worker::Description {
+        // Anew with every start: what an earlier process still holds is not this one's to finish.
         id: WorkerId::new(),
         kind: JobKind::Train,
         device: placement.description(),
+        gpu: placement.gpu_id(),
         threads: u32::try_from(groklab_model::threads()).unwrap_or(0),
     };
     let metrics = metrics::Metrics::new(&opentelemetry::global::meter(METER));
     let resident = Resident::new(args.models, placement);
     let executor = train::Fitter::new(resident, metrics, process.stop.clone());
-    groklab_worker::run(args.worker, who, executor, process).await?;
+    groklab_worker::run(args.worker, &args.sharing, who, executor, process).await?;
     // The exit code tells whoever supervises this process to start another.
     anyhow::ensure!(!gpu_is_lost(), "the GPU is lost to this process");
     Ok(())

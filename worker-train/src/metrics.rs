@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use groklab_model::StepReport;
+use groklab_model::{Placement, StepReport};
 use groklab_runtime::metrics::DURATION_BUCKETS;
+use groklab_worker::GpuMemory;
 use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter};
 
 /// The instruments of a training worker.
@@ -13,11 +14,13 @@ pub(crate) struct Metrics {
     loss: Gauge<f64>,
     grad_norm: Gauge<f64>,
     step_duration: Histogram<f64>,
+    gpu_memory: GpuMemory,
 }
 
 impl Metrics {
     pub fn new(meter: &Meter) -> Self {
         Self {
+            gpu_memory: GpuMemory::new(meter),
             steps: meter
                 .u64_counter("groklab_train_steps_total")
                 .with_description("Optimiser steps taken")
@@ -40,6 +43,13 @@ impl Metrics {
                 .with_unit("s")
                 .with_boundaries(DURATION_BUCKETS.to_vec())
                 .build(),
+        }
+    }
+
+    /// After a job.
+    pub fn device(&self, placement: Placement) {
+        if let Some(memory) = placement.gpu_memory_now() {
+            self.gpu_memory.record(memory.used, memory.free);
         }
     }
 

@@ -102,6 +102,7 @@ impl Table {
                 return Err(format!("`{a}` and `{b}` exclude each other"));
             }
         }
+        // Asked of the text: once it is read, a default looks like a value that was given.
         let names_shape = ["rank", "alpha", "targets"]
             .iter()
             .any(|key| table.contains_key(*key));
@@ -117,6 +118,8 @@ impl Table {
             micro_batch_tokens,
             seed,
         } = table.clone().try_into().map_err(refused)?;
+        // `Own` ignores keys that it does not know, `Train` refuses them: so the former's are taken
+        // out.
         table.retain(|key, _| !OWN.contains(&key));
         let train: experiment::Train = table.try_into().map_err(refused)?;
         let read = Self {

@@ -48,6 +48,7 @@ impl Fitter {
             .as_ref()
             .ok_or_else(|| Failure::caller("the job names no base model"))?;
         let digest: Option<Digest> = optional_field("base.digest", &base.digest)?;
+        // A `match`, so that an objective that is added does not compile until it is trained here.
         match field::<Objective>("objective", &job.objective)? {
             Objective::Likelihood => {}
         }
@@ -56,6 +57,7 @@ impl Fitter {
         let set = context
             .artifacts
             .get(field("training_set_digest", &job.training_set_digest)?)?;
+        // After the set: where that cannot be fetched, no model is loaded in vain.
         let (model, tokenizer) = self
             .resident
             .get(&base.source, &convert::chat(base)?, digest)
@@ -66,6 +68,7 @@ impl Fitter {
             &lengths,
             table.batch_tokens as usize,
             table.epochs,
+            // Not the seed itself, from which a fresh adapter is drawn.
             seed::derive(job.seed, &[b"order"]),
         );
         // The source as the job names it: every worker of an experiment must write the same
@@ -104,6 +107,8 @@ impl Fitter {
         }
         Ok(v1::TrainResult {
             base_digest: model.base_digest().to_string(),
+            // The files are stored before the result names them; what a crash in between leaves is
+            // collected after a day.
             adapter: Some(publish(&trainer.adapter(), context)?.into()),
             optimiser_digest: optimiser(&table, &trainer, context)?,
             examples: u32::try_from(examples.len()).unwrap_or(u32::MAX),
@@ -121,6 +126,7 @@ impl Executor for Fitter {
                 "a training worker was given another kind of job",
             )),
         };
+        self.metrics.device(self.resident.placement());
         // This job is still reported; a next one would fail for no fault of its own.
         if gpu_is_lost() {
             self.stop.cancel();
@@ -135,6 +141,7 @@ fn examples(set: &[u8], tokenizer: &ChatTokenizer) -> Result<Vec<Example>, Failu
     let parse = |line: &[u8]| -> Result<Example, Failure> {
         let line: Line = serde_json::from_slice(line)
             .map_err(|error| Failure::caller(format!("training set: {error}")))?;
+        // Sets carry weights for methods that are still to come.
         if line.weight != 1.0 {
             return Err(Failure::caller(format!(
                 "training set: weight {}: this worker gives all examples the weight 1",
@@ -189,6 +196,8 @@ fn trainer<'a>(
         .map(|digest| context.artifacts.get(digest))
         .transpose()?;
     let spec = LoraSpec {
+        // The table has no key for it: training goes on with the scale of the adapter it starts
+        // from.
         rslora: adapter.spec().rslora,
         ..spec
     };
@@ -263,6 +272,7 @@ fn step(report: &StepReport) -> v1::TrainingStep {
 
 fn failure(error: Error) -> Failure {
     match error {
+        // It gives the job back, which counts as no attempt.
         Error::Cancelled => groklab_worker::Cancelled.into(),
         error if error.retry_may_help() => Failure::infrastructure(anyhow::Error::new(error)),
         error => Failure::caller(anyhow::Error::new(error)),

@@ -21,19 +21,21 @@ pub fn parse(
     if !matches!(scheme, "postgres" | "postgresql") {
         return Err(Error::Form);
     }
+    // Its own error is dropped, here and below: no message may hold a part of the URL.
     let url = Url::parse(text).map_err(|_| Error::Unreadable)?;
     if !reads_one_way(&url, rest) {
         return Err(Error::Unreadable);
     }
+    // Before sqlx reads the URL: it logs a parameter that it does not know, with its value.
     let parameters = parameters(&url)?;
     let options = PgConnectOptions::from_str(text).map_err(|_| Error::Unreadable)?;
     tls::apply(with_host(options)?, &parameters, environment)
 }
 
-/// Whether no other reading is likely. A `/`, `?` or `#` within a password ends what stands before
-/// the host, so that the `@` comes after: that `@` gives away every such URL. Control characters
-/// would be dropped in silence. A database's name, which is shown, may not hold what looks like
-/// parameters.
+/// Whether the URL can be read in one way only. An unescaped `/`, `?` or `#` in a password ends the
+/// part before the host, so that the `@` comes behind it: such URLs are known by that. Control
+/// characters would be dropped in silence. A database's name, which is shown, may not hold what
+/// looks like parameters.
 fn reads_one_way(url: &Url, rest: &str) -> bool {
     let tail = rest.find(['/', '?', '#']).map_or("", |at| &rest[at..]);
     let database = url.path().strip_prefix('/').unwrap_or_default();
@@ -48,6 +50,7 @@ fn parameters(url: &Url) -> Result<Parameters, Error> {
             .iter()
             .find(|known| **known == name)
             .ok_or(Error::Unknown)?;
+        // Which of the two counts would be a guess.
         if found.iter().any(|(known, _)| *known == name) {
             return Err(Error::Twice { name });
         }

@@ -8,10 +8,12 @@ use sqlx::postgres::PgConnectOptions;
 pub fn place(options: &PgConnectOptions) -> String {
     let name = options
         .get_database()
+        // As libpq: without a name the database is called like its user.
         .unwrap_or_else(|| options.get_username());
     match (options.get_socket(), options.get_host(), options.get_port()) {
         (Some(folder), ..) => format!("`{name}` in `{}`", folder.display()),
         (None, folder, _) if folder.starts_with('/') => format!("`{name}` in `{folder}`"),
+        // An IPv6 address, whose colons would run into the port's.
         (None, address, port) if address.contains(':') => format!("`{name}` at [{address}]:{port}"),
         (None, host, port) => format!("`{name}` at {host}:{port}"),
     }

@@ -35,6 +35,7 @@ pub(super) fn apply(
             .find(|(known, _)| *known == name)
             .map(|(_, value)| value.clone());
         given.or_else(|| {
+            // libpq names them alike: `sslmode` and PGSSLMODE. Set and empty means not set.
             environment(&format!("PG{}", name.to_uppercase())).filter(|value| !value.is_empty())
         })
     };
@@ -42,6 +43,7 @@ pub(super) fn apply(
     let asked = setting("sslmode")
         .map(|word| mode(&word).ok_or(Error::Environment))
         .transpose()?;
+    // Before the files are read: nothing on a socket looks at them.
     if is_socket(&options) {
         return if asked.is_some_and(needs_tls) {
             Err(Error::Socket)
@@ -62,6 +64,7 @@ pub(super) fn apply(
     }
     match (setting("sslcert"), setting("sslkey")) {
         (None, None) => Ok(options),
+        // A certificate that is never shown is not what was meant.
         (Some(_), Some(_)) if matches!(mode, PgSslMode::Disable) => Err(Error::Unused {
             name: "sslcert",
             wanted: "use another sslmode",

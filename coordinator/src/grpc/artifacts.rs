@@ -30,7 +30,9 @@ impl Artifacts for Service {
             .chain(rest)
             .map_ok(Bytes::from)
             .boxed();
+        // The bytes first: a row without them would make others believe that they are there.
         let size = self.blobs.put(digest, data).await?;
+        // Taken once the bytes are there: a slow upload holds no connection.
         let mut db = self.store.connection().await?;
         artifact::insert(&mut db, digest, size).await?;
         // An old one of the same digest may just have been collected, with the bytes that were
@@ -55,6 +57,7 @@ impl Artifacts for Service {
         let digest = field("digest", &request.into_inner().digest)?;
         let data = self.blobs.pieces(digest).await?.map_err(Status::from);
         let chunks = data.enumerate().map(move |(i, piece)| {
+            // As in `put`, the first chunk alone names it.
             let digest = if i == 0 {
                 digest.to_string()
             } else {

@@ -45,6 +45,7 @@ impl Workers for Service {
         let wanted = Wanted {
             worker: field("worker_id", &request.worker_id)?,
             kind: field::<JobKind>("kind", &request.kind)?,
+            // A worker that asks for more is given what one may have.
             capacity: request.capacity.min(MAX_JOBS as u32),
             held: held(&request.held)?
                 .into_iter()
@@ -74,10 +75,13 @@ impl Workers for Service {
         request: Request<CompleteRequest>,
     ) -> Result<Response<CompleteResponse>, Status> {
         let request = request.into_inner();
+        // The message's size stands for what it takes in memory; it is consumed below.
         let bytes = request.encoded_len();
         let completion = Completion {
             claim: claim(&request.worker_id, &request.job_id, request.fence)?,
             seconds: request.seconds,
+            // A refusal is passed on rather than answered: only the transaction knows whether the
+            // claim still stands, and a refused result counts as an attempt.
             results: Results::parse(request.result),
         };
         let accepted = self.complete_job(completion, bytes).await?;

@@ -78,6 +78,7 @@ impl QueueFace {
 
 async fn queue(State(face): State<QueueFace>) -> Response {
     let Some(store) = face.0.get() else {
+        // Not an empty queue: an autoscaler would send all workers away.
         return unavailable("starting");
     };
     // One count at a time: who asks often must not take connections from those who work.

@@ -60,16 +60,17 @@ impl Service {
         loop {
             let nudged = self.nudge.on_work(request.kind);
             tokio::pin!(nudged);
+            // This call joins the waiters before it looks for jobs, so that a job made while it
+            // looks wakes it. If it leaves with jobs, its unused nudge goes to the next waiter.
             nudged.as_mut().enable();
-            let jobs = self
-                .claims
-                .get(request.kind)
+            let jobs = self.claims[request.kind]
                 .ask(
                     request.clone(),
                     LEASED_JOB_BYTES * request.capacity as usize,
                 )
                 .await?;
             for Assignment { job, .. } in &jobs {
+                // From the call's arrival on, over all looks: it is how long the worker stood idle.
                 self.metrics.lease_waited(request.kind, asked.elapsed());
                 tracing::info!(
                     experiment.id = %job.experiment, job.id = %job.id, lease.fence = job.fence.0,
@@ -79,6 +80,7 @@ impl Service {
             let now = Instant::now();
             if !jobs.is_empty()
                 || now >= deadline
+                // A worker without room gets nothing, however long it waits.
                 || request.capacity == 0
                 || self.stop.is_cancelled()
             {
@@ -97,6 +99,7 @@ impl Service {
         let mut db = self.store.connection().await?;
         worker::seen(&mut db, &[worker])
             .await?
+            // A worker that is missing here registers again, as after the database was restored.
             .remove(&worker)
             .ok_or_else(|| Error::missing("worker", worker))?;
         lease::extend(&mut db, worker, held, self.lease).await
@@ -107,6 +110,7 @@ impl Service {
     /// attempt.
     pub async fn complete_job(&self, completion: Completion, message_bytes: usize) -> Result<bool> {
         let Completion { claim, seconds, .. } = completion;
+        // It is summed into a line of the export, and JSON has no NaN.
         if !(seconds.is_finite() && seconds >= 0.0) {
             return Err(Error::Caller(format!("field `seconds` = {seconds}")));
         }
@@ -122,6 +126,7 @@ impl Service {
             }
             Outcome::StoredBefore => Ok(true),
             Outcome::Stale => Ok(false),
+            // In a transaction of its own: the one that refused it has stored other calls' results.
             Outcome::Refused(refusal) => {
                 let reason = format!("results refused: {refusal}");
                 self.fail_job(claim, Fault::Infrastructure, &reason).await?;
@@ -136,9 +141,12 @@ impl Service {
     /// Takes a job back. A released one is ready at once, an infrastructure failure is tried again
     /// after a while, a caller's ends the experiment with the reason.
     pub async fn fail_job(&self, claim: Claim, fault: Fault, reason: &str) -> Result<()> {
+        // A reason may quote what a candidate printed or what a library said, so any bytes and any
+        // length.
         let reason = &storable(reason);
         let mut tx = self.store.begin().await?;
         // The experiment's row is locked before any job's, as everywhere.
+        // The job is read without a lock first, only to learn which row that is.
         let experiment = job::experiment(&mut tx, claim.job).await?;
         let experiment = experiment::lock_wait(&mut tx, experiment).await?;
         let Some(returned) = lease::give_up(&mut tx, claim, fault, reason).await? else {
@@ -157,6 +165,7 @@ impl Service {
                     .await?
             }
             Fault::Caller => {
+                // Cancelled or failed by another job meanwhile: the first reason stays.
                 if !experiment.state.is_final() {
                     experiment::set_state(&mut tx, &experiment, ExperimentState::Failed, reason)
                         .await?;
@@ -173,6 +182,7 @@ impl Service {
             Fault::Released => AttemptOutcome::Cancelled,
             Fault::Infrastructure | Fault::Caller => AttemptOutcome::Failed,
         };
+        // Counted after the commit: an attempt whose end was rolled back goes on.
         self.metrics.attempt_ended(returned.job.spec.kind, outcome);
         self.nudge.all();
         Ok(())

@@ -90,9 +90,12 @@ impl Commit for Claims {
                 });
             }
         }
+        // Lost answers first: a job that its holder does not know of would lie until its lease
+        // expires.
         let mut jobs = lease::reissue(&mut tx, self.kind, &capacities, self.lease).await?;
         let slots = slots(&capacities, &jobs);
         self.claim(&mut tx, &slots, &mut jobs).await?;
+        // Within the transaction: where a message cannot be made, the claims are undone with it.
         let assignments = kinds::assign(&mut tx, self.kind, jobs).await?;
         tx.commit().await?;
         for assignment in assignments {
@@ -122,17 +125,21 @@ impl Claims {
         }
         let mut waiting = lease::waiting(db, self.kind, slots.len()).await?;
         while !slots.is_empty() && !waiting.is_empty() {
+            // In a block of its own, for a guard of std's mutex must not be held while the database
+            // is asked. The turns only order equals, so those that a panic left behind still serve.
             let shares = {
                 let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
                 turns.share(&waiting, slots.len())
             };
             let claimed = lease::claim(db, self.kind, &shares, slots, self.lease).await?;
+            // The claim fills the slots from the front: those that are left got no job.
             slots = &slots[claimed.len()..];
             let shares: HashMap<_, _> = shares.into_iter().collect();
             for one in &mut waiting {
                 let share = shares.get(&one.experiment).copied().unwrap_or(0);
                 count_claimed(one, share, &claimed);
             }
+            // Each round claims a job or leaves an experiment out, so the loop ends.
             waiting.retain(|one| one.ready > 0);
             jobs.extend(claimed);
         }
@@ -168,6 +175,7 @@ fn slots(capacities: &[Capacity<'_>], reissued: &[Job]) -> Vec<WorkerId> {
     for capacity in capacities {
         let mut room = capacity.jobs as usize;
         for job in reissued {
+            // A job that is given again takes up room too.
             room = room.saturating_sub(usize::from(job.worker == Some(capacity.worker)));
         }
         rooms.push((capacity.worker, room));
@@ -180,6 +188,7 @@ fn slots(capacities: &[Capacity<'_>], reissued: &[Job]) -> Vec<WorkerId> {
                 slots.push(*worker);
             }
         }
+        // The last round may overshoot, which `truncate` mends.
         if slots.len() == before || slots.len() >= MAX_JOBS_PER_TRANSACTION {
             break;
         }

@@ -4,9 +4,10 @@
 
 use std::collections::HashMap;
 
+use enum_map::EnumMap;
 use groklab_domain::{
     ExperimentId, JobId, JobKind,
-    job::{Claim, ClaimStatus, Job, PerKind},
+    job::{Claim, ClaimStatus, Job},
 };
 use sqlx::PgConnection;
 
@@ -62,6 +63,7 @@ impl Commit for Completions {
         let claims: Vec<Claim> = calls.iter().map(|call| call.claim).collect();
         let mut tx = self.store.begin().await?;
         let experiments = lock_experiments(&mut tx, &claims).await?;
+        // Kept for the question about ready jobs below: `Experiments` takes the map.
         let ids: Vec<ExperimentId> = experiments.keys().copied().collect();
         let mut batch = Batch::new(lease::claimed_jobs(&mut tx, &claims).await?);
         let completed = batch.parsed(calls);
@@ -70,6 +72,7 @@ impl Commit for Completions {
         let followers = accepted.followers;
         batch.refuse(accepted);
         let done = batch.done(calls);
+        // After the results are stored: only claims that were not refused complete their jobs.
         lease::complete(&mut tx, &done).await?;
         let more = job::all_have_ready(&mut tx, &ids).await?;
         tx.commit().await?;
@@ -81,8 +84,8 @@ impl Commit for Completions {
 }
 
 impl Completions {
-    fn nudge_others(&self, followers: PerKind<usize>, more_ready: bool) {
-        for (kind, &jobs) in followers.iter() {
+    fn nudge_others(&self, followers: EnumMap<JobKind, usize>, more_ready: bool) {
+        for (kind, jobs) in followers {
             for _ in 0..jobs {
                 self.nudge.work(kind);
             }
@@ -103,6 +106,7 @@ async fn lock_experiments(
 ) -> Result<HashMap<ExperimentId, Experiment>> {
     let jobs: Vec<JobId> = claims.iter().map(|claim| claim.job).collect();
     let mut experiments = experiment::of_jobs(db, &jobs).await?;
+    // Locking every row at every completion would let the two lanes wait for each other.
     let mut without_base = Vec::new();
     for experiment in experiments.values() {
         if experiment.base_digest.is_none() {
@@ -110,6 +114,8 @@ async fn lock_experiments(
         }
     }
     if !without_base.is_empty() {
+        // Read anew under the lock: another transaction may have fixed the digest while this one
+        // waited.
         experiments.extend(experiment::lock_all(db, &without_base).await?);
     }
     Ok(experiments)
@@ -128,6 +134,7 @@ impl Batch {
     fn new(claimed: Vec<Result<(ClaimStatus, Job)>>) -> Self {
         let mut first = HashMap::new();
         for (place, claim) in claimed.iter().enumerate() {
+            // All calls were read at the same moment, so two for one job both seem to hold it.
             if let Ok((ClaimStatus::Holds, job)) = claim {
                 first.entry(job.id).or_insert(place);
             }
@@ -202,6 +209,8 @@ impl Batch {
                     match self.refused.get(&first) {
                         Some(refusal) => Outcome::Refused(refusal.clone()),
                         None if first == place => Outcome::Stored(job.experiment, job.spec.kind),
+                        // A repeat of a call in this very group: to its sender it looks like an
+                        // answer that was lost.
                         None => Outcome::StoredBefore,
                     }
                 }

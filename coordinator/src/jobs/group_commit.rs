@@ -74,9 +74,9 @@ pub fn lanes<T: Commit>(commit: T, lanes: usize) -> Lanes<T> {
 }
 
 impl<C, A> Queue<C, A> {
-    /// The call's answer. `bytes` is about what the call takes in memory. Dropped before its turn,
-    /// a call is never served; dropped later it is, and its answer is lost like one that a
-    /// connection loses.
+    /// The call's answer. `bytes` is about what the call takes in memory. If the caller goes before
+    /// the call's turn, the call is not served. Later it is, and its answer is lost, as when a
+    /// connection breaks.
     pub async fn ask(&self, call: C, bytes: usize) -> Result<A> {
         let (answer, answered) = oneshot::channel();
         let gone = || Error::Busy {
@@ -112,10 +112,14 @@ impl<T: Commit> Lane<T> {
 
     /// The calls that wait, without those whose caller has gone.
     async fn gather(&self) -> Option<(Vec<T::Call>, Vec<oneshot::Sender<Result<T::Answer>>>)> {
+        // The lane that waits for a call holds the lock, so calls that come together go to one
+        // lane.
         let mut waiting = self.calls.lock().await;
         let (mut calls, mut answers, mut bytes) = (Vec::new(), Vec::new(), 0);
+        // Only the first call is waited for; the others join if they are there already.
         let mut next = Some(waiting.recv().await?);
         while let Some(one) = next {
+            // Nobody would hear the answer: a job leased now would lie until its worker asks again.
             if !one.answer.is_closed() {
                 bytes += one.bytes;
                 calls.push(one.call);
@@ -132,6 +136,7 @@ impl<T: Commit> Lane<T> {
     async fn serve(&self, calls: &[T::Call]) -> Vec<Result<T::Answer>> {
         let error = match self.commit(calls).await {
             Ok(answers) => return answers,
+            // Repeating a single call would tell nothing more.
             Err(error) if calls.len() == 1 => return vec![Err(error)],
             Err(error) => error,
         };
@@ -141,6 +146,8 @@ impl<T: Commit> Lane<T> {
             "calls could not be served together, trying each alone"
         );
         let mut answers = Vec::with_capacity(calls.len());
+        // Each call may wait for the whole time limit: without this a full group would take most of
+        // an hour to learn that the database is away.
         let mut away = None;
         for call in calls {
             if let Some(what) = &away {
@@ -166,6 +173,8 @@ impl<T: Commit> Lane<T> {
     /// A transaction that takes too long or panics fails like one that the database refuses: others
     /// wait behind it.
     async fn commit(&self, calls: &[T::Call]) -> Result<Vec<Result<T::Answer>>> {
+        // Only the turns of `Claims` may be left half changed, and they only order equals. The
+        // transaction is rolled back as it is dropped.
         let commit = AssertUnwindSafe(self.commit.commit(calls)).catch_unwind();
         match tokio::time::timeout(TRANSACTION_LIMIT, commit).await {
             Ok(Ok(answers)) => answers,

@@ -38,6 +38,7 @@ pub async fn after_return(
         experiment.id = %job.experiment, job.id = %job.id, lease.fence = job.fence.0, losses,
         failures, reason, "job came back undone"
     );
+    // Losses alone: a worker that could still say what failed was not taken along by a candidate.
     let splits = kinds::losses_before_split(job.spec.kind).is_some_and(|most| *losses >= most);
     if splits && job.spec.batch.len() > 1 {
         job::split(db, job).await?;
@@ -45,6 +46,7 @@ pub async fn after_return(
             job: label,
             losses: *losses,
         };
+        // The parts are new rows with all their attempts before them, so nothing is paused here.
         return event::insert(db, job.experiment, &split).await;
     }
     let returned = Event::JobReturned {
@@ -56,6 +58,7 @@ pub async fn after_return(
         return Ok(());
     }
     let experiment = experiment::get(db, job.experiment).await?;
+    // Paused or cancelled in the meantime: that reason is not overwritten.
     if experiment.state != ExperimentState::Running {
         return Ok(());
     }

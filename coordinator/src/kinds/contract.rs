@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use groklab_domain::{
-    Digest, ExperimentId, JobKind,
+    Digest, ExperimentId,
     experiment::Experiment as Config,
     job::{Batch, Job},
 };
@@ -28,8 +28,6 @@ pub trait Kind {
     type Results;
     /// What results are checked against and stored with, beside their experiments.
     type Context;
-    /// The job that follows on the same rollouts, in the same transaction.
-    const FOLLOWED_BY: Option<JobKind> = None;
     /// A job that was lost so often is split into single rollouts.
     const LOSSES_BEFORE_SPLIT: Option<u32> = None;
 

@@ -1,9 +1,7 @@
 //! From a job's kind to the file that knows it: the one place that lists them.
 
-use groklab_domain::{
-    JobKind,
-    job::{Job, PerKind},
-};
+use enum_map::EnumMap;
+use groklab_domain::{JobKind, job::Job};
 use groklab_proto::v1::{complete_request::Result as Wire, job::Work};
 use sqlx::PgConnection;
 
@@ -93,7 +91,7 @@ pub struct Accepted {
     /// By the calls' places: those that were refused, and why. All others are stored.
     pub refused: Vec<(usize, Refusal)>,
     /// Jobs that were made and can be claimed.
-    pub followers: PerKind<usize>,
+    pub followers: EnumMap<JobKind, usize>,
 }
 
 /// Checks results and stores those that are their jobs'. Nothing is written for those that are
@@ -164,19 +162,22 @@ async fn take_kind<K: Kind>(
         return Ok(());
     }
     K::store(db, &checked, &context).await?;
-    if let Some(kind) = K::FOLLOWED_BY {
-        let mut followers = Vec::with_capacity(checked.len());
-        for (job, _) in &checked {
-            followers.push(NewJob {
-                experiment: job.experiment,
-                spec: job.spec.followed_by(kind),
-                traceparent: &job.traceparent,
-            });
-        }
-        job::insert(db, &followers).await?;
-        *accepted.followers.get_mut(kind) += followers.len();
+    let mut followers = Vec::new();
+    for (job, _) in &checked {
+        let Some(spec) = job.spec.follower() else {
+            continue;
+        };
+        accepted.followers[spec.kind] += 1;
+        followers.push(NewJob {
+            experiment: job.experiment,
+            spec,
+            traceparent: &job.traceparent,
+        });
     }
-    Ok(())
+    if followers.is_empty() {
+        return Ok(());
+    }
+    job::insert(db, &followers).await
 }
 
 fn check<K: Kind>(

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use groklab_domain::{
-    Digest, ExperimentId, JobKind, Purpose,
+    Digest, ExperimentId, Purpose,
     experiment::Experiment as Config,
     job::{AdapterRef, Job},
     seed,
@@ -46,7 +46,6 @@ impl Kind for Generate {
     type Wire = v1::GenerateResult;
     type Results = Generated;
     type Context = Adapters;
-    const FOLLOWED_BY: Option<JobKind> = Some(JobKind::Verify);
 
     async fn messages(
         db: &mut PgConnection,
@@ -99,6 +98,8 @@ impl Kind for Generate {
         adapters: &Adapters,
         config: &Config,
     ) -> Result<(), Refusal> {
+        // The worker echoes the adapter it loaded: one left over from the iteration before would
+        // give rollouts that look right.
         let adapter = adapter_of(adapters, job).map(|adapter| adapter.id);
         if results.adapter != adapter {
             return Err(format!(
@@ -111,6 +112,7 @@ impl Kind for Generate {
             .rollouts
             .iter()
             .map(|rollout| (rollout.problem, rollout.sample));
+        // A rollout too few would leave its problem out of a denominator, in silence.
         check_covers(&job.spec.batch, keys)?;
         for rollout in &results.rollouts {
             check_rollout(rollout, config, wants_token_logprobs(config, job))?;
@@ -154,6 +156,8 @@ fn prompts(
             .ok_or_else(|| Error::broken(format!("job {} without problem {ordinal}", job.id)))?;
         let mut samples = Vec::with_capacity(spec.batch.samples as usize);
         for sample in spec.batch.sample_range() {
+            // The draws are part of the job: whoever runs it, and however often, makes the same
+            // ones.
             let seed = seed::rollout(config.seed, spec.purpose, spec.iteration, ordinal, sample);
             samples.push(v1::Sample { sample, seed });
         }
@@ -161,6 +165,7 @@ fn prompts(
             problem: ordinal,
             text: problem.prompt.clone(),
             samples,
+            // With it the worker can stop once the code that defines the entry is complete.
             entry: problem.entry.clone(),
         });
     }
@@ -195,6 +200,8 @@ fn wants_token_logprobs(config: &Config, job: &Job) -> bool {
 
 fn parse_rollout(wire: v1::Rollout) -> Result<Rollout, Refusal> {
     let candidate = match &wire.candidate {
+        // Checked before anything is written: the table's own check would fail every call of the
+        // transaction.
         Some(range) => Some(parsed(convert::candidate(range, wire.text.len()))?),
         None => None,
     };
@@ -222,6 +229,7 @@ fn check_rollout(
             "rollout of {tokens} tokens, at most {most} were asked for"
         ));
     }
+    // They go into the export, and JSON has neither NaN nor infinity.
     if !rollout.mean_logprob.is_finite() || rollout.prompt_tokens > MAX_PROMPT_TOKENS {
         return Err(format!(
             "mean_logprob = {}, prompt_tokens = {}",

@@ -1,5 +1,6 @@
 //! Kinds of jobs, a file each: a kind's message to workers, the check of its results, their
-//! storage, and what follows from them. `docs/extending.md` has the recipe for another one.
+//! storage. Which kind follows it is `JobKind::followed_by`. `docs/extending.md` has the recipe for
+//! another one.
 
 mod contract;
 mod dispatch;

@@ -80,6 +80,8 @@ impl Kind for Train {
             .adapter
             .as_ref()
             .ok_or("no adapter in the result of training")?;
+        // A training job is only made where there are examples, so no step means that nothing was
+        // trained. Postgres has no unsigned numbers.
         if wire.steps.is_empty() || i64::try_from(wire.tokens).is_err() {
             return Err(format!(
                 "{} steps, {} tokens",
@@ -87,6 +89,7 @@ impl Kind for Train {
                 wire.tokens
             ));
         }
+        // Numbered here: a number that came twice would break the transaction for all its calls.
         let steps = (0..).zip(&wire.steps);
         Ok(Trained {
             base: parsed(field("base_digest", &wire.base_digest))?,
@@ -117,6 +120,7 @@ impl Kind for Train {
 
     fn check(job: &Job, results: &Trained, context: &Context, _: &Config) -> Result<(), Refusal> {
         let given = context.examples.get(&job.id).copied().unwrap_or(0);
+        // A worker that left examples out would make another adapter than the file asks for.
         if results.examples != given {
             return Err(format!(
                 "trained on {} examples of {given}",
@@ -124,6 +128,7 @@ impl Kind for Train {
             ));
         }
         for digest in results.files() {
+            // The foreign key would refuse it too, and with it every other call of the transaction.
             if !context.artifacts.contains(&digest) {
                 return Err(format!("artifact {digest} is not stored"));
             }
@@ -136,6 +141,7 @@ impl Kind for Train {
         for (job, results) in checked {
             let (experiment, iteration) = (job.experiment, job.spec.iteration);
             let next = Adapter {
+                // An adapter is stored under the iteration that starts from it.
                 iteration: iteration + 1,
                 adapter: results.adapter,
                 optimiser: results.optimiser,
@@ -145,6 +151,7 @@ impl Kind for Train {
             iteration::insert_steps(db, experiment, iteration, &results.steps).await?;
             let (examples, tokens) = (results.examples, results.tokens);
             iteration::set_trained(db, experiment, iteration, examples, tokens).await?;
+            // How many steps a training has is not known when the job is made.
             lease::set_units(db, job.id, results.steps.len() as u64).await?;
         }
         Ok(())
@@ -162,7 +169,9 @@ async fn message(
         .and_then(|stored| stored.training_set)
         .ok_or_else(|| Error::broken(format!("iteration {iteration} has no training set")))?;
     let init = match config.train.start {
+        // From the base, with an optimiser that has seen nothing.
         Start::Restart => None,
+        // None in iteration 0, which starts from the base as well.
         Start::Continue => adapters::get(db, experiment.id, iteration).await?,
     };
     let optimiser = init.and_then(|adapter| adapter.optimiser);
@@ -172,6 +181,8 @@ async fn message(
         optimiser_digest: optimiser.map_or_else(String::new, |digest| digest.to_string()),
         training_set_digest: set.to_string(),
         objective: config.train.method.method().objective().to_string(),
+        // The whole `[train]` table. The worker reads it into the same structure, which refuses
+        // keys that it does not know.
         settings_json: serde_json::to_string(&config.train)
             .map_err(|error| Error::internal("write training settings", error))?,
         seed: seed::training(config.seed, iteration),

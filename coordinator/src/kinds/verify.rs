@@ -35,7 +35,7 @@ impl Kind for Verify {
     type Results = Vec<Judged>;
     /// The ids of the rollouts that each job is about, in order.
     type Context = HashMap<JobId, Vec<i64>>;
-    /// One poisonous candidate shall not take others along.
+    /// A candidate that kills its worker must not take the others of its job along.
     const LOSSES_BEFORE_SPLIT: Option<u32> = Some(2);
 
     async fn messages(
@@ -74,6 +74,7 @@ impl Kind for Verify {
         completed: &[(&Job, &Vec<Judged>)],
     ) -> Result<Self::Context> {
         let jobs: Vec<&Job> = completed.iter().map(|(job, _)| *job).collect();
+        // In order of problem and sample, as the verdicts are: they are paired by their places.
         let ids = rollout::ids(db, &jobs).await?;
         Ok(jobs.iter().map(|job| job.id).zip(ids).collect())
     }
@@ -87,6 +88,7 @@ impl Kind for Verify {
         let keys = results.iter().map(|judged| (judged.problem, judged.sample));
         check_covers(&job.spec.batch, keys)?;
         let rollouts = ids.get(&job.id).map_or(0, Vec::len);
+        // Pairing them by their places would drop the surplus in silence.
         if results.len() != rollouts {
             return Err(format!("{} verdicts on {rollouts} rollouts", results.len()));
         }
@@ -156,6 +158,7 @@ fn parse_verdict(wire: v1::RolloutVerdict) -> Result<Judged, Refusal> {
         sample: wire.sample,
         verification: parsed(Verification::try_from(&wire))?,
         first_failure: wire.first_failure.map(|failure| FirstFailure {
+            // The column is an int, and the message's number may be anything.
             case: failure.case.min(MAX_CASE),
             got: shortened(failure.got),
             expected: shortened(failure.expected),
@@ -186,6 +189,7 @@ fn check_verdict(judged: &Judged, config: &Config) -> Result<(), Refusal> {
             judged.problem, judged.sample, judged.error
         ));
     }
+    // A worker that ran fewer cases would pass a candidate for less.
     let whole = visible.total == config.problems.visible && hidden.total == config.problems.hidden;
     // A candidate that answered every case may still have been ended after it, by time or by too
     // much output: only the converse is a contradiction.

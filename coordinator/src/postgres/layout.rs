@@ -36,7 +36,7 @@ pub struct Layout {
     pub log: PathBuf,
     /// None: the coordinator's own.
     pub account: Option<Account>,
-    /// False gives up what a power cut may not take for speed; for tests alone.
+    /// False: faster, but a power cut may lose data. For tests alone.
     pub durable: bool,
 }
 
@@ -53,6 +53,8 @@ impl Layout {
             None
         };
         fs::create_dir_all(data).map_err(file("create", data))?;
+        // Its path is compared with the one in the server's lock file, and passed to a process that
+        // runs elsewhere.
         let data = data.canonicalize().map_err(file("find", data))?;
         let id = &identity(&data)?;
         let home = match account {
@@ -66,6 +68,7 @@ impl Layout {
             _ => data,
         };
         let home = home.join("postgres");
+        // A socket's path has a small limit in the kernel, and data folders may lie deep.
         let nested = home.join("socket");
         let socket = if nested.as_os_str().len() <= LONGEST_SOCKET_FOLDER {
             nested
@@ -86,6 +89,7 @@ impl Layout {
 
     /// How to connect to `database`.
     pub fn connect(&self, database: &str) -> PgConnectOptions {
+        // The user's password file is for other servers.
         PgConnectOptions::new_without_pgpass()
             .socket(&self.socket)
             .port(PORT)
@@ -98,6 +102,7 @@ impl Layout {
     pub fn settings(&self) -> Vec<String> {
         [
             format!("port={PORT}"),
+            // Nothing on the network: whoever may enter the socket's folder may connect.
             "listen_addresses=".to_owned(),
             format!("unix_socket_directories={}", self.socket.display()),
             "unix_socket_permissions=0700".to_owned(),
@@ -105,6 +110,7 @@ impl Layout {
             "max_connections=64".to_owned(),
             "max_wal_size=512MB".to_owned(),
             "jit=off".to_owned(),
+            // The log goes to standard error, which is the file that `spawn` opened.
             "logging_collector=off".to_owned(),
             format!("fsync={}", if self.durable { "on" } else { "off" }),
         ]
@@ -151,6 +157,7 @@ fn find_binaries() -> Option<PathBuf> {
         })
         .filter(|(_, path)| path.join("initdb").exists() && path.join("postgres").exists())
         .collect();
+    // By version as a number: 9 comes before 16. The newest is taken.
     found.sort();
     let in_path = || {
         let path = std::env::var_os("PATH")?;
@@ -188,6 +195,7 @@ fn private_folder(path: &Path, account: Option<Account>) -> Result<(), Error> {
         )
         .map_err(file("give away", path)),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            // A link is not followed: in /tmp anybody may have put one there.
             let meta = fs::symlink_metadata(path).map_err(file("look at", path))?;
             let private = meta.is_dir()
                 && meta.uid() == owner.as_raw()

@@ -23,8 +23,8 @@ use super::{
 
 /// Recovery after a crash counts in.
 const START: Duration = Duration::from_secs(180);
-/// How long a server that ends at once is started again: processes of one that was killed may be in
-/// its way.
+/// For how long a server that ends at once is started anew: what is left of one that was killed may
+/// be in its way.
 const AGAIN: Duration = Duration::from_secs(5);
 /// How long open transactions have before the server is stopped hard.
 const STOP: Duration = Duration::from_secs(30);
@@ -72,8 +72,8 @@ impl Server {
             layout,
         };
         while let Err(error) = server.come_up().await {
-            // One that was just shutting down ends here, and another can be started; what an own
-            // one says of itself counts sooner.
+            // An adopted server may be shutting down: once it has ended, another is started. One
+            // started here says why it ended, so it is given less time.
             let patience = if matches!(server.process, Process::Adopted(_)) {
                 START
             } else {
@@ -130,9 +130,11 @@ impl Server {
     /// Fast shutdown; after [`STOP`] an immediate one, from which Postgres recovers at its next
     /// start.
     pub async fn stop(mut self) {
+        // SIGTERM would wait until every client has gone.
         self.signal(Signal::SIGINT);
         if tokio::time::timeout(STOP, self.ended()).await.is_err() {
             tracing::warn!("Postgres does not stop, stopping it at once");
+            // Not SIGKILL, which leaves shared memory and the server's children behind.
             self.signal(Signal::SIGQUIT);
             if tokio::time::timeout(STOP, self.ended()).await.is_err() {
                 tracing::error!(
@@ -157,6 +159,7 @@ impl Server {
                 }
             }
             Process::Adopted(pid) => {
+                // Not a child of this process, so it cannot be waited for.
                 while is_postgres(*pid) {
                     tokio::time::sleep(TICK * 4).await;
                 }
@@ -191,6 +194,7 @@ impl Server {
             {
                 return Ok(());
             }
+            // Also the pause between two attempts.
             let ended = tokio::time::timeout(TICK, self.ended()).await.is_ok();
             if ended || Instant::now() > deadline {
                 let tail = log_tail(&self.layout.log);
@@ -215,9 +219,11 @@ async fn initialise(layout: &Layout) -> Result<(), Error> {
         "-U",
         "groklab",
         "-A",
+        // No passwords: the socket's folder lets in the server's own user alone.
         "trust",
         "-E",
         "UTF8",
+        // The order of texts, and so of indexes and pages, is the same on every machine.
         "--locale=C.UTF-8",
     ]);
     if !layout.durable {
@@ -263,6 +269,7 @@ fn spawn(layout: &Layout) -> Result<Child, Error> {
 fn program(layout: &Layout, name: &str) -> Command {
     let mut command = Command::new(layout.binaries.join(name));
     command
+        // PGDATA, PGPORT and the like of whoever starts it are for another server.
         .env_clear()
         .env("PATH", "/usr/bin:/bin")
         .env("LC_ALL", "C.UTF-8");
@@ -278,6 +285,7 @@ fn program(layout: &Layout, name: &str) -> Command {
 
 async fn create_database(layout: &Layout) -> Result<(), Error> {
     let mut connection = PgConnection::connect_with(&layout.connect("postgres")).await?;
+    // `create database` knows no `if not exists`.
     let there = sqlx::query("select 1 from pg_database where datname = $1")
         .bind(DATABASE)
         .fetch_optional(&mut connection)
@@ -295,6 +303,7 @@ async fn create_database(layout: &Layout) -> Result<(), Error> {
 fn running(layout: &Layout) -> Option<Pid> {
     let text = fs::read_to_string(layout.cluster.join("postmaster.pid")).ok()?;
     let pid = Pid::from_raw(text.lines().next()?.trim().parse().ok()?);
+    // A copied data folder brings the lock file of its original along.
     let ours = text
         .lines()
         .nth(1)

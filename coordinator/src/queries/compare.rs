@@ -47,6 +47,7 @@ pub async fn compare_evaluations(
     let before = side(store, before, split).await?;
     let after = side(store, after, split).await?;
     let after_outcomes = numbered_like(store, &before, &after, split).await?;
+    // Renumbering has dropped from `after` what `before` was not asked; this drops the rest.
     let before_outcomes = before.outcomes.shared_with(&after_outcomes);
     Ok(ComparisonReport {
         split,
@@ -61,6 +62,7 @@ async fn side(store: &Store, evaluation: &Evaluation, split: Split) -> Result<Si
     let id = resolve_experiment(store, &evaluation.experiment).await?;
     let mut db = store.connection().await?;
     let evaluated = metric::iterations(&mut db, id).await?;
+    // Not the experiment's current iteration, whose evaluation may be under way.
     let wanted = evaluation.iteration.or(evaluated.last().copied());
     let Some(iteration) = wanted.filter(|iteration| evaluated.contains(iteration)) else {
         return Err(Error::Caller(format!(

@@ -44,6 +44,7 @@ pub async fn experiment_record(
     id: ExperimentId,
 ) -> Result<ExperimentRecord> {
     let stored = experiment::get(db, id).await?;
+    // Jobs of the current iteration alone: counting all would take longer with every iteration.
     let iteration = stored.iteration;
     let mut counts = job::count(db, id, iteration).await?;
     // An evaluation ends before training starts; within both, generate, verify and train follow

@@ -65,6 +65,7 @@ async fn small_files(reader: &Reader, id: ExperimentId) -> Result<Vec<Pieces>> {
 async fn problem_files(reader: &Reader, id: ExperimentId) -> Result<Vec<Pieces>> {
     let mut db = reader.store.connection().await?;
     let mut splits = problem::splits(&mut db, id).await?;
+    // Readers find these files also where a split has no problems.
     splits.extend([Split::Train, Split::Val, Split::Test]);
     let mut files = Vec::new();
     for split in splits {

@@ -32,6 +32,8 @@ pub async fn metrics_page(store: &Store, id: ExperimentId, first: u32) -> Result
     }
     let mut db = store.connection().await?;
     let limit = Some(ITERATIONS_PER_PAGE);
+    // Lines of metrics may skip iterations and lines of iterations do not, so full pages of the two
+    // end at different ones.
     let metrics = metric::lines(&mut db, id, first, limit).await?;
     let iterations = iteration::lines(&mut db, id, first, limit).await?;
     // Where one kind has more to come, the other stops at the same iteration.

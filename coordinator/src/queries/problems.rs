@@ -50,6 +50,7 @@ async fn next_page(mut position: Position) -> Result<Option<(Vec<ProblemLine>, P
         PROBLEMS_PER_PAGE,
     )
     .await?;
+    // By the last line rather than by a count: pages stay whole while rows are added.
     position.after = page.last().map(|line| line.problem);
     position.ended = page.len() < PROBLEMS_PER_PAGE as usize;
     Ok(Some((page, position)))

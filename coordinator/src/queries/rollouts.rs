@@ -51,6 +51,7 @@ async fn next_page(mut position: Position) -> Result<Option<(Vec<RolloutLine>, P
     let (experiment, filter) = (position.experiment, &position.filter);
     let after = position.after.as_ref();
     let page = rollout_line::page(&mut db, experiment, filter, after, ROLLOUTS_PER_PAGE).await?;
+    // By the last line rather than by a count: rollouts are added while a client reads.
     position.after = page.last().map(Cursor::at);
     position.ended = page.len() < ROLLOUTS_PER_PAGE as usize;
     Ok(Some((page, position)))

@@ -16,8 +16,7 @@ use crate::{
     store::{event, iteration, metric},
 };
 
-/// How often it is looked when nothing nudges: work that goes on in a job changes counts without a
-/// nudge.
+/// How often to look when nothing nudges: progress within a job changes counts without a nudge.
 const RECHECK_EVERY: Duration = Duration::from_secs(1);
 /// Changes that follow each other faster are sent together.
 const GATHER_CHANGES_FOR: Duration = Duration::from_millis(200);
@@ -107,6 +106,7 @@ impl Watcher {
         // A full page may have more behind it, also when the experiment has ended.
         let more_may_follow = lengths.contains(&(limit as usize));
         self.ended = record.state.is_final() && !more_may_follow;
+        // Nudges are for any experiment, so most of them change nothing here.
         if self.last.as_ref() == Some(&record) && lengths == [0; 3] {
             return Ok(None);
         }

@@ -2,7 +2,7 @@
 //! experiment's row, and does nothing that a repeat of it could do twice.
 
 use groklab_domain::{
-    ExperimentState, Purpose,
+    ExperimentState, JobKind, Purpose,
     job::{StopDecision, iteration_jobs, training_job},
     metrics::{IterationLine, IterationSeconds, RolloutCounts, Training},
     records::Event,
@@ -38,7 +38,9 @@ pub async fn plan(db: &mut PgConnection, experiment: &Experiment) -> Result<()> 
     for heading in &headings {
         problems.push((heading.ordinal, heading.split));
     }
+    // Nothing is trained on the last iteration's rollouts, so none are made.
     let roll_out = i < experiment.last_iteration && config.train.method.method().trains();
+    // All jobs of an iteration, on whatever machine, hang below the step that made them.
     let traceparent = trace::traceparent();
     iteration::insert(db, experiment.id, i).await?;
     let mut jobs = Vec::new();
@@ -70,10 +72,14 @@ pub async fn train(db: &mut PgConnection, experiment: &Experiment) -> Result<()>
 pub async fn close(db: &mut PgConnection, experiment: &Experiment) -> Result<()> {
     let (id, i) = (experiment.id, experiment.iteration);
     let before = adapter::get(db, id, i).await?;
+    // There already if training made one. Iteration 0 starts from the untrained model, so without
+    // training there is nothing to carry over from it.
     let mut after = adapter::get(db, id, i + 1).await?;
     if after.is_none()
         && let Some(before) = before
     {
+        // A row of its own, so that whoever asks for an iteration's adapter never looks further
+        // back.
         let carried = Adapter {
             iteration: i + 1,
             trained: false,
@@ -94,6 +100,7 @@ pub async fn close(db: &mut PgConnection, experiment: &Experiment) -> Result<()>
     };
     event::insert(db, id, &ended).await?;
     experiment::set_iteration(db, id, i + 1).await?;
+    // After moving on: it may make the iteration that begins now the last one.
     stop_when_idle(db, experiment).await
 }
 
@@ -129,16 +136,17 @@ async fn line(
             last_loss: losses.last().copied(),
         },
         seconds: IterationSeconds {
-            generate: seconds.generate,
-            verify: seconds.verify,
-            train: seconds.train,
+            generate: seconds[JobKind::Generate],
+            verify: seconds[JobKind::Verify],
+            train: seconds[JobKind::Train],
         },
     })
 }
 
-/// Makes the next iteration the last, evaluated one once `patience` iterations in a row had nothing
-/// to train on.
+/// Once `patience` iterations in a row had nothing to train on, makes the next one the last, which
+/// is evaluated.
 async fn stop_when_idle(db: &mut PgConnection, experiment: &Experiment) -> Result<()> {
+    // `experiment` is as it was read: its iteration is the one that ends here.
     let (next, patience) = (experiment.iteration + 1, experiment.config()?.stop.patience);
     let idle = iteration::idle_streak(db, experiment.id, experiment.iteration).await?;
     if patience == 0 || idle < patience || next >= experiment.last_iteration {
@@ -154,10 +162,11 @@ pub async fn complete(db: &mut PgConnection, experiment: &Experiment) -> Result<
     let stored = iteration::get(db, experiment.id, experiment.iteration).await?;
     let reason = match stored.and_then(|stored| stored.stop) {
         Some(StopDecision::Stop(reason)) => reason,
-        // Without training to go on with, the last iteration was moved forward: its reason is the
-        // experiment's.
+        // Where it stopped for want of anything to train on, the reason was stored when the last
+        // iteration was moved forward.
         _ => experiment.reason.clone(),
     };
+    // Rollouts run beside the evaluation: when that decides to stop, some are still open.
     job::cancel(db, experiment.id, None).await?;
     experiment::set_state(db, experiment, ExperimentState::Completed, &reason).await?;
     let stopped_early = (!reason.is_empty()).then_some(reason);

@@ -33,6 +33,8 @@ impl Scheduler {
     }
 
     async fn collect_once(&self) -> Result<()> {
+        // Each page begins behind the last one, so every row is looked at once, whatever becomes of
+        // it.
         let mut after = String::new();
         loop {
             let mut tx = self.store.begin().await?;
@@ -41,6 +43,8 @@ impl Scheduler {
                 return Ok(());
             };
             after.clone_from(last);
+            // Asked once more under the locks: a reference may have been committed after the page
+            // was read.
             for digest in artifact::delete(&mut tx, &old).await? {
                 // Under the row's lock: a call that stores the same bytes meanwhile waits for it,
                 // then finds them gone and says so.
@@ -49,6 +53,8 @@ impl Scheduler {
                         tracing::info!(artifact.digest = %digest, "artifact collected: nothing \
                             referred to it")
                     }
+                    // The row goes all the same. Bytes without a row take room and do no other
+                    // harm: whoever stores them again writes over them.
                     Err(error) => {
                         tracing::warn!(artifact.digest = %digest, error = chain(&error), "an \
                             artifact's bytes stay")

@@ -18,6 +18,8 @@ pub async fn listen(store: Store, nudge: Nudge, stop: CancellationToken) -> anyh
             listener.listen(store::CHANNEL).await?;
             loop {
                 listener.recv().await?;
+                // It does not say what has changed. This coordinator's own notifications come back
+                // too, which costs one look.
                 nudge.all();
             }
         };
@@ -28,6 +30,8 @@ pub async fn listen(store: Store, nudge: Nudge, stop: CancellationToken) -> anyh
                 if let Err(error) = outcome {
                     tracing::warn!(%error, "no notifications from the database, trying again");
                 }
+                // sqlx mends a broken connection by itself; where it could not, trying again at
+                // once would fail too.
                 tokio::time::sleep(RETRY_AFTER_ERROR).await;
             }
         }

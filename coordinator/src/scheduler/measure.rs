@@ -1,7 +1,7 @@
 //! Closes an evaluation: its line of metrics.jsonl, and whether the experiment stops after it.
 
 use groklab_domain::{
-    Purpose,
+    JobKind, Purpose,
     experiment::Experiment as Config,
     grokking::{self, Parameters},
     job::{StopDecision, decide_stop},
@@ -22,9 +22,11 @@ pub async fn measure(db: &mut PgConnection, experiment: &Experiment) -> Result<(
     let line = line(db, experiment, &lines).await?;
     let text = serde_json::to_string(&line)
         .map_err(|error| Error::internal("write a line of metrics", error))?;
+    // Stored as text: it is passed on and exported with these very bytes.
     metric::insert(db, id, i, &text).await?;
     event::insert(db, id, &evaluated(&line)).await?;
     lines.push(line);
+    // It ends here in any case, and a reason would say that it was stopped early.
     let decision = if i >= experiment.last_iteration {
         StopDecision::GoOn
     } else {
@@ -74,12 +76,14 @@ async fn line(
         &[]
     };
     let mut series: Vec<_> = earlier.iter().map(MetricsLine::evaluation).collect();
+    // The series is judged as a whole again each time: that an earlier stretch was the plateau
+    // before a rise shows only now.
     series.push(breakdown.evaluation(i));
     let report = grokking::detect(&series, &Parameters::default());
     let seconds = job::seconds(db, id, i, Purpose::Eval).await?;
     let seconds = EvaluationSeconds {
-        generate: seconds.generate,
-        verify: seconds.verify,
+        generate: seconds[JobKind::Generate],
+        verify: seconds[JobKind::Verify],
     };
     Ok(breakdown.into_line(
         i,

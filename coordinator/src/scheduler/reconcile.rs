@@ -46,6 +46,7 @@ impl Scheduler {
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
         let mut nudged = self.nudge.on_state();
         while !stop.is_cancelled() {
+            // Before the pass, so that what changes during it begins another one.
             nudged.mark_unchanged();
             let wait = match self.pass().await {
                 Ok(()) => RECHECK_EVERY,
@@ -67,6 +68,7 @@ impl Scheduler {
     async fn pass(&self) -> Result<()> {
         let mut connection = self.store.connection().await?;
         let ids = experiment::unfinished(&mut connection).await?;
+        // Each step takes one of its own, and the pool is small.
         drop(connection);
         let mut outcome = Ok(());
         for id in ids {
@@ -74,11 +76,12 @@ impl Scheduler {
             if let Err(error) = self.reconcile(id).instrument(span).await {
                 tracing::error!(experiment.id = %id, error = chain(&error), "reconcile failed");
                 // What is merely busy is tried again; anything else would fail for ever.
-                outcome = if matches!(error, Error::Busy { .. }) {
+                let handled = if matches!(error, Error::Busy { .. }) {
                     Err(error)
                 } else {
                     self.pause(id, &error).await
                 };
+                outcome = outcome.and(handled);
             }
         }
         outcome
@@ -91,8 +94,9 @@ impl Scheduler {
             let started = Instant::now();
             let mut tx = self.store.begin().await?;
             let experiment = match &selection {
+                // Another coordinator is at it, and this one has nothing to add.
                 None => experiment::lock(&mut tx, id).await?,
-                // What was prepared is worth waiting for whoever holds the row.
+                // With a selection prepared it is worth waiting for whoever holds the row.
                 Some(_) => Some(experiment::lock_wait(&mut tx, id).await?),
             };
             let Some(experiment) = experiment else {
@@ -107,7 +111,8 @@ impl Scheduler {
                 selection = Some(Selection::prepare(&self.store, &self.blobs, &experiment).await?);
                 continue;
             }
-            // A selection outlives another step: the evaluation may have ended meanwhile.
+            // A selection is kept where another step comes first, such as the end of the
+            // evaluation.
             let prepared = selection.take_if(|_| step == Step::Select);
             self.apply(&mut tx, &experiment, step, prepared).await?;
             store::notify(&mut tx).await?;
@@ -132,6 +137,7 @@ impl Scheduler {
         }
         let paused = Event::PausedByStep {
             iteration: experiment.iteration,
+            // A library's message may hold NUL, which Postgres' text may not.
             reason: chain(error).replace('\0', "\\0"),
         };
         let reason = paused.reason();

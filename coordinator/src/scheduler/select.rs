@@ -15,12 +15,7 @@ use sqlx::PgConnection;
 use crate::{
     blobs::Blobs,
     error::{Error, Result},
-    store::{
-        Store, artifact,
-        experiment::Experiment,
-        iteration, problem,
-        rollout::{self, TrainableRollout},
-    },
+    store::{Store, artifact, experiment::Experiment, iteration, problem, rollout},
 };
 
 const ROLLOUTS_PER_STATEMENT: usize = 1000;
@@ -60,19 +55,7 @@ impl Selection {
         let mut db = store.connection().await?;
         let pool = method.pool();
         let rollouts = rollout::trainable(&mut db, experiment.id, first, i, pool).await?;
-        let codes: Vec<_> = rollouts
-            .iter()
-            .map(|rollout| String::from_utf8_lossy(&rollout.code))
-            .collect();
-        let mut judged = Vec::with_capacity(rollouts.len());
-        for (rollout, code) in rollouts.iter().zip(&codes) {
-            judged.push(JudgedRollout {
-                problem: rollout.problem,
-                sample: rollout.sample,
-                code,
-            });
-        }
-        let chosen = method.choose(settings, &judged);
+        let chosen = method.choose(settings, &rollouts);
         let examples =
             u32::try_from(chosen.len()).map_err(|_| Error::broken("more than 2³² examples"))?;
         let set = if chosen.is_empty() {
@@ -113,7 +96,7 @@ impl Selection {
 async fn training_set(
     db: &mut PgConnection,
     experiment: &Experiment,
-    rollouts: &[TrainableRollout],
+    rollouts: &[JudgedRollout],
     chosen: &[Chosen],
 ) -> Result<Bytes> {
     let keys: Vec<problem::Key> = chosen

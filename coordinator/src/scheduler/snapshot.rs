@@ -14,6 +14,7 @@ use crate::{
 /// Whether the experiment's current iteration is evaluated.
 pub fn is_due(experiment: &Experiment) -> Result<bool> {
     Ok(experiment.config()?.evaluates(experiment.iteration)
+        // Where stopping was decided, the last iteration is not the configured one.
         || experiment.iteration >= experiment.last_iteration)
 }
 
@@ -25,12 +26,17 @@ pub async fn snapshot(db: &mut PgConnection, experiment: &Experiment) -> Result<
     for count in job::count(db, id, i).await? {
         let phase = match (count.purpose, count.kind) {
             (Purpose::Eval, _) => &mut evaluation,
+            // Both the rollouts to train on and the training itself have the purpose `train`.
             (Purpose::Train, JobKind::Train) => &mut training,
             (Purpose::Train, _) => &mut rollouts,
         };
         phase.total += count.total;
+        // Generate and verify jobs are counted together. One statement counts them all, so a
+        // generate job that is done and the verify job that follows it are seen at once: the phase
+        // cannot look complete in between.
         phase.open += count.total - count.done;
     }
+    // The first line from this iteration on is its own, or there is none yet.
     let measured = metric::lines(db, id, i, Some(1))
         .await?
         .first()

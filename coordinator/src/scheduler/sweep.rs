@@ -16,6 +16,8 @@ impl Scheduler {
     /// start, and after the database was away, no lease counts as expired for one lease's length:
     /// workers could not report meanwhile, and those that still work get the time to.
     pub async fn sweep(self, stop: CancellationToken) -> anyhow::Result<()> {
+        // The database's clock decides what has expired, but only this process knows for how long
+        // nobody could report.
         let (mut wait, mut patient_until) = (RECHECK_EVERY, Instant::now() + self.lease);
         while tokio::time::timeout(wait, stop.cancelled()).await.is_err() {
             wait = RECHECK_EVERY;
@@ -36,6 +38,7 @@ impl Scheduler {
     async fn sweep_once(&self, expired: bool) -> Result<()> {
         let mut connection = self.store.connection().await?;
         let ids = lease::lapsed(&mut connection, expired).await?;
+        // Each experiment takes one of its own below, and the pool is small.
         drop(connection);
         let mut outcome = Ok(());
         for id in ids {
@@ -54,6 +57,7 @@ impl Scheduler {
         if experiment::lock(&mut tx, id).await?.is_none() {
             return Ok(());
         }
+        // First, as released: the sweep of expired leases would count them as lost.
         for claim in lease::left_behind(&mut tx, id).await? {
             if lease::give_up(&mut tx, claim, Fault::Released, "its worker has left")
                 .await?

@@ -61,6 +61,7 @@ pub async fn get_many(
         .map(|(id, i)| (id.0, i.cast_signed()))
         .unzip();
     let rows = sqlx::query!(
+        // Several jobs of an iteration ask for the same adapter: each asks with a row of its own.
         r#"select distinct experiment_id as "experiment_id!", iteration as "iteration!", adapter_id,
                   config_digest, weights_digest
          from unnest($1::uuid[], $2::int[]) as asked (experiment_id, iteration)
@@ -90,6 +91,7 @@ pub async fn get_many(
 
 /// Adapters in order of iteration.
 pub async fn list(db: &mut PgConnection, experiment: ExperimentId) -> Result<Vec<Adapter>> {
+    // The largest number that the column holds.
     between(db, experiment, 0, u32::MAX >> 1).await
 }
 

@@ -12,6 +12,7 @@ use crate::error::Result;
 /// one.
 pub async fn insert(db: &mut PgConnection, digest: Digest, size: u64) -> Result<()> {
     sqlx::query!(
+        // Its day begins again: collected now, it would be missing for whoever has just stored it.
         "insert into artifact (digest, size) values ($1, $2) on conflict (digest) do update set \
             created_at = now()",
         digest.to_string(),

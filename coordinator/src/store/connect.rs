@@ -14,10 +14,10 @@ use crate::{database_url::is_near, error::Result};
 /// How long a server may take to let anybody in. One that starts or recovers says so at once.
 const ENTRY: Duration = Duration::from_secs(20);
 
-/// A statement is planned once per connection and not at every call: planning takes longer than
-/// most statements. That may be while the tables are still empty, and what suits empty tables,
-/// reading them whole, would be kept while they grow. So plans go by the indexes. Set after
-/// connecting, as a pooler refuses or passes over what comes with the connection.
+/// A statement is planned once per connection and not at every call, for planning takes longer than
+/// most statements. A plan may thus be made while the tables are still empty, where reading them
+/// whole is best, and is kept while they grow. So these settings make plans use the indexes. Set
+/// after connecting, as a pooler refuses or passes over what comes with the connection.
 const PLANNING: &str = "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set \
     enable_hashjoin = off; \
     set enable_mergejoin = off; set jit = off";
@@ -32,6 +32,7 @@ pub async fn pool(options: PgConnectOptions) -> Result<PgPool> {
         None => options.application_name("groklab-coordinator"),
     };
     let options = agreed(options).await?;
+    // Before anything is prepared or set: a pooler would hand what is left behind to strangers.
     session::must_stay(&options).await?;
     let pool = PgPoolOptions::new()
         .max_connections(MAX_CONNECTIONS)
@@ -52,6 +53,8 @@ async fn agreed(options: PgConnectOptions) -> Result<PgConnectOptions> {
                 options.ssl_mode(PgSslMode::Require),
             );
             match try_once(&plain).await {
+                // The server answered and refused, as a `hostssl` line makes it do in plain text.
+                // If TLS fails too, that first refusal is the one to report.
                 Err(sqlx::Error::Database(refusal)) => {
                     let over_tls = try_once(&tls).await;
                     over_tls
@@ -61,6 +64,7 @@ async fn agreed(options: PgConnectOptions) -> Result<PgConnectOptions> {
                 outcome => Ok(outcome.map(|()| plain)?),
             }
         }
+        // On this machine nobody listens in between, so there is nothing to warn of.
         PgSslMode::Prefer if !is_near(&options) => {
             if matches!(
                 try_once(&options.clone().ssl_mode(PgSslMode::Require)).await,

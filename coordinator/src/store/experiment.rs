@@ -64,6 +64,8 @@ impl TryFrom<Row> for Experiment {
         Ok(Self {
             id: ExperimentId(row.experiment_id),
             name: row.name,
+            // Kept as an error rather than returned: one configuration that cannot be read must not
+            // hide the others from a list, nor keep this one from being cancelled.
             config: serde_json::from_str(&row.config).map_err(|error| error.to_string()),
             config_json: row.config,
             state: word(&row.state)?,
@@ -97,6 +99,8 @@ pub async fn insert(
     )
     .execute(db)
     .await?;
+    // Postgres waits for a submission of the same key that is under way: no row means that it has
+    // been committed.
     Ok(done.rows_affected() == 1)
 }
 
@@ -110,7 +114,7 @@ pub async fn id_by_key(db: &mut PgConnection, key: &str) -> Result<Option<Experi
     Ok(id.map(ExperimentId))
 }
 
-/// The query for the experiments that a condition holds for.
+/// The query for all experiments that meet a condition.
 macro_rules! rows {
     ($condition:literal, $argument:expr) => {
         sqlx::query_as!(
@@ -170,6 +174,8 @@ pub async fn get_many(
 /// New rows that refer to it are not held up.
 pub async fn lock(db: &mut PgConnection, id: ExperimentId) -> Result<Option<Experiment>> {
     let held = sqlx::query_scalar!(
+        // `no key`: inserting a row that refers to the experiment takes a lock on its key, and
+        // would wait behind a full one.
         "select 1 from experiment where experiment_id = $1 for no key update skip locked",
         id.0
     )
@@ -227,8 +233,10 @@ pub async fn resolve(db: &mut PgConnection, text: &str) -> Result<ExperimentId> 
     if !looks_like_id {
         return Err(Error::missing("experiment", text));
     }
+    // Digits and hyphens alone, so the text holds no wildcard of `like`.
     let pattern = format!("{}%", text.to_ascii_lowercase());
     let ids = sqlx::query_scalar!(
+        // Two are enough to know that it is not the only one.
         "select experiment_id from experiment where experiment_id::text like $1 limit 2",
         pattern
     )
@@ -246,6 +254,7 @@ pub async fn resolve(db: &mut PgConnection, text: &str) -> Result<ExperimentId> 
 /// Experiments that the loop has to look at, oldest first.
 pub async fn unfinished(db: &mut PgConnection) -> Result<Vec<ExperimentId>> {
     let ids = sqlx::query_scalar!(
+        // Not the paused ones: nothing is decided on them until they are resumed.
         "select experiment_id from experiment where state in ('queued', \
         'running') order by created_at"
     )
@@ -321,6 +330,8 @@ pub async fn lock_all(
 ) -> Result<HashMap<ExperimentId, Experiment>> {
     let uuids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     sqlx::query_scalar!(
+        // In one order everywhere, or two transactions could each wait for a row that the other
+        // holds.
         "select 1 from experiment where experiment_id = any($1) order by \
         experiment_id for no key update",
         &uuids

@@ -48,6 +48,7 @@ pub async fn get(
     row.map(|row| {
         Ok(Iteration {
             stop: row.stop.map(|_| match row.stop_reason {
+                // The table has a reason where it has `true`, and only there.
                 Some(reason) => StopDecision::Stop(reason),
                 None => StopDecision::GoOn,
             }),
@@ -177,6 +178,8 @@ pub async fn idle_streak(
     last: u32,
 ) -> Result<u32> {
     let streak = sqlx::query_scalar!(
+        // The distance to the last iteration that had something, or to -1 where none had. One that
+        // is not decided yet counts as having something.
         r#"select $2 - coalesce(max(iteration), -1) as "streak!" from iteration
            where experiment_id = $1 and iteration <= $2 and (selected is null or selected > 0)"#,
         experiment.0,
@@ -209,6 +212,7 @@ pub async fn insert_steps(
     let rate: Vec<f64> = steps.iter().map(|s| s.learning_rate).collect();
     let tokens: Vec<i64> = steps.iter().map(|s| s.tokens.cast_signed()).collect();
     sqlx::query!(
+        // An array a column: one statement for however many steps.
         "insert into training_step (experiment_id, iteration, step, loss, grad_norm, \
             learning_rate, tokens)
          select $1, $2, * from unnest($3::int[], $4::float8[], $5::float8[], $6::float8[], \
@@ -253,6 +257,8 @@ pub struct Pace {
 
 pub async fn pace(db: &mut PgConnection, experiment: ExperimentId) -> Result<Pace> {
     let row = sqlx::query!(
+        // The latest has only begun, so the times between beginnings count, and one alone has no
+        // pace.
         r#"select coalesce((extract(epoch from max(created_at)) * 1000)::bigint, 0) as "began!",
                   coalesce(extract(epoch from max(created_at) - min(created_at))::float8
                            / nullif(count(*) - 1, 0), 0) as "mean!"

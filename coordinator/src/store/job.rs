@@ -1,9 +1,10 @@
 //! Jobs: made by the reconciler or by what came before them, counted by phase, ended. Claims are
 //! next door, in `lease`.
 
+use enum_map::EnumMap;
 use groklab_domain::{
     ExperimentId, Fence, JobId, JobKind, Purpose, WorkerId,
-    job::{Batch, Job, PerKind, Spec},
+    job::{Batch, Job, Spec},
 };
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -94,6 +95,8 @@ pub async fn insert(db: &mut PgConnection, jobs: &[NewJob<'_>]) -> Result<()> {
     let experiments: Vec<Uuid> = jobs.iter().map(|new| new.experiment.0).collect();
     let purposes: Vec<&str> = jobs.iter().map(|new| new.spec.purpose.as_str()).collect();
     let kinds: Vec<&str> = jobs.iter().map(|new| new.spec.kind.as_str()).collect();
+    // Postgres' arrays of arrays must be rectangular, and jobs differ in their numbers of problems:
+    // so the lengths go beside the problems of all.
     let lengths = column(|spec| u32::try_from(spec.batch.problems.len()).unwrap_or(u32::MAX >> 1));
     let problems: Vec<i32> = jobs
         .iter()
@@ -152,6 +155,8 @@ pub struct Count {
 pub async fn all_have_ready(db: &mut PgConnection, experiments: &[ExperimentId]) -> Result<bool> {
     let ids: Vec<Uuid> = experiments.iter().map(|experiment| experiment.0).collect();
     let all = sqlx::query_scalar!(
+        // `exists` stops at the first ready job, where a count would read them all at every
+        // completion.
         r#"select coalesce(bool_and(exists(
                   select 1 from job where job.experiment_id = one.id and state = 'ready'
               )), true) as "all!"
@@ -162,7 +167,7 @@ pub async fn all_have_ready(db: &mut PgConnection, experiments: &[ExperimentId])
 }
 
 /// Counts an iteration's jobs in one statement, so that a job and the one that follows it are never
-/// both missed. Split and cancelled jobs are not counted; the work of a lost attempt is not.
+/// both missed. Split and cancelled jobs are not counted, nor is the work of a lost attempt.
 pub async fn count(
     db: &mut PgConnection,
     experiment: ExperimentId,
@@ -206,7 +211,7 @@ pub async fn seconds(
     experiment: ExperimentId,
     iteration: u32,
     purpose: Purpose,
-) -> Result<PerKind<f64>> {
+) -> Result<EnumMap<JobKind, f64>> {
     let rows = sqlx::query!(
         r#"select kind, sum(seconds) as "seconds!" from job
            where experiment_id = $1 and iteration = $2 and purpose = $3 and state = 'done'
@@ -217,9 +222,9 @@ pub async fn seconds(
     )
     .fetch_all(db)
     .await?;
-    let mut seconds = PerKind::default();
+    let mut seconds = EnumMap::default();
     for row in rows {
-        *seconds.get_mut(word(&row.kind)?) = row.seconds;
+        seconds[word::<JobKind>(&row.kind)?] = row.seconds;
     }
     Ok(seconds)
 }
@@ -232,6 +237,8 @@ pub async fn cancel(
     purpose: Option<Purpose>,
 ) -> Result<u64> {
     let done = sqlx::query!(
+        // The attempt's row keeps the fence it was claimed with, so it is found by its being under
+        // way.
         "with gone as (
              update job set state = 'cancelled', fence = fence + 1
              where job_id in (
@@ -254,6 +261,7 @@ pub async fn cancel(
 /// lease.
 pub async fn forgive(db: &mut PgConnection, experiment: ExperimentId) -> Result<()> {
     sqlx::query!(
+        // Also those that wait after a failure: whoever resumes has mended the cause.
         "update job set losses = 0, failures = 0, not_before = now()
          where job_id in (select job_id from job where experiment_id = $1 and state in ('ready', \
          'leased') order by job_id for update)",
@@ -267,6 +275,8 @@ pub async fn forgive(db: &mut PgConnection, experiment: ExperimentId) -> Result<
 /// Replaces a ready verify job by one job for each of its rollouts.
 pub async fn split(db: &mut PgConnection, job: &Job) -> Result<()> {
     sqlx::query!(
+        // The fence grows, so a late holder of the whole job is refused: its rollouts are judged in
+        // parts.
         "update job set state = 'split', fence = fence + 1 where job_id = $1 and state = 'ready'",
         job.id.0
     )

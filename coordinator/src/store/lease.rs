@@ -47,6 +47,7 @@ pub async fn waiting(db: &mut PgConnection, kind: JobKind, most: usize) -> Resul
     let rows = sqlx::query_file!(
         "src/store/sql/lease/waiting.sql",
         kind.as_str(),
+        // Counting further would read jobs that nobody has room for.
         i64::try_from(most).unwrap_or(i64::MAX)
     )
     .fetch_all(db)
@@ -102,6 +103,7 @@ pub async fn reissue(
 ) -> Result<Vec<Job>> {
     let workers: Vec<Uuid> = capacities.iter().map(|asked| asked.worker.0).collect();
     let numbers: Vec<u32> = capacities.iter().map(|asked| asked.jobs).collect();
+    // Flat pairs, for Postgres' arrays of arrays must be rectangular.
     let (mut holders, mut held) = (Vec::<Uuid>::new(), Vec::<Uuid>::new());
     for asked in capacities {
         for job in asked.held {
@@ -138,6 +140,7 @@ pub async fn extend(
     let fences: Vec<i64> = held.iter().map(|held| held.fence.0).collect();
     let units: Vec<i64> = held
         .iter()
+        // A worker may send any number; what an i64 cannot hold turns negative and counts as 0.
         .map(|held| held.units_done.cast_signed().max(0))
         .collect();
     let totals: Vec<i64> = held
@@ -157,6 +160,7 @@ pub async fn extend(
     .await?;
     Ok(jobs
         .into_iter()
+        // Whatever the statement did not keep: claimed by another, cancelled, split, or unknown.
         .filter(|job| !kept.contains(&Some(*job)))
         .map(JobId)
         .collect())
@@ -208,6 +212,7 @@ pub async fn complete(db: &mut PgConnection, done: &[(&Job, f64)]) -> Result<()>
         .execute(db)
         .await?
         .rows_affected();
+    // The rows were locked when their claims were read, so anything else is a fault of ours.
     if changed == done.len() as u64 {
         Ok(())
     } else {
@@ -284,11 +289,13 @@ pub async fn give_up(
         claim.job.0,
         claim.fence.0,
         claim.worker.0,
+        // 0 adds nothing to the failures, and leaves the job no time to wait either.
         i32::from(fault != Fault::Released)
     )
     .fetch_optional(&mut *db)
     .await?;
     let Some(row) = row else { return Ok(None) };
+    // Nothing was wrong with it: a release is no failed attempt.
     let outcome = if fault == Fault::Released {
         AttemptOutcome::Cancelled
     } else {
@@ -302,6 +309,7 @@ pub async fn give_up(
 /// expired.
 pub async fn lapsed(db: &mut PgConnection, expired: bool) -> Result<Vec<ExperimentId>> {
     let ids = sqlx::query_scalar!(
+        // Without locks: each experiment is looked at again under its own.
         "select distinct experiment_id from job join worker using (worker_id)
          where job.state = 'leased' and (left_at is not null or ($1 and leased_until < now())) \
          order by experiment_id",

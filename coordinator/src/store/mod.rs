@@ -75,6 +75,7 @@ impl Store {
 /// made is refused by name.
 fn migration_error(error: MigrateError) -> Error {
     match error {
+        // The file's checksum differs, or the database has a migration that is not here.
         MigrateError::VersionMismatch(_) | MigrateError::VersionMissing(_) => {
             Error::internal(OTHER_SCHEMA, error)
         }
@@ -84,6 +85,7 @@ fn migration_error(error: MigrateError) -> Error {
 
 /// Tells every coordinator, once the transaction commits, that there is something to do.
 pub async fn notify(db: &mut PgConnection) -> Result<()> {
+    // Delivered at the commit: who is woken by it sees what was changed.
     sqlx::query!("select pg_notify($1, '')", CHANNEL)
         .execute(db)
         .await?;

@@ -120,6 +120,8 @@ pub async fn insert_cases(
         columns.push(case);
     }
     sqlx::query!(
+        // Family and rule are copied from the problem: the key that forbids repeated cases needs
+        // them.
         "insert into problem_case (
              experiment_id, ordinal, position, family, rule, canonical, args, expected, visible
          )
@@ -199,6 +201,7 @@ pub fn keys(jobs: &[Job]) -> Vec<Key> {
 
 /// The keys' columns, each key once.
 fn columns(keys: &[Key]) -> (Vec<Uuid>, Vec<i32>) {
+    // A key given twice would join twice, and a problem would come back with its cases doubled.
     let keys: BTreeSet<&Key> = keys.iter().collect();
     let (mut experiments, mut ordinals) = (Vec::new(), Vec::new());
     for (experiment, ordinal) in keys {
@@ -296,6 +299,7 @@ pub async fn page(
          order by ordinal limit $4",
         experiment.0,
         split.map(Split::as_str),
+        // Ordinals begin at 0.
         after.map_or(-1, u32::cast_signed),
         i64::from(limit)
     )

@@ -36,6 +36,7 @@ pub async fn ping(db: &mut PgConnection) -> Result<()> {
 pub async fn jobs(db: &mut PgConnection) -> Result<BTreeMap<JobKind, OpenJobs>> {
     let mut open = BTreeMap::new();
     for &kind in JobKind::ALL {
+        // 0 rather than absent: an autoscaler looks for the kind by its name.
         open.insert(kind, OpenJobs::default());
     }
     let rows = sqlx::query_file!("src/store/sql/queue/jobs.sql")
@@ -57,6 +58,7 @@ pub async fn jobs(db: &mut PgConnection) -> Result<BTreeMap<JobKind, OpenJobs>> 
 pub async fn experiments(db: &mut PgConnection) -> Result<BTreeMap<ExperimentState, u64>> {
     let mut counts = BTreeMap::new();
     for &state in ExperimentState::ALL {
+        // 0 rather than absent: alerts compare it.
         counts.insert(state, 0);
     }
     let rows = sqlx::query!(r#"select state, count(*) as "count!" from experiment group by state"#)

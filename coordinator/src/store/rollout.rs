@@ -1,6 +1,8 @@
 //! Rollouts: what the model wrote, stored once and never changed.
 
-use groklab_domain::{ExperimentId, Finish, candidate::Candidate, job::Job, method::Pool};
+use groklab_domain::{
+    ExperimentId, Finish, Verdict, candidate::Candidate, job::Job, method::JudgedRollout,
+};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -222,48 +224,37 @@ impl JobRollouts {
     }
 }
 
-/// A training rollout that the model ended itself.
-#[derive(Debug, Clone)]
-pub struct TrainableRollout {
-    pub rollout_id: i64,
-    pub problem: u32,
-    pub sample: u32,
-    pub code: Vec<u8>,
-}
-
-/// What may be trained on: the pool's training rollouts of the iterations `first..=last` that the
-/// model ended itself, in order of problem, sample and iteration. One that was cut at
-/// `max_new_tokens` is left out: training would put an end token where the model wrote none.
+/// What may be trained on: the training rollouts of the iterations `first..=last` with one of these
+/// verdicts that the model ended itself, in order of problem, sample and iteration.
 pub async fn trainable(
     db: &mut PgConnection,
     experiment: ExperimentId,
     first: u32,
     last: u32,
-    pool: Pool,
-) -> Result<Vec<TrainableRollout>> {
-    match pool {
-        Pool::Empty => return Ok(Vec::new()),
-        Pool::Correct => {}
-    }
+    pool: &[Verdict],
+) -> Result<Vec<JudgedRollout>> {
+    let words: Vec<String> = pool.iter().map(ToString::to_string).collect();
     let rows = sqlx::query!(
-        "select r.rollout_id, r.problem, r.sample, v.code
+        "select r.rollout_id, r.problem, r.sample, v.verdict, v.code
          from rollout r join verdict v using (rollout_id)
          where r.experiment_id = $1 and r.iteration between $2 and $3 and r.purpose = 'train'
-           and r.finish = 'stop' and v.correct
+           and r.finish = 'stop' and v.verdict = any($4)
          order by r.problem, r.sample, r.iteration",
         experiment.0,
         first.cast_signed(),
-        last.cast_signed()
+        last.cast_signed(),
+        &words
     )
     .fetch_all(db)
     .await?;
     let mut trainable = Vec::with_capacity(rows.len());
     for row in rows {
-        trainable.push(TrainableRollout {
+        trainable.push(JudgedRollout {
             rollout_id: row.rollout_id,
             problem: row.problem.cast_unsigned(),
             sample: row.sample.cast_unsigned(),
-            code: row.code,
+            verdict: word(&row.verdict)?,
+            code: String::from_utf8_lossy(&row.code).into_owned(),
         });
     }
     Ok(trainable)

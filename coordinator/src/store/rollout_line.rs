@@ -87,6 +87,7 @@ struct Row {
     candidate_start: Option<i32>,
     candidate_end: Option<i32>,
     candidate_reason: Option<String>,
+    // From here on absent for a rollout that waits for its verdict.
     verdict: Option<String>,
     visible_passed: Option<i32>,
     visible_total: Option<i32>,

@@ -24,7 +24,10 @@ const MOVES: &str = "a pooler before the database does not keep sessions: set it
 /// Refuses a database whose sessions do not stay.
 pub async fn must_stay(options: &PgConnectOptions) -> Result<()> {
     let pool = PgPoolOptions::new()
+        // One to stay and one that tries to take its place.
         .max_connections(2)
+        // Longer than the wait below, which says what is wrong where a pool says only that time ran
+        // out.
         .acquire_timeout(ANSWER * 2)
         .connect_with(options.clone())
         .await?;
@@ -47,8 +50,9 @@ fn no_room() -> Error {
     ))
 }
 
-/// While `other` holds a server's process in a transaction, `one` must still have its own; and what
-/// `other` says must reach `one`, which a pooler that has more processes than clients cannot hide.
+/// `other` opens a transaction, which pins a server process to it; `one` must still be answered by
+/// the process that it had. And a notification of `other` must reach `one`: a pooler that has more
+/// processes than clients may pass the first test, but not this one.
 async fn stays(pool: &PgPool) -> Result<bool> {
     let mut one = PgListener::connect_with(pool).await?;
     let mut other = pool.acquire().await?;

@@ -92,6 +92,7 @@ impl<'a> Columns<'a> {
         self.visible_total.push(visible.total.cast_signed());
         self.hidden_passed.push(hidden.passed.cast_signed());
         self.hidden_total.push(hidden.total.cast_signed());
+        // Stored although they follow from the rest: queries filter by them.
         self.correct.push(verification.correct());
         self.shortcut.push(verification.shortcut());
         self.push_failure(judged.first_failure.as_ref());

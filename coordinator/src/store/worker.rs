@@ -26,6 +26,7 @@ pub struct Registration {
 /// Registers a worker, or again with what has changed.
 pub async fn register(db: &mut PgConnection, worker: &Registration) -> Result<()> {
     sqlx::query!(
+        // One that left and registers again is back: its leases are no longer given away.
         "insert into worker (worker_id, kind, host, device, threads, version)
          values ($1, $2, $3, $4, $5, $6)
          on conflict (worker_id) do update set

@@ -15,6 +15,8 @@ macro_rules! uuid_id {
         impl $name {
             /// A fresh id, ordered by time of creation.
             pub fn new() -> Self {
+                // Rows that are made together lie together in an index, and their ids sort as they
+                // were made.
                 Self(Uuid::now_v7())
             }
         }

@@ -6,6 +6,8 @@ use crate::states::Purpose;
 /// Derives a 64-bit seed from `root` and the labelled parts of a path; parts are length-prefixed,
 /// so no two paths collide by joining.
 pub fn derive(root: u64, parts: &[&[u8]]) -> u64 {
+    // A context of its own, so that no other hash gives these numbers. Changing it changes the
+    // draws of every experiment.
     let mut hasher = blake3::Hasher::new_derive_key("groklab 2026 seed");
     hasher.update(&root.to_le_bytes());
     for part in parts {
@@ -27,6 +29,8 @@ pub fn rollout(
     problem_ordinal: u32,
     sample: u32,
 ) -> u64 {
+    // With the same draws in every iteration, training would explore along the same lines again and
+    // again.
     let iteration = if purpose == Purpose::Train {
         iteration
     } else {
@@ -45,6 +49,7 @@ pub fn rollout(
 
 /// The seed of one training job: its shuffling, initialisation and dropout.
 pub fn training(experiment_seed: u64, iteration: u32) -> u64 {
+    // No purpose is called so, and the parts are fewer: it never meets a rollout's seed.
     derive(experiment_seed, &[b"training", &iteration.to_le_bytes()])
 }
 

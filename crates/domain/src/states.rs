@@ -1,5 +1,6 @@
 //! States and the transitions between them, as data.
 
+use enum_map::Enum;
 use serde::{Deserialize, Serialize};
 
 use crate::words::words;
@@ -17,7 +18,9 @@ words! {
 }
 
 words! {
-    /// A unit of work's kind, and the kind of worker that does it.
+    /// A unit of work's kind, and the kind of worker that does it. `EnumMap<JobKind, _>` holds one
+    /// value for each.
+    #[derive(Enum)]
     pub enum JobKind {
         Generate = "generate",
         Verify = "verify",
@@ -99,6 +102,23 @@ impl ExperimentState {
             Paused => matches!(next, Running | Queued | Cancelled | Failed),
             Completed | Failed | Cancelled => false,
         }
+    }
+}
+
+impl JobKind {
+    /// The kind of the job that is made in the same transaction as a job of this kind is done, on
+    /// the same rollouts: verification starts as soon as a job is done, not when its phase is. The
+    /// plan counts by it, and the coordinator makes jobs by it.
+    pub fn followed_by(self) -> Option<Self> {
+        match self {
+            Self::Generate => Some(Self::Verify),
+            Self::Verify | Self::Train => None,
+        }
+    }
+
+    /// This kind and those that follow it, one after the other.
+    pub fn chain(self) -> impl Iterator<Item = Self> {
+        std::iter::successors(Some(self), |kind| kind.followed_by())
     }
 }
 

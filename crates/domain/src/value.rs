@@ -32,8 +32,8 @@ pub enum Value {
 }
 
 /// Whether each of `wanted` has one of `found` that answers it, and each of `found` one that it
-/// answers. Near enough is nothing to pair up by: of neighbours that are near each other one would
-/// take the other's place.
+/// answers. No pairs are formed: within the tolerance, a value could be given the partner that its
+/// neighbour alone can have.
 pub fn answer_each_other<W, F>(
     wanted: &[W],
     found: &[F],
@@ -67,6 +67,8 @@ impl Value {
     pub fn answers(&self, expected: &Value) -> bool {
         match (self, expected) {
             (Self::Float(a), Self::Float(b)) => {
+                // An infinite expected value would have an infinite tolerance, and every number
+                // would answer it.
                 a == b || (b.is_finite() && (a - b).abs() <= FLOAT_TOLERANCE * b.abs().max(1.0))
             }
             (Self::List(a), Self::List(b)) | (Self::Tuple(a), Self::Tuple(b)) => {
@@ -78,6 +80,7 @@ impl Value {
                         k.answers(key) && got.answers(want)
                     })
             }
+            // Different types end here, and are never equal: True is not 1, and 1.0 is not 1.
             (a, b) => a == b,
         }
     }
@@ -98,6 +101,7 @@ impl Value {
             Self::Float(x) => out.push_str(&python_float(*x)),
             Self::Str(text) => write_python_str(text, out),
             Self::List(items) => write_sequence(items, "[", "]", out),
+            // `(1)` is a number in Python.
             Self::Tuple(items) if items.len() == 1 => write_sequence(items, "(", ",)", out),
             Self::Tuple(items) => write_sequence(items, "(", ")", out),
             Self::Dict(pairs) => write_dict(pairs, out),
@@ -113,9 +117,11 @@ impl Value {
             Self::Bool(b) => Json::Bool(*b),
             Self::Int(n) => match i64::try_from(n) {
                 Ok(small) => small.into(),
+                // Many parsers make a float of a longer number.
                 Err(_) => tagged("$int", n.to_string().into()),
             },
             Self::Float(x) => Number::from_f64(*x)
+                // `from_f64` has nothing for NaN and the infinities, which JSON cannot write.
                 .map_or_else(|| tagged("$float", python_float(*x).into()), Json::Number),
             Self::Str(text) => text.clone().into(),
             Self::List(items) => items.iter().map(Self::to_json).collect(),

@@ -24,8 +24,10 @@ pub(crate) fn of_files(files: &[PathBuf]) -> Result<Digest> {
             )
         })
         .collect();
+    // By name and not by path: the same files in another folder are the same base.
     files.sort();
     let mut hasher = Sha256::new();
+    // The number changes with the way of hashing, so that digests made in another way differ.
     hasher.update(b"groklab base 1");
     for (name, path) in files {
         // A single file is known by its content alone, so that renaming a .gguf does not make it
@@ -55,6 +57,7 @@ pub(crate) fn of_parts(label: &[u8], parts: &[&[u8]]) -> Digest {
 
 fn add_file(hasher: &mut Sha256, path: &Path) -> std::io::Result<()> {
     let mut file = File::open(path)?;
+    // Lengths before contents, so that no two lists of files give the same bytes.
     hasher.update(file.metadata()?.len().to_le_bytes());
     let mut buffer = vec![0; 1 << 20];
     loop {

@@ -142,6 +142,8 @@ impl Error {
                 | Self::OtherWeights { .. }
                 | Self::Hub { .. }
                 | Self::TooBig { .. }
+                // Others share a GPU. On a CPU memory was asked for before loading, and a job that
+                // fills it nevertheless would do so again.
                 | Self::OutOfMemory { on_gpu: true, .. }
                 | Self::UnusableGpu { .. }
                 | Self::Torch { .. }
@@ -183,6 +185,7 @@ pub(crate) fn guard<T>(
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let reason = panic_text(panic.as_ref());
         let lower = reason.to_lowercase().replace('_', " ");
+        // First, as some of these texts hold `CUDA error` like those of a lost context.
         if FULL_MEMORY.iter().any(|sign| lower.contains(sign)) {
             return Err(Error::OutOfMemory {
                 doing,
@@ -230,6 +233,7 @@ pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
 }
 
 pub(crate) fn first_line(text: &str) -> String {
+    // tch panics with the debug form of its error, in which line ends are spelled out.
     text.replace("\\n", "\n")
         .lines()
         .next()

@@ -56,6 +56,7 @@ pub(crate) fn run<R>(lanes: usize, first: impl FnOnce() -> R, others: impl Fn() 
         let handles: Vec<_> = (1..lanes)
             .map(|_| {
                 scope.spawn(|| {
+                    // OpenMP keeps this number for each thread, so every lane sets its own.
                     tch::set_num_threads(share);
                     others();
                 })

@@ -54,7 +54,7 @@ mod train;
 
 pub use chat::{ChatTokenizer, Message};
 pub use config::{Architecture, Config};
-pub use device::{DeviceSetting, KindSetting, Placement, examine, load_cuda};
+pub use device::{DeviceSetting, GpuMemory, KindSetting, Placement, examine, load_cuda};
 pub use error::{Error, Result, gpu_is_lost};
 pub use generate::{
     Completion, Finish, Progress, Request, Row, Sampling, Stop, generate, last_logits,

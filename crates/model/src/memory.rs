@@ -22,7 +22,8 @@ pub fn check(config: &Config, placement: Placement) -> Result<()> {
             "opening the device",
             "end what else uses the GPU, or use --device cpu",
             || {
-                // libtorch's own needs on the device come first.
+                // The context that libtorch makes takes memory itself, so it is made before the
+                // driver is asked.
                 let _context = Tensor::zeros([1], (Kind::Float, device));
                 Ok(placement.gpu_memory())
             },
@@ -81,6 +82,7 @@ fn parameters(config: &Config) -> u64 {
         product(size(config.kv_heads), size(config.head_dim)),
     );
     let query = product(size(config.heads), size(config.head_dim));
+    // Norms and biases are less than a thousandth and are left out.
     let attention = product(hidden, query)
         .saturating_mul(2)
         .saturating_add(product(hidden, kv).saturating_mul(2));
@@ -106,6 +108,7 @@ fn available() -> Option<u64> {
         .parse::<u64>()
         .ok()?
         .saturating_mul(1024);
+    // A machine may have both trees; the tighter limit counts.
     let v2 = group(
         "/sys/fs/cgroup/",
         ["memory.max", "memory.current"],

@@ -142,6 +142,7 @@ impl Model {
     }
 
     fn from_checkpoint(checkpoint: &Checkpoint, placement: Placement) -> Result<Self> {
+        // First, as it costs nothing: the digest already reads every byte.
         memory::check(&checkpoint.config, placement)?;
         let base_digest = digest::of_files(&checkpoint.files)?;
         guard(
@@ -156,6 +157,7 @@ impl Model {
                     },
                     base_digest,
                 )?;
+                // Only now is it known which weights were taken.
                 checkpoint.refuse_others().map(|()| model)
             },
         )

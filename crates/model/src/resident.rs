@@ -36,6 +36,11 @@ impl Resident {
         }
     }
 
+    /// Where its models are computed.
+    pub fn placement(&self) -> Placement {
+        self.placement
+    }
+
     /// Whether `source`, with prompts as `chat` says, is what is loaded.
     pub fn holds(&self, source: &str, chat: &Chat) -> bool {
         self.loaded
@@ -56,6 +61,7 @@ impl Resident {
     ) -> Result<(&Model, &ChatTokenizer)> {
         // Weights and tokenizer are always of one reading: their digest covers both.
         if !self.holds(source, chat) {
+            // The old one goes first: memory may not suffice for two.
             self.loaded = None;
             let (model, tokenizer) = load_for(source, &self.cache, self.placement, chat)?;
             self.loaded = Some(Loaded {

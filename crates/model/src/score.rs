@@ -49,6 +49,7 @@ pub fn score(
         &mut |most| {
             guard("scoring", "use shorter sequences", || {
                 let _no_grad = tch::no_grad_guard();
+                // What was scored before memory ran out is kept.
                 while scored.len() < sequences.len() {
                     let rest = &sequences[scored.len()..];
                     scored.extend(pass(
@@ -113,9 +114,12 @@ fn of_sequence(model: &Model, hidden: &Tensor, ids: &Tensor) -> Scored {
     for first in (0..length).step_by(LOGIT_ROWS as usize) {
         let count = LOGIT_ROWS.min(length - first);
         let logits = forward::logits(model, &hidden.narrow(0, first, count));
+        // Behind the last token there is none to judge.
         let judged = count.min(length - 1 - first);
         if judged > 0 {
             let next = ids.narrow(0, first + 1, judged).unsqueeze(1);
+            // The chosen logit less the logarithm of the sum: a log-softmax would fill a second
+            // matrix as wide as the vocabulary.
             let chosen = logits
                 .narrow(0, 0, judged)
                 .gather(1, &next, false)

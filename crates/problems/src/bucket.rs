@@ -19,6 +19,7 @@ pub(crate) const SHARES_TOTAL: u64 = 20;
 pub(crate) fn canonical(rule: &dyn Rule, args: &[Value]) -> String {
     match args {
         args if !rule.commutes() => literals(args),
+        // The list is the one argument, and its items are what may stand in any order.
         [Value::List(items)] => literals(&[Value::List(sorted(items))]),
         args => literals(&sorted(args)),
     }
@@ -37,14 +38,18 @@ fn sorted(values: &[Value]) -> Vec<Value> {
 /// The only split in which the case may appear. Ood cases have a bucket of their own, so they never
 /// meet test cases either.
 pub fn split_of(family: &str, rule: &str, canonical: &str) -> Split {
+    // Neither the seed nor a size goes in, so a case stays in its split in every experiment.
+    // Another context would move them all.
     let mut hasher = blake3::Hasher::new_derive_key("groklab 2026 problem bucket");
     for part in [family, rule, canonical] {
+        // With their lengths, so that `a` and `bc` are not `ab` and `c`.
         hasher.update(&(part.len() as u64).to_le_bytes());
         hasher.update(part.as_bytes());
     }
     let bytes: [u8; 8] = hasher.finalize().as_bytes()[..8]
         .try_into()
         .expect("a blake3 hash has 32 bytes");
+    // Of 2⁶⁴ values each remainder has its share to within one.
     let mut place = u64::from_le_bytes(bytes) % SHARES_TOTAL;
     for (split, share) in SHARES {
         if place < share {
@@ -58,6 +63,7 @@ pub fn split_of(family: &str, rule: &str, canonical: &str) -> Split {
 /// A fair coin that belongs to the text alone. Splits a space into cases kept for telling wrong
 /// solutions apart and free ones.
 pub(crate) fn coin(text: &str) -> bool {
+    // Not the hash of `split_of`, so that every split has both kinds of cases.
     blake3::hash(text.as_bytes()).as_bytes()[0] & 1 == 1
 }
 

@@ -89,6 +89,7 @@ pub(crate) fn near<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Stri
         .map(|k| (strsim::damerau_levenshtein(word, k), k))
         .min();
     match best {
+        // Beyond about a third of its letters it is another word and no slip.
         Some((distance, k)) if distance <= 1 + k.len() / 3 => format!(", did you mean `{k}`?"),
         _ => String::new(),
     }

@@ -18,7 +18,8 @@ use crate::{
     problem::{Case, Problem, prompt},
 };
 
-/// Draws before a space is walked through instead, or one too large for that counts as used up.
+/// Random draws before a space is walked through instead; one too large for that then counts as
+/// used up.
 const DRAWS: u32 = 200_000;
 /// Spaces up to this many indices are walked through: many more than are counted, since only the
 /// last cases need it.
@@ -38,6 +39,8 @@ pub fn make(spec: &Problems, seed: u64) -> Result<Vec<Problem>, Error> {
         by_name(name)?;
     }
     let parts = plan(spec)?;
+    // All parts before any is made: a large file is refused at once, with the number of cases there
+    // are.
     for part in &parts {
         enough(part, spec)?;
     }
@@ -62,6 +65,8 @@ fn enough(part: &Part, spec: &Problems) -> Result<(), Error> {
         }
     }
     for ((_, difficulty, class), (rule, wanted)) in wanted {
+        // The quick bound first: counting exactly takes long, and most files ask for far less than
+        // there is.
         if !capacity::surely(rule, difficulty, class, part.split, wanted) {
             let capacity =
                 capacity::count(part.family.name, rule, difficulty, class).of(part.split);
@@ -98,6 +103,8 @@ fn make_part(
     seed: u64,
     problems: &mut Vec<Problem>,
 ) -> Result<(), Error> {
+    // For this part alone: cases of other splits lie in other buckets, and another family's rules
+    // are not this one's.
     let mut seen = HashSet::new();
     for number in 0..part.count {
         let (rule, difficulty) = part.asks(number);
@@ -107,6 +114,8 @@ fn make_part(
             rule,
             difficulty,
             split: part.split,
+            // A stream for each problem, so that one more draw in one of them moves none of the
+            // others.
             rng: stream(seed, part, number),
             seen: &mut seen,
         };
@@ -114,6 +123,7 @@ fn make_part(
         for place in 0..spec.visible + spec.hidden {
             let class = class_of(rule, place, spec.visible);
             let avoid = if place + 1 == spec.visible + spec.hidden {
+                // Only the last case can still tell, and it is always a hidden one.
                 same_answer(&cases)
             } else {
                 None
@@ -191,9 +201,12 @@ impl Draw<'_> {
         let size = self.rule.size(self.difficulty, class);
         let random = (0..DRAWS).find_map(|attempt| {
             let index = Index::random(&size, &mut self.rng);
+            // Where hardly any case has another answer, the problem is made all the same.
             let avoid = avoid.as_ref().filter(|_| attempt < CHOOSY_DRAWS);
             self.fitting(class, index, avoid)
         });
+        // At random as long as that finds something, for a walk always takes the first that are
+        // left.
         let found = random
             .or_else(|| self.walk(class, &size))
             .ok_or_else(|| self.used_up(class, &size))?;
@@ -227,6 +240,7 @@ impl Draw<'_> {
         let drawn = self.rule.draw(self.difficulty, class, index)?;
         let canonical = canonical(self.rule, &drawn.args);
         let id = self.rule.about().id;
+        // The cheapest test first: this runs for every index that is tried.
         let fits = avoid != Some(&drawn.expected)
             && split_of(self.family.name, id, &canonical) == self.split
             && !self.seen.contains(&(id, canonical.clone()));

@@ -28,7 +28,10 @@ impl Part {
         let place = number % rules;
         let rule = self.rules[place as usize];
         let [low, high] = self.difficulty;
+        // A rule that is not asked so low begins where it is asked.
         let low = low.max(rule.about().lowest_difficulty);
+        // Each rule begins at another difficulty; else all would be at the lowest until every one
+        // had its turn.
         let step = (number / rules + place) % u32::from(high - low + 1);
         (
             rule,
@@ -61,6 +64,8 @@ pub(crate) fn plan(spec: &Problems) -> Result<Vec<Part>, Error> {
         (Split::Test, spec.test),
         (Split::Ood, spec.ood),
     ] {
+        // Ood is always what is held out. Val and test are too where holding out is about rules or
+        // families: they then measure what training has never been asked.
         let held = split == Split::Ood || (split != Split::Train && spec.holdout != Holdout::Case);
         parts.extend(deal(
             split,
@@ -69,6 +74,7 @@ pub(crate) fn plan(spec: &Problems) -> Result<Vec<Part>, Error> {
             spec.difficulty,
         )?);
     }
+    // Holdout `case` means other inputs of the same functions, so train must ask every rule.
     if spec.holdout == Holdout::Case && spec.train > 0 {
         all_seen(&parts)?;
     }
@@ -95,6 +101,7 @@ impl HeldOut {
                 Some((family, id)) => held.add_rule(spec, name, by_name(family)?, id)?,
                 None => held.add_family(spec, name)?,
             };
+            // Two rules of one family are one part.
             if held.all.iter().all(|known| known.name != family.name) {
                 held.all.push(family);
             }
@@ -104,6 +111,7 @@ impl HeldOut {
 
     fn add_family(&mut self, spec: &Problems, name: &str) -> Result<&'static Family, Error> {
         let family = by_name(name)?;
+        // A family held out leaves training none of its rules, which is another level.
         if spec.holdout == Holdout::Rule {
             return Err(Error::HeldOutLevel {
                 name: name.to_owned(),
@@ -131,6 +139,7 @@ impl HeldOut {
                 wanted: "family",
             });
         }
+        // Holding out a rule says something only where training knows its family.
         if !spec.families.iter().any(|known| known == family.name) {
             return Err(Error::HeldOutStranger {
                 name: name.to_owned(),
@@ -164,6 +173,7 @@ impl HeldOut {
         spec: &Problems,
         held: bool,
     ) -> Vec<(&'static Family, Vec<&'static dyn Rule>)> {
+        // Unknown names were refused before this.
         let asked = spec.families.iter().filter_map(|name| by_name(name).ok());
         let families: Vec<_> = if held {
             self.all.clone()
@@ -189,6 +199,7 @@ impl HeldOut {
         families
             .into_iter()
             .map(rules_of)
+            // A family may be held out whole, or have no rule that is asked at these difficulties.
             .filter(|(_, rules)| !rules.is_empty())
             .collect()
     }
@@ -209,6 +220,7 @@ fn deal(
     }
     let families = u32::try_from(chosen.len()).expect("there are few families");
     let part = |(i, (family, rules)): (u32, &(&'static Family, Vec<_>))| {
+        // What does not divide goes to the first ones, so that a larger split only adds problems.
         let count = count / families + u32::from(i < count % families);
         Part {
             split,
@@ -244,6 +256,7 @@ fn all_seen(parts: &[Part]) -> Result<(), Error> {
                 family: part.family.name,
                 wanted,
                 trained,
+                // Dealt out in turn, so every family must get as many.
                 train: wanted * families,
             });
         }

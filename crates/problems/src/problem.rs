@@ -52,6 +52,7 @@ pub(crate) fn prompt(about: &RuleText, cases: &[Case]) -> String {
         "Write a Python function `{}`.\n{}\nReply with only the code in a ```python block.",
         about.signature, about.task
     );
+    // Last, behind all that prompts of a rule share.
     for case in cases.iter().filter(|case| case.visible) {
         text += &format!(
             "\nExample: {}({}) returns {}.",

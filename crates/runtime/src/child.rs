@@ -29,6 +29,7 @@ pub async fn end(
     if let Ok(status) = tokio::time::timeout(grace, child.wait()).await {
         return status;
     }
+    // The whole group again: what the child started itself must not stay behind.
     signal_group(child, Signal::SIGKILL);
     child.wait().await
 }

@@ -227,6 +227,7 @@ impl Access {
         else {
             return Credentials(None);
         };
+        // So that `Debug` hides it and HTTP/2 keeps it in no table of repeated headers.
         header.set_sensitive(true);
         Credentials(Some(header))
     }
@@ -267,6 +268,7 @@ pub fn heals(status: &Status) -> bool {
     match status.code() {
         Code::Unavailable
         | Code::DeadlineExceeded
+        // The coordinator says this to an address that calls too often, which may call again.
         | Code::ResourceExhausted
         | Code::Aborted
         | Code::Cancelled

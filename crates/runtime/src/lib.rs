@@ -16,6 +16,7 @@ mod procfs;
 pub mod rpc;
 pub mod secret;
 pub mod shutdown;
+pub mod start_again;
 pub mod tasks;
 pub mod telemetry;
 pub mod trace;

@@ -62,6 +62,7 @@ pub fn read_lines<T: DeserializeOwned>(
     check: impl Fn(&T) -> Result<(), String>,
 ) -> anyhow::Result<Vec<T>> {
     let mut values = Vec::new();
+    // Bytes rather than `lines`: a line that is not UTF-8 is to be named by its number as well.
     for (at, line) in input.split(b'\n').enumerate() {
         let number = at + 1;
         let line = line.with_context(|| format!("read line {number}"))?;

@@ -17,9 +17,11 @@ const OTHER_ATTENTION: (&str, &str) = ("TORCH_CUDNN_SDPA_DEPRIORITIZED", "1");
 /// keeps the process id, and nothing may run before it.
 pub fn ensure_passive_waiting() {
     let missing = missing(|name| env::var_os(name).is_some());
+    // So it is the second time round: the process starts itself again only once.
     if missing.is_empty() {
         return;
     }
+    // Without a path to itself the process goes on as it is: slower, but not wrong.
     let Ok(executable) = env::current_exe() else {
         return;
     };

@@ -12,6 +12,7 @@ use crate::{
     admin::{self, Admin, Health},
     config::{self, Otlp},
     connect, output, shutdown,
+    start_again::{self, StartAgain},
     tasks::{Group, OnFailure},
     telemetry::{self, Telemetry},
 };
@@ -44,12 +45,18 @@ pub struct Process {
     pub stop: CancellationToken,
     /// Where the service says what its readiness depends on.
     pub health: Health,
+    /// Where the service asks to be started anew once it has ended.
+    pub start_again: StartAgain,
 }
 
 impl Process {
     pub fn new(stop: CancellationToken) -> Self {
         let health = Health::new(stop.clone());
-        Self { stop, health }
+        Self {
+            stop,
+            health,
+            start_again: StartAgain::default(),
+        }
     }
 }
 
@@ -70,6 +77,7 @@ impl Service {
         F: FnOnce(Process) -> Fut,
         Fut: Future<Output = anyhow::Result<()>>,
     {
+        start_again::release();
         let name = self.name;
         let outcome = self.runtime().and_then(|runtime| {
             let outcome = runtime.block_on(self.run_async(service));
@@ -77,6 +85,8 @@ impl Service {
             runtime.shutdown_background();
             outcome
         });
+        let outcome = outcome
+            .and_then(|start_again| start_again.carry_out().context("start the program again"));
         match outcome {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => print_failure(name, &error),
@@ -94,7 +104,7 @@ impl Service {
             .context("start the async runtime")
     }
 
-    async fn run_async<F, Fut>(self, service: F) -> anyhow::Result<()>
+    async fn run_async<F, Fut>(self, service: F) -> anyhow::Result<StartAgain>
     where
         F: FnOnce(Process) -> Fut,
         Fut: Future<Output = anyhow::Result<()>>,
@@ -107,10 +117,12 @@ impl Service {
             let health = process.health.clone();
             serve_admin(&mut admin, address, health, self.routes, &telemetry).await?;
         }
+        let start_again = process.start_again.clone();
         let outcome = service(process).await;
-        // From here on nobody has to know how it is.
+        // The service has ended: there is nothing left to ask about.
         admin.stop().cancel();
-        outcome.and(admin.finish(ADMIN_GRACE).await)
+        outcome.and(admin.finish(ADMIN_GRACE).await)?;
+        Ok(start_again)
     }
 }
 
@@ -137,6 +149,7 @@ async fn serve_admin(
         instruments,
     };
     let serving = admin::serve(listener, admin, routes, group.stop());
+    // A service goes on with its work where this fails; whoever probes it gets no answer and knows.
     group.spawn("admin", OnFailure::Log, serving);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! When to stop: SIGINT, SIGTERM, or the end of the pipe a parent holds. A second signal ends the
 //! process at once.
 
-use std::{fs::File, os::fd::FromRawFd, time::Duration};
+use std::{fs::File, os::fd::BorrowedFd, time::Duration};
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use tokio::{
@@ -21,6 +21,7 @@ pub fn token(drain_fd: Option<i32>) -> std::io::Result<CancellationToken> {
     let mut terminate = signal(SignalKind::terminate())?;
     let drain = drain_fd.map(drain_pipe).transpose()?;
     let cancel = token.clone();
+    // Outside of every task group: a second signal must be heard while the groups drain.
     tokio::spawn(async move {
         tokio::select! {
             _ = interrupt.recv() => tracing::info!("stopping: interrupted"),
@@ -40,11 +41,12 @@ pub fn token(drain_fd: Option<i32>) -> std::io::Result<CancellationToken> {
 }
 
 fn drain_pipe(fd: i32) -> std::io::Result<pipe::Receiver> {
+    // Stays open as long as the process, for a program that takes it over (`start_again`).
     // SAFETY: the parent names a descriptor that it opened for this process alone.
-    let file = unsafe { File::from_raw_fd(fd) };
+    let fd = unsafe { BorrowedFd::borrow_raw(fd) };
     // Not for this process's own children: they would keep it open.
-    fcntl(&file, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
-    pipe::Receiver::from_file(file)
+    fcntl(fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+    pipe::Receiver::from_file(File::from(fd.try_clone_to_owned()?))
 }
 
 async fn ended(drain: Option<pipe::Receiver>) {

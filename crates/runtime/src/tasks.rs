@@ -3,7 +3,7 @@
 use std::{future::Future, time::Duration};
 
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 /// What the failure or panic of a task means for the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,8 +39,9 @@ impl Group {
         F: Future<Output = anyhow::Result<()>> + Send + 'static,
     {
         self.tasks.spawn(async move {
-            // A task of its own, so that a panic is caught and has a name.
-            let outcome = match tokio::spawn(task).await {
+            // A task of its own, so that a panic is caught and has a name; it ends with the group.
+            let task = AbortOnDropHandle::new(tokio::spawn(task));
+            let outcome = match task.await {
                 Ok(outcome) => outcome,
                 Err(panic) => Err(anyhow::anyhow!("task `{name}` panicked: {panic}")),
             };
@@ -95,6 +96,20 @@ mod tests {
         group.spawn("fails", OnFailure::Stop, async { anyhow::bail!("no") });
         let error = group.finish(Duration::from_secs(5)).await.unwrap_err();
         assert_eq!(format!("{error:#}"), "task `fails`: no");
+    }
+
+    #[tokio::test]
+    async fn what_does_not_end_is_ended_with_the_group() {
+        let mut group = Group::new(CancellationToken::new());
+        let (alive, mut ended) = tokio::sync::oneshot::channel::<()>();
+        group.spawn("deaf", OnFailure::Log, async move {
+            let _alive = alive;
+            std::future::pending().await
+        });
+        group.stop().cancel();
+        group.finish(Duration::from_millis(10)).await.unwrap();
+        let waited = tokio::time::timeout(Duration::from_secs(5), &mut ended).await;
+        assert!(waited.is_ok(), "the task runs on");
     }
 
     #[tokio::test]

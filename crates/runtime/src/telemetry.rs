@@ -79,7 +79,8 @@ pub fn init(name: &'static str, args: &Args, otlp: Otlp) -> Result<Telemetry, Er
 
 /// Who sends: `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` come before our own name.
 fn resource(name: &'static str) -> Resource {
-    // The detectors read the variables; what they find nowhere they fill in.
+    // The detectors read the variables; a service that none of them names becomes an
+    // `unknown_service`.
     let detected = Resource::builder().build();
     let service = detected.get(&"service.name".into());
     let unnamed = service.is_none_or(|name| name.as_str().starts_with("unknown_service"));

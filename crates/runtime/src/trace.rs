@@ -35,6 +35,7 @@ pub fn traceparent() -> String {
     let context = Span::current().context();
     let mut carrier = HashMap::new();
     global::get_text_map_propagator(|text| text.inject_context(&context, &mut carrier));
+    // Only `traceparent`: a job carries no `tracestate`.
     carrier.remove(TRACEPARENT).unwrap_or_default()
 }
 

@@ -101,6 +101,8 @@ async fn fetch(client: Client, digest: Digest) -> Result<Vec<u8>, tonic::Status>
     if Digest::of(&bytes) == digest {
         Ok(bytes)
     } else {
+        // `DataLoss` does not heal: the store would give the same bytes again, so the job fails at
+        // once.
         Err(tonic::Status::data_loss("its bytes have another digest"))
     }
 }

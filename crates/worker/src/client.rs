@@ -57,6 +57,8 @@ pub(crate) fn connect(
     for address in addresses.split(',') {
         let endpoint = access.endpoint(address.trim())?;
         let server = endpoint.uri().clone();
+        // Lazily, so that a coordinator that starts after its workers is waited for like one that
+        // is away later.
         let channel = InterceptedService::new(endpoint.connect_lazy(), access.credentials());
         connections.push(ClientCalls::new(channel, server));
     }
@@ -91,6 +93,7 @@ impl Client {
     where
         Fut: Future<Output = Result<T, RpcStatus>>,
     {
+        // Read before the call: of several calls that fail together only the first then turns.
         let turn = self.turns.load(Ordering::Relaxed);
         let outcome = call(self.clone()).await;
         match &outcome {

@@ -28,6 +28,7 @@ pub(crate) struct Compute(mpsc::Sender<Task>);
 
 impl Compute {
     pub fn start(executor: impl Executor) -> anyhow::Result<Self> {
+        // Unbounded, yet it holds one task at most: the next job is leased when this one has ended.
         let (sender, tasks) = mpsc::channel();
         thread::Builder::new()
             .name("compute".to_owned())

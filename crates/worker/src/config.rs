@@ -123,5 +123,7 @@ pub struct Description {
     pub kind: JobKind,
     /// `cpu`, `cuda:0 NVIDIA H100 bf16`, …
     pub device: String,
+    /// What identifies the GPU on its machine; none on a CPU.
+    pub gpu: Option<String>,
     pub threads: u32,
 }

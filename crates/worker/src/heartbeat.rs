@@ -40,6 +40,8 @@ impl Heartbeat {
                 moved_at = Instant::now();
             }
             let still = moved_at.elapsed();
+            // The lease was extended last when the work had been still for `stall`, so by now it
+            // has run out.
             if still > self.stall + self.lease {
                 return Hung;
             }

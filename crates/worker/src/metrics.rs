@@ -1,6 +1,6 @@
 //! The metrics of every worker, whatever it does.
 
-use opentelemetry::metrics::Meter;
+use opentelemetry::metrics::{Gauge, Meter};
 
 use crate::status::Status;
 
@@ -21,11 +21,59 @@ pub(crate) fn observe(meter: &Meter, status: &Status) {
         .build();
 }
 
+/// A card's memory, recorded between jobs. On a CPU nothing is, and nothing is shown.
+pub struct GpuMemory {
+    used: Gauge<u64>,
+    free: Gauge<u64>,
+}
+
+impl GpuMemory {
+    pub fn new(meter: &Meter) -> Self {
+        let gauge = |name, description| {
+            meter
+                .u64_gauge(name)
+                .with_description(description)
+                .with_unit("By")
+                .build()
+        };
+        Self {
+            used: gauge(
+                "groklab_gpu_memory_used_bytes",
+                "Memory of the card in use by all its processes, after the last job",
+            ),
+            free: gauge(
+                "groklab_gpu_memory_free_bytes",
+                "Memory of the card that was free after the last job",
+            ),
+        }
+    }
+
+    pub fn record(&self, used: u64, free: u64) {
+        self.used.record(used, &[]);
+        self.free.record(free, &[]);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use groklab_runtime::metrics::Instruments;
 
     use super::*;
+
+    #[test]
+    fn a_cards_memory_is_shown_once_there_was_one() {
+        let instruments = Instruments::for_tests();
+        let memory = GpuMemory::new(&instruments.meter());
+        assert!(!instruments.text().unwrap().contains("groklab_gpu_memory"));
+        memory.record(3 << 30, 5 << 30);
+        let text = instruments.text().unwrap();
+        for line in [
+            "groklab_gpu_memory_used_bytes 3221225472",
+            "groklab_gpu_memory_free_bytes 5368709120",
+        ] {
+            assert!(text.lines().any(|shown| shown == line), "{line}\n{text}");
+        }
+    }
 
     #[test]
     fn the_status_is_what_is_shown() {

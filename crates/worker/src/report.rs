@@ -52,8 +52,10 @@ pub(crate) async fn complete(client: &Client, done: CompletedJob, stop: &Cancell
         // The coordinator has recorded the failed attempt itself.
         tracing::error!(message, "the result was refused");
     } else if stop.is_cancelled() {
+        // There is no time left for `fail`; `leave` still hands the job back.
         tracing::error!(message, "the result could not be delivered in time");
     } else {
+        // `retry` gave up, so the same call would fail again; another attempt at the job may not.
         let reason = format!("its result could not be delivered: {code:?}: {message}");
         fail(client, claim, Failure::infrastructure(reason), stop).await;
     }

@@ -1,28 +1,39 @@
 //! The worker's life: register, then lease, work, report, until told to stop; then drain.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use groklab_domain::job::Claim;
 use groklab_proto::limits::LEASE_POLL_SECONDS;
-use groklab_runtime::{connect::Fallback, process::Process, shutdown::stopped_within, trace};
-use tokio::{runtime::Handle, sync::oneshot, time::Instant};
+use groklab_runtime::{
+    connect::Fallback, process::Process, shutdown::stopped_within, start_again::StartAgain, trace,
+};
+use tokio::{runtime::Handle, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
 use tracing::Instrument;
 
 use crate::{
-    Args, Cancelled, Context, Description, Executor, Failure,
+    Args, Cancelled, Context, Description, Executor, Failure, Outcome, SharingArgs, Work,
     artifacts::Artifacts,
     client::{CALL_WITHIN, Client, connect, within},
-    compute::{Compute, Ended},
+    compute::Compute,
     heartbeat::{Heartbeat, Hung},
     metrics, report,
+    sharing::Sharing,
     signal::Signal,
     status::Status,
     wire::{self, Leased},
 };
 
+// Errors that do not heal come back at once: without a pause the loop would do nothing but ask and
+// log.
 const LEASE_AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// Deadline of a lease call: the long poll and a little more.
 const LEASE_CALL_WITHIN: Duration = Duration::from_secs(LEASE_POLL_SECONDS + 10);
@@ -32,20 +43,22 @@ const LAST_REPORT_WITHIN: Duration = Duration::from_secs(2);
 /// Works for the coordinator until the process is to stop, with `executor` on a thread of its own.
 pub async fn run(
     args: Args,
+    sharing: &SharingArgs,
     who: Description,
     executor: impl Executor,
     process: Process,
 ) -> anyhow::Result<()> {
     let stop = process.stop.clone();
-    let worker = Worker::new(args, who, executor, process)?;
-    // What still has to be said after `stop` gets the grace time twice: once for the work, once
-    // for its report.
+    let sharing = Sharing::new(sharing, who.gpu.as_deref())?;
+    let worker = Worker::new(args, sharing, who, executor, process)?;
+    // After `stop` the work gets the grace time twice (`supervise`), and its report a little more.
     let patience = worker.args.grace() * 2 + LAST_REPORT_WITHIN;
     let hard_stop = worker.hard_stop.clone();
     let give_up = async move {
         stop.cancelled().await;
         tokio::time::sleep(patience).await;
         hard_stop.cancel();
+        // It never ends by itself: cancelling `hard_stop` ends the calls that `live` waits for.
         std::future::pending().await
     };
     tokio::select! {
@@ -61,6 +74,10 @@ struct Worker {
     args: Args,
     who: Description,
     status: Status,
+    sharing: Sharing,
+    /// Set once the device is to be given up.
+    gives_up: AtomicBool,
+    start_again: StartAgain,
     stop: CancellationToken,
     /// Cancelled when there is no time left for anything.
     hard_stop: CancellationToken,
@@ -69,6 +86,7 @@ struct Worker {
 impl Worker {
     fn new(
         args: Args,
+        sharing: Sharing,
         who: Description,
         executor: impl Executor,
         process: Process,
@@ -94,6 +112,9 @@ impl Worker {
             args,
             who,
             status,
+            sharing,
+            gives_up: AtomicBool::new(false),
+            start_again: process.start_again,
             stop: process.stop,
             hard_stop,
         })
@@ -116,6 +137,10 @@ impl Worker {
             report::leave(&self.client, self.who.id).await;
         }
         tracing::info!("worker ended");
+        if self.gives_up.into_inner() {
+            let lock = self.sharing.into_lock().context("give up the device")?;
+            self.start_again.request(lock, &self.stop);
+        }
         Ok(())
     }
 
@@ -169,6 +194,7 @@ impl Worker {
                 Ok(Some(Duration::from_secs(seconds.into())))
             }
             Err(_) if self.stop.is_cancelled() => Ok(None),
+            // What heals was tried until `stop`, so only a refusal comes here.
             Err(status) => anyhow::bail!(
                 "register at `{}`: {}",
                 self.args.coordinator,
@@ -185,8 +211,17 @@ impl Worker {
             async move { client.workers().lease(request).await }
         });
         let answer = tokio::select! {
-            answer = call => answer?,
+            // Asked first, or a worker with job after job would never let another one in.
+            biased;
+            // A job may be on its way in the answer that is dropped here: `leave` gives it back.
             () = self.stop.cancelled() => return Ok(Vec::new()),
+            reason = self.sharing.is_wanted() => {
+                tracing::info!(reason, "giving up the device: starting again");
+                self.gives_up.store(true, Ordering::Relaxed);
+                self.stop.cancel();
+                return Ok(Vec::new());
+            }
+            answer = call => answer?,
         };
         let jobs = answer.into_inner().jobs;
         jobs.into_iter().map(Leased::try_from).collect()
@@ -237,13 +272,9 @@ impl Worker {
             lease,
             stall: self.args.stall(),
         };
-        // The work's own time: what the report takes does not count.
-        let started = Instant::now();
-        let job = self.compute.start_job(leased.work, context);
-        let ended = self.supervise(job, heartbeat, &signal).await?;
-        let seconds = started.elapsed().as_secs_f64();
-        match ended {
-            Ok(outcome) => {
+        let job = self.do_job(leased.work, context, &signal);
+        match self.supervise(job, heartbeat, &signal).await? {
+            Ok((seconds, outcome)) => {
                 let done = report::CompletedJob {
                     claim,
                     seconds,
@@ -256,25 +287,43 @@ impl Worker {
         Ok(())
     }
 
-    /// Waits for the compute thread beside the heartbeat; after `stop` for the grace time, then
-    /// tells it to give the job back. An error: it hangs.
-    async fn supervise(
+    /// Does the job once the device is this worker's. The seconds are the work's own: neither
+    /// waiting for the device nor the report counts.
+    async fn do_job(
         &self,
-        job: oneshot::Receiver<Ended>,
+        work: Work,
+        context: Context,
+        signal: &Signal,
+    ) -> Result<(f64, Outcome), Failure> {
+        self.sharing.take(signal).await?;
+        let started = Instant::now();
+        let ended = self.compute.start_job(work, context).await;
+        let seconds = started.elapsed().as_secs_f64();
+        self.sharing.used();
+        match ended {
+            Ok(ended) => Ok((seconds, ended?)),
+            Err(_) => Err(Failure::infrastructure("the compute thread ended")),
+        }
+    }
+
+    /// Waits for the job beside the heartbeat; after `stop` for the grace time, then tells it to
+    /// give the job back. An error: it hangs.
+    async fn supervise<T>(
+        &self,
+        job: impl Future<Output = Result<T, Failure>>,
         heartbeat: Heartbeat,
         signal: &Signal,
-    ) -> anyhow::Result<Ended> {
+    ) -> anyhow::Result<Result<T, Failure>> {
         let overdue = async {
             self.stop.cancelled().await;
             tokio::time::sleep(self.args.grace()).await;
+            // The work looks at this between its parts; where it does not end within the second
+            // grace time, the job is given back while it still runs.
             signal.drop_job();
             tokio::time::sleep(self.args.grace()).await;
         };
         tokio::select! {
-            ended = job => match ended {
-                Ok(ended) => Ok(ended),
-                Err(_) => Ok(Err(Failure::infrastructure("the compute thread ended"))),
-            },
+            ended = job => Ok(ended),
             () = overdue => Ok(Err(Failure::from(Cancelled))),
             Hung = heartbeat.run() => anyhow::bail!(
                 "the work has not moved for {} s: ending, so that another worker may have the job",

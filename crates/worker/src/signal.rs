@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+// `Relaxed` suffices throughout: these are counters and a flag, and no other memory is read because
+// of them.
 #[derive(Debug, Default)]
 pub(crate) struct Signal {
     units_done: AtomicU64,

@@ -82,6 +82,7 @@ impl Readiness for Status {
             return Err(NotReady::because("not registered with a coordinator"));
         };
         let silent = answered.elapsed();
+        // One lost call says little; only a silence that lasts makes a worker unready.
         if silent < READY_AFTER_ANSWER {
             return Ok(());
         }

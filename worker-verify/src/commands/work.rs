@@ -10,7 +10,7 @@ use groklab_runtime::{
     process::Process,
     tasks::{Group, OnFailure},
 };
-use groklab_worker::{Context, Executor, Failure, Outcome as JobResult, Work};
+use groklab_worker::{Context, Executor, Failure, Outcome as JobResult, SharingArgs, Work};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -39,6 +39,7 @@ pub async fn work(
         id: WorkerId::new(),
         kind: JobKind::Verify,
         device: "cpu".to_owned(),
+        gpu: None,
         threads: u32::try_from(threads.get()).unwrap_or(u32::MAX),
     };
     let mut tasks = Group::new(process.stop.child_token());
@@ -49,7 +50,9 @@ pub async fn work(
         threads,
         metrics,
     };
-    let worked = groklab_worker::run(args, who, verifier, process).await;
+    // Sandboxes share the CPU without turns.
+    let alone = SharingArgs::default();
+    let worked = groklab_worker::run(args, &alone, who, verifier, process).await;
     // Once the work is done there is nothing left to log.
     tasks.stop().cancel();
     worked.and(tasks.finish(LOGGING_GRACE).await)

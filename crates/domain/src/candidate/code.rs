@@ -13,6 +13,7 @@ pub(super) fn defines(code: &[u8], entry: &str, fence_indent: usize) -> bool {
     lines(code).any(|(_, line)| {
         let (within, indented) = (strings.is_open(), indent(line));
         strings.read_line(line);
+        // A method, an inner function or a line of a docstring defines nothing that can be called.
         !within && indented == outer && line_defines(&line[indented..], entry.as_bytes())
     })
 }
@@ -44,6 +45,7 @@ impl Strings {
         while at < line.len() {
             let is_triple = |quote: u8| line[at..].starts_with(&[quote; 3]);
             match (self.open, line[at]) {
+                // Quotes in a comment open nothing.
                 (None, b'#') => return,
                 (None, quote @ (b'"' | b'\'')) if is_triple(quote) => {
                     (self.open, at) = (Some(quote), at + 3)
@@ -70,6 +72,7 @@ fn behind_text(line: &[u8], start: usize, quote: u8) -> usize {
             _ => at += 1,
         }
     }
+    // Python refuses such a line; an apostrophe in prose must not swallow the rest of it.
     start + 1
 }
 
@@ -77,12 +80,14 @@ fn behind_text(line: &[u8], start: usize, quote: u8) -> usize {
 /// none. A signature may go on below.
 fn is_signature(rest: &[u8]) -> bool {
     let rest = rest.trim_ascii_start();
+    // A type parameter: `def add[T](a: T)`.
     if rest.starts_with(b"[") {
         return true;
     }
     let Some(arguments) = rest.strip_prefix(b"(") else {
         return false;
     };
+    // The arguments go on below this line.
     let Some(close) = closing_bracket(arguments) else {
         return true;
     };
@@ -139,6 +144,7 @@ fn assigns_function(rest: &[u8]) -> bool {
             .iter()
             .all(|byte| byte.is_ascii_alphanumeric() || b"_.".contains(byte));
     let is_constant = [&b"True"[..], b"False", b"None"].contains(value);
+    // The name of another function, as in `add = sum`. `add = add(1, 2)` is a result.
     (is_name && !is_constant)
         || [&b"lambda"[..], b"partial(", b"functools."]
             .iter()
@@ -156,6 +162,7 @@ pub(super) fn indented_block(text: &[u8], entry: &str) -> Option<Range<usize>> {
             Some(range) if deep => range.end = start + line.len(),
             Some(_) if blank => {}
             Some(range) if defines(&text[range.clone()], entry, 0) => return block,
+            // Indented lines below a line of code are its body and no block of Markdown's.
             _ => block = (deep && !looks_like_code(above)).then_some(start..start + line.len()),
         }
         if !blank && !deep {
@@ -261,6 +268,8 @@ fn is_plain_assignment(line: &[u8]) -> bool {
 /// indented, as much as the first line has.
 pub(super) fn indent_within(code: &[u8], fence_indent: usize) -> usize {
     let common = common_indent(code);
+    // All lines lose what they share. Where some have less, as comments and texts in three quotes
+    // may, the fence's own indentation is what the list added.
     if common > 0 {
         common
     } else {

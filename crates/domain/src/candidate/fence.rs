@@ -58,6 +58,7 @@ const MAX_EXTRA_INDENT_COLUMNS: usize = 3;
 
 /// Reads a line outside of blocks.
 pub(super) fn outside(line: &[u8]) -> Outside {
+    // A fence may begin a list's item: its indentation is where the item's text begins.
     let start = indent(line) + list_marker(&line[indent(line)..]);
     match run_at(line, start) {
         Some((mark, count)) => begins_with_fence(
@@ -77,6 +78,8 @@ pub(super) fn outside(line: &[u8]) -> Outside {
 /// A line whose first characters are the marks, which end at `behind`.
 fn begins_with_fence(line: &[u8], fence: Fence, behind: usize) -> Outside {
     let rest = &line[behind..];
+    // As in Markdown, where nothing behind a fence of backticks holds another: these are blocks of
+    // one line.
     if fence.mark == b'`' && rest.contains(&b'`') {
         return ends_with_fence(line);
     }
@@ -92,6 +95,7 @@ fn begins_with_fence(line: &[u8], fence: Fence, behind: usize) -> Outside {
 /// line of code.
 fn ends_with_fence(line: &[u8]) -> Outside {
     let all = runs(line);
+    // Marks in pairs begin and end on this line; an odd one is left open by it.
     let Some(&(start, count)) = all.last().filter(|_| all.len() % 2 == 1) else {
         return one_line(line, &all);
     };
@@ -106,6 +110,7 @@ fn ends_with_fence(line: &[u8]) -> Outside {
     };
     match (language, code) {
         (Language::Unmarked, None) => Outside::Ambiguous(fence, start),
+        // Several words behind the marks are a sentence about them, not a language.
         (Language::Other, _) if line[start + count..].trim_ascii().contains(&b' ') => {
             Outside::Plain
         }
@@ -137,14 +142,18 @@ impl Fence {
                 let opens = language != Language::Unmarked
                     && code.is_none()
                     && is_one_word(&line[indented + count..]);
+                // One word behind the marks is a language: they begin the next block, and this one
+                // was never closed.
                 if opens {
                     Inside::Reopens
                 } else {
                     Inside::Closes(0)
                 }
             }
+            // In a docstring, marks that did not close the block are the text's own.
             _ if strings.is_open() => Inside::Content,
-            // Too few marks: no line of Python's for all that.
+            // Fewer marks than opened the block; but no line of Python looks so, and it closes all
+            // the same.
             Some((_, count))
                 if self.language == Language::Python
                     && line[indented + count..].trim_ascii().is_empty() =>
@@ -196,6 +205,7 @@ impl Fence {
         };
         let quoted =
             |quote: u8| line[..start].iter().filter(|&&byte| byte == quote).count() % 2 == 1;
+        // Within a comment or a text in quotes the marks are the program's.
         let is_text = line[..start].contains(&b'#') || quoted(b'"') || quoted(b'\'');
         if is_text || count < self.count {
             Inside::Content
@@ -213,6 +223,7 @@ fn info(rest: &[u8]) -> (Language, Option<usize>) {
         return (Language::Unmarked, Some(before));
     }
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"+#-_".contains(byte);
+    // Pandoc writes the language as `{.python}`.
     let brace = usize::from(text.starts_with(b"{")) + usize::from(text.starts_with(b"{."));
     let word = text[brace..]
         .split(|byte| !is_name(byte))
@@ -293,5 +304,6 @@ fn list_marker(text: &[u8]) -> usize {
         _ => return 0,
     };
     let gap = indent(&text[marker..]);
+    // Without white space behind it `-` is a sign and `1.` a number.
     if gap > 0 { marker + gap } else { 0 }
 }

@@ -59,6 +59,7 @@ impl Candidate {
     pub fn checked(self, length: usize) -> Result<Self, OutOfRange> {
         let fits = self.start <= self.end
             && self.end <= length
+            // A worker's message could otherwise name code under a reason that says there is none.
             && (self.reason != Reason::Nothing || self.start == self.end);
         if fits {
             Ok(self)

@@ -62,7 +62,7 @@ impl Candidate {
 }
 
 impl Reader {
-    /// For a completion that shall define `entry`; `in_thought` if its prompt ends within a
+    /// For a completion that should define `entry`; `in_thought` if its prompt ends within a
     /// thought.
     pub fn new(entry: &str, in_thought: bool) -> Self {
         let (entry, fallbacks) = (entry.to_owned(), Fallbacks::default());
@@ -83,6 +83,7 @@ impl Reader {
     /// Looks at what was added to `text` since the last call. True once the choice stands, whatever
     /// else may come.
     pub fn advance(&mut self, text: &[u8]) -> bool {
+        // Once chosen nothing more is read: what comes later must not change the choice.
         while self.chosen.is_none()
             && let Some(length) = text[self.seen..].iter().position(|&byte| byte == b'\n')
         {
@@ -102,10 +103,12 @@ impl Reader {
         if self.chosen.is_none() {
             self.read_line(text, self.line..text.len());
         }
+        // Behind the last block. An answer without any block is `unfenced`.
         if self.open.is_none() && self.fallbacks.beside.is_none() && self.beside > self.answer {
             self.fallbacks.beside = self.code_beside(text, text.len(), Reason::BesideBlocks);
         }
         if let Some(open) = self.open.take() {
+            // The limit of tokens may have cut the closing fence: its first marks are no code.
             let is_cut = self.line >= open.start && open.fence.is_begun_by(&text[self.line..]);
             self.end_block(text, open, if is_cut { self.line } else { text.len() });
         }
@@ -115,6 +118,8 @@ impl Reader {
             unmarked,
             other,
         } = self.fallbacks;
+        // In this order whatever their places: code that defines the entry goes before any block
+        // that does not.
         let chosen = self.chosen.or(beside).or(python).or(unmarked).or(other);
         chosen.unwrap_or_else(|| {
             if self.in_thought {
@@ -139,6 +144,8 @@ impl Reader {
         // What is asked here must be what is asked of the block once it has ended.
         let content = &text[without_mark(text, open.start.min(self.line)..self.line)];
         let is_code = code::beside_prose(content).is_some_and(|code| code.end == content.len());
+        // Remembered for the rest of the line: to ask is to read the whole block, and it would be
+        // asked at every token.
         self.stays_open = !is_code || !code::defines(content, &self.entry, open.fence.indent);
         if !self.stays_open {
             self.open = None;
@@ -150,6 +157,8 @@ impl Reader {
         if line.start == 0 && text.starts_with(BYTE_ORDER_MARK) {
             line.start = BYTE_ORDER_MARK.len().min(line.end);
         }
+        // Within a block the word is the program's own, such as a text that it returns. A line may
+        // end one thought and begin another.
         while self.open.is_none()
             && (self.in_thought
                 || text[line.clone()]
@@ -174,11 +183,14 @@ impl Reader {
             Outside::Plain => {}
             Outside::OneLine(blocks) => self.choose_one_line(text, line.start, &blocks),
             Outside::Ambiguous(fence, at) => {
+                // Bare marks close the code before them if that is the answer; else they open a
+                // block.
                 match self.code_beside(text, line.start + at, Reason::BeforeFence) {
                     Some(candidate) => self.chosen = Some(candidate),
                     None => self.open(fence, text, line.start + at, next_line(text, line.end)),
                 }
             }
+            // The wrapper is passed over: the blocks within it are read as if it were not there.
             Outside::Opens(
                 Fence {
                     language: Language::Markdown,
@@ -224,6 +236,7 @@ impl Reader {
 
     /// Opens a block whose content begins at `start`; the text before its fence ends at `fence_at`.
     fn open(&mut self, fence: Fence, text: &[u8], fence_at: usize, start: usize) {
+        // The first such text: a later one may be an example.
         if self.fallbacks.beside.is_none() {
             self.fallbacks.beside = self.code_beside(text, fence_at, Reason::BesideBlocks);
         }
@@ -272,6 +285,7 @@ impl Reader {
     fn end_block(&mut self, text: &[u8], Open { fence, start, .. }: Open, end: usize) {
         let range = without_mark(text, start.min(end)..end);
         let content = &text[range.clone()];
+        // An empty block is often followed by the real one.
         if content.trim_ascii().is_empty() || self.chosen.is_some() {
             return;
         }

@@ -38,6 +38,7 @@ impl Experiment {
     fn check_top(&self, c: &mut Checks) {
         self.check_name(c);
         c.require(
+            // TOML's integers end there, and the file must say the seed that was used.
             i64::try_from(self.seed).is_ok(),
             "seed",
             self.seed,
@@ -131,6 +132,7 @@ impl Experiment {
             format!("[{low}, {high}]"),
             DIFFICULTY,
         );
+        // Only training needs train problems.
         let least = u32::from(self.train.method.method().trains());
         c.range("problems.train", p.train, least, 100_000);
         c.range("problems.val", p.val, 0, 100_000);
@@ -228,6 +230,7 @@ impl Experiment {
         c.float("evaluate.temperature", e.temperature, 0.01, 10.0);
         c.float("evaluate.top_p", e.top_p, 0.01, 1.0);
         for &k in e.pass_at.iter().flatten() {
+            // Without samples there is no pass@k, and the list does not count.
             let fits = k >= 1 && (e.samples == 0 || k <= e.samples);
             c.require(
                 fits,
@@ -294,6 +297,7 @@ impl Checks {
 
     fn float(&mut self, key: &'static str, value: f64, least: f64, most: f64) {
         self.require(
+            // NaN lies in no range, so it is refused as well.
             (least..=most).contains(&value),
             key,
             value,

@@ -1,5 +1,5 @@
-//! Lists of exactly two values. serde's own reading of an array passes over what stands behind its
-//! end.
+//! Lists of exactly two values. serde would read an array of two from a longer list and drop the
+//! rest.
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 

@@ -32,6 +32,7 @@ pub enum Error {
 
 /// Parses and checks the text of an experiment file.
 pub fn parse(text: &str) -> Result<Experiment, Error> {
+    // Read twice: this table knows the place of every key, serde's structure the meaning.
     let table = DeTable::parse(text).map_err(|error| syntax(text, None, &error))?;
     if let Some(misplaced) = no_table(text, table.get_ref()) {
         return Err(misplaced);
@@ -40,6 +41,7 @@ pub fn parse(text: &str) -> Result<Experiment, Error> {
         toml::from_str(text).map_err(|error| syntax(text, Some(table.get_ref()), &error))?;
     let invalid = experiment.check();
     if invalid.is_empty() {
+        // Filled in, so that config.json says which k were counted.
         experiment.evaluate.pass_at = Some(experiment.evaluate.pass_at());
         return Ok(experiment);
     }
@@ -54,6 +56,7 @@ pub fn parse(text: &str) -> Result<Experiment, Error> {
 fn describe(invalid: &[(Option<usize>, Invalid)]) -> String {
     let line = |(line, bad): &(Option<usize>, Invalid)| match line {
         Some(line) => format!("line {line}: {bad}"),
+        // The key is not in the file, so there is no line to name.
         None => format!("{bad} (a default)"),
     };
     invalid.iter().map(line).collect::<Vec<_>>().join("\n")
@@ -132,6 +135,7 @@ fn no_table(text: &str, table: &DeTable<'_>) -> Option<Error> {
 /// Takes serde's ``unknown field `x`, expected one of `a`, `b` `` apart.
 fn unknown_field(message: &str) -> Option<(&str, Vec<&str>)> {
     let rest = message.strip_prefix("unknown field ")?;
+    // Every second piece stands between backticks: the unknown name, then the known ones.
     let mut names = rest.split('`').skip(1).step_by(2);
     Some((names.next()?, names.collect()))
 }
@@ -142,6 +146,7 @@ fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
         .map(|k| (strsim::damerau_levenshtein(word, k), *k));
     scored
         .min()
+        // Beyond about a third of its letters it is another word and no slip.
         .filter(|(distance, k)| *distance <= 1 + k.len() / 3)
         .map(|(_, k)| k)
 }

@@ -17,6 +17,7 @@ pub(super) fn wanted(message: &str) -> Option<String> {
     if found.starts_with("unknown variant ") {
         return Some(wanted.to_owned());
     }
+    // serde gives its messages as texts alone, so they are told apart by how they begin.
     let typed = ["invalid type: ", "invalid value: ", "invalid length "]
         .iter()
         .any(|start| found.starts_with(start));

@@ -62,6 +62,7 @@ pub struct Chat {
     /// afterwards its text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template: Option<String>,
+    // Beside `flatten` serde cannot refuse unknown keys: the worker that renders the template does.
     #[serde(flatten)]
     pub variables: BTreeMap<String, serde_json::Value>,
 }

@@ -13,6 +13,7 @@ use super::{Evaluation, Parameters, Phase, Report, Rise, rise};
 pub fn detect(series: &[Evaluation], parameters: &Parameters) -> Report {
     let report = grokking(series, parameters);
     if report.phase == Phase::Grokked {
+        // Where both could be said, this is the stronger statement.
         return report;
     }
     emergence(series, parameters).unwrap_or(report)
@@ -46,6 +47,7 @@ fn advance(
     let memorised = memorised(series, parameters)?;
     report.phase = Phase::Memorised;
     report.memorised = Some(series[memorised].iteration);
+    // Only at the last of these evaluations is it known that the train split is memorised.
     let established = memorised + parameters.memorised_for - 1;
     report.plateau = latest(
         series,
@@ -57,8 +59,10 @@ fn advance(
     report
         .plateau
         .ok_or_else(|| no_plateau(series, parameters))?;
+    // Kept if the search ends here: the report says how far the series has come.
     report.phase = Phase::Plateau;
     let (change, rise) = significant_rise(series, established, parameters, report)?;
+    // The plateau must end at most `transition` evaluations before the change-point.
     let before = established.max(change.saturating_sub(parameters.transition + 1));
     report.plateau = Some(
         latest(
@@ -90,6 +94,7 @@ fn advance(
     report.onset = Some(rise.iteration);
     let start = series[memorised].iteration;
     report.delay = Some(rise.iteration - start);
+    // Nothing was trained before iteration 0, so nothing can be a multiple of it.
     report.ratio = (start > 0).then(|| f64::from(rise.iteration) / f64::from(start));
     report.reason = format!("memorised at iteration {start}, then {}", told(&rise));
     Ok(())
@@ -101,6 +106,7 @@ fn emergence(series: &[Evaluation], parameters: &Parameters) -> Option<Report> {
     let (change, rise) = rise::search(series, parameters)?;
     let first = change.saturating_sub(parameters.transition + 1);
     let plateau = latest(series, 0, first..change, Kind::Low, parameters)?;
+    // With val's correction: the two rise together, so the search has picked train's place too.
     let train = rise::at_split(series, change, |e| e.train, rise.candidates, parameters);
     let enough = smallest_val(series) >= parameters.least_problems
         && rise.lower >= parameters.rise

@@ -40,6 +40,7 @@ pub(super) fn ending_at(
     parameters: &Parameters,
 ) -> Option<Plateau> {
     let latest_start = (last + 1).checked_sub(parameters.plateau)?;
+    // The earliest start first, so the longest stretch is found.
     (earliest..=latest_start).find_map(|first| over(&series[first..=last], kind, parameters))
 }
 
@@ -101,6 +102,7 @@ fn rise_bound(stretch: &[Evaluation], split: impl Fn(&Evaluation) -> Score) -> f
         })
         .collect();
     let weight: f64 = points.iter().map(|(_, _, w)| w).sum();
+    // A line through two points leaves nothing to estimate the variance by.
     let (Some((first, ..)), Some((last, ..)), 3..) = (points.first(), points.last(), points.len())
     else {
         return f64::INFINITY;

@@ -50,10 +50,12 @@ pub(super) fn at_split(
 ) -> Rise {
     let (before, after) = series.split_at(at);
     let level = |stretch: &[Evaluation]| {
+        // The fewest that any of its evaluations had: the safe side.
         let problems = stretch.iter().map(|e| split(e).total).min().unwrap_or(0);
         (super::plateau::mean(stretch, split), f64::from(problems))
     };
     let (before, after) = (level(before), level(after));
+    // Half of the error on each side, shared among the candidates.
     let z = normal_quantile(parameters.error / (2 * candidates.max(1)) as f64);
     let interval = difference(before, after, z);
     Rise {

@@ -72,10 +72,12 @@ pub fn decide(now: &Snapshot) -> Option<Step> {
     if !now.planned {
         return Some(Step::Plan);
     }
+    // Before the selection: stopping is decided with it, and makes selecting needless.
     if now.due && !now.measured && now.evaluation.complete() {
         return Some(Step::Measure);
     }
     let evaluated = !now.due || now.measured;
+    // Rollouts that are still open are not waited for: nothing will be trained on them.
     if evaluated && (now.stop || now.last) {
         return Some(Step::Complete);
     }
@@ -87,7 +89,10 @@ pub fn decide(now: &Snapshot) -> Option<Step> {
     }
     match now.selected {
         None => now.rollouts.complete().then_some(Step::Select),
+        // Training does not begin while the evaluation may still end the experiment.
         Some(_) if !evaluated => None,
+        // Nothing correct is no error: the iteration keeps its adapter and counts towards
+        // `patience`.
         Some(0) => Some(Step::Close),
         Some(_) if now.training.total == 0 => Some(Step::Train),
         Some(_) => now.training.complete().then_some(Step::Close),

@@ -4,7 +4,6 @@
 mod adapter;
 mod claim;
 mod decide;
-mod per_kind;
 mod plan;
 mod size;
 mod spec;
@@ -14,7 +13,6 @@ mod turns;
 pub use adapter::AdapterRef;
 pub use claim::{Claim, ClaimStatus, JobState};
 pub use decide::{Phase, Snapshot, Step, decide};
-pub use per_kind::PerKind;
 pub use plan::{JobCounts, iteration_jobs, training_job};
 pub use size::{
     MESSAGE_BYTES, ProblemSize, RESULT_BYTES, TOKEN_BYTES, TooLarge, check_message_size,

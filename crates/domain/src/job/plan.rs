@@ -25,8 +25,10 @@ pub fn iteration_jobs(
     let size = config.generate.rollouts_per_job;
     let mut specs = Vec::new();
     if evaluate {
+        // In jobs of their own, because a job's message has one temperature for all of its samples.
         let mut batches = chunks(&all, 0, 1, size);
         batches.extend(chunks(&all, 1, config.evaluate.samples, size));
+        // Numbered through: greedy and sampled jobs must not share a chunk's number.
         specs.extend(numbered(iteration, Purpose::Eval, batches));
     }
     if roll_out {
@@ -61,6 +63,7 @@ pub struct JobCounts {
 
 impl JobCounts {
     pub fn of(config: &Experiment, problems: &[(u32, Split)]) -> Self {
+        // Every iteration asks the same problems, so the first stands for all.
         let evaluation = iteration_jobs(config, 0, problems, true, false);
         let iteration = iteration_jobs(config, 0, problems, false, true);
         let trained = config.train.method.method().trains();
@@ -72,9 +75,9 @@ impl JobCounts {
         let evaluations = config.evaluations();
         let rollouts_per_evaluation = rollouts(&evaluation);
         let rollouts_per_iteration = if trained { rollouts(&iteration) } else { 0 };
-        // Every generate job is followed by a verify job, every iteration's end by a training job.
-        let jobs = u64::from(evaluations) * 2 * evaluation.len() as u64
-            + iterations * (2 * iteration.len() as u64 + 1);
+        // Every iteration ends in one training job.
+        let jobs = u64::from(evaluations) * with_followers(&evaluation)
+            + iterations * (with_followers(&iteration) + 1);
         Self {
             evaluations,
             rollouts_per_evaluation,
@@ -84,6 +87,15 @@ impl JobCounts {
                 + iterations * rollouts_per_iteration,
         }
     }
+}
+
+/// How many jobs these become once each has been followed by its kind's chain.
+fn with_followers(specs: &[Spec]) -> u64 {
+    let mut jobs = 0;
+    for spec in specs {
+        jobs += spec.kind.chain().count() as u64;
+    }
+    jobs
 }
 
 fn rollouts(specs: &[Spec]) -> u64 {
@@ -100,6 +112,7 @@ fn chunks(problems: &[u32], first_sample: u32, samples: u32, size: u32) -> Vec<B
     if samples == 0 {
         return Vec::new();
     }
+    // A prompt is computed once for all samples of its problem, where they are in one job.
     let problems_per_job = (size / samples).max(1) as usize;
     let mut batches = Vec::new();
     for problems in problems.chunks(problems_per_job) {

@@ -11,6 +11,7 @@ pub const RESULT_BYTES: u64 = 15 << 20;
 /// Bytes of text per generated token: vocabularies have runs of white space of a hundred bytes.
 const TOKEN_TEXT_BYTES: usize = 128;
 /// Bytes per generated token in a result: its text and its id.
+// An id is a varint of at most five bytes.
 pub const TOKEN_BYTES: u64 = TOKEN_TEXT_BYTES as u64 + 5;
 /// A job without its prompts, cases and candidates: ids, digests, numbers.
 const JOB_BYTES: usize = 1024;
@@ -58,6 +59,7 @@ pub fn check_message_size(config: &Experiment, problems: &[ProblemSize]) -> Resu
     if bytes <= MESSAGE_BYTES {
         return Ok(());
     }
+    // Fewer rollouts a job never make its messages larger, so halving finds the limit.
     let fits = last_below(size, |size| {
         largest_message(config, problems, size) <= MESSAGE_BYTES
     });
@@ -88,6 +90,7 @@ fn largest_message(config: &Experiment, problems: &[ProblemSize], rollouts_per_j
         .map(|(ordinal, problem)| (ordinal, problem.split))
         .collect();
     let mut largest = 0;
+    // The very function that makes the jobs, so that what is checked is what will be sent.
     for job in iteration_jobs(&config, 0, &splits, true, roll_out) {
         let generate = generate_message(&config, problems, &job.batch);
         let verify = verify_message(&config, problems, &job.batch);
@@ -105,6 +108,7 @@ fn generate_message(config: &Experiment, problems: &[ProblemSize], batch: &Batch
 }
 
 fn verify_message(config: &Experiment, problems: &[ProblemSize], batch: &Batch) -> usize {
+    // A verify job carries what was generated, at its longest.
     let text_bytes = config.generate.max_new_tokens as usize * TOKEN_TEXT_BYTES;
     let mut bytes = JOB_BYTES + batch.len() * (text_bytes + ITEM_BYTES);
     for &ordinal in &batch.problems {

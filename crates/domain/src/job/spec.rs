@@ -57,16 +57,18 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// The job that follows this one on the same rollouts.
-    pub fn followed_by(&self, kind: JobKind) -> Self {
-        Self {
+    /// The job that follows this one on the same rollouts, if one does.
+    pub fn follower(&self) -> Option<Self> {
+        let kind = self.kind.followed_by()?;
+        Some(Self {
             kind,
             ..self.clone()
-        }
+        })
     }
 
     /// The jobs that together do what this one would, a rollout each.
     pub fn split(&self) -> impl Iterator<Item = Self> + '_ {
+        // From 1 on: 0 is the whole chunk, which keeps its row.
         (1..)
             .zip(self.batch.rollouts())
             .map(|(part, (problem, sample))| Self {

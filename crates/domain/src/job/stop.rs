@@ -38,7 +38,9 @@ pub fn decide_stop(config: &Experiment, lines: &[MetricsLine]) -> StopDecision {
     let Some(best) = first_best(&accuracies) else {
         return StopDecision::GoOn;
     };
+    // Since the first of equals: to reach the best again is no progress.
     let stale = accuracies.len() - 1 - best;
+    // Without training every evaluation is the same, so none is ever better.
     if patience > 0 && stale >= patience && config.train.method.method().trains() {
         return StopDecision::early(format!(
             "{stale} evaluations in a row without a better val accuracy"

@@ -33,6 +33,7 @@ impl Turns {
             last_turns.push(self.0.iter().position(|id| *id == one.experiment));
         }
         let mut given = vec![0; waiting.len()];
+        // Numbers behind every remembered place, so that who is served now comes last.
         for turn in (self.0.len()..).take(jobs) {
             let Some(next) = next_turn(waiting, &given, &last_turns) else {
                 break;
@@ -63,6 +64,7 @@ impl Turns {
 fn next_turn(waiting: &[Waiting], given: &[u32], last_turns: &[Option<usize>]) -> Option<usize> {
     (0..waiting.len())
         .filter(|&i| given[i] < waiting[i].ready)
+        // Of equals `min_by_key` takes the first, which is the oldest experiment.
         .min_by_key(|&i| (waiting[i].leased + given[i], last_turns[i]))
 }
 

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{experiment::Train, words::words};
+use crate::{Verdict, experiment::Train, words::words};
 
 words! {
     /// What the training worker minimises over the examples it is given.
@@ -14,23 +14,16 @@ words! {
     }
 }
 
-/// Which rollouts of an iteration a method chooses from. Those that were cut at `max_new_tokens`
-/// are never among them: training would put an end token where the model wrote none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pool {
-    /// None: nothing is rolled out.
-    Empty,
-    /// Those that passed every visible and hidden case.
-    Correct,
-}
-
 /// A judged rollout, as a method sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct JudgedRollout<'a> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JudgedRollout {
+    pub rollout_id: i64,
     /// The problem's ordinal.
     pub problem: u32,
     pub sample: u32,
-    pub code: &'a str,
+    pub verdict: Verdict,
+    /// What was run; bytes that are not UTF-8 are replaced.
+    pub code: String,
 }
 
 /// A rollout that is trained on.
@@ -44,13 +37,14 @@ pub struct Chosen {
 
 /// A way to train. Pure: what it chooses depends on its arguments alone.
 pub trait Method: Send + Sync {
-    /// Which rollouts [`Method::choose`] is offered; [`Pool::Empty`]: iterations have no rollouts
-    /// and no training.
-    fn pool(&self) -> Pool;
+    /// The rollouts that [`Method::choose`] is offered: those with one of these verdicts. None:
+    /// iterations have no rollouts and no training. Those that were cut at `max_new_tokens` are
+    /// never offered: training would put an end token where the model wrote none.
+    fn pool(&self) -> &'static [Verdict];
 
     /// What is trained on, in the order of the training set. `rollouts` are those of the pool, by
     /// problem, sample and iteration.
-    fn choose(&self, settings: &Train, rollouts: &[JudgedRollout<'_>]) -> Vec<Chosen>;
+    fn choose(&self, settings: &Train, rollouts: &[JudgedRollout]) -> Vec<Chosen>;
 
     fn objective(&self) -> Objective;
 
@@ -67,6 +61,6 @@ pub trait Method: Send + Sync {
 
     /// Whether iterations roll out and train.
     fn trains(&self) -> bool {
-        self.pool() != Pool::Empty
+        !self.pool().is_empty()
     }
 }

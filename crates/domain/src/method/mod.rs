@@ -7,6 +7,6 @@ mod name;
 mod none;
 mod rft;
 
-pub use contract::{Chosen, JudgedRollout, Method, Objective, Pool};
+pub use contract::{Chosen, JudgedRollout, Method, Objective};
 pub use name::MethodName;
 pub use rft::normalise;

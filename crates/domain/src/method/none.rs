@@ -1,16 +1,16 @@
 //! `none`: the model is evaluated, again and again, and never trained.
 
-use super::contract::{Chosen, JudgedRollout, Method, Objective, Pool};
-use crate::experiment::Train;
+use super::contract::{Chosen, JudgedRollout, Method, Objective};
+use crate::{Verdict, experiment::Train};
 
 pub struct NoTraining;
 
 impl Method for NoTraining {
-    fn pool(&self) -> Pool {
-        Pool::Empty
+    fn pool(&self) -> &'static [Verdict] {
+        &[]
     }
 
-    fn choose(&self, _: &Train, _: &[JudgedRollout<'_>]) -> Vec<Chosen> {
+    fn choose(&self, _: &Train, _: &[JudgedRollout]) -> Vec<Chosen> {
         Vec::new()
     }
 

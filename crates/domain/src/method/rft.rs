@@ -8,17 +8,17 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::contract::{Chosen, JudgedRollout, Method, Objective, Pool};
-use crate::experiment::Train;
+use super::contract::{Chosen, JudgedRollout, Method, Objective};
+use crate::{Verdict, experiment::Train};
 
 pub struct RejectionSampling;
 
 impl Method for RejectionSampling {
-    fn pool(&self) -> Pool {
-        Pool::Correct
+    fn pool(&self) -> &'static [Verdict] {
+        &[Verdict::Passed]
     }
 
-    fn choose(&self, settings: &Train, rollouts: &[JudgedRollout<'_>]) -> Vec<Chosen> {
+    fn choose(&self, settings: &Train, rollouts: &[JudgedRollout]) -> Vec<Chosen> {
         let places = distinct(rollouts, settings.max_per_problem as usize);
         places
             .into_iter()
@@ -45,13 +45,13 @@ impl Method for RejectionSampling {
 /// Indices into `rollouts` in order of (problem, sample), each normalised code once per problem, at
 /// most `max_per_problem`. Rollouts equal in problem and sample (of several iterations) keep their
 /// order.
-fn distinct(rollouts: &[JudgedRollout<'_>], max_per_problem: usize) -> Vec<usize> {
+fn distinct(rollouts: &[JudgedRollout], max_per_problem: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..rollouts.len()).collect();
     order.sort_by_key(|&i| (rollouts[i].problem, rollouts[i].sample));
     let mut kept: BTreeMap<u32, HashSet<String>> = BTreeMap::new();
     order.retain(|&i| {
         let seen = kept.entry(rollouts[i].problem).or_default();
-        seen.len() < max_per_problem && seen.insert(normalise(rollouts[i].code))
+        seen.len() < max_per_problem && seen.insert(normalise(&rollouts[i].code))
     });
     order
 }
@@ -75,11 +75,13 @@ mod tests {
 
     use super::*;
 
-    fn candidate(problem: u32, sample: u32, code: &str) -> JudgedRollout<'_> {
+    fn candidate(problem: u32, sample: u32, code: &str) -> JudgedRollout {
         JudgedRollout {
+            rollout_id: 0,
             problem,
             sample,
-            code,
+            verdict: Verdict::Passed,
+            code: code.to_owned(),
         }
     }
 

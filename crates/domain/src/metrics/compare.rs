@@ -82,6 +82,7 @@ pub fn compare(
         && before
             .iter()
             .zip(after)
+            // Pairing problems that differ would compare them with each other in silence.
             .all(|(b, a)| b.problem == a.problem);
     if !same {
         return Err(Incomparable::Problems {
@@ -116,6 +117,7 @@ fn greedy(before: &[ProblemResult], after: &[ProblemResult]) -> Option<GreedyCom
     Some(GreedyComparison {
         before: mean(&old),
         after: mean(&new),
+        // 0 stands for greedy in the seed: there is no pass@0.
         ci95: by_problem(&old, &new, 0)?.ci95,
         mcnemar: mcnemar(lost, gained),
     })
@@ -201,6 +203,8 @@ impl fmt::Display for GreedyComparison {
 
 impl fmt::Display for SampledComparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The smallest p that the bootstrap can give: no resample on one side, and the one that is
+        // added.
         let least = 2.0 / (COMPARISON_RESAMPLES + 1) as f64;
         write_points(
             f,

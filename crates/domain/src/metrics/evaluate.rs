@@ -234,6 +234,7 @@ fn split_metrics(
     verified: &[&VerifiedProblem<'_>],
     sampling: &Sampling,
 ) -> Result<SplitMetrics, Error> {
+    // No split without problems comes here, so the total is not 0.
     let counts = RolloutCounts::of(verified.iter().map(|v| v.greedy), 0)?;
     let accuracy = f64::from(counts.correct) / f64::from(counts.total);
     let by_rule = clusters(verified, |v| f64::from(u8::from(v.greedy.correct())));
@@ -242,6 +243,7 @@ fn split_metrics(
         correct: counts.correct,
         accuracy: tidy(accuracy),
         ci95: tidy_interval(wilson(accuracy, counts.total.into(), Z95)),
+        // 0 stands for greedy in the seed: there is no pass@0.
         ci95_clustered: interval_of(&by_rule, split, 0),
         shortcuts: counts.shortcuts,
         verdicts: counts.verdicts,
@@ -262,6 +264,8 @@ fn sampled(
     let counts = RolloutCounts::of(verified.iter().flat_map(|v| v.sampled.iter().copied()), 0)?;
     let (mut rates, mut intervals) = (BTreeMap::new(), BTreeMap::new());
     for &k in &sampling.pass_at {
+        // Whether k is allowed does not depend on how many are correct; asked once, for all
+        // problems.
         if pass_at(n, 0, k).is_none() {
             return Err(Error::PassAt { k, n });
         }
@@ -269,6 +273,7 @@ fn sampled(
             pass_at(n, v.correct(), k)
                 .expect("k is between 1 and n, and no more than n are correct")
         };
+        // A mean over problems: every problem counts alike, as in the paper.
         let mean = verified.iter().map(|v| of_problem(v)).sum::<f64>() / verified.len() as f64;
         rates.insert(k, tidy(mean));
         if let Some(interval) = interval_of(&clusters(verified, of_problem), split, k) {

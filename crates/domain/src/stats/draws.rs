@@ -12,6 +12,8 @@ impl Draws {
 
     /// 64 uniform bits.
     pub fn bits(&mut self) -> u64 {
+        // The golden ratio's increment and the mixing steps of the reference implementation: other
+        // constants would make other figures of the same data.
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -27,6 +29,7 @@ impl Draws {
 
     /// Uniform in [0, 1).
     pub fn unit(&mut self) -> f64 {
+        // An f64 holds 53 bits exactly; with more, rounding could give 1.
         (self.bits() >> 11) as f64 / (1u64 << 53) as f64
     }
 }

@@ -50,6 +50,8 @@ pub fn wilson(rate: f64, count: f64, z: f64) -> Interval {
     let scale = 1.0 + z2 / count;
     let centre = (rate + z2 / (2.0 * count)) / scale;
     let half = z / scale * (rate * (1.0 - rate) / count + z2 / (4.0 * count * count)).sqrt();
+    // Exactly 0 and 1 by the formula; rounding would leave the estimate just outside of its
+    // interval.
     let lower = if rate <= 0.0 {
         0.0
     } else {
@@ -69,6 +71,7 @@ pub fn difference(before: (f64, f64), after: (f64, f64), z: f64) -> Interval {
     let (low, high) = (wilson(before.0, before.1, z), wilson(after.0, after.1, z));
     let rise = after.0 - before.0;
     Interval {
+        // Newcombe's method 10: the distances to each proportion's own bounds, added as squares.
         lower: rise - (after.0 - high.lower).hypot(low.upper - before.0),
         upper: rise + (high.upper - after.0).hypot(before.0 - low.lower),
     }
@@ -85,6 +88,7 @@ pub fn clustered(clusters: &[Cluster], resamples: usize, seed: u64) -> Option<In
     }
     let rates = resample(clusters, resamples, seed);
     let (least, most) = (rates.first()?, rates.last()?);
+    // Equal rates may differ by rounding, for their sums are taken in another order.
     if most - least < 1e-12 {
         return Some(wilson(*least, clusters.len() as f64, Z95));
     }
@@ -97,6 +101,8 @@ pub(super) fn resample(clusters: &[Cluster], resamples: usize, seed: u64) -> Vec
     let mut rates: Vec<f64> = (0..resamples)
         .map(|_| {
             let (mut sum, mut count) = (0.0, 0.0);
+            // As many clusters as there are, however large: the unit that was sampled is the
+            // cluster.
             for _ in 0..clusters.len() {
                 let cluster = clusters[draws.below(clusters.len())];
                 sum += cluster.sum;

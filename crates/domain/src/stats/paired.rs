@@ -33,6 +33,8 @@ pub struct PairedDifference {
 /// Twice the binomial tail of the smaller count at one half, at most 1.
 pub fn mcnemar(lost: u32, gained: u32) -> McNemar {
     let n = lost + gained;
+    // In logarithms: 2⁻ⁿ alone is 0 for n beyond a thousand, while the later terms of the sum are
+    // not.
     let mut log_term = -f64::from(n) * std::f64::consts::LN_2;
     let mut tail = log_term.exp();
     for i in 1..=lost.min(gained) {
@@ -42,6 +44,8 @@ pub fn mcnemar(lost: u32, gained: u32) -> McNemar {
     McNemar {
         lost,
         gained,
+        // Where as many were lost as gained, both tails hold the middle term and add up to more
+        // than 1.
         p: (2.0 * tail).min(1.0),
     }
 }
@@ -60,25 +64,31 @@ pub fn paired(differences: &[Cluster], resamples: usize, seed: u64) -> Option<Pa
         0.0
     };
     let means = resample(differences, resamples, seed);
+    // Sums of fractions that cancel are rarely exactly 0.
     let not_above = means.iter().filter(|&&m| m <= 1e-12).count();
     let not_below = means.iter().filter(|&&m| m >= -1e-12).count();
+    // The data count as one more draw: without that p could be 0, which no number of draws shows.
     let p = 2.0 * (not_above.min(not_below) + 1) as f64 / (resamples + 1) as f64;
     Some(PairedDifference {
         difference,
         ci95: percentiles(&means),
         p: p.min(1.0),
+        // Another stream than the bootstrap's, so that one does not echo the other.
         p_sign_flip: sign_flip(differences, resamples, seed ^ 0x5167_6e66_6c69_7000),
     })
 }
 
 /// How often random signs give a sum at least as far from 0 as the one seen.
 fn sign_flip(differences: &[Cluster], resamples: usize, seed: u64) -> f64 {
+    // 2¹⁶ patterns of signs are soon counted; each further cluster would double them.
     const EXACT: usize = 16;
     let sums: Vec<f64> = differences
         .iter()
         .map(|d| d.sum)
+        // Flipping the sign of 0 changes nothing, and each one left in would double the patterns.
         .filter(|s| s.abs() > 1e-12)
         .collect();
+    // The pattern that was seen must count, whatever rounding does to its sum.
     let seen = sums.iter().sum::<f64>().abs() - 1e-9;
     let signed = |signs: &dyn Fn(usize) -> bool| {
         let total: f64 = sums
@@ -92,6 +102,7 @@ fn sign_flip(differences: &[Cluster], resamples: usize, seed: u64) -> f64 {
         let hits = (0u32..1 << sums.len())
             .filter(|mask| signed(&|i| mask >> i & 1 == 1))
             .count();
+        // All patterns are counted, the one that was seen among them, so nothing is added.
         return hits as f64 / f64::from(1u32 << sums.len());
     }
     let mut draws = Draws::new(seed);

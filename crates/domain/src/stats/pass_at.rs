@@ -7,9 +7,11 @@ pub fn pass_at(samples: u32, correct: u32, k: u32) -> Option<f64> {
     if k == 0 || k > samples || correct > samples {
         return None;
     }
+    // There are not k wrong ones to draw.
     if samples - correct < k {
         return Some(1.0);
     }
+    // The binomials' quotient, factor by factor, as the paper's own code computes it.
     let all_wrong: f64 = (samples - correct + 1..=samples)
         .map(|i| 1.0 - f64::from(k) / f64::from(i))
         .product();

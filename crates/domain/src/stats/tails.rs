@@ -17,9 +17,11 @@ pub fn student_quantile(tail: f64, freedom: u32) -> f64 {
 /// Solves `tail_of(x) = tail` for a decreasing `tail_of` on x ≥ 0.
 fn bisect(tail: f64, tail_of: impl Fn(f64) -> f64) -> f64 {
     let (mut low, mut high) = (0.0, 1.0);
+    // Student's t of one degree reaches very far out for a small tail; the bound ends the search.
     while tail_of(high) > tail && high < 1e12 {
         high *= 2.0;
     }
+    // Each turn halves the interval, so this is beyond what an f64 can tell apart.
     for _ in 0..100 {
         let middle = 0.5 * (low + high);
         if tail_of(middle) > tail {
@@ -34,6 +36,7 @@ fn bisect(tail: f64, tail_of: impl Fn(f64) -> f64) -> f64 {
 /// P(Z > z) for z ≥ 0: a power series near 0, Laplace's continued fraction further out.
 fn normal_tail(z: f64) -> f64 {
     let density = (-0.5 * z * z).exp() / (2.0 * PI).sqrt();
+    // Further out the two halves would cancel to almost nothing, and the digits with them.
     if z < 3.0 {
         let (mut term, mut sum, mut odd) = (z, z, 1.0);
         while term > 1e-18 {
@@ -43,6 +46,7 @@ fn normal_tail(z: f64) -> f64 {
         }
         return 0.5 - density * sum;
     }
+    // From the innermost term outwards; from 3 on eighty terms are more than enough.
     let fraction = (1..=80).rev().fold(z, |rest, k| z + f64::from(k) / rest);
     density / fraction
 }

@@ -1,7 +1,7 @@
 //! Reads a [`Value`] from its JSON form, see [`Value::to_json`], as Python's `json` would read it:
-//! `-0` is an int, dictionaries keep their order. What can't be meant is refused by its name: a tag
-//! that there is not, a tag with another content, a key that is there twice, which a parser would
-//! pass over.
+//! `-0` is an int, dictionaries keep their order. What cannot be meant is refused by name: an
+//! unknown tag, a tag with the wrong content, a key that is given twice, which a parser would pass
+//! over.
 
 use std::{collections::HashSet, fmt};
 
@@ -19,9 +19,10 @@ use super::{Malformed, Value, numbers, shown};
 const MAX_DIGITS: usize = 157_828;
 const TAGS: [&str; 4] = ["$int", "$float", "$tuple", "$dict"];
 
-/// From JSON alone, as text or parsed: the text of a number says more than the number does.
+/// From JSON alone, as text or parsed: a number's text tells more than the parsed number.
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // The text as it stands: serde's own values would have rounded long integers already.
         read(Box::<RawValue>::deserialize(deserializer)?.get()).map_err(D::Error::custom)
     }
 }
@@ -31,7 +32,7 @@ fn read(json: &str) -> Result<Value, Malformed> {
     serde_json::from_str::<Node>(&json)
         .map(|Node(value)| value)
         .map_err(|error| {
-            // The place is one in this text, which nobody has before them.
+            // The place is one in the rewritten text, which no reader has.
             let place = format!(" at line {} column {}", error.line(), error.column());
             Malformed(error.to_string().replace(&place, ""))
         })
@@ -105,6 +106,8 @@ fn object(mut entries: Vec<(String, Value)>) -> Result<Value, Malformed> {
             shown(key)
         )));
     }
+    // Also a tag that is not known: read as a dictionary, a misspelled one would be a wrong value
+    // without a word.
     if entries.len() == 1 && entries[0].0.starts_with('$') {
         let (tag, content) = entries.remove(0);
         return tagged(&tag, content);
@@ -186,6 +189,7 @@ fn is_integer(digits: &str) -> bool {
 }
 
 fn integer(digits: &str) -> Result<Value, Malformed> {
+    // Measured before the digits are parsed, which is what takes the time.
     if digits.len() > MAX_DIGITS {
         return Err(Malformed(format!(
             "an integer of {} digits is longer than the {MAX_DIGITS} that are read",
@@ -204,6 +208,8 @@ fn float(text: &str) -> Option<f64> {
         "nan" => Some(f64::NAN),
         "inf" => Some(f64::INFINITY),
         "-inf" => Some(f64::NEG_INFINITY),
+        // Rust also reads `infinity`, `NaN` and `.5` as floats; Python's `repr` writes none of
+        // them.
         _ if text
             .strip_prefix('-')
             .unwrap_or(text)

@@ -44,12 +44,14 @@ pub(super) fn as_python(json: &str) -> Result<Cow<'_, str>, Malformed> {
 
 /// What the parser is to read instead of this number, if it is not the number itself.
 fn other_form(number: &str) -> Result<Option<Cow<'static, str>>, Malformed> {
+    // Python has no negative integer zero; `-0.0` is another value and stays.
     if number == "-0" {
         return Ok(Some(Cow::Borrowed("0")));
     }
     if is_long_integer(number.as_bytes()) {
         return Ok(Some(Cow::Owned(format!("{{\"$int\":\"{number}\"}}"))));
     }
+    // Parsing each number twice would cost time, and hardly any is so large.
     let may_be_large = number.len() > SMALL || number.contains(['e', 'E']);
     if may_be_large && number.parse().is_ok_and(f64::is_infinite) {
         let shown = super::shown(number);
@@ -64,6 +66,7 @@ fn other_form(number: &str) -> Result<Option<Cow<'static, str>>, Malformed> {
 fn end_of_string(json: &[u8], mut at: usize) -> usize {
     at += 1;
     while at < json.len() && json[at] != b'"' {
+        // A backslash takes the next byte along, which may be a quote that does not end the string.
         at += if json[at] == b'\\' { 2 } else { 1 };
     }
     at + 1

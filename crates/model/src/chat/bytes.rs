@@ -19,6 +19,7 @@ pub(super) fn table(tokenizer: &Tokenizer) -> Vec<Vec<u8>> {
     for (text, id) in vocab {
         table[id as usize] = match added.get(&id) {
             Some(token) if token.special && !TEXTS.contains(&token.content.as_str()) => Vec::new(),
+            // Added tokens are written as they are, not in the alphabet of bytes.
             Some(token) => token.content.as_bytes().to_vec(),
             None => text
                 .chars()

@@ -12,10 +12,13 @@ use serde::Serialize;
 /// An environment for one template.
 pub(super) fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
+    // As transformers sets them; the line ends of a prompt depend on it.
     environment.set_trim_blocks(true);
     environment.set_lstrip_blocks(true);
     environment.set_unknown_method_callback(method);
+    // minijinja's own would escape `<`, `>` and `&` for HTML.
     environment.add_filter("tojson", to_json);
+    // jinja's `trim` is Python's `strip`, which knows more white space than Rust.
     environment.add_filter("trim", |text: &str| python_strip(text).to_owned());
     environment.add_function(
         "raise_exception",
@@ -37,6 +40,7 @@ pub(super) fn without_generation_tags(template: &str) -> String {
         tag.get(place)
             .map_or(String::new(), |part| part.as_str().to_owned())
     };
+    // A scope stands in for the tag, for what a template sets within it must end there.
     let scope = |tag: &Captures<'_>| {
         format!(
             "{{%{} {}with {}%}}",
@@ -90,6 +94,7 @@ fn to_json(value: &Value, arguments: Kwargs) -> Result<Value, Error> {
         )),
     };
     written.map_err(failed)?;
+    // `sort_keys` and the like would change the text: an error rather than passed over.
     arguments.assert_all_used()?;
     Ok(Value::from_safe_string(
         String::from_utf8(out).expect("JSON is UTF-8"),

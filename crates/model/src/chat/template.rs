@@ -47,6 +47,8 @@ impl Template {
             .template_from_str(&text)
             .map_err(|error| failed(format!("{error:#}")))?
             .undeclared_variables(false);
+        // A variable that the template never looks at would have no effect, and nobody would
+        // notice.
         let foreign = |name: &&String| !known.contains(*name) || OWN_NAMES.contains(&name.as_str());
         if let Some(name) = chat.variables.keys().find(foreign) {
             return Err(Error::Chat {
@@ -54,6 +56,7 @@ impl Template {
                 reason: "the model's chat template has no such variable".into(),
             });
         }
+        // transformers gives None for both: templates ask whether `tools is not none`.
         let none = ["tools", "documents"].map(|name| (name.to_owned(), Value::from(())));
         let special = parts
             .special_tokens
@@ -63,6 +66,7 @@ impl Template {
             .variables
             .iter()
             .map(|(name, value)| (name.clone(), Value::from_serialize(value)));
+        // The experiment's values come last, so that they count before the model's.
         let variables = none.into_iter().chain(special).chain(chosen).collect();
         Ok((
             Some(Self {
@@ -112,6 +116,8 @@ impl Template {
             .ok_or_else(|| changed(0))?;
         let mut pieces = vec![Piece::Frame(frames[0].clone())];
         for (index, (message, frame)) in messages.iter().zip(&frames[1..]).enumerate() {
+            // Llama's templates strip contents. What is changed otherwise cannot be told from the
+            // frame.
             let forms = [
                 message.content.as_str(),
                 jinja::python_strip(&message.content),

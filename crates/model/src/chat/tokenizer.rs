@@ -48,10 +48,13 @@ impl ChatTokenizer {
             framed.with_post_processor(Some(processor));
         }
         let mut plain = framed.clone();
+        // Despite its name this makes special tokens in a text ordinary text.
         plain.set_encode_special_tokens(true);
         let specials = special_tokens(&framed);
         let (template, parts) = Template::new(parts, chat)?;
         let id = |text: &str| framed.token_to_id(text).map(i64::from);
+        // The end of a turn in ChatML; some checkpoints with such a template have another
+        // `eos_token`.
         let turn_end = template.as_ref().and_then(|_| id("<|im_end|>"));
         let eos = parts.special_token("eos_token").and_then(id);
         let mut end_tokens: BTreeSet<i64> = config_end_tokens
@@ -60,11 +63,14 @@ impl ChatTokenizer {
             .copied()
             .collect();
         end_tokens.extend(turn_end.into_iter().chain(eos));
+        // The turn's end first: it is what the template writes behind an answer.
         let end_token = turn_end.or(eos).or_else(|| end_tokens.first().copied());
         let prompt = template
             .as_ref()
             .map(|template| template.render(&template.with_system(&[from_user("x")])))
             .transpose()?;
+        // Templates of some thinking models write the opening mark themselves, and a completion
+        // then has none.
         let opens_thought = prompt.is_some_and(|prompt| prompt.trim_end().ends_with("<think>"));
         Ok(Self {
             bytes: bytes::table(&framed),
@@ -109,6 +115,8 @@ impl ChatTokenizer {
             .iter()
             .find_map(|message| self.special_in(&message.content))
         {
+            // Without what the tokenizer adds: a template writes its own beginning token, and two
+            // would be another prompt than transformers'.
             None => encode(&self.framed, &template.render(&messages)?, false),
             Some(_) => self.fill(&template.pieces(&messages)?),
         }
@@ -132,6 +140,7 @@ impl ChatTokenizer {
     /// The text of a special token stands anywhere else: as text it would be learnt letter by
     /// letter.
     pub fn encode_completion(&self, text: &str) -> Result<Vec<i64>> {
+        // The longest is found first, as `specials` are sorted.
         let ends = |(token, id): &&(AddedToken, i64)| {
             self.end_tokens.contains(id) && text.ends_with(&token.content)
         };
@@ -166,6 +175,7 @@ impl ChatTokenizer {
     pub fn token_bytes(&self, id: i64) -> &[u8] {
         usize::try_from(id)
             .ok()
+            // Models pad their vocabulary beyond the tokenizer's; such an id stands for nothing.
             .and_then(|id| self.bytes.get(id))
             .map_or(&[], Vec::as_slice)
     }
@@ -206,6 +216,8 @@ impl ChatTokenizer {
 
     /// The ids of a prompt in pieces.
     fn fill(&self, pieces: &[Piece]) -> Result<Vec<i64>> {
+        // Such a token takes white space along or is found in other spellings: cutting the text at
+        // its letters would give other ids.
         if let Some((token, _)) = self.specials.iter().find(|(token, _)| {
             token.lstrip || token.rstrip || token.single_word || token.normalized
         }) {
@@ -222,6 +234,7 @@ impl ChatTokenizer {
         for piece in pieces {
             match piece {
                 Piece::Frame(framed) => self.add_framed(&mut ids, &mut text, framed)?,
+                // Not encoded by itself: merges may reach from the frame's text into the content.
                 Piece::Content(content) => text.push_str(content),
             }
         }
@@ -276,6 +289,7 @@ fn special_tokens(tokenizer: &Tokenizer) -> Vec<(AddedToken, i64)> {
         .filter(|(_, token)| token.special);
     let mut specials: Vec<(AddedToken, i64)> =
         added.map(|(id, token)| (token, i64::from(id))).collect();
+    // By text as well, for they come out of a hash map in any order.
     specials.sort_by(|(a, _), (b, _)| {
         b.content
             .len()

@@ -92,11 +92,13 @@ impl Config {
             fields.required("num_attention_heads")?,
         );
         let qwen3 = architecture == Architecture::Qwen3;
+        // `Qwen3Config` has 128 whatever the hidden size; the others divide it among the heads.
         let width = if qwen3 {
             128
         } else {
             hidden_size.checked_div(heads).unwrap_or(0)
         };
+        // `LlamaConfig` shares no keys unless told to; `Qwen2Config` and `Qwen3Config` have 32.
         let kv_heads = if architecture == Architecture::Llama {
             heads
         } else {
@@ -107,6 +109,7 @@ impl Config {
             vocab_size: fields.required("vocab_size")?,
             hidden_size,
             intermediate_size: fields.required("intermediate_size")?,
+            // A negative number becomes 0, which `check` refuses.
             layers: usize::try_from(fields.required("num_hidden_layers")?).unwrap_or(0),
             heads,
             kv_heads: fields.integer("num_key_value_heads")?.unwrap_or(kv_heads),
@@ -161,6 +164,7 @@ fn refuse_other_forms(fields: &Fields<'_>, architecture: Architecture) -> Result
     {
         return refuse("layer_types", other.to_string(), "full_attention");
     }
+    // transformers' qwen2 has biases of q, k and v always and does not read this field.
     let attention_bias =
         fields.flag("attention_bias")?.unwrap_or(false) && architecture != Architecture::Qwen2;
     if attention_bias || fields.flag("mlp_bias")?.unwrap_or(false) {
@@ -197,6 +201,7 @@ fn rope_theta(fields: &Fields<'_>) -> Result<f64> {
             continue;
         };
         let form = Fields::new(key, json)?;
+        // `type` is what older releases called it.
         for name in ["rope_type", "type"] {
             if let Some(kind) = form.text(name)?.filter(|kind| *kind != "default") {
                 return Err(Error::Unsupported {
@@ -217,6 +222,7 @@ fn rope_theta(fields: &Fields<'_>) -> Result<f64> {
             });
         }
         let theta = form.number("rope_theta")?;
+        // A `factor` without a type or an `mrope_section` would change the rotations.
         form.refuse_others(&[])?;
         if let (Some(theta), Some(other)) = (theta, inner)
             && theta != other

@@ -76,6 +76,7 @@ impl Config {
             self.max_positions,
         ];
         let positive = sizes.iter().all(|&size| size > 0) && self.layers > 0;
+        // Every key head serves as many queries as the others, and a head is rotated in two halves.
         if !positive
             || self.heads % self.kv_heads != 0
             || self.head_dim % 2 != 0
@@ -89,7 +90,7 @@ impl Config {
         Ok(())
     }
 
-    /// Why a sequence that shall grow by `new_tokens` cannot go through the model; none if it can.
+    /// Why a sequence that is to grow by `new_tokens` cannot go through the model; none if it can.
     pub(crate) fn refuse(&self, ids: &[i64], new_tokens: usize) -> Option<String> {
         let most = self.max_positions;
         if ids.is_empty() {

@@ -61,6 +61,7 @@ pub(super) fn state() -> &'static Cuda {
 /// `nodes` are there where a card is; `folder` is libtorch's.
 fn look(nodes: &[&Path], folder: Option<&Path>) -> Cuda {
     let has_card = nodes.iter().any(|node| node.exists()) && !hides_cards();
+    // Without a card nobody misses CUDA, and the CPU was meant.
     let unusable = |reason: String, fix: &'static str| {
         if has_card {
             Cuda::Unusable { reason, fix }
@@ -99,10 +100,13 @@ fn hides_cards() -> bool {
 /// Opens `libtorch_cuda.so` for good. The error is the linker's, which names what is missing.
 fn open(library: &Path) -> Result<(), String> {
     use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
+    // `RTLD_NOW` makes a missing library an error here and not at the first kernel; `RTLD_GLOBAL`
+    // lets `graph.so` find the functions that it calls.
     // SAFETY: the library belongs to the libtorch this process is linked with; its initialisers
     // only register kernels.
     match unsafe { Library::open(Some(library), RTLD_NOW | RTLD_GLOBAL) } {
         Ok(library) => {
+            // Never closed: libtorch keeps pointers to the kernels that have registered.
             std::mem::forget(library);
             Ok(())
         }
@@ -120,6 +124,7 @@ fn error_text(error: &libloading::Error) -> String {
 
 /// The folder of the `libtorch_cpu.so` that this process has mapped.
 pub(super) fn libtorch_folder() -> Option<PathBuf> {
+    // What is mapped counts, whether an rpath or `LD_LIBRARY_PATH` has chosen it.
     let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
     let line = maps
         .lines()

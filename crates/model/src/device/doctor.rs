@@ -93,6 +93,7 @@ fn libraries() -> Finding {
     if missing.is_empty() {
         return finding(Level::Good, "libraries", nvidia.display().to_string());
     }
+    // Weak, not missing: they may lie elsewhere, and `usable` has the linker's own word.
     let details = format!("not beside libtorch: {}", missing.join(", "));
     finding(Level::Weak, "libraries", details)
 }
@@ -140,8 +141,10 @@ fn attention(placement: Placement) -> Result<String> {
         let (q, k) = (heads(4), heads(2));
         let none = None::<&Tensor>;
         let out = Tensor::scaled_dot_product_attention(&q, &k, &k, none, 0.0, true, None, true);
+        // It waits for the kernel, whose error would otherwise show at some later call.
         let _ = out.to_device(Device::Cpu);
         let chosen = Tensor::internal_fused_sdp_choice(&q, &k, &k, none, 0.0, true, None, true);
+        // In the order of libtorch's `SDPBackend`.
         let names = ["plain", "flash", "memory-efficient", "cuDNN"];
         let name = usize::try_from(chosen).ok().and_then(|at| names.get(at));
         Ok((*name.unwrap_or(&"unknown")).to_owned())

@@ -4,6 +4,7 @@
 use std::{ffi::c_void, fs, os::raw::c_char};
 
 use libloading::os::unix::{Library, Symbol};
+use uuid::Uuid;
 
 /// A graphics card as CUDA counts those that this process may see.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +14,7 @@ pub(super) struct Card {
     pub capability: (i32, i32),
 }
 
+// Numbers of `CUdevice_attribute` in `cuda.h`.
 const CAPABILITY_MAJOR: i32 = 75;
 const CAPABILITY_MINOR: i32 = 76;
 const NAME_BYTES: usize = 128;
@@ -47,8 +49,15 @@ pub(super) fn card(index: usize) -> Option<Card> {
     })
 }
 
-/// Bytes that are free on a card, asked within its primary context, which libtorch shares.
-pub(super) fn free_memory(index: usize) -> Option<u64> {
+/// Bytes on a card, of all its processes together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GpuMemory {
+    pub used: u64,
+    pub free: u64,
+}
+
+/// A card's memory, asked for within its primary context, which libtorch shares.
+pub(super) fn memory(index: usize) -> Option<GpuMemory> {
     type DeviceGet = unsafe extern "C" fn(*mut i32, i32) -> i32;
     type Retain = unsafe extern "C" fn(*mut *mut c_void, i32) -> i32;
     type Push = unsafe extern "C" fn(*mut c_void) -> i32;
@@ -65,6 +74,7 @@ pub(super) fn free_memory(index: usize) -> Option<u64> {
         let library = Library::new("libcuda.so.1").ok()?;
         let device_get: Symbol<DeviceGet> = library.get(b"cuDeviceGet").ok()?;
         let retain: Symbol<Retain> = library.get(b"cuDevicePrimaryCtxRetain").ok()?;
+        // CUDA's headers map the plain names to these; the plain ones are kept for old programs.
         let push: Symbol<Push> = library.get(b"cuCtxPushCurrent_v2").ok()?;
         let ask: Symbol<MemGetInfo> = library.get(b"cuMemGetInfo_v2").ok()?;
         let pop: Symbol<Pop> = library.get(b"cuCtxPopCurrent_v2").ok()?;
@@ -78,8 +88,32 @@ pub(super) fn free_memory(index: usize) -> Option<u64> {
             pop(&raw mut context);
         }
         release(device);
-        answered.then_some(free as u64)
+        answered.then_some(GpuMemory {
+            used: total.saturating_sub(free) as u64,
+            free: free as u64,
+        })
     }
+}
+
+/// A card's UUID as `nvidia-smi -L` shows it, without `GPU-`; of a part of a card, the part's.
+pub(super) fn uuid(index: usize) -> Option<String> {
+    type Init = unsafe extern "C" fn(u32) -> i32;
+    type DeviceGet = unsafe extern "C" fn(*mut i32, i32) -> i32;
+    type GetUuid = unsafe extern "C" fn(*mut [u8; 16], i32) -> i32;
+    let index = i32::try_from(index).ok()?;
+    let (mut device, mut bytes) = (0_i32, [0_u8; 16]);
+    // SAFETY: these functions of the driver have had these signatures since CUDA 11.4 and write to
+    // what they are given alone.
+    let answered = unsafe {
+        let library = Library::new("libcuda.so.1").ok()?;
+        let init: Symbol<Init> = library.get(b"cuInit").ok()?;
+        let device_get: Symbol<DeviceGet> = library.get(b"cuDeviceGet").ok()?;
+        let get_uuid: Symbol<GetUuid> = library.get(b"cuDeviceGetUuid_v2").ok()?;
+        init(0) == 0
+            && device_get(&raw mut device, index) == 0
+            && get_uuid(&raw mut bytes, device) == 0
+    };
+    answered.then(|| Uuid::from_bytes(bytes).to_string())
 }
 
 /// The version of the kernel's driver, such as `580.95.05`.

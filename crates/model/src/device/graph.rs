@@ -114,9 +114,12 @@ fn functions() -> &'static Result<Functions, String> {
 /// Loads the library from a file that is gone when it is loaded. libtorch's CUDA part has to be
 /// loaded before.
 fn load() -> Result<Functions, Box<dyn std::error::Error>> {
+    // The dynamic linker opens files only.
     let path = std::env::temp_dir().join(format!("groklab-graph-{}.so", std::process::id()));
     // A file of the same name may be left from a process that was killed.
     let _ = fs::remove_file(&path);
+    // `create_new` follows no link and opens nobody else's file: what it holds is about to run
+    // here.
     let mut file = fs::OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -137,6 +140,7 @@ fn load() -> Result<Functions, Box<dyn std::error::Error>> {
             free: *library.get::<Free>(b"groklab_graph_free")?,
         }
     };
+    // The functions are kept for the life of the process.
     std::mem::forget(library);
     Ok(functions)
 }

@@ -9,6 +9,7 @@ mod setting;
 
 pub use cuda::load_cuda;
 pub use doctor::examine;
+pub use driver::GpuMemory;
 pub use placement::Placement;
 pub(crate) use placement::Tactics;
 pub use setting::{DeviceSetting, KindSetting};

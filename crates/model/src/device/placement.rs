@@ -7,7 +7,7 @@ use std::{
 
 use tch::{Device, Kind};
 
-use super::{DeviceSetting, KindSetting, cuda, driver, graph};
+use super::{DeviceSetting, GpuMemory, KindSetting, cuda, driver, graph};
 use crate::error::{Error, Result};
 
 /// A device and the kind of numbers that weights and activations have on it.
@@ -57,6 +57,7 @@ impl Placement {
             });
         };
         let kind = kind_or(Kind::BFloat16);
+        // Where the driver does not answer, libtorch has at least found the card.
         if let Some(card) = driver::card(index) {
             refuse_old(&card, kind)?;
         }
@@ -64,6 +65,14 @@ impl Placement {
             device: Device::Cuda(index),
             kind,
         })
+    }
+
+    /// What identifies the GPU whatever number it has here; none on the CPU.
+    pub fn gpu_id(self) -> Option<String> {
+        let Device::Cuda(index) = self.device else {
+            return None;
+        };
+        Some(driver::uuid(index).unwrap_or_else(|| format!("cuda-{index}")))
     }
 
     /// The most bytes that were free on the GPU whenever this process asked; none on the CPU, or
@@ -76,8 +85,16 @@ impl Placement {
         };
         let mut by_card = MOST_FREE.lock().unwrap_or_else(PoisonError::into_inner);
         let most = by_card.entry(index).or_default();
-        *most = (*most).max(driver::free_memory(index));
+        *most = (*most).max(driver::memory(index).map(|memory| memory.free));
         *most
+    }
+
+    /// The card's memory as it is now; none on the CPU, or where the driver does not say.
+    pub fn gpu_memory_now(self) -> Option<GpuMemory> {
+        match self.device {
+            Device::Cuda(index) => driver::memory(index),
+            _ => None,
+        }
     }
 
     /// True on the CPU, where adapters are merged and small kernels of our own run.
@@ -92,6 +109,7 @@ impl Placement {
                 adapter_kind: Kind::Float,
                 pads_sequences: false,
                 pass_tokens: 1024,
+                // From 64 rows on products are as fast as they get (`docs/log.md`).
                 decoded_rows: 64,
                 records_steps: false,
             };
@@ -100,6 +118,7 @@ impl Placement {
             adapter_kind: self.kind,
             pads_sequences: true,
             pass_tokens: 8192,
+            // A step of 256 rows takes little longer than one of 64 (`docs/gpu.md`).
             decoded_rows: 256,
             records_steps: true,
         }

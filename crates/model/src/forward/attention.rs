@@ -94,8 +94,8 @@ impl Padded {
         let (mut token_at, mut place_of) = (Vec::new(), Vec::new());
         let mut start = 0;
         for (sequence, &length) in (0..).zip(lengths) {
-            // Padding repeats the tokens that follow, no token often: the gradients of a token's
-            // copies, zero for padding, are added to it one after the other.
+            // Padding repeats the tokens that follow rather than one of them many times: in the
+            // backward pass the gradients of a token's copies are added one after the other.
             token_at.extend((start..start + longest).map(|token| token % tokens));
             let first = sequence * longest;
             place_of.extend(first..first + length);

@@ -65,6 +65,7 @@ pub(crate) struct Rotation {
 impl Rotation {
     pub(crate) fn new(model: &Model, positions: &Tensor) -> Self {
         let kind = model.placement.kind;
+        // Computed in float32 and then rounded to the activations' kind, as transformers does.
         let cos = model.cos.index_select(0, positions).to_kind(kind);
         let sin = model.sin.index_select(0, positions).to_kind(kind);
         Self {
@@ -77,6 +78,7 @@ impl Rotation {
     /// Rotates the two halves of every head of `x [tokens, heads, head_dim]` in place.
     fn turn(&self, mut x: Tensor) {
         let halves = x.chunk(2, -1);
+        // A copy, made before `x` is multiplied where it stands.
         let turned = Tensor::cat(&[&halves[1], &halves[0]], -1);
         let _ = x.g_mul_(&self.cos).addcmul_(&turned, &self.sin);
     }
@@ -155,6 +157,7 @@ pub(crate) fn final_norm(model: &Model, hidden: &Tensor) -> Tensor {
 
 /// The output head, float32. Without gradients.
 pub(crate) fn head(model: &Model, normed: &Tensor) -> Tensor {
+    // `mm_dtype` is there for CUDA alone.
     if model.placement.is_cpu() || normed.kind() == Kind::Float {
         return normed
             .linear(&model.head, None::<&Tensor>)
@@ -166,5 +169,6 @@ pub(crate) fn head(model: &Model, normed: &Tensor) -> Tensor {
 
 /// RMS norm over the last dimension.
 fn norm(model: &Model, x: &Tensor, weight: &Tensor) -> Tensor {
+    // One operation where transformers has several; the mean of squares is in float32 here too.
     x.rms_norm(weight.size(), Some(weight), model.config.norm_eps)
 }

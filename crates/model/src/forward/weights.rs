@@ -46,6 +46,7 @@ impl Linears for Weights<'_> {
 
     fn add_to(&self, residual: &Tensor, layer: usize, fused: Fused, x: &Tensor) -> Tensor {
         let weight = self.weight(layer, fused);
+        // In the residual's own memory: adding it then costs no operation of its own.
         let out = residual.shallow_clone().addmm_(x, &weight.tr());
         self.with_adapter(out, layer, fused, x)
     }

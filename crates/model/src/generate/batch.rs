@@ -47,6 +47,7 @@ pub(super) fn run(
 ) -> Result<Vec<Completion>> {
     let longest = request.rows.iter().map(|row| row.prompt_ids.len()).max();
     let tokens = longest.unwrap_or(0) + request.sampling.max_new_tokens;
+    // Any row may come into any slot, so each has room for the longest.
     let capacity = whole_blocks(tokens);
     let wanted_rows = most_rows.min(request.rows.len());
     let width = fitting_rows(weights.model, capacity, wanted_rows);
@@ -79,6 +80,7 @@ pub(super) fn run(
 
 impl Batch<'_> {
     fn report(&self, progress: &mut dyn FnMut(Progress) -> ControlFlow<()>) -> Result<()> {
+        // Rows enter in their order: what has entered and is not in work has finished.
         let finished_rows = self.next_row - self.slots.len();
         match progress(Progress {
             finished_rows,
@@ -96,6 +98,7 @@ impl Batch<'_> {
 
     /// Fills free slots with waiting rows and draws the first token of each.
     fn fill(&mut self, progress: &mut dyn FnMut(Progress) -> ControlFlow<()>) -> Result<()> {
+        // Again where a row ended with its first token and left its slot free.
         while self.has_room() {
             let first = self.slots.len();
             let mut logits = Vec::new();
@@ -121,6 +124,7 @@ impl Batch<'_> {
         if self.prompts.ready(self.next_row).is_some() {
             return Ok(());
         }
+        // No more than there are slots: others would only take memory until their rows come.
         let next = self.prompts.next_wave(self.next_row, self.width);
         let distinct = &self.prompts.distinct;
         let texts: Vec<&[i64]> = next.iter().map(|&prompt| distinct[prompt]).collect();
@@ -141,6 +145,7 @@ impl Batch<'_> {
             let Some((of_row, prompt)) = self.prompts.ready(self.next_row) else {
                 break;
             };
+            // Another wave has buffers of its own: the next call takes its rows.
             if !Rc::ptr_eq(&wave, &of_row) {
                 break;
             }
@@ -194,6 +199,8 @@ impl Batch<'_> {
                 finished.push((first + at, finish));
             }
         }
+        // From behind: the last slot moves into the one that is free, and must not be one that has
+        // to leave.
         for (at, finish) in finished.into_iter().rev() {
             self.retire(at, finish);
         }

@@ -37,6 +37,7 @@ pub(super) fn fitting_rows(model: &Model, capacity: usize, wanted: usize) -> usi
         * model.config.layers
         * model.config.kv_size() as usize
         * model.placement.kind.elt_size_in_bytes();
+    // One at least: where not even that fits, allocating it says so.
     (budget / (per_token * capacity)).clamp(1, wanted.max(1))
 }
 
@@ -61,6 +62,7 @@ impl Reach {
     pub(super) fn new(model: &Model, positions: Tensor, keys: i64) -> Self {
         let (placement, kv_heads) = (model.placement, model.config.kv_heads);
         let (rows, device) = (positions.size()[0], placement.device);
+        // A row's own new key is written before it is looked at, so it counts as seen.
         let behind = Tensor::arange(keys, (Kind::Int64, device)).gt_tensor(&positions.unsqueeze(1));
         let mask = Tensor::zeros([rows, keys], (placement.kind, device))
             .masked_fill(&behind, f64::NEG_INFINITY)
@@ -108,6 +110,8 @@ impl Cache {
                 .index_select(0, &places)
                 .view([rows, longest, 2, self.key_heads, self.width])
                 .permute([2, 0, 3, 1, 4]);
+            // What padding puts behind a prompt is masked until the row's own keys are written over
+            // it.
             own.narrow(1, first as i64, rows)
                 .narrow(3, 0, longest)
                 .copy_(&padded);
@@ -130,6 +134,7 @@ impl Cache {
         let (rows, _, width) = heads.all().size3().expect("heads have three dimensions");
         let groups = rows * self.key_heads;
         let at = [None, Some(&reach.rows), None, Some(&reach.positions)];
+        // Indices that are not side by side put their dimension first: rows, then keys and values.
         let new = heads.kv().view([rows, 2, self.key_heads, width]);
         let own = &mut self.layers[layer];
         let _ = own.index_put_(&at, &new, false);
@@ -139,6 +144,8 @@ impl Cache {
         // All query heads that share a key head are rows of one product.
         let q = heads.q().reshape([groups, -1, width]);
         let scale = (width as f64).powf(-0.5);
+        // Two products and a softmax took 1.4 ms where libtorch's fused attention took 2.4
+        // (64 rows on a CPU, `docs/log.md`).
         let scores = reach.mask.baddbmm(&q, &keys.transpose(1, 2), 1.0, scale);
         scores.softmax(-1, None).bmm(&values).view([rows, -1])
     }

@@ -45,6 +45,8 @@ pub fn generate(
         &mut |most| {
             guard(DOING, FIX, || {
                 let _no_grad = tch::no_grad_guard();
+                // After memory has run out all rows begin anew, half as many at a time, and their
+                // streams of random numbers with them.
                 batch::run(weights, request, most, progress)
             })
         },
@@ -90,6 +92,7 @@ pub fn last_logits(
 ) -> Result<Vec<Vec<f32>>> {
     guard("computing logits", "use fewer or shorter prompts", || {
         let _no_grad = tch::no_grad_guard();
+        // The prefix tree is built over distinct prompts.
         let distinct: BTreeSet<&[i64]> = prompts.iter().map(Vec::as_slice).collect();
         let distinct: Vec<&[i64]> = distinct.into_iter().collect();
         let computed = prefill::run(Weights { model, applied }, &distinct, true, &mut || Ok(()))?;

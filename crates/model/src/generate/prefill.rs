@@ -94,6 +94,7 @@ impl<'a> Prefill<'a> {
                 Some(parent) => paths[parent].clone(),
                 None => Vec::new(),
             };
+            // Places follow the order of the passes, so that each pass writes one run of them.
             path.extend(places..places + node.tokens() as i64);
             places += node.tokens() as i64;
             paths[index] = path;
@@ -102,6 +103,7 @@ impl<'a> Prefill<'a> {
         let shape = [places, 2 * config.kv_heads, config.head_dim];
         let mut layers = Vec::new();
         for _ in 0..config.layers {
+            // Not cleared: a place is read only by paths through it, after its pass has written it.
             layers.push(Tensor::empty(shape, (placement.kind, placement.device)));
         }
         Self {
@@ -154,6 +156,7 @@ impl<'a> Prefill<'a> {
             }
         }
         let model = self.weights.model;
+        // The head is computed once for all prompts, and in their order.
         let order = Tensor::from_slice(&row_of_prompt).to_device(model.placement.device);
         let hidden = Tensor::cat(ends, 0).index_select(0, &order);
         Wave {
@@ -196,6 +199,7 @@ impl Reach {
             for at in 0..longest_own {
                 let inside = at < node.tokens();
                 query_at.push(if inside { tokens + at as i64 } else { tokens });
+                // Padding sees one key: a softmax over nothing would be NaN.
                 last_key.push(if inside { (node.start + at) as i64 } else { 0 });
             }
             key_at.extend(path);

@@ -28,6 +28,7 @@ const WORTH: usize = 16;
 /// The tree over distinct, non-empty `prompts`; parents stand before their children.
 pub(super) fn plan(prompts: &[&[i64]]) -> Vec<Node> {
     let mut order: Vec<usize> = (0..prompts.len()).collect();
+    // Sorted, prompts with a common beginning stand side by side.
     order.sort_by_key(|&index| prompts[index]);
     let mut plan = Plan {
         prompts,
@@ -77,9 +78,12 @@ impl Plan<'_> {
         let prompts = self.prompts;
         for group in order.chunk_by(|&a, &b| prompts[a].get(depth) == prompts[b].get(depth)) {
             let (first, last) = (prompts[group[0]], prompts[group[group.len() - 1]]);
+            // Of sorted prompts, what the first and the last share all of them share.
             let end = first.iter().zip(last).take_while(|(a, b)| a == b).count();
+            // The shortest stands first; where it ends a node has to end too, for its logits.
             let ends = first.len() == end;
             if group.len() > 1 && !ends && (group.len() - 1) * (end - place.start) < WORTH {
+                // Too little to share: what lies below computes these tokens itself.
                 self.grow(group, place, end);
                 continue;
             }

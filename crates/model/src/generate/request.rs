@@ -12,7 +12,7 @@ pub struct Row {
     pub prompt_ids: Vec<i64>,
     /// The row's own stream of random numbers, one per token; unused when greedy.
     pub seed: u64,
-    /// The function that the completion shall define, where its code is wanted: it ends behind that
+    /// The function that the completion is to define, where its code is wanted: it ends behind that
     /// code, and its candidate is named.
     pub entry: Option<String>,
 }

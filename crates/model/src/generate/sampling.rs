@@ -64,6 +64,7 @@ impl Choice {
     /// Whether both were chosen from the same distributions, up to rounding.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         let apart = (&self.logprobs - &other.logprobs).abs().max();
+        // NaN is below nothing, so what was forgotten is like nothing.
         apart.double_value(&[]) < SAME_LOGPROBS
     }
 
@@ -92,6 +93,8 @@ fn columns(logprobs: &Tensor, sampling: Sampling, uniforms: &Tensor, tokens: i64
     let picked = if sampling.temperature == 0.0 {
         logprobs.argmax(-1, false)
     } else {
+        // Log-probabilities serve as well as logits: taking the same off all of them changes no
+        // softmax.
         let mut shares = (logprobs / sampling.temperature).softmax(-1, Kind::Float);
         if sampling.top_p < 1.0 {
             let (kept, reaches) = nucleus_rows(&shares, sampling.top_p, tokens);
@@ -128,6 +131,7 @@ fn pick_rows(shares: &Tensor, uniforms: &Tensor) -> Tensor {
     let (vocab, block_tokens) = (shares.size()[1], BLOCK as i64);
     let sums = row_block_sums(shares);
     let blocks = sums.size()[1];
+    // In float64: float32 would round these sums by more than the share of an unlikely token.
     let ends = sums.cumsum(1, Kind::Double);
     let wanted = uniforms.unsqueeze(1) * ALMOST_ALL * ends.narrow(1, blocks - 1, 1);
     let block = count_until(&ends, &wanted).clamp_max(blocks - 1);
@@ -185,6 +189,7 @@ fn nucleus_rows(shares: &Tensor, top_p: f64, tokens: i64) -> (Tensor, Tensor) {
     let sums = sorted.cumsum(-1, Kind::Double);
     let total = shares.sum_dim_intlist([-1_i64].as_slice(), true, Kind::Double);
     let wanted = total * top_p;
+    // Kept while those before it fall short: the token that reaches the share is the last one.
     let kept = &sorted * (&sums - &sorted).lt_tensor(&wanted).to_kind(Kind::Float);
     let reaches = if tokens < shares.size()[1] {
         sums.narrow(1, tokens - 1, 1).ge_tensor(&wanted)
@@ -300,6 +305,7 @@ fn walk(shares: &[f32], uniform: f64) -> usize {
                 }
             }
         }
+        // Also after a search within it: added one by one its shares may fall short of its sum.
         before += block_sum;
     }
     // Rounding may leave the very end of the interval to nobody: the last token that has a share

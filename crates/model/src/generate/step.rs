@@ -71,6 +71,7 @@ impl<'a> Decoder<'a> {
     /// Appends the tokens of `entries` to the first rows in `cache` and draws the next ones.
     pub(super) fn step(&mut self, cache: &mut Cache, entries: &[Entry]) -> Result<Vec<Drawn>> {
         let last = entries.iter().map(|entry| entry.length).max().unwrap_or(0);
+        // The new token is one more than a row has cached.
         let keys = whole_blocks(last as usize + 1) as i64;
         let records = self.weights.model.tactics.records_steps;
         let rows = if records {
@@ -127,7 +128,8 @@ impl<'a> Decoder<'a> {
             return Err("only a GPU's steps can be recorded".into());
         };
         let (graph, mut choice) = Graph::record(gpu, other, || self.run(cache, &inputs, keys))?;
-        // What a recording that holds nothing would leave here is no choice.
+        // A recording that did nothing would leave these tensors as they are: filled with NaN, they
+        // cannot pass for its result.
         choice.forget();
         let recorded = Recorded {
             graph,
@@ -151,6 +153,7 @@ impl<'a> Decoder<'a> {
     /// Asks for a step; nothing here waits for the device. `inputs` is `[3, rows]`.
     fn run(&self, cache: &mut Cache, inputs: &Tensor, keys: i64) -> Choice {
         let model = self.weights.model;
+        // float64 holds ids and lengths exactly.
         let whole = inputs.narrow(0, 0, 2).to_kind(Kind::Int64);
         let (ids, positions) = (whole.get(0), whole.get(1));
         let pass = Pass {
@@ -168,6 +171,8 @@ impl<'a> Decoder<'a> {
 
 /// Ids, lengths and random numbers, `[3, rows]`; rows behind the entries bring nothing.
 fn inputs(entries: &[Entry], rows: usize) -> Tensor {
+    // A row without an entry writes to the first place of a free slot, where the next prompt will
+    // overwrite it.
     let mut values = vec![0.0; 3 * rows];
     for (at, entry) in entries.iter().enumerate() {
         values[at] = entry.id as f64;

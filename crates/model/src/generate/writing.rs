@@ -58,6 +58,7 @@ impl Writing {
         self.ids.push(drawn.id);
         self.logprob_sum += drawn.logprob;
         let stop = &request.stop;
+        // Before its bytes are looked at: what ends a completion is no part of it.
         if stop.end_tokens.contains(&drawn.id) {
             return Ok(Some(Finish::End));
         }

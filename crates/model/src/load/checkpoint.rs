@@ -9,21 +9,15 @@ use std::{
 
 use tch::Tensor;
 
-use super::{gguf, gguf_config, gguf_tokenizer, hub, json::read_json, shards, tokenizer_folder};
+use super::{
+    gguf, gguf_config, gguf_tokenizer, hub, json::read_json, shards, text_files::TEXT_FILES,
+    tokenizer_folder,
+};
 use crate::{
     chat::Parts,
     config::{Config, Fields},
     error::{Error, Result},
 };
-
-/// Files beside the weights that decide on prompts, ids and end tokens.
-const TEXT_FILES: [&str; 5] = [
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "chat_template.jinja",
-    "generation_config.json",
-];
 
 /// A model's files, opened: what [`crate::Model`] and [`crate::ChatTokenizer`] are made from.
 pub(crate) struct Checkpoint {
@@ -45,6 +39,7 @@ impl Checkpoint {
     /// Opens `source`; a hub id is first fetched into `cache`.
     pub(crate) fn open(source: &str, cache: &Path) -> Result<Self> {
         let path = Path::new(source);
+        // A folder counts before the hub: `org/name` may be either.
         if path.is_dir() {
             return Self::open_folder(path);
         }
@@ -70,6 +65,8 @@ impl Checkpoint {
         let mut config = Config::from_json(&json)?;
         let generation = folder.join("generation_config.json");
         if generation.exists() {
+            // Chat models often name more end tokens in this file, which transformers' own
+            // generation obeys.
             config.end_tokens.extend(
                 Fields::new("generation_config.json", &read_json(&generation)?)?
                     .ids("eos_token_id")?,

@@ -290,14 +290,17 @@ fn read_entry(reader: &mut Reader<'_>) -> Result<(String, Entry), String> {
     let mut shape = Vec::new();
     for _ in 0..dimensions {
         let size = i64::try_from(reader.u64()?).map_err(|_| format!("`{name}` is too large"))?;
+        // GGML names the contiguous dimension first.
         shape.insert(0, size);
     }
     let product = shape
         .iter()
         .try_fold(1_i64, |product, &size| product.checked_mul(size));
     product
+        // So that no count of bytes can overflow.
         .filter(|&count| count < 1 << 40)
         .ok_or_else(|| format!("`{name}` is too large"))?;
+    // One that is not known is refused when its weight is read, so that the error can name it.
     let kind = Type::parse(reader.u32()?);
     let start = reader.u64()? as usize;
     Ok((name, Entry { kind, shape, start }))
@@ -336,6 +339,7 @@ impl<'a> Reader<'a> {
     }
 
     fn meta(&mut self, kind: u32) -> Result<Meta, String> {
+        // The numbers of the specification's `gguf_metadata_value_type`.
         Ok(match kind {
             0 => Meta::Integer(self.array::<1>()?[0].into()),
             1 => Meta::Integer(i8::from_le_bytes(self.array()?).into()),
@@ -363,6 +367,7 @@ impl<'a> Reader<'a> {
         if kind == 9 {
             return Err("a list of lists in its metadata".into());
         }
+        // Memory grows with what is read, whatever the count claims.
         (0..count)
             .map(|_| self.meta(kind))
             .collect::<Result<_, _>>()

@@ -35,6 +35,7 @@ pub(super) fn config(gguf: &Gguf) -> Result<Config> {
     keys.refuse_other_forms(head_dim)?;
     let config = Config {
         architecture,
+        // The table itself counts: not every file has the key.
         vocab_size: gguf
             .shape("token_embd.weight")
             .and_then(|shape| shape.first().copied())
@@ -51,7 +52,9 @@ pub(super) fn config(gguf: &Gguf) -> Result<Config> {
             .float("attention.layer_norm_rms_epsilon")?
             .map_or(1e-6, |eps| (eps as f32).to_string().parse().unwrap_or(eps)),
         rope_theta: keys.float("rope.freq_base")?.unwrap_or(10000.0),
+        // No head is written where it is the embedding.
         tied: gguf.shape("output.weight").is_none(),
+        // They are among the tokenizer's metadata.
         end_tokens: Vec::new(),
     };
     keys.refuse_others()?;
@@ -173,6 +176,7 @@ impl Keys<'_> {
         };
         let factor =
             factor.filter(|factor| kind != Some("none") && *factor != 0.0 && *factor != 1.0);
+        // Llama 3.1's scaled rotations come as a tensor of factors and not as a key.
         let frequencies = self
             .gguf
             .shape("rope_freqs.weight")
@@ -202,6 +206,7 @@ impl Keys<'_> {
             .gguf
             .metadata()
             .filter_map(own)
+            // The metadata is in no order: of several keys the same is named every time.
             .min_by_key(|(name, _)| *name);
         other.map_or(Ok(()), |(name, value)| {
             let file = self.gguf.path().display().to_string();

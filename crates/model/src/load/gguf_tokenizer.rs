@@ -16,6 +16,7 @@ const CONTRACTIONS_QWEN: &str = concat!(
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}",
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 );
+// It differs in numbers alone: Qwen takes digits one by one, Llama three at a time.
 const CONTRACTIONS_LLAMA: &str = concat!(
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}",
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -95,6 +96,7 @@ fn special_tokens(gguf: &Gguf, tokens: &[&str]) -> Result<BTreeMap<&'static str,
         ("bos_token", "bos"),
         ("eos_token", "eos"),
         ("unk_token", "unknown"),
+        // The specification spells it so.
         ("sep_token", "seperator"),
         ("pad_token", "padding"),
     ];
@@ -189,6 +191,8 @@ fn pre_tokeniser(name: &str) -> Result<PreTokeniser> {
     let digits = || json!({"type": "Digits", "individual_digits": true});
     let (normaliser, split, ignore_merges) = match name {
         "gpt-2" | "phi-2" => (Value::Null, byte_level(true), false),
+        // transformers' own reading of a GGUF leaves out the digits of `smollm`, and some texts get
+        // other ids there.
         "smollm" | "starcoder" | "refact" | "codeshell" => {
             (Value::Null, sequence(digits(), true), false)
         }
@@ -197,6 +201,7 @@ fn pre_tokeniser(name: &str) -> Result<PreTokeniser> {
             sequence(split(CONTRACTIONS_QWEN), false),
             false,
         ),
+        // Llama 3 takes a word that is in the vocabulary as it is, without merging its parts.
         "llama-bpe" | "llama3" | "llama-v3" => (
             Value::Null,
             sequence(split(CONTRACTIONS_LLAMA), false),

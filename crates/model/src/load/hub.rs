@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use access::Access;
 use hf_hub::{Cache, Repo};
 
+use super::text_files::TEXT_FILES;
 use crate::error::{Error, Result};
 
 /// True for `org/name`.
@@ -89,17 +90,12 @@ fn fetch_by(access: &Access, id: &str, cache: &Path) -> Result<PathBuf> {
     folder.ok_or_else(|| failed("it has no files".into()))
 }
 
+/// What loading reads, all of it: the base digest of a model must not depend on who fetched it.
 fn wanted(name: &str) -> bool {
-    const FILES: [&str; 6] = [
-        "config.json",
-        "generation_config.json",
-        "tokenizer.json",
-        "tokenizer_config.json",
-        "chat_template.jinja",
-        "model.safetensors.index.json",
-    ];
+    const FILES: [&str; 2] = ["config.json", "model.safetensors.index.json"];
+    // Files in folders are other forms of the same model, such as ONNX.
     let weights = name.starts_with("model") && name.ends_with(".safetensors");
-    !name.contains('/') && (weights || FILES.contains(&name))
+    !name.contains('/') && (weights || FILES.contains(&name) || TEXT_FILES.contains(&name))
 }
 
 #[cfg(test)]
@@ -134,12 +130,10 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let files = folder.path().join("files");
             std::fs::create_dir(&files).unwrap();
-            for name in [
-                "config.json",
-                "tokenizer.json",
-                "model.safetensors",
-                "README.md",
-            ] {
+            for name in ["config.json", "model.safetensors", "README.md"]
+                .iter()
+                .chain(&TEXT_FILES)
+            {
                 std::fs::write(files.join(name), format!("this is {name}")).unwrap();
             }
             let served = Served {
@@ -183,7 +177,10 @@ mod tests {
     fn a_token_opens_a_model_and_goes_with_every_request() {
         let set = Set::new(401);
         let fetched = set.fetch("cache", &[("HF_TOKEN", TOKEN)]).unwrap();
-        for name in ["config.json", "tokenizer.json", "model.safetensors"] {
+        for name in ["config.json", "model.safetensors"]
+            .iter()
+            .chain(&TEXT_FILES)
+        {
             assert_eq!(
                 std::fs::read_to_string(fetched.join(name)).unwrap(),
                 format!("this is {name}")

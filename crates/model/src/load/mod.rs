@@ -9,6 +9,7 @@ mod hub;
 mod json;
 mod quant;
 mod shards;
+mod text_files;
 mod tokenizer_folder;
 
 pub(crate) use checkpoint::Checkpoint;

@@ -75,6 +75,8 @@ pub(crate) fn dequantise(kind: Type, bytes: &[u8]) -> Vec<f32> {
             Type::F32 => y[0] = f32::from_le_bytes([block[0], block[1], block[2], block[3]]),
             Type::F16 => y[0] = half_at(block, 0),
             Type::Bf16 => y[0] = bf16::from_le_bytes([block[0], block[1]]).to_f32(),
+            // The forms without a minimum of their own lie around zero: 8 or 16 is taken off what
+            // is stored.
             Type::Q4_0 => nibbles(&block[2..], half_at(block, 0), -8.0 * half_at(block, 0), y),
             Type::Q4_1 => nibbles(&block[4..], half_at(block, 0), half_at(block, 2), y),
             Type::Q5_0 => fives(&block[2..], half_at(block, 0), -16.0 * half_at(block, 0), y),
@@ -94,6 +96,7 @@ fn half_at(block: &[u8], at: usize) -> f32 {
 
 fn nibbles(q: &[u8], scale: f32, offset: f32, y: &mut [f32]) {
     for j in 0..16 {
+        // The first half of a block is in the low nibbles, the second in the high ones.
         y[j] = scale * f32::from(q[j] & 15) + offset;
         y[j + 16] = scale * f32::from(q[j] >> 4) + offset;
     }
@@ -116,6 +119,8 @@ fn bytes_8(q: &[u8], scale: f32, y: &mut [f32]) {
 
 /// The `j`-th of eight 6-bit scales and minima, packed into 12 bytes.
 fn scale_and_min(packed: &[u8], j: usize) -> (f32, f32) {
+    // The first four take the low 6 bits of their bytes; the bits above them hold parts of the
+    // others.
     let (scale, min) = if j < 4 {
         (packed[j] & 63, packed[j + 4] & 63)
     } else {
@@ -136,6 +141,7 @@ fn q4_k(block: &[u8], y: &mut [f32]) {
     );
     for (group, y) in y.chunks_exact_mut(32).enumerate() {
         let (scale, offset) = scale_and_min(scales, group);
+        // Two groups of 32 share 32 bytes: one has the low nibbles, the next the high ones.
         let bytes = &q[group / 2 * 32..];
         for (j, value) in y.iter_mut().enumerate() {
             *value = d * scale * f32::from(bytes[j] >> (group % 2 * 4) & 15) - min * offset;
@@ -155,6 +161,7 @@ fn q5_k(block: &[u8], y: &mut [f32]) {
         let (scale, offset) = scale_and_min(scales, group);
         let bytes = &q[group / 2 * 32..];
         for (j, value) in y.iter_mut().enumerate() {
+            // Bit `group` of byte j is the fifth bit of value j.
             let quant = bytes[j] >> (group % 2 * 4) & 15 | (high[j] >> group & 1) << 4;
             *value = d * scale * f32::from(quant) - min * offset;
         }
@@ -169,6 +176,8 @@ fn q6_k(block: &[u8], y: &mut [f32]) {
         half_at(block, 208),
     );
     for (group, y) in y.chunks_exact_mut(32).enumerate() {
+        // Two halves of 128 values; each has four parts of 32, two in low nibbles and two in high
+        // ones, and a scale for every 16 values.
         let (half, part) = (group / 4, group % 4);
         for (j, value) in y.iter_mut().enumerate() {
             let nibble = low[half * 64 + part % 2 * 32 + j] >> (part / 2 * 4) & 15;

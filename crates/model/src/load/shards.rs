@@ -78,6 +78,7 @@ impl Shards {
         };
         let (header, metadata) =
             SafeTensors::read_metadata(&map).map_err(|e| corrupt(e.to_string()))?;
+        // Offsets count from the end of the header, before which stand 8 bytes with its length.
         let start = 8 + header;
         for (name, info) in metadata.tensors() {
             let kind = kind_of(info.dtype).ok_or_else(|| format!("{:?}", info.dtype));

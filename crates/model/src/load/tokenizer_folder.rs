@@ -60,6 +60,7 @@ pub(super) fn parts(folder: &Path) -> Result<Parts> {
 /// releases.
 fn add_older_map(folder: &Path, config: &mut Value) -> Result<()> {
     let path = folder.join("special_tokens_map.json");
+    // A configuration that lists its tokens makes transformers pass over the older file.
     if !path.exists() || !config["added_tokens_decoder"].is_null() {
         return Ok(());
     }
@@ -178,6 +179,7 @@ fn edges(config: &Value) -> Result<Option<Edges>> {
 /// transformers adds the tokens that the configuration has and `tokenizer.json` has not, or has
 /// otherwise.
 fn refuse_other_tokens(config: &Value, tokenizer: &Value) -> Result<()> {
+    // Looked for in the text, as it may stand within a sequence of pre-tokenisers.
     let adds_space = tokenizer["pre_tokenizer"]
         .to_string()
         .contains("\"add_prefix_space\":true");
@@ -229,6 +231,7 @@ fn refuse_other_tokens(config: &Value, tokenizer: &Value) -> Result<()> {
         let flag = |of: &Value, name: &str| {
             of[name]
                 .as_bool()
+                // The defaults of an added token.
                 .unwrap_or(name == "normalized" && of["special"] != true)
         };
         let same = |stored: &Value| {

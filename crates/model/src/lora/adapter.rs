@@ -84,6 +84,7 @@ impl Adapter {
             let path = folder.join(name);
             std::fs::read(&path).map_err(|source| Error::Read { path, source })
         };
+        // Beside readable weights it is only a second copy.
         if folder.join(PICKLED).exists() && !folder.join(WEIGHTS).exists() {
             let folder = folder.display();
             let why = format!(
@@ -171,7 +172,7 @@ impl Adapter {
     }
 
     /// Refuses a base it was not made for, and weights that are not exactly those of the linears it
-    /// shall touch there.
+    /// is to touch there.
     pub(crate) fn check_against(&self, model: &Model) -> Result<()> {
         if let Some(adapter) = self.base.filter(|base| *base != model.base_digest()) {
             return Err(Error::OtherBase {
@@ -179,6 +180,8 @@ impl Adapter {
                 model: model.base_digest(),
             });
         }
+        // The file was read as if there were no more layers than it names; here the model says how
+        // many there are.
         let expected = self.modules.places(model.config.layers)?.len();
         if self.weights.len() != expected {
             return Err(Error::Adapter(format!(
@@ -276,11 +279,13 @@ fn read_weights(
         })?;
         let shape: Vec<i64> = view.shape().iter().map(|&n| n as i64).collect();
         let tensor = Tensor::from_data_size(view.data(), &shape, kind).to_kind(Kind::Float);
+        // `lora_A.weight` and `lora_A.default.weight` name the same half.
         if halves.insert((layer, target, is_b), tensor).is_some() {
             return Err(refuse(name, "is there a second time under another name"));
         }
     }
     let mut pairs = BTreeMap::new();
+    // An A sorts before its B: a B that comes first has none.
     while let Some(((layer, target, is_b), a)) = halves.pop_first() {
         let b = if is_b {
             None

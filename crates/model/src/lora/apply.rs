@@ -73,6 +73,8 @@ fn merge(model: &Model, adapter: &Adapter, (layer, fused): (usize, Fused)) -> Op
     for &target in fused.targets() {
         let rows = target.sizes(&model.config).1;
         if let Some((a, b)) = pair(model, adapter, (layer, target)) {
+            // Copied for the first linear that is touched: what no adapter touches stays the base's
+            // own.
             let weight = merged.get_or_insert_with(|| model.layers[layer].weight(fused).copy());
             let added = b.mm(&a) * adapter.spec.scale_at((layer, target));
             let _ = weight.narrow(0, start, rows).g_add_(&added);

@@ -39,6 +39,8 @@ impl Modules {
     /// It chooses nothing, or something that is none of the seven linears, or takes too long to
     /// decide.
     pub(crate) fn places(&self, layers: usize) -> Result<BTreeSet<Place>> {
+        // A name that fits nothing was meant for something: it is not passed over because others
+        // fit.
         self.refuse_foreign(layers)?;
         let mut chosen = BTreeSet::new();
         for place in places(layers) {
@@ -78,7 +80,7 @@ impl Modules {
             return Ok(false);
         }
         match (&self.targets, &self.layers) {
-            // A whole path counts in whatever layer it is.
+            // A whole path is chosen whatever `layers_to_transform` says.
             (Choice::Ends(ends), Some(layers)) if !ends.iter().any(|end| end == path) => {
                 Ok(self.targets.names(path)? && layers.contain(path)?)
             }
@@ -113,6 +115,7 @@ impl Choice {
 impl Layers {
     fn contain(&self, path: &str) -> Result<bool, String> {
         let number = if self.before.is_empty() {
+            // The third part of `model.layers.N.…`.
             path.split('.').nth(2).map(str::to_owned)
         } else {
             self.number_behind(path)?

@@ -95,6 +95,8 @@ impl PeftConfig {
         {
             return Err(fields.wrong(name, "an object of patterns"));
         }
+        // Read once more: serde_json's map need not keep the order of keys, and the first that
+        // matches decides.
         let orders: Orders = serde_json::from_slice(file).map_err(not_json)?;
         let whole = |value: &Value| value.as_i64().filter(|&number| number > 0);
         Ok(Self {
@@ -251,7 +253,8 @@ impl Fields {
         if !self.get("task_type").is_null() && self.get("task_type") != "CAUSAL_LM" {
             return refuse("task_type", "; supported: \"CAUSAL_LM\"");
         }
-        // Before the fields that only go with it, for this one has a reason and a fix.
+        // Before fields that only come with it, such as `loftq_config`: this error has the reason
+        // and a fix.
         if let Some(why) = why_not(self.or("init_lora_weights", &json!(true))) {
             return refuse("init_lora_weights", why);
         }
@@ -276,6 +279,7 @@ impl Fields {
 
     fn modules(&self) -> Result<Modules> {
         let targets = match self.get("target_modules") {
+            // peft leaves out the output head, so these are the seven linears of every layer.
             Value::String(text) if text.eq_ignore_ascii_case("all-linear") => Choice::All,
             _ => self.choice("target_modules")?,
         };

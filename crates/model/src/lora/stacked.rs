@@ -92,6 +92,7 @@ impl Stacked {
     /// The same for `reduced`, which is `x Aᵀ`.
     pub(crate) fn add_reduced(&self, mut out: Tensor, reduced: &Tensor) -> Tensor {
         if out.kind() == self.b.kind() {
+            // In training too: a product's gradient needs its inputs, never what came out.
             return out.addmm_(reduced, &self.b.tr());
         }
         let added = reduced.mm(&self.b.tr()).to_kind(out.kind());

@@ -33,6 +33,7 @@ pub(crate) fn write_safetensors(
         );
     }
     let mut header = serde_json::to_vec(&entries).expect("maps of texts and numbers are JSON");
+    // Blanks at its end are part of the format and align what follows.
     header.resize(header.len().next_multiple_of(8), b' ');
     [
         &(header.len() as u64).to_le_bytes(),

@@ -122,6 +122,8 @@ fn file(stream: &mut TcpStream, name: &str, bytes: &[u8], range: Option<String>)
         .parse::<usize>()
         .map_or(bytes.len(), |last| (last + 1).clamp(from, bytes.len()));
     let place = format!("bytes {from}-{}/{}", end.saturating_sub(1), bytes.len());
+    // hf-hub takes the size from the first, its name in the cache from the second, the commit from
+    // the third.
     let headers = [
         ("Content-Range", place.as_str()),
         ("ETag", name),

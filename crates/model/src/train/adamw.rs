@@ -46,6 +46,8 @@ impl AdamW {
         let steps = self.steps + 1;
         let power = i32::try_from(steps).unwrap_or(i32::MAX);
         let (beta1, beta2) = settings.betas;
+        // Bias is corrected where torch corrects it: in the step's size and in the root of the
+        // second moment.
         let step_size = learning_rate / (1.0 - beta1.powi(power));
         let second_scale = (1.0 - beta2.powi(power)).sqrt();
         let first = self.first.lerp(gradient, 1.0 - beta1);

@@ -26,6 +26,7 @@ impl Dropout {
         }
         let parts =
             [self.seed, self.step, self.part, layer as u64, target as u64].map(u64::to_le_bytes);
+        // Hashed, so that neighbouring steps or layers have streams that are nothing alike.
         let digest = digest::of_parts(b"groklab dropout 2", &[&parts.concat()]);
         if x.device() == Device::Cpu {
             self.apply_on_cpu(x, digest)

@@ -7,6 +7,7 @@ use tch::{Kind, Tensor};
 use crate::{forward, model::Model};
 
 /// Rows of logits in memory at once.
+// With 150,000 tokens in the vocabulary 0.6 GB of float32.
 const LOGIT_ROWS: i64 = 1024;
 
 /// Hidden states `[rows, hidden]` behind the last layer, and the tokens they are to predict.
@@ -37,6 +38,7 @@ impl Predictions<'_> {
         let mut gradients = Vec::new();
         for (start, count) in self.chunks() {
             let hidden = self.hidden.narrow(0, start, count).detach();
+            // Cut off from the layers: here the gradient goes back through the norm alone.
             let hidden = hidden.set_requires_grad(true);
             let normed = forward::final_norm(self.model, &hidden);
             let (loss, flowing) = self.through_head(&normed, start, scale);
@@ -57,6 +59,7 @@ impl Predictions<'_> {
         let loss = self.chosen(&logprobs, start);
         let targets = self.targets_of(start, normed.size()[0]);
         let minus_one = targets.ones_like().to_kind(Kind::Float).neg();
+        // In place, as a second matrix of this size would double the peak.
         let mut shares = logprobs.exp_();
         let gradient = shares
             .scatter_add_(1, &targets, &minus_one)

@@ -74,6 +74,8 @@ impl Net<'_> {
         for index in (0..self.model.layers.len()).rev() {
             let input = inputs.pop().expect("every layer has its input");
             let input = input.set_requires_grad(true);
+            // Dropout drops the same inputs as the first time: its masks depend on step, part,
+            // layer and linear alone.
             let output = self.layer(index, &input, pack, Some(dropout));
             let mut wanted = vec![&input];
             wanted.extend(self.leaves.tensors(index..index + 1));
@@ -81,6 +83,7 @@ impl Net<'_> {
             flowing = gradients.remove(0);
             by_layer.push(gradients);
         }
+        // From the first layer on, as `flat_gradient` takes them.
         let gradients: Vec<Tensor> = by_layer.into_iter().rev().flatten().collect();
         self.part(&loss, &gradients)
     }

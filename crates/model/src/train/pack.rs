@@ -55,6 +55,7 @@ impl Places {
             places.ids.extend(ids.take(length as usize));
             places.positions.extend(0..length);
             places.lengths.push(length);
+            // The prompt's last token predicts the first of the completion.
             let first = start + example.prompt_ids.len() as i64 - 1;
             places.predicting.extend(first..start + length);
             places.targets.extend(&example.completion_ids);

@@ -51,6 +51,7 @@ impl Parameters {
             for &target in &spec.targets {
                 let (input, output) = target.sizes(&model.config);
                 let rank = spec.rank_at((layer, target));
+                // What `kaiming_uniform_` with a = √5 comes to, which peft calls.
                 let bound = 1.0 / (input as f32).sqrt();
                 let mut values = Vec::new();
                 for _ in 0..rank * input {
@@ -184,7 +185,10 @@ impl Leaves {
         for ((&(layer, _), leaf), both) in self.0.iter().zip(gradients.chunks_exact(2)) {
             for block in &leaf.blocks {
                 let a = block.of_a(&both[0]);
+                // The stacked B is the scaled one. What lies beside its blocks is no parameter and
+                // gets no gradient.
                 let b = block.of_b(&both[1]) * block.scale;
+                // From the order of products to that of parameters.
                 by_target.insert((layer, block.target), [a.reshape([-1]), b.reshape([-1])]);
             }
         }

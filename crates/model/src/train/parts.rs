@@ -37,6 +37,7 @@ pub(super) struct Work<'a> {
 /// The sums over all parts. `alive` is asked by the calling thread before each part that it takes.
 pub(super) fn run(work: &Work<'_>, alive: &mut dyn FnMut() -> ControlFlow<()>) -> Result<Part> {
     let on_cpu = work.net.model.placement.is_cpu();
+    // On a GPU several lanes would share its memory and, for dropout, libtorch's one generator.
     let lanes = if on_cpu {
         lanes::threads().min(work.parts.len())
     } else {
@@ -60,6 +61,8 @@ pub(super) fn run(work: &Work<'_>, alive: &mut dyn FnMut() -> ControlFlow<()>) -
                 compute(shared.get(), part)
             };
             if outcome.is_err() {
+                // Parts are taken in order, so lower ones are under way and still report: the same
+                // failure is named every time.
                 stopped.store(true, Ordering::Relaxed);
             }
             sum.lock()

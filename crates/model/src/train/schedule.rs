@@ -16,6 +16,7 @@ impl Schedule {
     /// The share of the learning rate at `step` (from 1) of `total`.
     pub(super) fn factor(self, step: u64, warmup: u64, total: u64) -> f64 {
         if step <= warmup {
+            // The first step moves too, where transformers' schedules begin at zero.
             return step as f64 / warmup as f64;
         }
         // The last step still moves: the share reaches zero one step behind it.

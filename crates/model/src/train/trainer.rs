@@ -91,6 +91,7 @@ impl<'a> Trainer<'a> {
         alive: &mut dyn FnMut() -> ControlFlow<()>,
     ) -> Result<Part> {
         let wanted = self.part_tokens(examples);
+        // By the whole step's tokens, so that how it is cut into parts makes no difference.
         let scale = 1.0 / completion_tokens(examples) as f64;
         let mut fitting = wanted;
         let leaves = self.leaves()?;
@@ -120,6 +121,7 @@ impl<'a> Trainer<'a> {
         let _no_grad = tch::no_grad_guard();
         let step = self.step + 1;
         let grad_norm = sum.gradient.norm().double_value(&[]);
+        // The sum does not tell which example it came from.
         let all: Vec<usize> = (0..examples.len()).collect();
         parts::check_finite("the gradient's norm", grad_norm, step, &all)?;
         let settings = &self.settings;
@@ -127,6 +129,7 @@ impl<'a> Trainer<'a> {
             * settings
                 .schedule
                 .factor(step, settings.warmup_steps, settings.total_steps);
+        // As torch's `clip_grad_norm_`, the small number included.
         let clip = (settings.max_grad_norm / (grad_norm + 1e-6)).min(1.0);
         let clipped = sum.gradient * clip;
         self.optimiser

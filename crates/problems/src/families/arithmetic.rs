@@ -136,7 +136,9 @@ impl Arithmetic {
             .mistaken()
             .iter()
             .all(|(_, order)| flat(numbers, ops, *order, false) != Some(value));
+        // With a true division anywhere the result is a float, which no int equals.
         let has_division = !self.operators.contains(&Op::Divide) || ops.contains(&Op::Divide);
+        // The sum of the numbers is what the solution returns that ignores the operators.
         mistaken && has_division && swapped != Some(value) && numbers.iter().sum::<i128>() != value
     }
 }
@@ -147,6 +149,8 @@ impl Rule for Arithmetic {
     }
 
     fn classes(&self) -> &'static [Class] {
+        // A quarter must tell. If all had to, difficulty 1 would be left with a single pattern
+        // (`docs/log.md`).
         &[TELLING, FREE, FREE, FREE]
     }
 
@@ -171,10 +175,13 @@ impl Rule for Arithmetic {
             (numbers, ops) = expression::flat(difficulty, self.operators, &mut index);
             text = in_a_row(&numbers, &ops);
             (value, swapped) = (
+                // Without a value it is no case: a division by zero, or beyond 127 bits.
                 flat(&numbers, &ops, self.order, false)?,
                 flat(&numbers, &ops, self.order, true),
             );
         }
+        // Half of the space is kept for telling cases: free ones cannot use them up, and no case is
+        // in two classes.
         let kept = coin(&text);
         let fits = if class == TELLING {
             kept && self.tells(&numbers, &ops, value, swapped)
@@ -261,6 +268,7 @@ fn apply(op: Op, a: i128, b: i128, swapped: bool) -> Option<i128> {
 fn flat(numbers: &[i128], ops: &[Op], order: Order, swapped: bool) -> Option<i128> {
     let (mut numbers, mut ops) = (numbers.to_vec(), ops.to_vec());
     if order == Order::Right {
+        // What stands to the right is worked out first.
         let (first, rest) = numbers.split_first()?;
         let Some((op, later)) = ops.split_first() else {
             return Some(*first);
@@ -268,6 +276,7 @@ fn flat(numbers: &[i128], ops: &[Op], order: Order, swapped: bool) -> Option<i12
         return apply(*op, *first, flat(rest, later, order, swapped)?, swapped);
     }
     let sums = [Op::Add, Op::Subtract];
+    // Two levels of precedence; where there is none, the first takes all.
     for level in 0..2 {
         let mut i = 0;
         while i < ops.len() {
@@ -333,6 +342,7 @@ fn python_flat(operators: &[Op], order: Order, edit: (&str, &str)) -> String {
 }
 
 fn python_ignoring_parentheses(operators: &[Op], order: Order) -> String {
+    // One rule alone has parentheses; in the others this changes nothing.
     python_flat(operators, order, ("", "")).replace(
         "expression.split()",
         "expression.replace('(', '').replace(')', '').split()",

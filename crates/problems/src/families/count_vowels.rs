@@ -64,6 +64,7 @@ pub(super) const FAMILY: Family = Family {
     ],
 };
 
+// Few consonants, so that vowels are frequent and stand side by side.
 const LOWER: &str = "aeioubcdglmnprst ";
 const LOWER_AND_Y: &str = "aeiouybcdlmnrst ";
 const BOTH_CASES: &str = "aeiouAEIOUbdnstBDNST ";
@@ -81,6 +82,7 @@ struct CountVowels {
 
 /// Letters in a string: `4 d + 6`.
 fn length(difficulty: u8) -> u32 {
+    // Another length at every difficulty, so no string belongs to two of them.
     4 * u32::from(difficulty) + 6
 }
 
@@ -101,12 +103,14 @@ impl Rule for CountVowels {
     fn draw(&self, difficulty: u8, _: Class, mut index: Index) -> Option<Drawn> {
         let mut letters = self.alphabet.chars().collect::<Vec<_>>();
         if self.some_vowels {
+            // The subsets of five vowels but the empty one.
             let chosen = 1 + index.take(31);
             let vowels = "aeiou"
                 .chars()
                 .enumerate()
                 .filter(|(i, _)| chosen >> i & 1 == 1)
                 .map(|(_, vowel)| vowel);
+            // The alphabets begin with the five vowels.
             letters.splice(..5, vowels);
         }
         let s: String = (0..length(difficulty))

@@ -10,6 +10,7 @@ pub(super) fn words(pairs: u32) -> u64 {
 pub(super) fn word(pairs: u32, mut number: u64) -> Vec<bool> {
     let (mut opens, mut height, mut out) = (pairs, 0, Vec::new());
     while opens > 0 || height > 0 {
+        // Words that open here come first in the order, so the number tells which way it goes.
         let opening = if opens > 0 {
             completions(opens - 1)[height + 1]
         } else {
@@ -29,10 +30,12 @@ pub(super) fn word(pairs: u32, mut number: u64) -> Vec<bool> {
 
 /// Ways to finish a word with `opens` openings left, by the present height 0..=31.
 fn completions(opens: u32) -> [u64; 32] {
+    // With nothing left to open there is one way: to close.
     let mut ways = [1; 32];
     for _ in 0..opens {
         // With one more opening: open now (height + 1, one opening less), or close first.
         let mut next = [0; 32];
+        // The last height has no higher neighbour, which is why words have at most 30 pairs.
         for height in 0..31 {
             next[height] = ways[height + 1] + if height > 0 { next[height - 1] } else { 0 };
         }
@@ -74,6 +77,7 @@ pub(super) fn pairs(word: &[bool]) -> Vec<Pair> {
 /// another form. Different words never give the same.
 pub(super) fn dip(word: &[bool]) -> Option<Vec<bool>> {
     let end = pairs(word).first()?.close;
+    // Three openings in a row, and something behind the first pair: else P or Q would be empty.
     if !word.iter().take(3).all(|opening| *opening) || end + 1 == word.len() {
         return None;
     }

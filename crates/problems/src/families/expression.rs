@@ -38,6 +38,8 @@ impl Op {
             Self::Subtract => a.checked_sub(b),
             Self::Multiply => a.checked_mul(b),
             Self::Divide => {
+                // Rust rounds towards zero: where the signs differ and something is left over, that
+                // is one too high.
                 let quotient = a.checked_div(b)?;
                 let rounded_up = a % b != 0 && (a < 0) != (b < 0);
                 Some(quotient - i128::from(rounded_up))
@@ -88,12 +90,14 @@ pub(super) enum Tree {
 
 /// Operators that difficulty `d` asks for in one expression: `d + 1`.
 pub(super) fn operator_count(difficulty: u8) -> u32 {
+    // Another number at every difficulty, so no expression belongs to two of them.
     u32::from(difficulty) + 1
 }
 
 /// How many flat expressions (operators and numbers in a row) a difficulty has.
 pub(super) fn flat_size(difficulty: u8, operators: &[Op]) -> BigUint {
     let count = operator_count(difficulty);
+    // One number more than operators.
     BigUint::from(operators.len()).pow(count) * BigUint::from(LARGEST).pow(count + 1)
 }
 
@@ -119,6 +123,7 @@ pub(super) fn tree(
     mut index: Index,
 ) -> (Tree, Vec<i128>, Vec<Op>) {
     let count = operator_count(difficulty);
+    // As many binary trees as balanced words: the Catalan numbers count both.
     let shape = dyck::word(count, index.take(dyck::words(count)));
     let (numbers, ops) = flat(difficulty, operators, &mut index);
     let tree = grow(

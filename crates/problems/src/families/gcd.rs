@@ -96,6 +96,7 @@ struct Gcd {
 /// The smallest number of a case at difficulty `d`: from `50 · 2^d` (2 for the lowest) up to `100 ·
 /// 2^d`, less one.
 fn smallest_range(difficulty: u8) -> std::ops::Range<u64> {
+    // Where the difficulty below ends, so that no smallest number belongs to two of them.
     let low = if difficulty <= 1 { 2 } else { 50 << difficulty };
     low..(100 << difficulty)
 }
@@ -122,6 +123,7 @@ impl Gcd {
         }
     }
 
+    // Four numbers of half a million have multiples beyond 64 bits.
     fn value(&self, numbers: &[u64]) -> u128 {
         if self.multiple {
             numbers.iter().fold(1, |acc, n| lcm(acc, u128::from(*n)))
@@ -139,6 +141,7 @@ impl Gcd {
         let difference = u128::from(numbers[0].abs_diff(numbers[1]));
         let product: u128 = numbers.iter().map(|n| u128::from(*n)).product();
         self.value(before_last) != value
+            // What the usual wrong solutions return.
             && ![smallest.into(), largest.into(), difference, product].contains(&value)
     }
 }
@@ -180,13 +183,19 @@ impl Rule for Gcd {
             .into_iter()
             .chain((1..count).map(|_| other(index.take(choices))))
             .collect();
+        // Only one order of each set of numbers has an index, for the answer is the same in all of
+        // them.
         if !ascending.is_sorted() {
             return None;
         }
+        // Else the smallest would always stand first, and a solution could lean on that.
         let numbers = shuffled(&format!("{ascending:?}"), ascending);
         let common = common_divisor(&numbers);
         let fits = match class {
+            // Neither 1 nor a number of the list, which short cuts return.
             SHARED => common > 1 && common < smallest && self.tells(&numbers),
+            // Some wrong solutions are right here, such as `return 1`: the shared cases are there
+            // for them.
             COPRIME => common == 1,
             _ => true,
         };
@@ -276,6 +285,7 @@ for n in NUMBERS:
     value = value // a * n
 return value";
 
+// Wrong only where the smallest number is the divisor: the class `divides` is for it.
 const TOO_EARLY: &str = "\
 value = 1
 for i in range(1, min(NUMBERS)):

@@ -113,11 +113,14 @@ const FILLERS: [&str; 5] = ["a", "b", "x+", "y", ""];
 impl Parentheses {
     /// Pairs of brackets: `d + 4`, and `d + 8` where there is one kind only.
     fn pairs(&self, difficulty: u8) -> u32 {
+        // One kind has few words, too few for the splits: 5 pairs make 42, where three kinds make
+        // 10,206.
         u32::from(difficulty) + if self.kinds.len() == 1 { 8 } else { 4 }
     }
 
     /// Pairs of the balanced word that the class is made from.
     fn shape_pairs(&self, difficulty: u8, class: Class) -> u32 {
+        // `dyck::dip` takes one pair away.
         self.pairs(difficulty) + u32::from(class == TANGLED && self.kinds.len() == 1)
     }
 
@@ -126,6 +129,7 @@ impl Parentheses {
     fn render(&self, shape: &[bool], class: Class, index: &mut Index) -> Option<Vec<String>> {
         let pairs = dyck::pairs(shape);
         let kinds: Vec<&str> = pairs.iter().map(|_| *index.pick(self.kinds)).collect();
+        // With one kind pairs cannot cross, so a bracket closes before its opening instead.
         if class == TANGLED && self.kinds.len() == 1 {
             return Some(
                 dyck::dip(shape)?
@@ -142,10 +146,14 @@ impl Parentheses {
         match class {
             TANGLED => {
                 let inner = index.take(pairs.len() as u64) as usize;
+                // Crossed with the pair right around it: the closings trade places.
                 let outer = pairs[inner].parent?;
                 out.swap(pairs[inner].close, pairs[outer].close);
+                // Of the same kind the word is balanced as before.
                 (kinds[inner] != kinds[outer]).then_some(out)
             }
+            // Without its first opening some bracket closes on an empty stack. Words that only end
+            // unfinished or cross let a solution pass that ignores stray closings.
             STRAY => Some(out.split_off(1)),
             UNFINISHED => out.pop().map(|_| out),
             _ => Some(out),
@@ -155,6 +163,7 @@ impl Parentheses {
     fn add_text(&self, brackets: &mut [String], index: &mut Index) {
         for (i, bracket) in brackets.iter_mut().enumerate() {
             *bracket += if i == 0 {
+                // So that a rule about text never asks for brackets alone.
                 *index.pick(&FILLERS[..4])
             } else {
                 *index.pick(&FILLERS)
@@ -197,6 +206,7 @@ impl Rule for Parentheses {
         let pairs = self.shape_pairs(difficulty, class);
         let mut size = kinds.pow(pairs) * dyck::words(pairs);
         if class == TANGLED && self.kinds.len() > 1 {
+            // The pair that is crossed.
             size *= pairs;
         }
         if self.text {
@@ -211,6 +221,8 @@ impl Rule for Parentheses {
         let pairs = self.shape_pairs(difficulty, class);
         let shape = dyck::word(pairs, index.take(dyck::words(pairs)));
         let deep = self.limit.is_some_and(|limit| dyck::depth(&shape) > limit);
+        // Too deep words are wrong for their depth, so they are in the class of their own and in no
+        // other.
         if deep != (class == DEEP) {
             return None;
         }
@@ -220,6 +232,8 @@ impl Rule for Parentheses {
         }
         Some(Drawn {
             args: vec![Value::Str(brackets.concat())],
+            // What was done to the balanced word is what makes it wrong, so the class is the
+            // answer.
             expected: Value::Bool(class == BALANCED),
         })
     }
@@ -307,6 +321,7 @@ const CLOSE_IF_IT_FITS: &str = "\
         if stack and stack[-1] == c:
             stack.pop()";
 
+// Without a limit of depth, tangled words alone refute it.
 const COUNTS_AND_ENDS: &str = "\
 brackets = [c for c in s if c in kinds or c in kinds.values()]
 counts = all(s.count(a) == s.count(b) for a, b in kinds.items())

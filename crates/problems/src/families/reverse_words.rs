@@ -69,6 +69,7 @@ struct ReverseWords {
 
 /// Words in a sentence: `d + 2`.
 fn word_count(difficulty: u8) -> u32 {
+    // Another number at every difficulty, so no sentence belongs to two of them.
     u32::from(difficulty) + 2
 }
 
@@ -171,6 +172,8 @@ const WORDS_WRONG: &[Wrong<str>] = &[
     Wrong {
         name: "list for a string",
         python: "def reverse_words(s: str) -> str:\n    return s.split()[::-1]\n",
+        // The Python returns a list. Any value that is no string stands for it: neither is ever
+        // right.
         value: |_| Value::None,
     },
     Wrong {

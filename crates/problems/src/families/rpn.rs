@@ -170,6 +170,7 @@ impl Rpn {
         let mut body = python_apply(self.operators, 12, edit);
         if way.extremes_mixed {
             body = body
+                // By a third word, or the second replacement would undo the first.
                 .replace("max(", "most(")
                 .replace("min(", "max(")
                 .replace("most(", "min(");
@@ -179,6 +180,7 @@ impl Rpn {
         } else {
             "expression.split()"
         };
+        // As `operate` does it, or the Python would not be wrong where the case was chosen for it.
         let pop = if way.queue { "pop(0)" } else { "pop()" };
         // The operand on top is the second one; read backwards or from the front, it is the first.
         let (first, second) = if way.prefix ^ way.swapped ^ way.queue {
@@ -228,10 +230,12 @@ impl Rule for Rpn {
         write(&tree, self.way.prefix, &mut tokens);
         let value = evaluate(&tokens, self.way)?;
         let text = tokens.iter().map(Token::text).collect::<Vec<_>>().join(" ");
+        // Half of the space is kept for telling cases, as in `arithmetic`.
         let kept = coin(&text);
         let tells = || {
             self.wrong()
                 .iter()
+                // A way that fails on these tokens is wrong here too: its Python raises.
                 .all(|(_, way)| evaluate(&tokens, *way) != Some(value))
         };
         let fits = if class == TELLING {
@@ -300,6 +304,7 @@ fn evaluate(tokens: &[Token], way: Way) -> Option<i128> {
         Some(())
     };
     if way.prefix {
+        // Read from its end, prefix notation has its operands before their operator.
         tokens.iter().rev().try_for_each(&mut step)?
     } else {
         tokens.iter().try_for_each(&mut step)?

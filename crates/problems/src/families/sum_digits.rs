@@ -123,6 +123,7 @@ fn alternating(n: &u64) -> Value {
 }
 
 fn repeated(n: &u64) -> Value {
+    // A number and the sum of its digits leave the same remainder when divided by 9; n is never 0.
     Value::int((n - 1) % 9 + 1)
 }
 

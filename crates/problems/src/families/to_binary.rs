@@ -142,6 +142,8 @@ const BINARY_WRONG: &[Wrong<u64>] = &[
     Wrong {
         name: "number for a string",
         python: "def to_binary(n: int) -> str:\n    return int(bin(n)[2:])\n",
+        // The Python returns an int. Any value that is no string stands for it: neither is ever
+        // right.
         value: |_| Value::None,
     },
     Wrong {

@@ -25,6 +25,7 @@ pub(super) fn telling<A: ?Sized>(
     expected: Value,
     wrong: &[Wrong<A>],
 ) -> Option<Drawn> {
+    // All of them, in every case: so each fails whatever hidden cases a problem gets.
     let told = wrong.iter().all(|wrong| (wrong.value)(input) != expected);
     told.then(|| Drawn {
         args: vec![arg],
@@ -46,6 +47,7 @@ pub(super) fn solutions<A: ?Sized>(reference: &str, wrong: &[Wrong<A>]) -> Solut
 /// lowest) up to `1000 · 4^d`.
 pub(super) fn number_range(difficulty: u8) -> std::ops::Range<u64> {
     let bound = |d: u8| 1000 << (2 * u32::from(d));
+    // Where the last difficulty ends: no number is asked about at two of them.
     let low = if difficulty <= 1 {
         10
     } else {

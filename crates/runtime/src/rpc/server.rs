@@ -66,6 +66,7 @@ where
         let method = self.layer.methods.name(request.uri().path());
         let span = span(&method);
         trace::adopt_headers(&span, request.headers());
+        // Made before the work begins: where the caller goes away, dropping it counts as cancelled.
         let call = Call::of_server(method, span.clone(), self.layer.observer.clone());
         // A service may begin its work before its future is polled.
         let answer = span.in_scope(|| self.inner.call(request));

@@ -5,7 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Bench, simulated};
+use crate::{
+    Bench,
+    simulated::{self, Pace},
+};
 
 const PROBLEMS: u32 = 2000;
 const SAMPLES: u32 = 64;
@@ -33,6 +36,7 @@ pub async fn run(bench: &mut Bench, rollouts: u64) {
             tokio::spawn(simulated::work(
                 bench.stack.address.clone(),
                 kind(i),
+                Pace::default(),
                 record.clone(),
             ))
         })
@@ -57,8 +61,9 @@ pub async fn run(bench: &mut Bench, rollouts: u64) {
         began.elapsed().as_secs_f64(),
     );
     println!(
-        "{done:>10} rollouts  {:>8.0}/s in all     {took:>7.1} s",
-        done as f64 / took
+        "{done:>10} rollouts  {:>8.0}/s in all     {took:>7.1} s, {} calls repeated",
+        done as f64 / took,
+        record.repeated.load(Ordering::Relaxed)
     );
     record.stop.store(true, Ordering::Relaxed);
     for task in tasks {

@@ -13,9 +13,12 @@ mod ingest;
 mod simulated;
 mod throughput;
 
+use std::time::Duration;
+
 use clap::Parser;
 use groklab_proto::v1::{SubmitRequest, experiments_client::ExperimentsClient};
 use groklab_tests::Stack;
+use throughput::Load;
 use tonic::transport::Channel;
 
 /// A coordinator and a client for it.
@@ -60,6 +63,13 @@ struct Args {
     /// Numbers of simulated workers
     #[arg(long, value_delimiter = ',', default_values_t = [1, 10, 100, 1000])]
     workers: Vec<usize>,
+    /// Workers that take their time over each job, so that they offer a rate instead of as much as
+    /// is taken
+    #[arg(long, default_value_t = 1000)]
+    paced_workers: usize,
+    /// How long each of them works on a job
+    #[arg(long, default_value_t = 300)]
+    paced_work_ms: u64,
     /// For each number of workers
     #[arg(long, default_value_t = 10)]
     seconds: u64,
@@ -76,7 +86,19 @@ async fn main() {
         .await
         .unwrap();
     let mut bench = Bench { stack, experiments };
-    throughput::run(&mut bench, &args.workers, args.seconds).await;
+    let mut loads: Vec<Load> = args
+        .workers
+        .iter()
+        .map(|&workers| Load {
+            workers,
+            work: Duration::ZERO,
+        })
+        .collect();
+    loads.push(Load {
+        workers: args.paced_workers,
+        work: Duration::from_millis(args.paced_work_ms),
+    });
+    throughput::run(&mut bench, &loads, args.seconds).await;
     ingest::run(&mut bench, args.rollouts).await;
     claim::run(&mut bench).await;
 }

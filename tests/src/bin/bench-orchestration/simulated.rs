@@ -17,7 +17,9 @@ use groklab_proto::{
     v1::{self, complete_request::Result as Outcome, job::Work, workers_client::WorkersClient},
 };
 use hdrhistogram::Histogram;
-use tonic::transport::Channel;
+use tonic::{Code, Status, transport::Channel};
+
+const REPEAT_AFTER: Duration = Duration::from_millis(100);
 
 /// What all workers of a measurement record.
 pub struct Record {
@@ -25,6 +27,8 @@ pub struct Record {
     pub leases: Mutex<Histogram<u64>>,
     pub completions: Mutex<Histogram<u64>>,
     pub rollouts: AtomicU64,
+    /// Calls that the coordinator answered with `unavailable`, and that were made again.
+    pub repeated: AtomicU64,
     pub measuring: AtomicBool,
     pub stop: AtomicBool,
 }
@@ -36,6 +40,7 @@ impl Record {
             leases: histogram(),
             completions: histogram(),
             rollouts: AtomicU64::new(0),
+            repeated: AtomicU64::new(0),
             measuring: AtomicBool::new(false),
             stop: AtomicBool::new(false),
         })
@@ -49,10 +54,42 @@ impl Record {
                 .saturating_record(took.as_micros() as u64);
         }
     }
+
+    /// What is unavailable is asked for again, as workers do; every other error ends the benchmark.
+    async fn answered<T>(&self, answer: Result<tonic::Response<T>, Status>) -> Option<T> {
+        let status = match answer {
+            Ok(answer) => return Some(answer.into_inner()),
+            Err(status) => status,
+        };
+        assert!(status.code() == Code::Unavailable, "{status}");
+        if self.repeated.fetch_add(1, Ordering::Relaxed) == 0 {
+            eprintln!("a call is made again, as all like it: {status}");
+        }
+        tokio::time::sleep(REPEAT_AFTER).await;
+        None
+    }
+
+    /// Completes a job, however often that must be said.
+    async fn complete(&self, workers: &mut WorkersClient<Channel>, request: v1::CompleteRequest) {
+        loop {
+            let answer = workers.complete(request.clone()).await;
+            if let Some(answer) = self.answered(answer).await {
+                assert!(answer.accepted, "the job has moved on");
+                return;
+            }
+        }
+    }
+}
+
+/// How long a worker waits before its first job, and how long it works on each.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Pace {
+    pub first: Duration,
+    pub work: Duration,
 }
 
 /// Works until told to stop; each worker has a connection of its own.
-pub async fn work(address: String, kind: &'static str, record: Arc<Record>) {
+pub async fn work(address: String, kind: &'static str, pace: Pace, record: Arc<Record>) {
     let channel = Channel::from_shared(address)
         .unwrap()
         .tcp_nodelay(true)
@@ -69,7 +106,12 @@ pub async fn work(address: String, kind: &'static str, record: Arc<Record>) {
         host: "simulated".to_owned(),
         ..Default::default()
     };
-    workers.register(register).await.unwrap();
+    while record
+        .answered(workers.register(register.clone()).await)
+        .await
+        .is_none()
+    {}
+    tokio::time::sleep(pace.first).await;
     while !record.stop.load(Ordering::Relaxed) {
         let request = v1::LeaseRequest {
             worker_id: worker_id.clone(),
@@ -79,12 +121,14 @@ pub async fn work(address: String, kind: &'static str, record: Arc<Record>) {
         };
         let asked = Instant::now();
         // One that found no work at once waited for it: that is not the coordinator's time.
-        let Ok(Ok(answer)) =
-            tokio::time::timeout(Duration::from_secs(5), workers.lease(request)).await
+        let Ok(answer) = tokio::time::timeout(Duration::from_secs(5), workers.lease(request)).await
         else {
             continue;
         };
-        for job in answer.into_inner().jobs {
+        let Some(answer) = record.answered(answer).await else {
+            continue;
+        };
+        for job in answer.jobs {
             record.note(&record.leases, asked.elapsed());
             let result = result(job.work.unwrap());
             let count = match &result {
@@ -98,15 +142,11 @@ pub async fn work(address: String, kind: &'static str, record: Arc<Record>) {
                 seconds: 0.1,
                 result: Some(result),
             };
+            if !pace.work.is_zero() {
+                tokio::time::sleep(pace.work).await;
+            }
             let sent = Instant::now();
-            assert!(
-                workers
-                    .complete(request)
-                    .await
-                    .unwrap()
-                    .into_inner()
-                    .accepted
-            );
+            record.complete(&mut workers, request).await;
             record.note(&record.completions, sent.elapsed());
             record.rollouts.fetch_add(count as u64, Ordering::Relaxed);
         }

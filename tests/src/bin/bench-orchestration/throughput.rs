@@ -7,38 +7,57 @@ use std::{
 
 use groklab_proto::v1::ExperimentRef;
 
-use crate::{Bench, cpu::Used, simulated};
+use crate::{
+    Bench,
+    cpu::Used,
+    simulated::{self, Pace},
+};
 
 const PROBLEMS: u32 = 2000;
 const SAMPLES: u32 = 4;
 
-pub async fn run(bench: &mut Bench, workers: &[usize], seconds: u64) {
+/// So many workers, each of which takes `work` over a job.
+#[derive(Debug, Clone, Copy)]
+pub struct Load {
+    pub workers: usize,
+    pub work: Duration,
+}
+
+pub async fn run(bench: &mut Bench, loads: &[Load], seconds: u64) {
     println!(
         "jobs of {SAMPLES} rollouts; half of the workers generate and half verify; each has a connection of its own"
     );
     println!(
-        "{:>8} {:>10} {:>14} {:>8} {:>11} {:>11} {:>14} {:>14}   cores: coordinator, Postgres, workers",
+        "{:>8} {:>7} {:>10} {:>14} {:>8} {:>11} {:>11} {:>14} {:>14} {:>9}   cores: coordinator, Postgres, workers",
         "workers",
+        "work",
         "leases/s",
         "completions/s",
         "ratio",
         "lease p50",
         "lease p99",
         "complete p50",
-        "complete p99"
+        "complete p99",
+        "repeated"
     );
     let mut baseline = None;
-    for &workers in workers {
+    for &load in loads {
+        let Load { workers, work } = load;
         // Enough jobs for the whole measurement.
         let mut experiments = Vec::new();
         for i in 0..4 {
             experiments.push(
                 bench
-                    .submit(&format!("throughput-{workers}-{i}"), PROBLEMS, SAMPLES, 9)
+                    .submit(
+                        &format!("throughput-{workers}-{}-{i}", work.as_millis()),
+                        PROBLEMS,
+                        SAMPLES,
+                        9,
+                    )
                     .await,
             );
         }
-        measure(bench, workers, seconds, &mut baseline).await;
+        measure(bench, load, seconds, &mut baseline).await;
         for experiment in experiments {
             bench
                 .experiments
@@ -49,7 +68,8 @@ pub async fn run(bench: &mut Bench, workers: &[usize], seconds: u64) {
     }
 }
 
-async fn measure(bench: &Bench, workers: usize, seconds: u64, baseline: &mut Option<f64>) {
+async fn measure(bench: &Bench, load: Load, seconds: u64, baseline: &mut Option<f64>) {
+    let Load { workers, work } = load;
     let record = simulated::Record::new();
     let kind = |i: usize| {
         if i.is_multiple_of(2) {
@@ -63,6 +83,11 @@ async fn measure(bench: &Bench, workers: usize, seconds: u64, baseline: &mut Opt
             tokio::spawn(simulated::work(
                 bench.stack.address.clone(),
                 kind(i),
+                Pace {
+                    // Not all at once, for then they would stay in step.
+                    first: work * i as u32 / workers as u32,
+                    work,
+                },
                 record.clone(),
             ))
         })
@@ -94,13 +119,15 @@ async fn measure(bench: &Bench, workers: usize, seconds: u64, baseline: &mut Opt
         )
     };
     println!(
-        "{workers:>8} {:>10.0} {rate:>14.0} {:>8} {:>11} {:>11} {:>14} {:>14}   {:.2}, {:.2}, {:.2}",
+        "{workers:>8} {:>7} {:>10.0} {rate:>14.0} {:>8} {:>11} {:>11} {:>14} {:>14} {:>9}   {:.2}, {:.2}, {:.2}",
+        format!("{} ms", work.as_millis()),
         leases.len() as f64 / took,
         format!("{:.1}×", rate / *baseline.get_or_insert(rate)),
         ms(&leases, 0.5),
         ms(&leases, 0.99),
         ms(&completions, 0.5),
         ms(&completions, 0.99),
+        record.repeated.load(Ordering::Relaxed),
         cores.coordinator,
         cores.postgres,
         cores.workers

@@ -1,9 +1,12 @@
--- $1 experiment. Its expired leases become ready again, with the same waiting as after a failure; the fence and the worker stay, for a late holder.
+-- $1 experiment, whose expired leases become ready again.
 with expired as (
+    -- Skip locked: a completion or heartbeat that holds the row at this moment decides.
     select job_id from job where experiment_id = $1 and state = 'leased' and leased_until < now() for update skip locked
 ), lost as (
     update job
+    -- Fence and worker stay, for a late holder.
     set state = 'ready', leased_until = null, units_done = 0, losses = losses + 1,
+        -- As long as after a failure: 0.5 s, 1 s, 2 s and so on up to a minute.
         not_before = now() + interval '0.5 s' * least(120, power(2, losses + failures))
     from expired
     where job.job_id = expired.job_id

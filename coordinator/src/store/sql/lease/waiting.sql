@@ -1,7 +1,8 @@
--- $1 kind, $2 how many ready jobs to count at most.
+-- $1 kind, $2 how many ready jobs to count at most. Of running experiments that have any.
 select experiment_id as "experiment_id!", leased as "leased!", ready as "ready!"
 from experiment e
 cross join lateral (
+    -- A limit inside the count: an experiment may have many more ready jobs than anybody asks for.
     select count(*) as ready from (
         select from job j
         where j.experiment_id = e.experiment_id and j.kind = $1 and j.state = 'ready' and j.not_before <= now()

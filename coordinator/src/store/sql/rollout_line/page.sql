@@ -2,6 +2,7 @@
 -- of iteration $2), $12 how many. Both bounds on the iteration serve the index also where the plan
 -- does not know the values.
 select r.iteration, r.purpose, p.split, p.family, p.rule, r.problem, r.sample, r.text,
+       -- Four bytes a token id.
        octet_length(r.tokens) / 4 as "tokens!", r.prompt_tokens, r.finish, r.mean_logprob,
        r.candidate_start, r.candidate_end, r.candidate_reason,
        v.verdict as "verdict?",
@@ -13,6 +14,7 @@ select r.iteration, r.purpose, p.split, p.family, p.rule, r.problem, r.sample, r
        v.cpu_ms as "cpu_ms?", v.wall_ms as "wall_ms?", v.peak_memory_kb as "peak_memory_kb?"
 from rollout r
 join problem p on p.experiment_id = r.experiment_id and p.ordinal = r.problem
+-- A rollout that waits for its verdict is shown without one.
 left join verdict v using (rollout_id)
 where r.experiment_id = $1
   and r.iteration <= coalesce($2::int, 2147483647)

@@ -108,6 +108,8 @@ pub(super) fn add_values(
 }
 
 /// Queries of one tile, at most.
+// By four blocks of keys they take 16 of AVX-512's 32 registers for their sums; with AVX2, by one
+// block, 8 of 16.
 const TOGETHER: usize = 4;
 
 /// Generates both kernels for one width of vectors: tiles of `Q` queries by `$blocks` blocks of 16,
@@ -131,6 +133,8 @@ macro_rules! kernels {
             stride: usize,
         ) {
             let mut sums: [[[$vector; $per_block]; B]; Q] = [[[$zero(); $per_block]; B]; Q];
+            // Feature by feature: a row of keys is loaded once for all queries, and every score
+            // adds up in the order of the features.
             for at in 0..head_dim {
                 let mut columns = [[$zero(); $per_block]; B];
                 for b in 0..B {
@@ -213,6 +217,8 @@ macro_rules! kernels {
             let mut sums: [[$vector; C]; Q] = [[$zero(); C]; Q];
             for q in 0..Q {
                 for c in 0..C {
+                    // Begins with what stands there, so that a chain goes on from one segment to
+                    // the next.
                     // SAFETY: out has Q rows with C vectors.
                     sums[q][c] = unsafe {
                         $load(out.wrapping_add(q.wrapping_mul(head_dim).wrapping_add($lanes * c)))
@@ -294,6 +300,7 @@ macro_rules! kernels {
                 at += GROUP;
             }
             for q in 0..Q {
+                // The same chain for the rest of a head whose width is no multiple of 16.
                 for feature in at..head_dim {
                     // SAFETY: as above.
                     unsafe {
@@ -316,6 +323,7 @@ kernels!(
     values_512,
     "avx512f,avx2,fma",
     __m512,
+    // Lanes of a vector, vectors of a block of 16 keys, and blocks of a tile.
     16,
     1,
     4,

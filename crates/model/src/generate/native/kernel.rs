@@ -64,6 +64,7 @@ pub(super) fn product(
     let add = into == Into::Add;
     // SAFETY: the machine has the instructions (`Simd` says so), and the sizes were checked above.
     unsafe {
+        // Up to 24 sums beside the columns and a weight: what 32 registers hold.
         match (simd, width / GROUP) {
             (Simd::Avx512, 1) => wide::<12, 1>(w, x, y, input, out, add),
             (Simd::Avx512, 2) => wide::<12, 2>(w, x, y, input, out, add),
@@ -102,6 +103,7 @@ macro_rules! tile {
                         $load(x.wrapping_add(at.wrapping_mul(width).wrapping_add($lanes * j)))
                     };
                 }
+                // Once for each cache line of 16 weights; behind the last row it does nothing.
                 if at % 16 == 0 {
                     for row in A..2 * A {
                         _mm_prefetch::<_MM_HINT_T0>(
@@ -129,6 +131,8 @@ macro_rules! tile {
                         $store(
                             place,
                             if add {
+                                // Only at the end, so that the chain is the same whether it is set
+                                // or added.
                                 $add($load(place), sums[row][j])
                             } else {
                                 sums[row][j]
@@ -202,12 +206,14 @@ unsafe fn narrow(
     add: bool,
     groups: usize,
 ) {
+    // 12 sums, 2 vectors of columns and a weight: 15 of AVX2's 16 registers.
     const A: usize = 6;
     let width = groups * GROUP;
     let whole = out / A * A;
     // SAFETY: every tile lies within the checked sizes.
     unsafe {
         for row in (0..whole).step_by(A) {
+            // All columns before the next rows, while these weights are in the cache.
             for first in (0..width).step_by(GROUP) {
                 tile256::<A, 2>(
                     w.add(row * input),

@@ -81,6 +81,7 @@ pub(super) fn run(
     );
     let width = (in_memory / lanes)
         .clamp(1, WIDEST)
+        // Shared out evenly: a lane that takes all it can hold may leave the others without rows.
         .min(rows.div_ceil(lanes).max(1));
     let call = Call {
         net,
@@ -99,6 +100,7 @@ pub(super) fn run(
         lanes,
         || {
             call.lane(&mut || progress(call.progress()));
+            // `progress` is not `Sync`: only this thread may call it, also while others still work.
             call.wait(progress);
         },
         || call.lane(&mut || ControlFlow::Continue(())),
@@ -117,6 +119,7 @@ impl Call<'_> {
 
     /// One lane's work; its failure, also a panic, ends the others.
     fn lane(&self, alive: &mut dyn FnMut() -> ControlFlow<()>) {
+        // A guard, so that a lane that panics is counted out as well and `wait` comes to an end.
         let leaving = Leaving(self);
         let outcome = Lane {
             call: self,
@@ -151,6 +154,7 @@ impl Call<'_> {
         self,
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Vec<Completion>> {
+        // Once more after the last token, so that all rows are seen to be finished.
         let last = progress(self.progress());
         let done = self
             .done
@@ -310,6 +314,7 @@ impl Slot {
     /// Makes sure that one more token fits.
     fn make_room(&mut self, net: &Net<'_>) {
         if self.segment.is_full() {
+            // Nothing is copied: the full segment becomes the parent of the next one.
             let empty = Segment::new(net.config, None, 0);
             let full = Arc::new(std::mem::replace(&mut self.segment, empty));
             self.segment = Segment::new(net.config, Some(full), GROWTH);

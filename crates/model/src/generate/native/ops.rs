@@ -10,6 +10,7 @@ macro_rules! dispatched {
      $body:ident) => {
         $(#[$doc])*
         pub(in super::super) fn $name(simd: Simd, $($argument: $type),*) $(-> $result)? {
+            // The body is inlined into each of the two, and so compiled for its instructions.
             #[target_feature(enable = "avx512f,avx2,fma")]
             fn wide($($argument: $type),*) $(-> $result)? {
                 $body($($argument),*)
@@ -66,6 +67,7 @@ dispatched!(
     sum_body
 );
 /// Sums are kept in this many lanes.
+// However wide the vectors are, so that AVX2 and AVX-512 add in the same order.
 const LANES: usize = 16;
 
 #[inline(always)]
@@ -114,6 +116,7 @@ fn gated_body(gate_up: &mut [f32]) {
 fn shares_body(x: &[f32], most: f32, temperature: f32, out: &mut [f32]) {
     out.iter_mut()
         .zip(x)
+        // Less the largest value, so that no power overflows.
         .for_each(|(out, &x)| *out = exp((x - most) / temperature));
 }
 
@@ -164,10 +167,12 @@ fn lanes(x: &[f32], f: impl Fn(f32) -> f32) -> f64 {
 fn exp(x: f32) -> f32 {
     // Adding and taking away 1.5 × 2²³ rounds to a whole number.
     const ROUND: f32 = 12_582_912.0;
+    // What lies beyond float32's exponents is set at the end. NaN fails both comparisons and stays.
     let low = if x < -87.0 { -87.0 } else { x };
     let clamped = if low > 88.0 { 88.0 } else { low };
     let shifted = clamped.mul_add(std::f32::consts::LOG2_E, ROUND);
     let whole = shifted - ROUND;
+    // ln 2 in two parts (Cody and Waite): the larger has so few bits that its product is exact.
     let r = whole.mul_add(2.121_944_4e-4, whole.mul_add(-0.693_359_4, clamped));
     let mut p = 1.987_569_1e-4_f32;
     for factor in [
@@ -179,6 +184,7 @@ fn exp(x: f32) -> f32 {
     ] {
         p = p.mul_add(r, factor);
     }
+    // The low bits of `shifted` are the whole number; as an exponent they are its power of two.
     let power = f32::from_bits(
         (shifted
             .to_bits()

@@ -125,7 +125,9 @@ impl<'a> Net<'a> {
             "{} tokens in a pass",
             tokens.len()
         );
+        // The columns that are missing to a whole vector are computed too and never read.
         let width = tokens.len().next_multiple_of(GROUP);
+        // Counted before the layers run: several tokens of one sequence then have their own places.
         let places: Vec<usize> = tokens
             .iter()
             .map(|token| {
@@ -148,6 +150,7 @@ impl<'a> Net<'a> {
             self.config.hidden_size as usize,
             self.config.head_dim as usize / 2,
         );
+        // Columns without a token begin as zeros and stay so: nothing in them can grow too large.
         clear(&mut work.x, hidden * width);
         clear(&mut work.cos, half * width);
         clear(&mut work.sin, half * width);
@@ -211,6 +214,8 @@ impl<'a> Net<'a> {
                 .for_each(|(row, bias)| row.iter_mut().for_each(|v| *v += bias));
         }
         self.turn(work, layer, width);
+        // The keys of all tokens before any attends: they may be of one sequence and see each
+        // other.
         for (column, (token, &place)) in tokens.iter().zip(places).enumerate() {
             self.store(
                 work,
@@ -253,6 +258,7 @@ impl<'a> Net<'a> {
         let turned = heads + self.config.kv_heads as usize;
         for (index, head) in work.qkv.chunks_exact_mut(size).take(turned).enumerate() {
             if let Some((q_norm, k_norm)) = layer.head_norms {
+                // A copy, as the norm writes to where it would read.
                 work.head.clear();
                 work.head.extend_from_slice(head);
                 ops::norm(
@@ -305,9 +311,12 @@ impl<'a> Net<'a> {
     ) {
         let (config, dim) = (self.config, self.config.head_dim as usize);
         let group = (config.heads / config.kv_heads) as usize;
+        // The last block of keys reaches up to 15 places beyond the tokens, so rows of scores have
+        // room for them.
         let (scale, seen, stride) = ((dim as f32).powf(-0.5), place + 1, place + 1 + GROUP);
         let rows = head * group * dim..(head + 1) * group * dim;
         work.query.clear();
+        // The query is scaled rather than every score: a head has fewer features than keys.
         work.query.extend(
             rows.clone()
                 .map(|row| work.qkv[row * width + column] * scale),
@@ -359,6 +368,7 @@ impl<'a> Net<'a> {
             .zip(work.mixed.chunks_exact(dim))
             .zip(work.shares.chunks_exact(stride))
         {
+            // Divided by at the end, once for each output rather than for each key.
             let total = ops::sum(self.simd, &shares[..seen]) as f32;
             mixed
                 .iter()
@@ -377,6 +387,7 @@ impl<'a> Net<'a> {
             width,
             &mut work.normed,
         );
+        // Gate and up stand behind each other; what is computed of them is left in the first half.
         let inner = config.intermediate_size as usize * width;
         clear(&mut work.gate_up, 2 * inner);
         product(
@@ -409,6 +420,7 @@ impl<'a> Net<'a> {
             return;
         }
         logits.resize(wanted.len() * vocab, 0.0);
+        // Of a prompt only the last token needs logits: the head is the widest product of all.
         let narrow = wanted.len().next_multiple_of(GROUP);
         let mut last = vec![0.0; hidden * narrow];
         for (row, last) in work
@@ -431,6 +443,7 @@ impl<'a> Net<'a> {
         );
         for first in (0..vocab).step_by(VOCAB_BLOCK) {
             let count = VOCAB_BLOCK.min(vocab - first);
+            // The layers are done with this buffer.
             clear(&mut work.gate_up, count * narrow);
             product(
                 self.simd,

@@ -165,8 +165,9 @@ impl<'a> Prompts<'a> {
         rows.map(|row| self.admit(row)).collect()
     }
 
-    /// Takes rows off the queue and marks the nodes that this lane shall compute for them.
+    /// Takes rows off the queue and marks the nodes that this lane is to compute for them.
     fn claim(&self, most: usize) -> (std::ops::Range<usize>, BTreeSet<usize>) {
+        // Under one lock, so that no two lanes compute the same node.
         let mut state = self.lock();
         let rows = state.next_row..self.of_row.len().min(state.next_row + most);
         state.next_row = rows.end;
@@ -243,6 +244,8 @@ impl<'a> Prompts<'a> {
             if let Computed::Ready(ready) = &state.computed[node] {
                 return Ok(ready.clone());
             }
+            // For a limited time: `stop` takes no lock, so a lane that is about to wait may miss
+            // its word.
             let waited = self.changed.wait_timeout(state, Duration::from_millis(100));
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -255,6 +258,7 @@ impl<'a> Prompts<'a> {
         for node in path(&self.nodes, leaf) {
             state.waiting[node] -= 1;
             if state.waiting[node] == 0 {
+                // Segments below it still hold it as their parent; only this reference goes.
                 state.computed[node] = Computed::Dropped;
             }
         }

@@ -75,6 +75,7 @@ impl Segment {
         let at = position - self.start;
         let place = self.place(layer, head);
         let (keys, values) = self.data[place].split_at_mut(capacity * head_dim);
+        // The block of the token and its column there; its features then lie 16 apart.
         let first = at / GROUP * GROUP * head_dim + at % GROUP;
         keys[first..]
             .iter_mut()

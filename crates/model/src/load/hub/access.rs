@@ -58,6 +58,7 @@ impl Access {
         Ok(Self {
             endpoint: endpoint.trim().trim_end_matches('/').to_owned(),
             offline: on("HF_HUB_OFFLINE") || on("TRANSFORMERS_OFFLINE"),
+            // This asks for no token unless one is given by hand, which cannot be done here.
             token: if on("HF_HUB_DISABLE_IMPLICIT_TOKEN") {
                 None
             } else {
@@ -118,6 +119,7 @@ fn token(set: impl Fn(&str) -> Option<String>) -> Result<Option<Token>, String> 
     {
         return Token::new(&text, name.to_owned());
     }
+    // The order in which huggingface_hub looks.
     let home = || {
         set("HF_HOME")
             .or_else(|| set("XDG_CACHE_HOME").map(|cache| format!("{cache}/huggingface")))
@@ -144,6 +146,7 @@ fn token(set: impl Fn(&str) -> Option<String>) -> Result<Option<Token>, String> 
 impl Token {
     /// None where there are only blanks.
     fn new(text: &str, place: String) -> Result<Option<Self>, String> {
+        // As huggingface_hub cleans it: files often end with a line end.
         let text = text.replace(['\r', '\n'], "").trim().to_owned();
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(format!(
