@@ -54,6 +54,28 @@ impl Installation {
         self
     }
 
+    /// The same, on every address of this machine and with a certificate for the one that
+    /// containers of others reach it by.
+    pub fn published_to_others(self) -> Self {
+        let address = docker(&[
+            "network",
+            "inspect",
+            "bridge",
+            "-f",
+            "{{(index .IPAM.Config 0).Gateway}}",
+        ]);
+        let published = format!("0.0.0.0:{}", self.port);
+        self.with("GROKLAB_PUBLISH", &published)
+            .with("GROKLAB_HOSTNAMES", address.trim())
+    }
+
+    /// A script of `deploy/`.
+    pub fn script(&self, name: &str, args: &[&str]) -> Result<String, String> {
+        let mut command = Command::new(self.deploy().join(name));
+        self.settings(&mut command);
+        output(command.args(args))
+    }
+
     pub fn home(&self) -> PathBuf {
         self.dir.path().join("home")
     }

@@ -160,6 +160,44 @@ fn belongs_to_the_caller(path: &Path) {
 }
 
 #[test]
+fn a_backup_is_restored_and_another_box_joins() {
+    let Some(_alone) = engine("a_backup_is_restored_and_another_box_joins") else {
+        return;
+    };
+    let compose = composes()[0];
+    let box_one = Installation::new("kept", compose);
+    box_one.up(&[]);
+    box_one.wait_until_healthy();
+    let file = box_one.experiment("kept", 1, "rft");
+    box_one.grokctl_ok(&["submit", &file, "--watch"]);
+    box_one.grokctl_ok(&["export", "kept", "--out", "before"]);
+    let before = Results::of(&box_one.home().join("before"));
+    let backup = box_one.home().join("backup");
+    let backup = backup.to_str().unwrap();
+    box_one.script("backup.sh", &[backup]).unwrap();
+    box_one.compose(&["down", "--volumes", "--timeout", "20"]);
+    box_one.script("restore.sh", &[backup]).unwrap();
+    // What is there is never written over.
+    box_one.script("restore.sh", &[backup]).unwrap_err();
+
+    // From here on others may reach it.
+    let box_one = box_one.published_to_others();
+    box_one.up(&[]);
+    box_one.wait_until_healthy();
+    box_one.grokctl_ok(&["export", "kept", "--out", "after"]);
+    assert_eq!(Results::of(&box_one.home().join("after")), before);
+
+    let box_two = Installation::new("joined", compose).with("COMPOSE_FILE", "compose.worker.yaml");
+    let invitation = box_one.grokctl_ok(&["join"]);
+    fs::write(box_two.deploy().join("worker.env"), invitation).unwrap();
+    box_two.up(&["--scale", "worker-verify=2"]);
+    until("seven workers", Duration::from_secs(120), || {
+        let workers = box_one.grokctl_ok(&["--json", "workers"]);
+        (workers.matches("\"idle\"").count() == 3 + 4).then_some(())
+    });
+}
+
+#[test]
 fn the_other_compose_brings_it_up_too() {
     let Some(_alone) = engine("the_other_compose_brings_it_up_too") else {
         return;
