@@ -16,6 +16,8 @@ create table experiment (
     last_iteration int not null check (last_iteration >= iteration),
     -- Fixed by the first result.
     base_digest text check (base_digest ~ '^sha256:[0-9a-f]{64}$'),
+    -- The version of Python that judges; fixed by the first verdict.
+    python text check (python ~ '^[0-9]+\.[0-9]+$'),
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now()
 );
@@ -100,6 +102,8 @@ create table worker (
     device text not null,
     threads int not null check (threads >= 0),
     version text not null,
+    -- Of a verification worker.
+    python text check (python ~ '^[0-9]+\.[0-9]+$'),
     registered_at timestamptz not null default now(),
     seen_at timestamptz not null default now(),
     -- When it said that it ends; registering again clears it.

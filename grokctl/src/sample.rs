@@ -45,6 +45,7 @@ pub fn experiment(name: &str) -> ExperimentRecord {
         iterations: 3,
         created_unix_ms: 0,
         updated_unix_ms: 0,
+        python: None,
         progress: Vec::new(),
         config_json: "{}".to_owned(),
         iteration_began_unix_ms: 0,

@@ -25,6 +25,7 @@ pub async fn work(args: config::Work, process: Process) -> anyhow::Result<()> {
         device: placement.description(),
         gpu: placement.gpu_id(),
         threads: u32::try_from(groklab_model::threads()).unwrap_or(0),
+        python: String::new(),
     };
     let metrics = metrics::Metrics::new(&opentelemetry::global::meter(METER));
     let resident = Resident::new(args.models, placement);

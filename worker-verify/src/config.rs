@@ -2,7 +2,7 @@
 
 use std::{env, num::NonZero, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, value_parser};
 use groklab_runtime::admin::HealthArgs;
 use groklab_worker_verify::{Config, jail::isolation::Path, judge::pool, locate};
 
@@ -146,6 +146,10 @@ pub enum Command {
         /// Candidates at once [default: one per core]
         #[arg(long, env = "GROKLAB_THREADS")]
         threads: Option<NonZero<usize>>,
+        /// CPU time that each may use; where the machine is slow, such as an emulated one, the
+        /// honest need more
+        #[arg(long, default_value_t = 100, value_parser = value_parser!(u64).range(10..=3_600_000))]
+        cpu_ms: u64,
     },
     /// Run the same candidates twice, without and with load: their verdicts must be the same
     Repeat {

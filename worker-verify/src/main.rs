@@ -8,6 +8,7 @@ use std::{
     io::{BufReader, Write as _, stdin},
     num::NonZero,
     process::ExitCode,
+    time::Duration,
 };
 
 use anyhow::Context as _;
@@ -59,7 +60,19 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             bench(&jail, effort, &mut output::writer()?)?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Soak { count, threads } => run_soak(&programs, count, threads),
+        Command::Soak {
+            count,
+            threads,
+            cpu_ms,
+        } => {
+            let extent = Extent {
+                count,
+                parts: SOAK_PARTS,
+                threads: config::threads(threads),
+                cpu: Duration::from_millis(cpu_ms),
+            };
+            run_soak(&programs, extent)
+        }
         Command::Repeat { count, threads } => {
             let sandbox = proven(&programs, Metrics::default())?;
             let threads = config::threads(threads);
@@ -124,19 +137,10 @@ fn run_check(
     Ok(ExitCode::from(summary.exit_code()))
 }
 
-fn run_soak(
-    programs: &Programs,
-    count: usize,
-    threads: Option<NonZero<usize>>,
-) -> anyhow::Result<ExitCode> {
+fn run_soak(programs: &Programs, extent: Extent) -> anyhow::Result<ExitCode> {
     let mut out = output::writer()?;
     let metrics = Metrics::default();
     let jail = Nsjail::new(&programs.locate())?.counted_by(metrics.clone());
-    let extent = Extent {
-        count,
-        parts: SOAK_PARTS,
-        threads: config::threads(threads),
-    };
     let found = soak(|| Warm::new(jail), extent, &metrics, &mut out)?;
     for line in found.wrong.iter().chain(&found.left_over) {
         writeln!(out, "{line}")?;

@@ -22,6 +22,9 @@ pub fn experiment(record: ExperimentRecord) -> v1::Experiment {
         iterations: record.iterations,
         created_unix_ms: record.created_unix_ms,
         updated_unix_ms: record.updated_unix_ms,
+        python: record
+            .python
+            .map_or_else(String::new, |python| python.to_string()),
         progress: record.progress.into_iter().map(progress).collect(),
         config_json: record.config_json,
         iteration_began_unix_ms: record.iteration_began_unix_ms,

@@ -2,7 +2,7 @@
 
 use groklab_domain::{Fault, JobId, JobKind, WorkerId};
 use groklab_proto::{
-    convert::{claim, field},
+    convert::{claim, field, optional_field},
     v1::{
         self, CompleteRequest, CompleteResponse, FailRequest, FailResponse, HeartbeatRequest,
         HeartbeatResponse, LeaseRequest, LeaseResponse, LeaveRequest, LeaveResponse,
@@ -136,9 +136,15 @@ fn registration(wire: RegisterRequest) -> Result<Registration, Status> {
             wire.threads
         )));
     }
+    let kind: JobKind = field("kind", &wire.kind)?;
+    let python = match kind {
+        JobKind::Verify => Some(field("python", &wire.python)?),
+        JobKind::Generate | JobKind::Train => optional_field("python", &wire.python)?,
+    };
     Ok(Registration {
         worker: field("worker_id", &wire.worker_id)?,
-        kind: field("kind", &wire.kind)?,
+        kind,
+        python,
         host: wire.host,
         device: wire.device,
         threads: wire.threads,

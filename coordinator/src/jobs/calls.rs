@@ -36,8 +36,20 @@ const LEASED_JOB_BYTES: usize = 512 << 10;
 
 impl Service {
     pub async fn register_worker(&self, registration: &Registration) -> Result<()> {
-        let mut db = self.store.connection().await?;
-        worker::register(&mut db, registration).await?;
+        let mut tx = self.store.begin().await?;
+        worker::register(&mut tx, registration).await?;
+        if let Some(python) = registration.python {
+            // Said once, where people look when an experiment waits with a worker idle beside it.
+            for (id, needed) in experiment::of_other_python(&mut tx, python).await? {
+                let unfit = Event::WorkerUnfit {
+                    host: registration.host.clone(),
+                    python,
+                    needed,
+                };
+                event::insert(&mut tx, id, &unfit).await?;
+            }
+        }
+        tx.commit().await?;
         tracing::info!(
             worker.id = %registration.worker, kind = %registration.kind, host = registration.host,
             "worker registered"

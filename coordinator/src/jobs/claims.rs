@@ -1,13 +1,13 @@
 //! Claims of one kind of job: all calls that wait are served in one transaction.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
 use groklab_domain::{
-    JobId, JobKind, WorkerId,
+    JobId, JobKind, PythonVersion, WorkerId,
     job::{Job, Turns, Waiting},
 };
 use sqlx::PgConnection;
@@ -20,7 +20,7 @@ use crate::{
     store::{
         Store,
         lease::{self, Capacity},
-        worker,
+        worker::{self, Known},
     },
 };
 
@@ -69,12 +69,12 @@ impl Commit for Claims {
         self.metrics.committed_together(calls.len());
         let mut tx = self.store.begin().await?;
         let workers: Vec<WorkerId> = calls.iter().map(|call| call.worker).collect();
-        let kinds = worker::seen(&mut tx, &workers).await?;
+        let known = worker::seen(&mut tx, &workers).await?;
         let mut answers = Vec::with_capacity(calls.len());
         // A worker whose connection broke may ask twice at once: its later call is served.
         let mut served: HashMap<WorkerId, usize> = HashMap::new();
         for (place, call) in calls.iter().enumerate() {
-            let allowed = check_kind(call, kinds.get(&call.worker).copied());
+            let allowed = check_kind(call, known.get(&call.worker));
             if allowed.is_ok() {
                 served.insert(call.worker, place);
             }
@@ -94,7 +94,9 @@ impl Commit for Claims {
         // expires.
         let mut jobs = lease::reissue(&mut tx, self.kind, &capacities, self.lease).await?;
         let slots = slots(&capacities, &jobs);
-        self.claim(&mut tx, &slots, &mut jobs).await?;
+        for (python, slots) in by_python(slots, &known) {
+            self.claim(&mut tx, python, &slots, &mut jobs).await?;
+        }
         // Within the transaction: where a message cannot be made, the claims are undone with it.
         let assignments = kinds::assign(&mut tx, self.kind, jobs).await?;
         tx.commit().await?;
@@ -111,19 +113,17 @@ impl Commit for Claims {
 }
 
 impl Claims {
-    /// Claims a job for each slot, as far as there are any. Jobs that another transaction holds are
+    /// Claims a job for each slot, whose workers have this version of Python, as far as there are any. Jobs that another transaction holds are
     /// passed over, so an experiment may have fewer than were counted: it is left out of the next
     /// round, and the others have its share.
     async fn claim(
         &self,
         db: &mut PgConnection,
+        python: Option<PythonVersion>,
         mut slots: &[WorkerId],
         jobs: &mut Vec<Job>,
     ) -> Result<()> {
-        if slots.is_empty() {
-            return Ok(());
-        }
-        let mut waiting = lease::waiting(db, self.kind, slots.len()).await?;
+        let mut waiting = lease::waiting(db, self.kind, python, slots.len()).await?;
         while !slots.is_empty() && !waiting.is_empty() {
             // In a block of its own, for a guard of std's mutex must not be held while the database
             // is asked. The turns only order equals, so those that a panic left behind still serve.
@@ -157,8 +157,10 @@ fn count_claimed(waiting: &mut Waiting, share: u32, claimed: &[Job]) {
     waiting.ready = if got < share { 0 } else { waiting.ready - got };
 }
 
-fn check_kind(call: &LeaseRequest, registered: Option<JobKind>) -> Result<()> {
-    let kind = registered.ok_or_else(|| Error::missing("worker", call.worker))?;
+fn check_kind(call: &LeaseRequest, registered: Option<&Known>) -> Result<()> {
+    let kind = registered
+        .ok_or_else(|| Error::missing("worker", call.worker))?
+        .kind;
     if kind == call.kind {
         return Ok(());
     }
@@ -166,6 +168,19 @@ fn check_kind(call: &LeaseRequest, registered: Option<JobKind>) -> Result<()> {
         "worker {} registered for {kind} and asks for {}",
         call.worker, call.kind
     )))
+}
+
+/// The slots of the workers of each version of Python, in their order; nearly always there is one.
+fn by_python(
+    slots: Vec<WorkerId>,
+    known: &HashMap<WorkerId, Known>,
+) -> BTreeMap<Option<PythonVersion>, Vec<WorkerId>> {
+    let mut groups: BTreeMap<_, Vec<WorkerId>> = BTreeMap::new();
+    for worker in slots {
+        let python = known.get(&worker).and_then(|known| known.python);
+        groups.entry(python).or_default().push(worker);
+    }
+    groups
 }
 
 /// The worker of each job that there is room for: first one for every worker, then a second one,

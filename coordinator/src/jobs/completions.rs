@@ -62,7 +62,7 @@ impl Commit for Completions {
         self.metrics.committed_together(calls.len());
         let claims: Vec<Claim> = calls.iter().map(|call| call.claim).collect();
         let mut tx = self.store.begin().await?;
-        let experiments = lock_experiments(&mut tx, &claims).await?;
+        let experiments = lock_experiments(&mut tx, calls).await?;
         // Kept for the question about ready jobs below: `Experiments` takes the map.
         let ids: Vec<ExperimentId> = experiments.keys().copied().collect();
         let mut batch = Batch::new(lease::claimed_jobs(&mut tx, &claims).await?);
@@ -99,24 +99,28 @@ impl Completions {
 }
 
 /// The jobs' experiments. An experiment's row is locked before any job's, as everywhere; here that
-/// is needed where its base model's digest is not fixed yet.
+/// is needed where it is not fixed yet what all results are made with.
 async fn lock_experiments(
     db: &mut PgConnection,
-    claims: &[Claim],
+    calls: &[Completion],
 ) -> Result<HashMap<ExperimentId, Experiment>> {
-    let jobs: Vec<JobId> = claims.iter().map(|claim| claim.job).collect();
+    let jobs: Vec<JobId> = calls.iter().map(|call| call.claim.job).collect();
     let mut experiments = experiment::of_jobs(db, &jobs).await?;
     // Locking every row at every completion would let the two lanes wait for each other.
-    let mut without_base = Vec::new();
+    let mut unfixed = Vec::new();
     for experiment in experiments.values() {
-        if experiment.base_digest.is_none() {
-            without_base.push(experiment.id);
+        // Of which experiment a call's job is, does not matter: one lock too many harms little.
+        let fixes = |call: &Completion| {
+            let results = call.results.as_ref();
+            results.is_ok_and(|results| results.made_with().fixes(experiment))
+        };
+        if calls.iter().any(fixes) {
+            unfixed.push(experiment.id);
         }
     }
-    if !without_base.is_empty() {
-        // Read anew under the lock: another transaction may have fixed the digest while this one
-        // waited.
-        experiments.extend(experiment::lock_all(db, &without_base).await?);
+    if !unfixed.is_empty() {
+        // Read anew under the lock: another transaction may have fixed it while this one waited.
+        experiments.extend(experiment::lock_all(db, &unfixed).await?);
     }
     Ok(experiments)
 }

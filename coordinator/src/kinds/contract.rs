@@ -1,10 +1,13 @@
 //! What a kind of job has to say. Functions that read the database read for all jobs of a
 //! transaction at once.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::Display,
+};
 
 use groklab_domain::{
-    Digest, ExperimentId,
+    Digest, ExperimentId, PythonVersion,
     experiment::Experiment as Config,
     job::{Batch, Job},
 };
@@ -40,8 +43,8 @@ pub trait Kind {
 
     fn parse(wire: Self::Wire) -> Result<Self::Results, Refusal>;
 
-    /// The digest of the base model that the results were made with; None where no model was.
-    fn base(results: &Self::Results) -> Option<Digest>;
+    /// What the results were made with.
+    fn made_with(results: &Self::Results) -> MadeWith;
 
     async fn context(
         db: &mut PgConnection,
@@ -64,12 +67,29 @@ pub trait Kind {
     ) -> Result<()>;
 }
 
+/// What all results of an experiment must be made with alike: the first ones fix it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct MadeWith {
+    /// Of the base model's weights; None where no model was at work.
+    pub base: Option<Digest>,
+    /// None where no candidate was run.
+    pub python: Option<PythonVersion>,
+}
+
+impl MadeWith {
+    /// Whether it says something that the experiment does not say yet.
+    pub fn fixes(self, experiment: &Experiment) -> bool {
+        (experiment.base_digest.is_none() && self.base.is_some())
+            || (experiment.python.is_none() && self.python.is_some())
+    }
+}
+
 /// The experiments of a transaction's jobs.
 #[derive(Debug, Default)]
 pub struct Experiments {
     by_id: HashMap<ExperimentId, Experiment>,
-    /// Base models' digests that this transaction's results fix.
-    fixed: Vec<(ExperimentId, Digest)>,
+    /// What this transaction's results fix.
+    fixed: Vec<(ExperimentId, MadeWith)>,
 }
 
 impl Experiments {
@@ -86,27 +106,46 @@ impl Experiments {
             .ok_or_else(|| Error::missing("experiment", job.experiment))
     }
 
-    /// The first result of an experiment fixes the base model; no other is taken after it.
-    pub fn fix_base(&mut self, id: ExperimentId, base: Digest) -> Result<(), Refusal> {
+    /// The first results of an experiment fix what all are made with; no others are taken after
+    /// them.
+    pub fn fix(&mut self, id: ExperimentId, with: MadeWith) -> Result<(), Refusal> {
         let experiment = self.by_id.get_mut(&id).ok_or("its experiment is gone")?;
-        match experiment.base_digest {
-            Some(fixed) if fixed == base => Ok(()),
-            Some(fixed) => Err(format!(
-                "made with base model {base}, the experiment's is {fixed}"
-            )),
-            None => {
-                experiment.base_digest = Some(base);
-                self.fixed.push((id, base));
-                Ok(())
-            }
-        }
+        let newly = MadeWith {
+            base: newly_fixed("base model", &mut experiment.base_digest, with.base)?,
+            python: newly_fixed("Python", &mut experiment.python, with.python)?,
+        };
+        self.fixed.push((id, newly));
+        Ok(())
     }
 
     pub async fn store_fixed(&self, db: &mut PgConnection) -> Result<()> {
-        for &(id, base) in &self.fixed {
-            experiment::fix_base_digest(db, id, base).await?;
+        for &(id, MadeWith { base, python }) in &self.fixed {
+            if let Some(base) = base {
+                experiment::fix_base_digest(db, id, base).await?;
+            }
+            if let Some(python) = python {
+                experiment::fix_python(db, id, python).await?;
+            }
         }
         Ok(())
+    }
+}
+
+/// `found`, where it is the first of its experiment and so fixes it.
+fn newly_fixed<T: Copy + PartialEq + Display>(
+    what: &str,
+    fixed: &mut Option<T>,
+    found: Option<T>,
+) -> Result<Option<T>, Refusal> {
+    match (*fixed, found) {
+        (None, Some(_)) => {
+            *fixed = found;
+            Ok(found)
+        }
+        (Some(fixed), Some(found)) if fixed != found => Err(format!(
+            "made with {what} {found}, the experiment's is {fixed}"
+        )),
+        _ => Ok(None),
     }
 }
 

@@ -6,7 +6,7 @@ use groklab_proto::v1::{complete_request::Result as Wire, job::Work};
 use sqlx::PgConnection;
 
 use super::{
-    contract::{Experiments, Kind, Refusal},
+    contract::{Experiments, Kind, MadeWith, Refusal},
     generate::Generate,
     train::Train,
     verify::Verify,
@@ -72,6 +72,15 @@ impl Results {
             Some(Wire::Verify(wire)) => Verify::parse(wire).map(Self::Verify),
             Some(Wire::Train(wire)) => Train::parse(wire).map(Self::Train),
             None => Err("no results".to_owned()),
+        }
+    }
+
+    /// What they were made with.
+    pub fn made_with(&self) -> MadeWith {
+        match self {
+            Self::Generate(results) => Generate::made_with(results),
+            Self::Verify(results) => Verify::made_with(results),
+            Self::Train(results) => Train::made_with(results),
         }
     }
 }
@@ -189,8 +198,5 @@ fn check<K: Kind>(
     let experiment = experiments.of(job).map_err(|error| error.to_string())?;
     let config = experiment.config().map_err(|error| error.to_string())?;
     K::check(job, results, context, config)?;
-    match K::base(results) {
-        Some(base) => experiments.fix_base(job.experiment, base),
-        None => Ok(()),
-    }
+    experiments.fix(job.experiment, K::made_with(results))
 }

@@ -15,7 +15,9 @@ use groklab_proto::{
 };
 use sqlx::PgConnection;
 
-use super::contract::{Experiments, Kind, Refusal, base_model, check_covers, in_order, parsed};
+use super::contract::{
+    Experiments, Kind, MadeWith, Refusal, base_model, check_covers, in_order, parsed,
+};
 use crate::{
     error::{Error, Result},
     store::{
@@ -84,8 +86,11 @@ impl Kind for Generate {
         })
     }
 
-    fn base(results: &Generated) -> Option<Digest> {
-        Some(results.base)
+    fn made_with(results: &Generated) -> MadeWith {
+        MadeWith {
+            base: Some(results.base),
+            python: None,
+        }
     }
 
     async fn context(db: &mut PgConnection, completed: &[(&Job, &Generated)]) -> Result<Adapters> {

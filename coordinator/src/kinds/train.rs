@@ -15,7 +15,7 @@ use groklab_proto::{
 };
 use sqlx::PgConnection;
 
-use super::contract::{Experiments, Kind, Refusal, base_model, parsed};
+use super::contract::{Experiments, Kind, MadeWith, Refusal, base_model, parsed};
 use crate::{
     error::{Error, Result},
     store::{
@@ -101,8 +101,11 @@ impl Kind for Train {
         })
     }
 
-    fn base(results: &Trained) -> Option<Digest> {
-        Some(results.base)
+    fn made_with(results: &Trained) -> MadeWith {
+        MadeWith {
+            base: Some(results.base),
+            python: None,
+        }
     }
 
     async fn context(db: &mut PgConnection, completed: &[(&Job, &Trained)]) -> Result<Context> {

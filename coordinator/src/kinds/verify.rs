@@ -3,16 +3,16 @@
 use std::collections::HashMap;
 
 use groklab_domain::{
-    Digest, JobId, Verdict, Verification, experiment::Experiment as Config, job::Job,
+    JobId, PythonVersion, Verdict, Verification, experiment::Experiment as Config, job::Job,
     records::FirstFailure,
 };
 use groklab_proto::{
-    convert,
+    convert::{self, field},
     v1::{self, job::Work},
 };
 use sqlx::PgConnection;
 
-use super::contract::{Experiments, Kind, Refusal, check_covers, in_order, parsed};
+use super::contract::{Experiments, Kind, MadeWith, Refusal, check_covers, in_order, parsed};
 use crate::{
     error::{Error, Result},
     store::{
@@ -29,10 +29,16 @@ const MAX_CASE: u32 = 1 << 20;
 
 pub struct Verify;
 
+/// What a worker found, in order of problem and sample.
+#[derive(Debug)]
+pub struct Verified {
+    python: PythonVersion,
+    verdicts: Vec<Judged>,
+}
+
 impl Kind for Verify {
     type Wire = v1::VerifyResult;
-    /// In order of problem and sample.
-    type Results = Vec<Judged>;
+    type Results = Verified;
     /// The ids of the rollouts that each job is about, in order.
     type Context = HashMap<JobId, Vec<i64>>;
     /// A candidate that kills its worker must not take the others of its job along.
@@ -60,18 +66,27 @@ impl Kind for Verify {
         Ok(messages)
     }
 
-    fn parse(wire: v1::VerifyResult) -> Result<Vec<Judged>, Refusal> {
+    fn parse(wire: v1::VerifyResult) -> Result<Verified, Refusal> {
         let verdicts = in_order(wire.verdicts, |verdict| (verdict.problem, verdict.sample))?;
-        verdicts.into_iter().map(parse_verdict).collect()
+        Ok(Verified {
+            python: parsed(field("python", &wire.python))?,
+            verdicts: verdicts
+                .into_iter()
+                .map(parse_verdict)
+                .collect::<Result<_, _>>()?,
+        })
     }
 
-    fn base(_: &Vec<Judged>) -> Option<Digest> {
-        None
+    fn made_with(results: &Verified) -> MadeWith {
+        MadeWith {
+            base: None,
+            python: Some(results.python),
+        }
     }
 
     async fn context(
         db: &mut PgConnection,
-        completed: &[(&Job, &Vec<Judged>)],
+        completed: &[(&Job, &Verified)],
     ) -> Result<Self::Context> {
         let jobs: Vec<&Job> = completed.iter().map(|(job, _)| *job).collect();
         // In order of problem and sample, as the verdicts are: they are paired by their places.
@@ -81,30 +96,36 @@ impl Kind for Verify {
 
     fn check(
         job: &Job,
-        results: &Vec<Judged>,
+        results: &Verified,
         ids: &Self::Context,
         config: &Config,
     ) -> Result<(), Refusal> {
-        let keys = results.iter().map(|judged| (judged.problem, judged.sample));
+        let verdicts = &results.verdicts;
+        let keys = verdicts
+            .iter()
+            .map(|judged| (judged.problem, judged.sample));
         check_covers(&job.spec.batch, keys)?;
         let rollouts = ids.get(&job.id).map_or(0, Vec::len);
         // Pairing them by their places would drop the surplus in silence.
-        if results.len() != rollouts {
-            return Err(format!("{} verdicts on {rollouts} rollouts", results.len()));
+        if verdicts.len() != rollouts {
+            return Err(format!(
+                "{} verdicts on {rollouts} rollouts",
+                verdicts.len()
+            ));
         }
-        results
+        verdicts
             .iter()
             .try_for_each(|judged| check_verdict(judged, config))
     }
 
     async fn store(
         db: &mut PgConnection,
-        checked: &[(&Job, &Vec<Judged>)],
+        checked: &[(&Job, &Verified)],
         ids: &Self::Context,
     ) -> Result<()> {
         let mut rows = Vec::new();
         for (job, results) in checked {
-            for (judged, rollout_id) in results.iter().zip(&ids[&job.id]) {
+            for (judged, rollout_id) in results.verdicts.iter().zip(&ids[&job.id]) {
                 rows.push((job.id, *rollout_id, judged));
             }
         }

@@ -75,6 +75,7 @@ fn without_progress(stored: Experiment) -> ExperimentRecord {
         iterations,
         created_unix_ms: stored.created_unix_ms,
         updated_unix_ms: stored.updated_unix_ms,
+        python: stored.python,
         progress: Vec::new(),
         config_json: stored.config_json,
         iteration_began_unix_ms: 0,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use groklab_domain::{Digest, ExperimentId, ExperimentState, JobId, experiment};
+use groklab_domain::{Digest, ExperimentId, ExperimentState, JobId, PythonVersion, experiment};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -25,6 +25,8 @@ pub struct Experiment {
     pub last_iteration: u32,
     /// Of the base model's weights; fixed by the first result.
     pub base_digest: Option<Digest>,
+    /// Of the interpreter that judges; fixed by the first verdict.
+    pub python: Option<PythonVersion>,
     pub created_unix_ms: i64,
     pub updated_unix_ms: i64,
 }
@@ -53,6 +55,7 @@ struct Row {
     iteration: i32,
     last_iteration: i32,
     base_digest: Option<String>,
+    python: Option<String>,
     created_unix_ms: i64,
     updated_unix_ms: i64,
 }
@@ -73,6 +76,7 @@ impl TryFrom<Row> for Experiment {
             iteration: row.iteration.cast_unsigned(),
             last_iteration: row.last_iteration.cast_unsigned(),
             base_digest: optional_word(row.base_digest.as_deref())?,
+            python: optional_word(row.python.as_deref())?,
             created_unix_ms: row.created_unix_ms,
             updated_unix_ms: row.updated_unix_ms,
         })
@@ -120,7 +124,7 @@ macro_rules! rows {
         sqlx::query_as!(
             Row,
             r#"select experiment_id, name, config, state, reason, iteration, last_iteration,
-                      base_digest,
+                      base_digest, python,
                       (extract(epoch from created_at) * 1000)::bigint as "created_unix_ms!",
                       (extract(epoch from updated_at) * 1000)::bigint as "updated_unix_ms!"
                from experiment where "#
@@ -356,4 +360,41 @@ pub async fn fix_base_digest(
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// Fixes the version of Python that judges. The caller holds the row and has seen that it is not
+/// fixed.
+pub async fn fix_python(
+    db: &mut PgConnection,
+    id: ExperimentId,
+    python: PythonVersion,
+) -> Result<()> {
+    sqlx::query!(
+        "update experiment set python = $2 where experiment_id = $1 and python is null",
+        id.0,
+        python.to_string()
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// The unfinished experiments that are judged by another version of Python, and by which.
+pub async fn of_other_python(
+    db: &mut PgConnection,
+    python: PythonVersion,
+) -> Result<Vec<(ExperimentId, PythonVersion)>> {
+    let rows = sqlx::query!(
+        r#"select experiment_id, python as "python!" from experiment
+           where state in ('queued', 'running', 'paused') and python <> $1
+           order by experiment_id"#,
+        python.to_string()
+    )
+    .fetch_all(db)
+    .await?;
+    let mut experiments = Vec::with_capacity(rows.len());
+    for row in rows {
+        experiments.push((ExperimentId(row.experiment_id), word(&row.python)?));
+    }
+    Ok(experiments)
 }

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use groklab_domain::{
-    AttemptOutcome, ExperimentId, Fault, Fence, JobId, JobKind, WorkerId,
+    AttemptOutcome, ExperimentId, Fault, Fence, JobId, JobKind, PythonVersion, WorkerId,
     job::{Claim, ClaimStatus, Job, Waiting},
 };
 use sqlx::{PgConnection, postgres::types::PgInterval};
@@ -42,13 +42,20 @@ pub struct Capacity<'a> {
     pub held: &'a [JobId],
 }
 
-/// The running experiments that have ready jobs of a kind, oldest first.
-pub async fn waiting(db: &mut PgConnection, kind: JobKind, most: usize) -> Result<Vec<Waiting>> {
+/// The running experiments that have ready jobs of a kind for workers with this version of Python,
+/// oldest first.
+pub async fn waiting(
+    db: &mut PgConnection,
+    kind: JobKind,
+    python: Option<PythonVersion>,
+    most: usize,
+) -> Result<Vec<Waiting>> {
     let rows = sqlx::query_file!(
         "src/store/sql/lease/waiting.sql",
         kind.as_str(),
         // Counting further would read jobs that nobody has room for.
-        i64::try_from(most).unwrap_or(i64::MAX)
+        i64::try_from(most).unwrap_or(i64::MAX),
+        python.map(|python| python.to_string())
     )
     .fetch_all(db)
     .await?;

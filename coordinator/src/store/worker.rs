@@ -3,13 +3,13 @@
 use std::{collections::HashMap, time::Duration};
 
 use groklab_domain::{
-    ExperimentId, JobId, JobKind, WorkerId,
+    ExperimentId, JobId, JobKind, PythonVersion, WorkerId,
     records::{WorkerJob, WorkerRecord},
 };
 use sqlx::{PgConnection, postgres::types::PgInterval};
 use uuid::Uuid;
 
-use super::word;
+use super::{optional_word, word};
 use crate::error::{Error, Result};
 
 /// What a worker says of itself.
@@ -21,24 +21,34 @@ pub struct Registration {
     pub device: String,
     pub threads: u32,
     pub version: String,
+    /// Of a verification worker.
+    pub python: Option<PythonVersion>,
+}
+
+/// What decides on the jobs that a worker may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    pub kind: JobKind,
+    pub python: Option<PythonVersion>,
 }
 
 /// Registers a worker, or again with what has changed.
 pub async fn register(db: &mut PgConnection, worker: &Registration) -> Result<()> {
     sqlx::query!(
         // One that left and registers again is back: its leases are no longer given away.
-        "insert into worker (worker_id, kind, host, device, threads, version)
-         values ($1, $2, $3, $4, $5, $6)
+        "insert into worker (worker_id, kind, host, device, threads, version, python)
+         values ($1, $2, $3, $4, $5, $6, $7)
          on conflict (worker_id) do update set
              kind = excluded.kind, host = excluded.host, device = excluded.device,
-             threads = excluded.threads, version = excluded.version,
+             threads = excluded.threads, version = excluded.version, python = excluded.python,
              seen_at = now(), left_at = null",
         worker.worker.0,
         worker.kind.as_str(),
         worker.host,
         worker.device,
         worker.threads.cast_signed(),
-        worker.version
+        worker.version,
+        worker.python.map(|python| python.to_string())
     )
     .execute(db)
     .await?;
@@ -58,18 +68,21 @@ pub async fn leave(db: &mut PgConnection, worker: WorkerId) -> Result<bool> {
 }
 
 /// Notes signs of life, every few seconds: a call that writes nothing else need not write. Returns
-/// the kinds of those that have registered and not left.
-pub async fn seen(
-    db: &mut PgConnection,
-    workers: &[WorkerId],
-) -> Result<HashMap<WorkerId, JobKind>> {
+/// those that have registered and not left.
+pub async fn seen(db: &mut PgConnection, workers: &[WorkerId]) -> Result<HashMap<WorkerId, Known>> {
     let ids: Vec<Uuid> = workers.iter().map(|worker| worker.0).collect();
     let rows = sqlx::query_file!("src/store/sql/worker/seen.sql", &ids)
         .fetch_all(db)
         .await?;
-    rows.into_iter()
-        .map(|row| Ok((WorkerId(row.worker_id), word(&row.kind)?)))
-        .collect()
+    let mut known = HashMap::with_capacity(rows.len());
+    for row in rows {
+        let worker = Known {
+            kind: word(&row.kind)?,
+            python: optional_word(row.python.as_deref())?,
+        };
+        known.insert(WorkerId(row.worker_id), worker);
+    }
+    Ok(known)
 }
 
 /// Workers heard of within a day that have not left, by kind and host. One is alive if it was heard

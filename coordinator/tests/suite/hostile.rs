@@ -183,6 +183,7 @@ fn hostile(text: &str, worker: &str, job: &str) -> Vec<(&'static str, Vec<u8>)> 
     };
     let verified = v1::VerifyResult {
         verdicts: vec![verdict],
+        python: t(),
     };
     let trained = v1::TrainResult {
         base_digest: t(),
@@ -246,6 +247,7 @@ fn hostile(text: &str, worker: &str, job: &str) -> Vec<(&'static str, Vec<u8>)> 
                 worker_id: t(),
                 kind: t(),
                 host: t(),
+                python: t(),
                 ..Default::default()
             }
             .encode_to_vec(),

@@ -350,6 +350,56 @@ async fn who_answers_every_case_and_is_ended_after_it_is_not_correct() {
 }
 
 #[tokio::test]
+async fn an_experiment_keeps_to_the_python_of_its_first_verdict() {
+    let coordinator = Coordinator::start().await;
+    let id = coordinator
+        .submit(&format!("{FILE}[generate]\nrollouts_per_job = 1\n"))
+        .await;
+    let _generate = Worker::register(&coordinator, "generate").await.run();
+    let mut old = Worker::register(&coordinator, "verify").await;
+    let mut new = Worker::register(&coordinator, "verify").await;
+    new.python = "3.12.1";
+    new.introduce().await;
+    let ready = "select count(*) from job where kind = 'verify' and state = 'ready'";
+    eventually("two jobs", async || {
+        (coordinator.count(ready).await >= 2).then_some(())
+    })
+    .await;
+    // Nothing is fixed yet, so both are given jobs.
+    let (first, second) = (old.lease().await, new.lease().await);
+    let (right, late) = (old.work(&first).await, new.work(&second).await);
+    assert!(old.complete(&first, right).await.unwrap());
+    let refused = new.complete(&second, late).await.unwrap_err();
+    assert!(
+        refused
+            .message()
+            .contains("made with Python 3.12, the experiment's is 3.11"),
+        "{}",
+        refused.message()
+    );
+    // The job that came back is there, and others are.
+    let waited = tokio::time::timeout(Duration::from_secs(3), new.lease()).await;
+    assert!(waited.is_err(), "it was given a job");
+    // A worker that comes now is told of where people look.
+    new.introduce().await;
+    assert_eq!(
+        coordinator
+            .count("select count(*) from event where kind = 'worker_unfit'")
+            .await,
+        1
+    );
+    let _old = old.run();
+    coordinator.until(&id, "completed").await;
+    assert_eq!(
+        coordinator
+            .count("select count(*) from experiment where python = '3.11'")
+            .await,
+        1
+    );
+    coordinator.stop().await;
+}
+
+#[tokio::test]
 async fn a_verify_job_that_is_lost_twice_is_split() {
     let coordinator = Coordinator::with(1, 3).await;
     let id = coordinator.submit(FILE).await;

@@ -13,6 +13,9 @@ use crate::harness::Coordinator;
 pub const CORRECT: &[u8] = b"def f(n):\n    return 2 * n\n";
 pub const WRONG: &[u8] = b"def f(n):\n    return 1\0\xff\n";
 
+/// What verification workers have, unless a test says otherwise.
+pub const PYTHON: &str = "3.11.2";
+
 pub fn base() -> String {
     Digest::of(b"base").to_string()
 }
@@ -25,6 +28,8 @@ pub struct Worker {
     artifacts: v1::artifacts_client::ArtifactsClient<tonic::transport::Channel>,
     /// Every rollout is wrong.
     pub hopeless: bool,
+    /// The version of its interpreter.
+    pub python: &'static str,
 }
 
 impl Worker {
@@ -36,6 +41,7 @@ impl Worker {
             workers: coordinator.workers(),
             artifacts: coordinator.artifacts(),
             hopeless: false,
+            python: PYTHON,
         };
         worker.introduce().await;
         worker
@@ -50,6 +56,7 @@ impl Worker {
             device: "cpu".to_owned(),
             threads: 1,
             version: "test".to_owned(),
+            python: self.python.to_owned(),
         };
         self.workers.register(request).await.unwrap();
     }
@@ -62,6 +69,7 @@ impl Worker {
             workers: self.workers.clone(),
             artifacts: self.artifacts.clone(),
             hopeless: self.hopeless,
+            python: self.python,
         }
     }
 
@@ -146,7 +154,10 @@ impl Worker {
     pub async fn work(&mut self, job: &v1::Job) -> Outcome {
         match job.work.as_ref().unwrap() {
             Work::Generate(work) => Outcome::Generate(self.generate(work)),
-            Work::Verify(work) => Outcome::Verify(verify(work)),
+            Work::Verify(work) => Outcome::Verify(v1::VerifyResult {
+                python: self.python.to_owned(),
+                ..verify(work)
+            }),
             Work::Train(work) => Outcome::Train(self.train(work).await),
         }
     }
@@ -320,5 +331,6 @@ pub fn verify(job: &v1::VerifyJob) -> v1::VerifyResult {
     });
     v1::VerifyResult {
         verdicts: verdicts.collect(),
+        python: PYTHON.to_owned(),
     }
 }

@@ -9,6 +9,7 @@ pub mod ids;
 pub mod job;
 pub mod method;
 pub mod metrics;
+pub mod python;
 pub mod records;
 pub mod seed;
 pub mod states;
@@ -19,6 +20,7 @@ pub mod verdict;
 mod words;
 
 pub use ids::{Digest, ExperimentId, Fence, JobId, WorkerId};
+pub use python::PythonVersion;
 pub use states::{
     AttemptOutcome, ExperimentState, Fault, Finish, Holdout, JobKind, Purpose, Split,
 };

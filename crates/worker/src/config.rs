@@ -126,4 +126,6 @@ pub struct Description {
     /// What identifies the GPU on its machine; none on a CPU.
     pub gpu: Option<String>,
     pub threads: u32,
+    /// The version of the interpreter that judges; empty where none does.
+    pub python: String,
 }

@@ -17,6 +17,7 @@ pub(crate) fn register(who: &Description, host: String) -> v1::RegisterRequest {
         host,
         device: who.device.clone(),
         threads: who.threads,
+        python: who.python.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     }
 }

@@ -23,6 +23,7 @@ pub fn experiment(wire: v1::Experiment) -> Result<ExperimentRecord, Status> {
         iterations: wire.iterations,
         created_unix_ms: wire.created_unix_ms,
         updated_unix_ms: wire.updated_unix_ms,
+        python: optional_field("python", &wire.python)?,
         progress: all(wire.progress, progress)?,
         config_json: wire.config_json,
         iteration_began_unix_ms: wire.iteration_began_unix_ms,
@@ -168,6 +169,17 @@ where
 {
     groklab_proto::convert::field(name, text)
         .map_err(|status| Status::internal(format!("in the answer, {}", status.message())))
+}
+
+/// Reads a field that may be empty.
+fn optional_field<T: FromStr>(name: &str, text: &str) -> Result<Option<T>, Status>
+where
+    T::Err: std::fmt::Display,
+{
+    if text.is_empty() {
+        return Ok(None);
+    }
+    field(name, text).map(Some)
 }
 
 fn json<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, Status> {

@@ -57,6 +57,9 @@ fn summary(experiment: &ExperimentRecord, now_unix_ms: i64) -> Vec<String> {
     if let Ok(config) = serde_json::from_str::<Experiment>(&experiment.config_json) {
         lines.extend(settings(&config));
     }
+    if let Some(python) = experiment.python {
+        lines.push(format!("  judged by   Python {python}"));
+    }
     for part in &experiment.progress {
         if part.jobs_done < part.jobs_total {
             lines.push(format!(

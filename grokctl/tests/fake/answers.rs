@@ -53,6 +53,7 @@ pub fn finished() -> v1::Experiment {
         iterations: 3,
         created_unix_ms: BEGAN_UNIX_MS,
         updated_unix_ms: BEGAN_UNIX_MS + 600_000,
+        python: "3.11".to_owned(),
         config_json: config_json(),
         ..v1::Experiment::default()
     }

@@ -1,16 +1,20 @@
 //! `worker-verify doctor`: what isolates on this machine, what is missing, and the fix. Changes
 //! nothing.
 
-use std::{fs, path::Path};
+use std::{fs, num::NonZero, path::Path};
 
 use groklab_domain::finding::{Finding, Level};
 use nix::unistd::{getegid, geteuid, getgroups};
 
 use crate::{
     commands::selftest::selftest,
-    jail::{Config, Nsjail, Warm, cgroup, isolation, obstacle::Surroundings},
-    sandbox::Sandbox,
+    jail::{Config, MAX_PROCESSES, Nsjail, Warm, cgroup, isolation, obstacle::Surroundings},
+    judge::pool::all_cores,
+    sandbox::{Limits, Sandbox},
 };
+
+/// What a worker takes itself, zygotes included, with room to spare.
+const WORKER_MEMORY_BYTES: u64 = 512 << 20;
 
 /// Looks at everything the worker needs, ending with the self-test on the cold path and, unless it
 /// is not to be used, the warm.
@@ -21,8 +25,8 @@ pub fn examine(config: &Config, path: isolation::Path) -> Vec<Finding> {
         user_namespaces(),
         namespaces(),
         seccomp(),
-        cgroups(),
     ];
+    findings.extend(cgroups());
     let cold = match Nsjail::new(config) {
         Ok(cold) => cold,
         Err(error) => {
@@ -151,22 +155,51 @@ fn seccomp() -> Finding {
     }
 }
 
-fn cgroups() -> Finding {
+fn cgroups() -> Vec<Finding> {
     let found = cgroup::find();
     if found.active() {
-        return finding(
-            Level::Good,
-            "cgroups",
-            format!("{}; one per zygote", found.describe()),
-        );
+        let details = format!("{}; one per zygote", found.describe());
+        return vec![finding(Level::Good, "cgroups", details)];
     }
     let weaker = "memory is limited per process, not per candidate, \
                   and peak memory is that of its largest process";
-    let fix = "run as root with a memory controller, \
-               or have the worker's cgroup delegated to its user (systemd: Delegate=yes)";
-    finding(
-        Level::Weak,
-        "cgroups",
-        format!("{}; so {weaker}; to fix it, {fix}", found.describe()),
-    )
+    let details = format!("{}; so {weaker}", found.describe());
+    let mut findings = vec![finding(Level::Weak, "cgroups", details)];
+    if let Some(group) = cgroup::ended_as_a_whole() {
+        findings.push(ended_as_a_whole(&group, all_cores()));
+    }
+    findings
+}
+
+/// Kubernetes since 1.28: whoever uses up the memory, all processes of the container go.
+fn ended_as_a_whole(group: &Path, threads: NonZero<usize>) -> Finding {
+    let memory_bytes = Limits::default().memory_bytes;
+    let most_bytes = WORKER_MEMORY_BYTES + threads.get() as u64 * MAX_PROCESSES * memory_bytes;
+    let details = format!(
+        "1 in `{}`: candidates that use up the container's memory end the worker too, and its job \
+         is lost; make control groups writable; else set `singleProcessOOMKill: true` for the \
+         kubelet; else give the container 0.5 GiB and threads × {MAX_PROCESSES} × memory_mb \
+         ({:.1} GiB for {threads} threads and {} MiB)",
+        group.display(),
+        most_bytes as f64 / f64::from(1 << 30),
+        memory_bytes >> 20,
+    );
+    finding(Level::Weak, "memory.oom.group", details)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_memory_that_is_enough_without_groups_is_named() {
+        let two = NonZero::new(2).unwrap();
+        let found = ended_as_a_whole(Path::new("/sys/fs/cgroup"), two);
+        assert!(
+            found
+                .details
+                .contains("(8.5 GiB for 2 threads and 256 MiB)"),
+            "{found:?}"
+        );
+    }
 }

@@ -14,9 +14,10 @@ use groklab_worker::{Context, Executor, Failure, Outcome as JobResult, SharingAr
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    jail::Isolation,
     judge::{Case, Failure as FirstFailure, Outcome, Submission, pool::Pool},
     metrics::Metrics,
-    sandbox::{Limits, Sandbox},
+    sandbox::Limits,
 };
 
 /// How often the counts are logged.
@@ -30,16 +31,18 @@ const LOGGING_GRACE: Duration = Duration::from_secs(1);
 /// Whatever keeps the worker from going on. A job's failure does not: the coordinator is told.
 pub async fn work(
     args: groklab_worker::Args,
-    sandbox: impl Sandbox + 'static,
+    sandbox: Isolation,
     threads: NonZero<usize>,
     metrics: Metrics,
     process: Process,
 ) -> anyhow::Result<()> {
+    let python = sandbox.python_version().to_owned();
     let who = groklab_worker::Description {
         id: WorkerId::new(),
         kind: JobKind::Verify,
-        device: "cpu".to_owned(),
+        device: format!("cpu, Python {python}"),
         gpu: None,
+        python: python.clone(),
         threads: u32::try_from(threads.get()).unwrap_or(u32::MAX),
     };
     let mut tasks = Group::new(process.stop.child_token());
@@ -47,6 +50,7 @@ pub async fn work(
     tasks.spawn("metrics", OnFailure::Log, logging);
     let verifier = Verifier {
         sandbox,
+        python,
         threads,
         metrics,
     };
@@ -74,13 +78,14 @@ async fn log_counts(metrics: Metrics, stop: CancellationToken) -> anyhow::Result
     }
 }
 
-struct Verifier<S> {
-    sandbox: S,
+struct Verifier {
+    sandbox: Isolation,
+    python: String,
     threads: NonZero<usize>,
     metrics: Metrics,
 }
 
-impl<S: Sandbox + 'static> Executor for Verifier<S> {
+impl Executor for Verifier {
     fn execute(&mut self, work: Work, context: &Context) -> Result<JobResult, Failure> {
         let Work::Verify(job) = work else {
             return Err(Failure::caller(
@@ -111,7 +116,10 @@ impl<S: Sandbox + 'static> Executor for Verifier<S> {
             }
             verdicts.push(answer(candidate, submission, outcome));
         }
-        Ok(JobResult::Verify(v1::VerifyResult { verdicts }))
+        Ok(JobResult::Verify(v1::VerifyResult {
+            verdicts,
+            python: self.python.clone(),
+        }))
     }
 }
 

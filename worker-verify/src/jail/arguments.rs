@@ -16,8 +16,8 @@ const NOBODY: u32 = 65534;
 const SCRATCH: &str = "/tmp";
 const SCRATCH_BYTES: u64 = 8 << 20;
 const SCRATCH_INODES: u32 = 64;
-/// Processes and threads together.
-const MAX_PROCESSES: u64 = 16;
+/// Processes and threads of a candidate together.
+pub const MAX_PROCESSES: u64 = 16;
 const MAX_OPEN_FILES: u64 = 64;
 /// The kernel's own limit on CPU time is this far behind the one that is watched from outside.
 const CPU_MARGIN_SECONDS: u64 = 2;

@@ -40,6 +40,12 @@ pub enum Isolation {
 }
 
 impl Isolation {
+    /// The interpreter's version, such as 3.11.2.
+    pub fn python_version(&self) -> &str {
+        let (Self::Warm { cold, .. } | Self::Cold(cold)) = self;
+        &cold.python.version
+    }
+
     /// Finds out what is needed, and counts in `metrics` from then on. Proves nothing yet.
     ///
     /// # Errors

@@ -19,6 +19,7 @@ mod watch;
 mod zygote;
 mod zygote_jail;
 
+pub use arguments::MAX_PROCESSES;
 pub use isolation::Isolation;
 pub use locate::locate;
 pub use nsjail::{Config, Nsjail};

@@ -9,7 +9,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use crate::common::{NSJAIL, paths};
+use crate::common::{NSJAIL, SLOWNESS, paths};
 use groklab_worker_verify::commands::bench::repeat::repeat;
 
 const TWO: NonZero<usize> = NonZero::new(2).unwrap();
@@ -30,6 +30,7 @@ fn a_soak_leaves_nothing_and_judges_everything_right() {
 fn soak(count: u32) -> Child {
     Command::new(env!("CARGO_BIN_EXE_worker-verify"))
         .args(["soak", "--count", &count.to_string(), "--threads", "2"])
+        .args(["--cpu-ms", &(100 * *SLOWNESS).to_string()])
         .env("GROKLAB_NSJAIL", NSJAIL.path())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

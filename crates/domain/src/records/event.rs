@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::metrics::{BySplit, Count};
 use crate::words::words;
-use crate::{JobKind, Purpose};
+use crate::{JobKind, Purpose, PythonVersion};
 
 words! {
     /// How much an event matters, the least first.
@@ -51,6 +51,13 @@ pub enum Event {
     JobReturned {
         job: JobLabel,
         reason: String,
+    },
+    /// A verification worker came that is given none of its jobs.
+    WorkerUnfit {
+        host: String,
+        python: PythonVersion,
+        /// The version that judges this experiment.
+        needed: PythonVersion,
     },
     /// Somebody asked for it.
     Paused,
@@ -96,7 +103,9 @@ pub struct UnreadableEvent {
 impl Event {
     pub fn level(&self) -> Level {
         match self {
-            Self::JobSplit { .. } | Self::JobReturned { .. } => Level::Warn,
+            Self::JobSplit { .. } | Self::JobReturned { .. } | Self::WorkerUnfit { .. } => {
+                Level::Warn
+            }
             Self::PausedByJob { .. } | Self::PausedByStep { .. } | Self::Failed { .. } => {
                 Level::Error
             }
@@ -183,6 +192,15 @@ impl fmt::Display for Event {
                 f,
                 "iteration {iteration}: {correct} of {rollouts} rollouts correct, \
                  {examples} trained on"
+            ),
+            Self::WorkerUnfit {
+                host,
+                python,
+                needed,
+            } => write!(
+                f,
+                "a verification worker on {host} has Python {python} and is given no jobs: this \
+                 experiment keeps to {needed}, which gave its first verdict"
             ),
             Self::JobSplit { job, losses } => {
                 write!(

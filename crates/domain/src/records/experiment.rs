@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 use super::{event::EventLine, json_line::JsonLine};
 use crate::metrics::{IterationLine, MetricsLine};
-use crate::{ExperimentId, ExperimentState, JobKind, Purpose};
+use crate::{ExperimentId, ExperimentState, JobKind, Purpose, PythonVersion};
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ExperimentRecord {
@@ -19,6 +19,8 @@ pub struct ExperimentRecord {
     pub iterations: u32,
     pub created_unix_ms: i64,
     pub updated_unix_ms: i64,
+    /// The version of Python that judges; none before the first verdict.
+    pub python: Option<PythonVersion>,
     /// Work of the current iteration, in the order it happens; empty in a list.
     pub progress: Vec<Progress>,
     /// As it was submitted. In JSON it is an object, not a text.
@@ -86,6 +88,7 @@ mod tests {
             iterations: 3,
             created_unix_ms: 0,
             updated_unix_ms: 0,
+            python: None,
             progress: Vec::new(),
             config_json: r#"{"seed":7}"#.to_owned(),
             iteration_began_unix_ms: 0,
@@ -96,7 +99,7 @@ mod tests {
             (&written["config"]["seed"], &written["state"]),
             (&7.into(), &"running".into())
         );
-        assert_eq!(written.as_object().unwrap().len(), 10);
+        assert_eq!(written.as_object().unwrap().len(), 11);
         assert!(!record.rests());
         record.state = ExperimentState::Paused;
         assert!(record.rests());

@@ -19,6 +19,8 @@ use groklab_proto::{
 use hdrhistogram::Histogram;
 use tonic::{Code, Status, transport::Channel};
 
+/// What a verification worker judges by.
+const PYTHON: &str = "3.11.2";
 const REPEAT_AFTER: Duration = Duration::from_millis(100);
 
 /// What all workers of a measurement record.
@@ -104,6 +106,7 @@ pub async fn work(address: String, kind: &'static str, pace: Pace, record: Arc<R
         worker_id: worker_id.clone(),
         kind: kind.to_owned(),
         host: "simulated".to_owned(),
+        python: PYTHON.to_owned(),
         ..Default::default()
     };
     while record
@@ -186,6 +189,7 @@ fn result(work: Work) -> Outcome {
                 .iter()
                 .map(|c| verdict(c, count(c.problem, true), count(c.problem, false)));
             Outcome::Verify(v1::VerifyResult {
+                python: PYTHON.to_owned(),
                 verdicts: verdicts.collect(),
             })
         }

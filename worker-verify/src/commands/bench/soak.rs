@@ -46,6 +46,8 @@ pub struct Extent {
     /// Parts, of which each is reported on its own line.
     pub parts: usize,
     pub threads: NonZero<usize>,
+    /// CPU time that each candidate may use.
+    pub cpu: Duration,
 }
 
 /// Runs the candidates in parts, with a line for each part, in the sandbox that `make` makes: that
@@ -66,7 +68,10 @@ pub fn soak(
     for part in 1..=extent.parts {
         // Computed from the whole, so that the parts add up whatever the count is.
         let to = part * extent.count / extent.parts;
-        let samples = soaking(from, to - from, &litter_prefix());
+        let mut samples = soaking(from, to - from, &litter_prefix());
+        for sample in &mut samples {
+            sample.submission.limits.cpu = extent.cpu;
+        }
         from = to;
         judge(&warm, &samples, extent.threads, metrics, &mut found);
         let own = resident_kib(id().cast_signed());

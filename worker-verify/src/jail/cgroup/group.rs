@@ -19,6 +19,9 @@ const MAX_COUNTS_BYTES: usize = 1024;
 /// The kernel may need a moment after the last process has been reaped until a group is empty.
 const REMOVE_TRIES: u32 = 50;
 const REMOVE_EVERY: Duration = Duration::from_millis(10);
+/// Processes in one group: nsjail, the zygote, and the candidate's with room to spare. The limit
+/// that candidates meet first is their RLIMIT_NPROC.
+const MAX_PROCESSES: u64 = 64;
 
 /// One group; without any files where there are no control groups. Dropping it removes it, so it
 /// must be empty by then.
@@ -35,7 +38,8 @@ pub struct Group {
 pub(super) struct Memory {
     limit: File,
     usage: File,
-    peak: File,
+    /// None in version 2 before Linux 5.19.
+    peak: Option<File>,
     kills: File,
     /// How often the group's own limit was in the way, behind `hits_word`.
     hits: File,
@@ -84,7 +88,9 @@ impl Group {
         };
         // Starts the peak anew, where the kernel can: always in version 1, from Linux 6.12 in
         // version 2.
-        let _ = memory.peak.write_at(b"0", 0);
+        if let Some(peak) = &memory.peak {
+            let _ = peak.write_at(b"0", 0);
+        }
         // A zygote's group is used again and again: only differences say something of a candidate.
         memory.before = memory.counts()?;
         // What the zygote and the page cache occupy is not the candidate's.
@@ -107,7 +113,7 @@ impl Group {
     /// did not say.
     pub fn peak(&self) -> Option<u64> {
         let memory = self.memory.as_ref()?;
-        let peak = number_after(&read(&memory.peak).ok()?, "")?;
+        let peak = count(memory.peak.as_ref()?, "").ok()?;
         // A kernel that can't start the peak anew says only whether there was a new one.
         (peak > memory.before.peak).then(|| peak.saturating_sub(memory.before.usage))
     }
@@ -133,6 +139,11 @@ impl Group {
     /// Makes the group's part below `parent`.
     pub(super) fn make_part(&mut self, parent: &Path, name: &str) -> io::Result<PathBuf> {
         let folder = parent.join(name);
+        // A process of our id that has ended may have left one of this name; no name is used twice
+        // by one process.
+        if folder.exists() {
+            fs::remove_dir(&folder)?;
+        }
         fs::create_dir(&folder)?;
         self.folders.push(folder.clone());
         let entrance = folder.join("cgroup.procs");
@@ -147,7 +158,7 @@ impl Memory {
         Ok(Self {
             limit: open_counts(&files.folder.join(files.limit))?,
             usage: open_counts(&files.folder.join(files.usage))?,
-            peak: open_counts(&files.folder.join(files.peak))?,
+            peak: open_if_there(&files.folder.join(files.peak))?,
             kills: open_counts(&files.folder.join(files.kills))?,
             hits: open_counts(&files.folder.join(files.hits))?,
             hits_word: files.hits_word,
@@ -159,7 +170,10 @@ impl Memory {
     fn counts(&self) -> io::Result<Counts> {
         Ok(Counts {
             usage: count(&self.usage, "")?,
-            peak: count(&self.peak, "")?,
+            peak: match &self.peak {
+                Some(peak) => count(peak, "")?,
+                None => 0,
+            },
             // A kernel without the count has killed nobody that we could know of.
             kills: number_after(&read(&self.kills)?, "oom_kill").unwrap_or(0),
             hits: count(&self.hits, self.hits_word)?,
@@ -190,6 +204,26 @@ pub(super) fn open_counts(path: &Path) -> io::Result<File> {
         Ok(file) => Ok(file),
         Err(_) => File::open(path),
     }
+}
+
+fn open_if_there(path: &Path) -> io::Result<Option<File>> {
+    match open_counts(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Sets what not every kernel has.
+pub(super) fn set_if_there(path: &Path, value: &str) -> io::Result<()> {
+    match fs::write(path, value) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}
+
+pub(super) fn limit_processes(folder: &Path) -> io::Result<()> {
+    fs::write(folder.join("pids.max"), MAX_PROCESSES.to_string())
 }
 
 fn read(file: &File) -> io::Result<String> {
@@ -230,6 +264,46 @@ mod tests {
             Some(2)
         );
         assert_eq!(number_after("low 0\noom 1\n", "oom_kill"), None);
+    }
+
+    /// As before Linux 5.19 in version 2.
+    #[test]
+    fn without_a_peak_the_rest_is_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        write("memory.max", "max\n");
+        write("memory.current", "4096\n");
+        write("memory.events", "oom 0\noom_kill 0\n");
+        let memory = Memory::open(&MemoryFiles {
+            folder: folder.path(),
+            limit: "memory.max",
+            usage: "memory.current",
+            peak: "memory.peak",
+            kills: "memory.events",
+            hits: "memory.events",
+            hits_word: "oom",
+        });
+        let mut group = Group::default();
+        group.memory = Some(memory.unwrap());
+        group.begin(64 << 20).unwrap();
+        let limit = fs::read_to_string(folder.path().join("memory.max")).unwrap();
+        assert!(
+            limit.starts_with(&(4096 + (64 << 20)).to_string()),
+            "{limit}"
+        );
+        assert_eq!(group.peak(), None);
+        write("memory.events", "oom 1\noom_kill 1\n");
+        assert!(group.killed());
+    }
+
+    #[test]
+    fn what_a_dead_process_of_our_id_left_is_in_nobodys_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let left = folder.path().join("groklab-verify-7-0");
+        fs::create_dir(&left).unwrap();
+        // A folder is no control group: this one has no entrance, and that is all it lacks.
+        let error = Group::default().make_part(folder.path(), "groklab-verify-7-0");
+        assert_eq!(error.unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 
     #[test]

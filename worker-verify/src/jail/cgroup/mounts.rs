@@ -5,6 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// The part of a version 2 group into which its processes move, so that the group can be divided.
+pub const WORKERS_PART: &str = "groklab-verify-worker";
+
 /// Both tables of this process.
 pub struct Mounts {
     /// From `/proc/self/cgroup`.
@@ -54,11 +57,17 @@ impl Mounts {
         None
     }
 
-    /// Our own folder in version 2's only tree.
+    /// Our own folder in version 2's only tree, or the one above where we are in its
+    /// [`WORKERS_PART`]: the folder that is to be divided, whoever divided it already.
     pub fn unified(&self) -> Option<PathBuf> {
-        for mount in &self.mounts {
-            if mount.file_system == "cgroup2" {
-                return self.own_folder(mount, str::is_empty);
+        let own = self.own.iter().find(|own| own.controllers.is_empty())?;
+        // The last one mounted hides those before it at the same place.
+        for mount in self.mounts.iter().rev() {
+            // A tree that came from outside of the container does not show our group.
+            if mount.file_system == "cgroup2"
+                && let Ok(rest) = own.divided().strip_prefix(&mount.root)
+            {
+                return Some(Path::new(&mount.place).join(rest));
             }
         }
         None
@@ -83,6 +92,15 @@ impl OwnGroup {
             controllers: parts.next()?.to_owned(),
             path: parts.next()?.to_owned(),
         })
+    }
+
+    /// The group whose part this is, if it is a worker's; else the group itself.
+    fn divided(&self) -> &Path {
+        let path = Path::new(&self.path);
+        match path.parent() {
+            Some(above) if path.ends_with(WORKERS_PART) => above,
+            _ => path,
+        }
     }
 }
 
@@ -141,5 +159,43 @@ mod tests {
             mounts.unified(),
             Some("/sys/fs/cgroup/unified/user.slice".into())
         );
+    }
+
+    #[test]
+    fn a_process_in_the_workers_part_finds_the_group_above() {
+        for (own, mount, folder) in [
+            ("/groklab-verify-worker", "/", "/sys/fs/cgroup"),
+            ("/a/groklab-verify-worker", "/", "/sys/fs/cgroup/a"),
+            // A container without a namespace of its own for groups.
+            (
+                "/docker/ab/groklab-verify-worker",
+                "/docker/ab",
+                "/sys/fs/cgroup",
+            ),
+            // The container's own root may be called so; nothing above it can be seen.
+            ("/", "/", "/sys/fs/cgroup"),
+            // Another's name that only ends so.
+            (
+                "/my-groklab-verify-worker",
+                "/",
+                "/sys/fs/cgroup/my-groklab-verify-worker",
+            ),
+        ] {
+            let mounts = Mounts::parse(
+                &format!("0::{own}"),
+                &format!("29 23 0:26 {mount} /sys/fs/cgroup rw - cgroup2 cgroup2 rw"),
+            );
+            assert_eq!(mounts.unified(), Some(folder.into()), "{own}");
+        }
+    }
+
+    /// `docker run -v /sys/fs/cgroup:/sys/fs/cgroup`, with or without our own tree over it.
+    #[test]
+    fn a_tree_from_outside_is_not_ours() {
+        let outside = "29 23 0:26 /../.. /sys/fs/cgroup rw - cgroup2 cgroup2 rw";
+        let ours = "30 29 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw";
+        assert_eq!(Mounts::parse("0::/", outside).unified(), None);
+        let both = Mounts::parse("0::/", &format!("{outside}\n{ours}"));
+        assert_eq!(both.unified(), Some("/sys/fs/cgroup".into()));
     }
 }

@@ -1,20 +1,9 @@
 //! Makes groups with what the machine has: version 1, version 2, or none.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{io, path::Path};
 
-use crate::jail::cgroup::{
-    group::{Cpu, Group, Memory, MemoryFiles, open_counts},
-    leftovers::{NAME_PREFIX, new_name},
-    mounts::Mounts,
-};
+use crate::jail::cgroup::{group::Group, mounts::Mounts, unavailable::Unavailable, v1::V1, v2::V2};
 
-/// Processes in one group: nsjail, the zygote, and the candidate's with room to spare. The limit
-/// that candidates meet first is their RLIMIT_NPROC.
-const MAX_PROCESSES: u64 = 64;
 /// What a group is given to try out whether limits can be set.
 const TRIAL_MEMORY_BYTES: u64 = 64 << 20;
 
@@ -63,154 +52,6 @@ impl Cgroups for NoCgroups {
     }
 }
 
-/// Version 1: a folder of our own under each controller.
-#[derive(Debug)]
-struct V1 {
-    memory: PathBuf,
-    cpuacct: Option<PathBuf>,
-    pids: Option<PathBuf>,
-}
-
-impl V1 {
-    fn find(mounts: &Mounts) -> io::Result<Self> {
-        let Some(memory) = mounts.folder("memory") else {
-            return Err(io::Error::other(
-                "no version 1 memory controller is mounted",
-            ));
-        };
-        Ok(Self {
-            memory,
-            cpuacct: mounts.folder("cpuacct"),
-            pids: mounts.folder("pids"),
-        })
-    }
-}
-
-impl Cgroups for V1 {
-    fn create(&self) -> io::Result<Group> {
-        let name = new_name();
-        let mut group = Group::default();
-        let memory = group.make_part(&self.memory, &name)?;
-        group.memory = Some(Memory::open(&MemoryFiles {
-            folder: &memory,
-            limit: "memory.limit_in_bytes",
-            usage: "memory.usage_in_bytes",
-            peak: "memory.max_usage_in_bytes",
-            kills: "memory.oom_control",
-            hits: "memory.failcnt",
-            hits_word: "",
-        })?);
-        // Without it, CPU time is added up over the processes.
-        if let Some(folder) = &self.cpuacct {
-            let folder = group.make_part(folder, &name)?;
-            group.cpu = Some(Cpu {
-                file: open_counts(&folder.join("cpuacct.usage"))?,
-                word: "",
-                unit: Duration::from_nanos,
-            });
-        }
-        // RLIMIT_NPROC bounds the candidate already; this bounds the whole jail.
-        if let Some(folder) = &self.pids {
-            let folder = group.make_part(folder, &name)?;
-            limit_processes(&folder)?;
-        }
-        Ok(group)
-    }
-
-    fn version(&self) -> &'static str {
-        "v1"
-    }
-
-    fn describe(&self) -> String {
-        let mut controllers = "v1: memory".to_owned();
-        for (name, folder) in [("cpuacct", &self.cpuacct), ("pids", &self.pids)] {
-            if folder.is_some() {
-                controllers.push(' ');
-                controllers.push_str(name);
-            }
-        }
-        controllers
-    }
-}
-
-/// Version 2: folders within our own group, which must be ours to divide.
-#[derive(Debug)]
-struct V2 {
-    folder: PathBuf,
-}
-
-impl V2 {
-    fn find(mounts: &Mounts) -> io::Result<Self> {
-        let Some(folder) = mounts.unified() else {
-            return Err(io::Error::other("no version 2 tree is mounted"));
-        };
-        let offered = fs::read_to_string(folder.join("cgroup.controllers"))?;
-        if !offered.split_whitespace().any(|name| name == "memory") {
-            return Err(io::Error::other(
-                "the version 2 tree has no memory controller here",
-            ));
-        }
-        let mut wanted = String::new();
-        for name in ["memory", "pids", "cpu"] {
-            if offered.contains(name) {
-                wanted.push_str(&format!("+{name} "));
-            }
-        }
-        if divide(&folder, &wanted).is_err() {
-            // A group that is divided may hold no processes: this one moves into a part of it.
-            let own = folder.join(format!("{NAME_PREFIX}worker"));
-            fs::create_dir_all(&own)?;
-            fs::write(own.join("cgroup.procs"), "0")?;
-            divide(&folder, &wanted)?;
-        }
-        Ok(Self { folder })
-    }
-}
-
-/// Lets the parts of the group have these controllers.
-fn divide(folder: &Path, controllers: &str) -> io::Result<()> {
-    fs::write(folder.join("cgroup.subtree_control"), controllers)
-}
-
-impl Cgroups for V2 {
-    fn create(&self) -> io::Result<Group> {
-        let mut group = Group::default();
-        let folder = group.make_part(&self.folder, &new_name())?;
-        group.memory = Some(Memory::open(&MemoryFiles {
-            folder: &folder,
-            limit: "memory.max",
-            usage: "memory.current",
-            peak: "memory.peak",
-            kills: "memory.events",
-            hits: "memory.events",
-            hits_word: "oom",
-        })?);
-        group.cpu = Some(Cpu {
-            file: open_counts(&folder.join("cpu.stat"))?,
-            word: "usage_usec",
-            unit: Duration::from_micros,
-        });
-        if folder.join("pids.max").exists() {
-            limit_processes(&folder)?;
-        }
-        // Swap would make the limit on memory mean little; not every kernel counts it.
-        let _ = fs::write(folder.join("memory.swap.max"), "0");
-        Ok(group)
-    }
-
-    fn version(&self) -> &'static str {
-        "v2"
-    }
-
-    fn describe(&self) -> String {
-        "v2: memory cpu pids (untested)".to_owned()
-    }
-}
-
-fn limit_processes(folder: &Path) -> io::Result<()> {
-    fs::write(folder.join("pids.max"), MAX_PROCESSES.to_string())
-}
-
 /// The best that is available here, tried out: version 1 where it has the memory controller, else
 /// version 2, else none.
 pub fn find() -> Box<dyn Cgroups> {
@@ -222,20 +63,23 @@ pub fn find() -> Box<dyn Cgroups> {
             });
         }
     };
-    let v1_error = match V1::find(&mounts).and_then(tried) {
-        Ok(cgroups) => return cgroups,
+    let v1_error = match V1::find(&mounts) {
+        Ok(v1) => return Box::new(v1),
         Err(error) => error,
     };
-    match V2::find(&mounts).and_then(tried) {
-        Ok(cgroups) => cgroups,
+    match V2::find(&mounts) {
+        Ok(v2) => Box::new(v2),
         Err(v2_error) => Box::new(NoCgroups {
             reason: format!("v1: {v1_error}; v2: {v2_error}"),
         }),
     }
 }
 
-/// Makes a group and sets a limit, since only that shows whether it is permitted.
-fn tried(cgroups: impl Cgroups + 'static) -> io::Result<Box<dyn Cgroups>> {
-    cgroups.create()?.begin(TRIAL_MEMORY_BYTES)?;
-    Ok(Box::new(cgroups))
+/// Makes a group in `folder` and sets a limit, since only that shows whether it is permitted.
+pub(super) fn try_out(cgroups: &dyn Cgroups, folder: &Path) -> Result<(), Unavailable> {
+    let tried = cgroups.create();
+    match tried.and_then(|mut group| group.begin(TRIAL_MEMORY_BYTES)) {
+        Ok(()) => Ok(()),
+        Err(error) => Err(Unavailable::at("make a group in", folder, error)),
+    }
 }

@@ -1,4 +1,5 @@
--- $1 kind, $2 how many ready jobs to count at most. Of running experiments that have any.
+-- $1 kind, $2 how many ready jobs to count at most, $3 the version of Python of those who ask (null:
+-- it does not matter). Of running experiments that have any.
 select experiment_id as "experiment_id!", leased as "leased!", ready as "ready!"
 from experiment e
 cross join lateral (
@@ -13,4 +14,6 @@ cross join lateral (
     select count(*) as leased from job l where l.experiment_id = e.experiment_id and l.kind = $1 and l.state = 'leased'
 ) held
 where e.state = 'running' and ready > 0
+  -- All verdicts of an experiment are one version's; the first one fixes it.
+  and ($3::text is null or e.python is null or e.python = $3)
 order by e.created_at

@@ -6,4 +6,4 @@ with silent as (
 ), touched as (
     update worker set seen_at = now() from silent where worker.worker_id = silent.worker_id
 )
-select worker_id, kind from worker where worker_id = any($1) and left_at is null
+select worker_id, kind, python from worker where worker_id = any($1) and left_at is null
