@@ -33,6 +33,7 @@ fn every_combination_of_files_is_valid() {
         "compose.yaml:compose.gpu-split.yaml",
         "compose.yaml:compose.cgroup.yaml",
         "compose.yaml:compose.gpu.yaml:compose.cgroup.yaml",
+        "compose.yaml:compose.monitoring.yaml",
         "compose.worker.yaml",
         "compose.worker.yaml:compose.gpu.yaml",
         "compose.worker.yaml:compose.cgroup.yaml",
