@@ -23,9 +23,10 @@ pub fn coordinator_url(named: Option<&str>, data: &DataFolder, login: Option<&Lo
         return url;
     }
     // The address of a coordinator that has ended stays in the folder.
-    match data.recorded_url() {
-        Some(url) if Lock::is_held(&data.lock_file()) => return url,
-        _ => {}
+    if let Some(url) = data.recorded_url()
+        && Lock::is_held(&data.lock_file())
+    {
+        return url;
     }
     match login {
         Some(login) => login.coordinator.clone(),
