@@ -18,6 +18,7 @@ use std::time::Duration;
 use clap::Parser;
 use groklab_proto::v1::{SubmitRequest, experiments_client::ExperimentsClient};
 use groklab_tests::Stack;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use throughput::Load;
 use tonic::transport::Channel;
 
@@ -78,6 +79,18 @@ struct Args {
     rollouts: u64,
 }
 
+/// Raises this process's limit on open files: every worker has a connection, some of the
+/// measurement before it are still open, and the usual 1,024 leave 8 beside 1,000 workers.
+fn make_room(workers: usize) {
+    let wanted = 2 * workers as u64 + 256;
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    assert!(
+        hard >= wanted,
+        "{workers} workers need {wanted} open files, and the limit is {hard}: raise it (ulimit -Hn)"
+    );
+    setrlimit(Resource::RLIMIT_NOFILE, soft.max(wanted), hard).unwrap();
+}
+
 #[tokio::main]
 async fn main() {
     let args = Args::parse();
@@ -98,6 +111,9 @@ async fn main() {
         workers: args.paced_workers,
         work: Duration::from_millis(args.paced_work_ms),
     });
+    for load in &loads {
+        make_room(load.workers);
+    }
     throughput::run(&mut bench, &loads, args.seconds).await;
     ingest::run(&mut bench, args.rollouts).await;
     claim::run(&mut bench).await;
