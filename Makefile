@@ -4,7 +4,7 @@ CARGO ?= cargo
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 BIN := $(CARGO_TARGET_DIR)/debug
 
-.PHONY: quickstart test setup setup-gpu build lint fmt fuzz clean sqlx-cache bench-orchestration bench-verify bench-model
+.PHONY: images quickstart test test-containers setup setup-gpu build lint fmt fuzz clean sqlx-cache bench-orchestration bench-verify bench-model
 
 quickstart: build
 	$(BIN)/grokctl run --local examples/quickstart.toml
@@ -13,12 +13,20 @@ quickstart: build
 test: build
 	$(CARGO) test --locked --workspace --no-fail-fast
 
+# What `make test` leaves out: the installation in containers. Needs a Docker engine.
+test-containers: build
+	GROKLAB_TEST_CONTAINERS=1 $(CARGO) test --locked --workspace --no-fail-fast --test containers
+
 setup:
 	@deploy/setup.sh
 
 # The same with CUDA's libraries (1.8 GB), which `make setup` installs only where it sees a card.
 setup-gpu:
 	@deploy/setup.sh gpu
+
+# All container images but CUDA's; docs/deploy.md.
+images:
+	deploy/images.sh
 
 bench-orchestration: build
 	$(BIN)/bench-orchestration

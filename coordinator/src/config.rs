@@ -103,6 +103,10 @@ struct Flags {
     /// Calls that one address may make per second.
     #[arg(long, env = "GROKLAB_CALLS_PER_SECOND", default_value = "20000")]
     calls_per_second: NonZeroU32,
+    /// The one folder in which all workers see models of the users' own, at the same path as the
+    /// users do: experiments that name a path elsewhere are refused. By default any path is taken.
+    #[arg(long, env = "GROKLAB_MODEL_FOLDER", value_name = "DIR")]
+    model_folder: Option<PathBuf>,
     /// Where to write the address, as http://HOST:PORT, once it is served.
     #[arg(long, env = "GROKLAB_ADDRESS_FILE")]
     address_file: Option<PathBuf>,
@@ -133,6 +137,8 @@ pub struct Config {
     pub lease: Duration,
     /// Lost leases and infrastructure failures of one job before its experiment is paused.
     pub attempts: u32,
+    /// Where models of the users' own lie; absent: anywhere.
+    pub model_folder: Option<PathBuf>,
     pub address_file: Option<PathBuf>,
     /// Absent: everybody may call, on loopback.
     pub tokens: Option<Tokens>,
@@ -209,6 +215,10 @@ impl Config {
             ),
             ("lease_seconds", self.lease.as_secs().to_string()),
             ("attempts", self.attempts.to_string()),
+            (
+                "model_folder",
+                shown(self.model_folder.as_deref().map(Path::display), "any"),
+            ),
             ("address_file", shown_path(self.address_file.as_deref())),
             ("tokens", tokens.to_owned()),
             ("tls_cert", shown_path(tls.map(|tls| &*tls.cert))),
@@ -255,6 +265,7 @@ impl TryFrom<Flags> for Config {
             database_url: from_file.transpose()?.or(flags.database_url),
             lease: Duration::from_secs(flags.lease_seconds.into()),
             attempts: flags.attempts,
+            model_folder: flags.model_folder,
             address_file: flags.address_file,
             tokens: tokens(
                 flags.client_token_file.as_deref(),

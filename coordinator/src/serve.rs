@@ -128,6 +128,7 @@ async fn serve(
         nudge: Nudge::default(),
         lease: config.lease,
         attempts: config.attempts,
+        model_folder: config.model_folder.clone(),
         metrics,
     };
     let port = Port {

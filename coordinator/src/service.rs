@@ -1,7 +1,7 @@
 //! What all calls share: the store, the blobs, and the queues behind which calls are served
 //! together.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use enum_map::EnumMap;
 use groklab_domain::JobKind;
@@ -30,6 +30,8 @@ pub struct Resources {
     pub lease: Duration,
     /// Lost leases and infrastructure failures of one job before its experiment is paused.
     pub attempts: u32,
+    /// Where models of the users' own lie; absent: anywhere.
+    pub model_folder: Option<PathBuf>,
     pub metrics: Metrics,
 }
 
@@ -41,6 +43,7 @@ pub struct Service {
     pub nudge: Nudge,
     pub lease: Duration,
     pub attempts: u32,
+    pub model_folder: Option<PathBuf>,
     pub metrics: Metrics,
     pub claims: EnumMap<JobKind, Queue<LeaseRequest, Vec<Assignment>>>,
     pub completions: Queue<Completion, Outcome>,
@@ -58,6 +61,7 @@ impl Service {
             nudge,
             lease,
             attempts,
+            model_folder,
             metrics,
         } = resources;
         let claims = EnumMap::from_fn(|kind| {
@@ -85,6 +89,7 @@ impl Service {
             nudge,
             lease,
             attempts,
+            model_folder,
             metrics,
             claims,
             completions,

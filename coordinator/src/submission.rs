@@ -2,7 +2,7 @@
 
 use groklab_domain::{
     ExperimentId,
-    experiment::{Experiment, advise, is_template},
+    experiment::{Experiment, advise, is_template, require_in_model_folder},
     grokking::{Parameters, can_show},
     job::{ProblemSize, check_message_size},
     records::Event,
@@ -37,6 +37,9 @@ impl Service {
             )));
         }
         let config = parse(config_json)?;
+        if let Some(folder) = &self.model_folder {
+            require_in_model_folder(&config.model.source, folder).map_err(Error::Caller)?;
+        }
         let warnings = warnings(&config);
         let mut db = self.store.connection().await?;
         // Looked for early, because making the problems may take long; `store_experiment` decides.

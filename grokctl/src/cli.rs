@@ -36,8 +36,8 @@ pub struct Cli {
 /// Flags of every command.
 #[derive(Debug, Clone, Args)]
 pub struct Global {
-    /// The coordinator; by default the one that `grokctl up` runs on the data folder, else
-    /// http://127.0.0.1:7070.
+    /// The coordinator; by default the one that `grokctl up` runs on the data folder, else the one
+    /// of `grokctl login`, else http://127.0.0.1:7070.
     #[arg(long, global = true, env = "GROKLAB_COORDINATOR", value_name = "URL")]
     pub coordinator: Option<String>,
     /// The folder in which `up` and `run --local` keep their state.
@@ -49,6 +49,14 @@ pub struct Global {
         default_value = "groklab-data"
     )]
     pub data: PathBuf,
+    /// Where `login` keeps a coordinator's address and token; by default
+    /// ~/.config/groklab/login.json.
+    #[arg(long, global = true, env = "GROKLAB_LOGIN_FILE", value_name = "FILE")]
+    pub login_file: Option<PathBuf>,
+    /// The one folder in which the workers see models of your own, at the same path as you do;
+    /// by default any.
+    #[arg(long, global = true, env = "GROKLAB_MODEL_FOLDER", value_name = "DIR")]
+    pub model_folder: Option<PathBuf>,
     #[command(flatten)]
     pub connect: connect::Args,
     /// Print results as JSON, one value a line; notes stay on standard error.
@@ -117,6 +125,24 @@ pub enum Command {
     /// Check an experiment file and say what it would cost; submits nothing.
     #[command(after_help = "Example: grokctl validate examples/quickstart.toml")]
     Validate(FileArg),
+    /// Keep a coordinator's address and token, and its certificate authority, for all commands
+    /// that come after.
+    #[command(
+        after_help = "The token and the authority are those of --token-file and --tls-ca or of \
+            their variables; with `-` instead of an address all three come from standard input, \
+            as `grokctl join --client` prints them. They are kept once the coordinator has \
+            answered, in a file that its owner alone may read.\n\n\
+            Example: grokctl login https://box:7070 --token-file client.token --tls-ca ca.pem"
+    )]
+    Login(LoginArgs),
+    /// Print what another box needs for its workers to join: address, token and certificate
+    /// authority, as lines for its environment.
+    #[command(after_help = "Example: grokctl join --secrets /secrets > worker.env")]
+    Join(JoinArgs),
+    /// Make what an installation keeps to itself: tokens, the database's password and URL,
+    /// certificates. What is there already stays.
+    #[command(after_help = "Example: grokctl secrets --out /secrets --hostnames box,10.0.0.7")]
+    Secrets(SecretsArgs),
     /// Print a completion script for a shell.
     #[command(after_help = "Example: grokctl completions bash > /etc/bash_completion.d/grokctl")]
     Completions {
@@ -257,6 +283,64 @@ pub struct UpArgs {
     /// Where the coordinator and the workers are; by default beside grokctl itself.
     #[arg(long, value_name = "DIR")]
     pub bin_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct LoginArgs {
+    /// The coordinator's address, as in https://HOST:PORT; `-`: it is on standard input with the
+    /// rest.
+    #[arg(value_name = "URL")]
+    pub from: String,
+}
+
+#[derive(Debug, Args)]
+pub struct JoinArgs {
+    /// For a person's `grokctl login -` instead of a box's workers.
+    #[arg(long)]
+    pub client: bool,
+    /// The folder that `grokctl secrets` has filled.
+    #[arg(long, env = "GROKLAB_SECRETS", value_name = "DIR")]
+    pub secrets: PathBuf,
+    /// Names and addresses by which others reach this machine; the first is told.
+    #[arg(
+        long,
+        env = "GROKLAB_HOSTNAMES",
+        value_name = "NAMES",
+        value_delimiter = ','
+    )]
+    pub hostnames: Vec<String>,
+    /// The address that the coordinator is published on.
+    #[arg(
+        long,
+        env = "GROKLAB_PUBLISH",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:7070"
+    )]
+    pub publish: SocketAddr,
+}
+
+#[derive(Debug, Args)]
+pub struct SecretsArgs {
+    /// The folder to fill.
+    #[arg(long, env = "GROKLAB_SECRETS", value_name = "DIR")]
+    pub out: PathBuf,
+    /// Names and addresses by which others reach the coordinator, separated by commas; its
+    /// certificate is for these, for `coordinator` and for this machine.
+    #[arg(
+        long,
+        env = "GROKLAB_HOSTNAMES",
+        value_name = "NAMES",
+        value_delimiter = ','
+    )]
+    pub hostnames: Vec<String>,
+    /// Where the coordinator reaches its database.
+    #[arg(
+        long,
+        env = "GROKLAB_DATABASE_HOST",
+        value_name = "HOST:PORT",
+        default_value = "postgres:5432"
+    )]
+    pub database_host: String,
 }
 
 #[derive(Debug, Args)]

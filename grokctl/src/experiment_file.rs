@@ -46,10 +46,12 @@ pub struct Summary {
     pub tokens_at_most: u64,
 }
 
-/// Reads and checks the file at `path`.
-pub fn check(path: &Path) -> Result<Checked, Failure> {
+/// Reads and checks the file at `path`. Where workers see models in `model_folder` alone, the
+/// model must lie there.
+pub fn check(path: &Path, model_folder: Option<&Path>) -> Result<Checked, Failure> {
     let text = read(path)?;
-    check_text(&text, path.parent().unwrap_or(Path::new(""))).map_err(|why| {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    check_text(&text, folder, model_folder).map_err(|why| {
         let shown = path.display();
         Failure::usage(format!("use the experiment file `{shown}`"))
             .because(why)
@@ -69,13 +71,13 @@ fn read(path: &Path) -> Result<String, Failure> {
 }
 
 /// Checks the text of a file that lies in `folder`; the error is for a person.
-fn check_text(text: &str, folder: &Path) -> Result<Checked, String> {
+fn check_text(text: &str, folder: &Path, model_folder: Option<&Path>) -> Result<Checked, String> {
     let mut experiment = match experiment::parse(text) {
         Ok(experiment) => experiment,
         Err(error) => return Err(error.to_string()),
     };
     // The coordinator and its workers run in other folders, and perhaps on other machines.
-    experiment.model.source = resolve(&experiment.model.source, folder)?;
+    experiment.model.source = resolve(&experiment.model.source, folder, model_folder)?;
     if let Some(template) = experiment.model.chat.template.take() {
         experiment.model.chat.template = Some(template_text(template, folder)?);
     }
@@ -100,16 +102,24 @@ fn check_text(text: &str, folder: &Path) -> Result<Checked, String> {
 
 /// A path (relative to `folder`) made absolute, which must exist, or a hub id `organisation/name`
 /// as it is. The error names the fix.
-fn resolve(source: &str, folder: &Path) -> Result<String, String> {
+fn resolve(source: &str, folder: &Path, model_folder: Option<&Path>) -> Result<String, String> {
     let path = folder.join(source);
     // A folder may have the name of a hub id; what is here goes first.
     if path.exists() {
-        return absolute(source, &path);
+        let source = absolute(source, &path)?;
+        if let Some(model_folder) = model_folder {
+            experiment::require_in_model_folder(&source, model_folder)?;
+        }
+        return Ok(source);
     }
     if is_hub_id(source) {
         return Ok(source.to_owned());
     }
     let looked_for = std::path::absolute(&path).unwrap_or(path);
+    if let Some(model_folder) = model_folder {
+        // In a container what lies elsewhere is not to be seen, so that it may well exist.
+        experiment::require_in_model_folder(&looked_for.to_string_lossy(), model_folder)?;
+    }
     let setup = if source.contains(".groklab/") {
         "; `make setup` fetches the one of the quickstart"
     } else {
@@ -224,7 +234,7 @@ mod tests {
     fn a_path_is_relative_to_the_file_and_becomes_absolute() {
         let (folder, path) = written("m.gguf", "");
         std::fs::write(folder.path().join("m.gguf"), "x").unwrap();
-        let checked = check(&path).unwrap();
+        let checked = check(&path, None).unwrap();
         assert_eq!(
             checked.experiment.model.source,
             folder
@@ -240,7 +250,7 @@ mod tests {
     #[test]
     fn a_missing_model_is_named_with_the_fix() {
         let (folder, path) = written("models/m.gguf", "");
-        let failure = check(&path).unwrap_err();
+        let failure = check(&path, None).unwrap_err();
         assert_eq!(failure.exit, Exit::Usage);
         let report = failure.report();
         assert!(
@@ -251,9 +261,25 @@ mod tests {
             "{report}"
         );
         assert_eq!(
-            check(Path::new("nowhere.toml")).unwrap_err().exit,
+            check(Path::new("nowhere.toml"), None).unwrap_err().exit,
             Exit::NotFound
         );
+    }
+
+    #[test]
+    fn a_model_outside_the_folder_that_workers_see_is_named_with_it() {
+        let (folder, path) = written("m.gguf", "");
+        let models = folder.path().join("models");
+        let expected = format!("in `{}` alone", models.display());
+        // Whether this machine has the file or not.
+        for _ in 0..2 {
+            let failure = check(&path, Some(&models)).unwrap_err();
+            assert_eq!(failure.exit, Exit::Usage);
+            assert!(failure.report().contains(&expected), "{}", failure.report());
+            std::fs::write(folder.path().join("m.gguf"), "x").unwrap();
+        }
+        let within = folder.path().canonicalize().unwrap();
+        check(&path, Some(&within)).unwrap();
     }
 
     #[test]
@@ -263,20 +289,20 @@ mod tests {
             "[model.chat]\ntemplate = \"own.jinja\"\nenable_thinking = false\n",
         );
         assert!(
-            check(&path)
+            check(&path, None)
                 .unwrap_err()
                 .report()
                 .contains("`model.chat.template` = \"own.jinja\"")
         );
         std::fs::write(folder.path().join("own.jinja"), "no template").unwrap();
         assert!(
-            check(&path)
+            check(&path, None)
                 .unwrap_err()
                 .report()
                 .contains("it is no jinja template")
         );
         std::fs::write(folder.path().join("own.jinja"), "{{ messages }}").unwrap();
-        let chat = check(&path).unwrap().experiment.model.chat;
+        let chat = check(&path, None).unwrap().experiment.model.chat;
         assert_eq!(
             (chat.template.as_deref(), &chat.variables["enable_thinking"]),
             (Some("{{ messages }}"), &serde_json::json!(false))
@@ -287,7 +313,7 @@ mod tests {
     fn hub_ids_pass() {
         let (_folder, path) = written("Qwen/Qwen2.5-Coder-1.5B-Instruct", "");
         assert_eq!(
-            check(&path).unwrap().experiment.model.source,
+            check(&path, None).unwrap().experiment.model.source,
             "Qwen/Qwen2.5-Coder-1.5B-Instruct"
         );
         for (source, hub) in [
@@ -313,7 +339,7 @@ mod tests {
             rollouts_per_iteration,
             jobs,
             tokens_at_most,
-        } = check(&path).unwrap().summary;
+        } = check(&path, None).unwrap().summary;
         let sum: u32 = problems.values().flat_map(BTreeMap::values).sum();
         assert_eq!(
             (
@@ -338,7 +364,7 @@ mod tests {
     #[test]
     fn a_bad_key_is_a_usage_error_with_its_line() {
         let (_folder, path) = written("a/b", "iteratons = 3\n");
-        let failure = check(&path).unwrap_err();
+        let failure = check(&path, None).unwrap_err();
         assert!(
             failure.exit == Exit::Usage
                 && failure

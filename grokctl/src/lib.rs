@@ -13,8 +13,10 @@ mod experiment_file;
 mod failure;
 mod interrupt;
 mod lock;
+mod login_file;
 #[cfg(test)]
 mod sample;
+mod secrets;
 mod up;
 mod url;
 mod view;

@@ -257,10 +257,8 @@ struct Loaded {
 
 impl Loaded {
     fn new(source: &Source) -> anyhow::Result<Self> {
-        if let Some(threads) = source.threads {
-            // Before anything is computed: libtorch is asked for its threads once.
-            set_threads(threads.get());
-        }
+        // Before anything is computed: libtorch is asked for its threads once.
+        set_threads(source.threads);
         let start = Instant::now();
         let model = Model::open(
             &source.model,

@@ -71,6 +71,10 @@ pub struct Work {
     pub worker: groklab_worker::Args,
     #[command(flatten)]
     pub sharing: groklab_worker::SharingArgs,
+    /// Threads to compute with; by default one per core, or as many as a container's CPU limit
+    /// pays for.
+    #[arg(long, env = "GROKLAB_THREADS", value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
     /// Where to compute: auto (the first GPU where there is one), cpu, cuda or cuda:N.
     #[arg(long, env = "GROKLAB_DEVICE", default_value_t)]
     pub device: DeviceSetting,
@@ -95,7 +99,7 @@ pub struct Source {
     #[arg(long, value_name = "DIR")]
     pub adapter: Option<PathBuf>,
     /// Threads to compute with; by default one per core.
-    #[arg(long)]
+    #[arg(long, env = "GROKLAB_THREADS")]
     pub threads: Option<NonZeroUsize>,
     /// Where to compute: auto (the first GPU where there is one), cpu, cuda or cuda:N.
     #[arg(long, env = "GROKLAB_DEVICE", default_value_t)]

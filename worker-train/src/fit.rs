@@ -79,9 +79,7 @@ impl Line {
 
 /// Trains as the command line and its configuration say.
 pub fn fit(args: &Fit) -> anyhow::Result<()> {
-    if let Some(threads) = args.threads {
-        set_threads(threads.get());
-    }
+    set_threads(args.threads);
     let table = Table::read(args.config.as_deref())?;
     let lines = lines(&args.data)?;
     let held_out = args

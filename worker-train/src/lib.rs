@@ -18,6 +18,7 @@ use groklab_runtime::{metrics::METER, process::Process};
 /// # Errors
 /// Whatever keeps the worker from going on; a job's failure is reported to the coordinator instead.
 pub async fn work(args: config::Work, process: Process) -> anyhow::Result<()> {
+    groklab_model::set_threads(args.threads);
     let placement = Placement::of(args.device, args.kind)?;
     let who = groklab_worker::Description {
         // Anew with every start: what an earlier process still holds is not this one's to finish.

@@ -34,6 +34,19 @@ Exit codes: 0 every line has a verdict; 1 the sandbox does not work here, standa
 written to, or a candidate could not be judged (infrastructure_error: try again); else 2 if a line
 was malformed; 2 also if the command line is wrong."#;
 
+const PROFILE_HELP: &str = "Examples:
+  worker-verify container-profile > worker-verify.json
+  docker run --security-opt seccomp=worker-verify.json …
+  worker-verify container-profile apparmor | sudo apparmor_parser --replace
+  docker run --security-opt apparmor=groklab-verify …";
+
+/// A profile for a container around the worker.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum Profile {
+    Seccomp,
+    Apparmor,
+}
+
 /// Runs candidates in a sandbox and says what they are worth.
 #[derive(Debug, Parser)]
 #[command(name = "worker-verify", version)]
@@ -54,10 +67,22 @@ pub struct Programs {
     #[arg(long, env = "GROKLAB_PYTHON", global = true)]
     python: Option<PathBuf>,
     /// How candidates are isolated
-    #[arg(long, value_enum, default_value = "warm", global = true)]
+    #[arg(
+        long,
+        env = "GROKLAB_ISOLATION",
+        value_enum,
+        default_value = "warm",
+        global = true
+    )]
     pub isolation: Path,
     /// Share of the candidates that pass warm, 0 to 1, that must pass cold too
-    #[arg(long, default_value_t = 0.02, value_parser = share, global = true)]
+    #[arg(
+        long,
+        env = "GROKLAB_REVERIFY_SHARE",
+        default_value_t = 0.02,
+        value_parser = share,
+        global = true
+    )]
     pub reverify_share: f64,
 }
 
@@ -75,13 +100,20 @@ impl Programs {
 pub enum Command {
     /// Say what isolates on this machine, what is missing, and the fix
     Doctor,
+    /// Print the profile that a container around the worker needs
+    #[command(after_help = PROFILE_HELP)]
+    ContainerProfile {
+        /// Which one: the engine is given the first, the host's kernel the second
+        #[arg(value_enum, default_value = "seccomp")]
+        of: Profile,
+    },
     /// Work for a coordinator until told to stop
     #[command(after_help = "Example:\n  worker-verify work --coordinator http://127.0.0.1:7070")]
     Work {
         #[command(flatten)]
         worker: Box<groklab_worker::Args>,
         /// Candidates verified at once [default: one per core]
-        #[arg(long)]
+        #[arg(long, env = "GROKLAB_THREADS")]
         threads: Option<NonZero<usize>>,
     },
     /// Ask a running worker on this machine whether it can do its duty
@@ -94,7 +126,7 @@ pub enum Command {
         #[arg(long)]
         json: bool,
         /// Candidates verified at once [default: one per core]
-        #[arg(long)]
+        #[arg(long, env = "GROKLAB_THREADS")]
         threads: Option<NonZero<usize>>,
     },
     /// Measure plain python, the cold path and the warm path, on one core and on all
@@ -112,7 +144,7 @@ pub enum Command {
         #[arg(long, default_value_t = 20_000)]
         count: usize,
         /// Candidates at once [default: one per core]
-        #[arg(long)]
+        #[arg(long, env = "GROKLAB_THREADS")]
         threads: Option<NonZero<usize>>,
         /// CPU time that each may use; where the machine is slow, such as an emulated one, the
         /// honest need more
@@ -124,7 +156,7 @@ pub enum Command {
         #[arg(long, default_value_t = 5_000)]
         count: usize,
         /// Candidates at once [default: one per core]
-        #[arg(long)]
+        #[arg(long, env = "GROKLAB_THREADS")]
         threads: Option<NonZero<usize>>,
     },
 }

@@ -25,11 +25,12 @@ use groklab_worker_verify::{
         doctor::examine,
         selftest::prove,
     },
+    jail::{apparmor_profile, seccomp_profile},
     judge::pool::Pool,
     metrics::Metrics,
 };
 
-use crate::config::{Cli, Command, Programs};
+use crate::config::{Cli, Command, Profile, Programs};
 
 const NAME: &str = "worker-verify";
 
@@ -49,6 +50,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Doctor => run_doctor(&programs),
         Command::Work { worker, threads } => Ok(run_worker(&programs, *worker, threads)),
+        Command::ContainerProfile { of } => print_profile(of),
         Command::Health(args) => Ok(args.run(NAME)),
         Command::Check { json, threads } => run_check(&programs, json, threads),
         Command::Bench { rounds, candidates } => {
@@ -88,6 +90,15 @@ fn run_doctor(programs: &Programs) -> anyhow::Result<ExitCode> {
         writeln!(out, "{}", finding.line())?;
     }
     Ok(exit_code(is_complete))
+}
+
+fn print_profile(of: Profile) -> anyhow::Result<ExitCode> {
+    let profile = match of {
+        Profile::Seccomp => seccomp_profile(),
+        Profile::Apparmor => apparmor_profile().to_owned(),
+    };
+    output::writer()?.write_all(profile.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn run_worker(

@@ -90,6 +90,7 @@ impl Coordinator {
             database_url: Some(Secret::new(&database_url)),
             lease: Duration::from_secs(lease_seconds),
             attempts,
+            model_folder: None,
             address_file: Some(address_file.clone()),
             tokens,
             tls: None,

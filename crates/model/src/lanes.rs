@@ -1,21 +1,35 @@
 //! Lanes: threads that each compute with their own share of libtorch's threads. Small operations
 //! gain nothing from being split over threads, so work that falls into parts goes to lanes instead.
 
-use std::sync::OnceLock;
+use std::{num::NonZeroUsize, sync::OnceLock, thread};
 
 static THREADS: OnceLock<usize> = OnceLock::new();
 
-/// Sets how many threads this process computes with, for all of its lanes together. Call before
-/// anything is computed; later calls change nothing.
-pub fn set_threads(threads: usize) {
-    let _ = THREADS.set(threads.max(1));
+/// Sets how many threads this process computes with, for all of its lanes together: those wanted,
+/// else libtorch's own choice, but no more than a container's CPU limit lets run at once, which
+/// libtorch does not ask about. Call before anything is computed; later calls change nothing.
+pub fn set_threads(wanted: Option<NonZeroUsize>) {
+    let threads = match wanted {
+        Some(threads) => threads.get(),
+        None => libtorch_threads().min(allowed_threads()),
+    };
+    let _ = THREADS.set(threads);
     tch::set_num_threads(i32::try_from(self::threads()).unwrap_or(i32::MAX));
 }
 
 /// The threads that this process computes with: those set, else libtorch's own choice.
 pub fn threads() -> usize {
     // Asked once: within a lane libtorch would answer with the lane's share.
-    *THREADS.get_or_init(|| usize::try_from(tch::get_num_threads()).unwrap_or(1).max(1))
+    *THREADS.get_or_init(libtorch_threads)
+}
+
+fn libtorch_threads() -> usize {
+    usize::try_from(tch::get_num_threads()).unwrap_or(1).max(1)
+}
+
+/// The cores that this process may use, of those its control group's quota pays for.
+fn allowed_threads() -> usize {
+    thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
 /// A borrow that lanes may share. Tensors lack `Sync` only because they can be written to in place.

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine as _, prelude::BASE64_STANDARD as BASE64};
 use tonic::{
     Code, Request, Status,
     metadata::{Ascii, MetadataValue},
@@ -17,7 +18,7 @@ use tonic::{
 
 use crate::{
     config,
-    secret::{Secret, TokenError, token, token_from_file},
+    secret::{Secret, TokenError, token},
     trace,
 };
 
@@ -25,6 +26,10 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
 /// How long an answer to a keepalive may take before the connection counts as broken.
 const KEEPALIVE_WITHIN: Duration = Duration::from_secs(10);
+
+/// The variable that holds a certificate authority itself.
+pub const AUTHORITY_VARIABLE: &str = "GROKLAB_TLS_CA_PEM";
+const PEM_BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 
 /// Flags of everything that talks to a coordinator.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -56,6 +61,25 @@ pub struct Args {
         requires = "tls_cert"
     )]
     pub tls_key: Option<PathBuf>,
+    /// The authority itself instead of a file, for machines that get nothing but variables: its
+    /// PEM, also in base64, which is one line.
+    #[arg(
+        long,
+        global = true,
+        env = AUTHORITY_VARIABLE,
+        value_name = "PEM",
+        hide = true,
+        conflicts_with = "tls_ca"
+    )]
+    pub tls_ca_pem: Option<String>,
+}
+
+/// What is shown where neither a flag nor a variable says what to show.
+#[derive(Debug, Clone, Default)]
+pub struct Fallback {
+    pub token: Option<Secret>,
+    /// The certificate authority, as PEM.
+    pub authority: Option<String>,
 }
 
 /// Why a coordinator cannot be addressed as asked.
@@ -65,6 +89,11 @@ pub enum Error {
     Token(#[from] TokenError),
     #[error("read `{path}`")]
     File { path: PathBuf, source: io::Error },
+    #[error(
+        "{AUTHORITY_VARIABLE} holds no certificate: it takes a PEM text, or such a text in \
+         base64, as `grokctl join` prints it"
+    )]
+    Authority,
     #[error(
         "the coordinator's address `{address}` is not of the form http://HOST:PORT \
          or https://HOST:PORT"
@@ -86,31 +115,63 @@ pub struct Access {
 }
 
 impl Args {
-    /// Reads the files; without a token of its own that of `fallback`, if that file is there.
-    pub fn access(&self, fallback: Option<PathBuf>) -> Result<Access, Error> {
-        let own = token(
-            self.token_file.as_deref(),
-            &config::variable("GROKLAB_TOKEN"),
-        )?;
-        let token = match (own, fallback) {
-            (Some(own), _) => Some(own),
-            (None, Some(path)) if path.exists() => Some(token_from_file(&path)?),
-            (None, _) => None,
-        };
-        let authority = match &self.tls_ca {
-            Some(path) => Some(Certificate::from_pem(read(path)?)),
-            None => None,
-        };
+    /// Reads the files; what neither flags nor variables name is that of `fallback`.
+    pub fn access(&self, fallback: Fallback) -> Result<Access, Error> {
+        let token = self.token()?.or(fallback.token);
+        let authority = self.authority()?.or(fallback.authority);
         let identity = match (&self.tls_cert, &self.tls_key) {
             (Some(cert), Some(key)) => Some(Identity::from_pem(read(cert)?, read(key)?)),
             _ => None,
         };
         Ok(Access {
             token,
-            authority,
+            authority: authority.map(Certificate::from_pem),
             identity,
         })
     }
+
+    /// The token that a flag or a variable names.
+    pub fn token(&self) -> Result<Option<Secret>, Error> {
+        let variable = config::variable("GROKLAB_TOKEN");
+        Ok(token(self.token_file.as_deref(), &variable)?)
+    }
+
+    /// The certificate authority that a flag or a variable names, as PEM.
+    pub fn authority(&self) -> Result<Option<String>, Error> {
+        match (&self.tls_ca, &self.tls_ca_pem) {
+            (Some(path), _) => read_text(path).map(Some),
+            (None, Some(text)) => Ok(Some(authority_pem(text)?)),
+            (None, None) => Ok(None),
+        }
+    }
+}
+
+/// A PEM text, whether it is given as it is or in base64.
+fn authority_pem(text: &str) -> Result<String, Error> {
+    let text = text.trim();
+    let pem = if text.starts_with(PEM_BEGIN) {
+        text.to_owned()
+    } else {
+        let bytes = BASE64.decode(text).map_err(|_| Error::Authority)?;
+        String::from_utf8(bytes).map_err(|_| Error::Authority)?
+    };
+    if pem.contains(PEM_BEGIN) {
+        Ok(pem)
+    } else {
+        Err(Error::Authority)
+    }
+}
+
+/// A PEM text as one line, for a variable.
+pub fn one_line(pem: &str) -> String {
+    BASE64.encode(pem)
+}
+
+fn read_text(path: &Path) -> Result<String, Error> {
+    fs::read_to_string(path).map_err(|source| Error::File {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
@@ -249,6 +310,17 @@ mod tests {
                 matches!(access.endpoint(address), Err(Error::Address { .. })),
                 "{address}"
             );
+        }
+    }
+
+    #[test]
+    fn an_authority_comes_as_pem_or_as_one_line() {
+        let pem = "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n";
+        assert_eq!(authority_pem(&one_line(pem)).unwrap(), pem);
+        assert_eq!(authority_pem(pem).unwrap(), pem.trim());
+        for text in ["", "/secrets/ca.pem", "QUJD"] {
+            let error = authority_pem(text).unwrap_err().to_string();
+            assert!(error.starts_with("GROKLAB_TLS_CA_PEM holds no"), "{error}");
         }
     }
 

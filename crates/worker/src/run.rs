@@ -11,7 +11,9 @@ use std::{
 use anyhow::Context as _;
 use groklab_domain::job::Claim;
 use groklab_proto::limits::LEASE_POLL_SECONDS;
-use groklab_runtime::{process::Process, shutdown::stopped_within, start_again::StartAgain, trace};
+use groklab_runtime::{
+    connect::Fallback, process::Process, shutdown::stopped_within, start_again::StartAgain, trace,
+};
 use tokio::{runtime::Handle, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
@@ -93,7 +95,7 @@ impl Worker {
         process.health.depends_on(status.clone());
         let meter = opentelemetry::global::meter(groklab_runtime::metrics::METER);
         metrics::observe(&meter, &status);
-        let access = args.connect.access(None)?;
+        let access = args.connect.access(Fallback::default())?;
         let client = connect(&args.coordinator, &access, status.clone())?;
         let hard_stop = CancellationToken::new();
         let artifacts = Artifacts::new(

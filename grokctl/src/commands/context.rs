@@ -1,13 +1,17 @@
 //! What every command needs.
 
+use std::path::{Path, PathBuf};
+
 use crate::{
     address::{access, coordinator_url},
     cli::Global,
     client::Client,
     console::Console,
     data_folder::DataFolder,
+    experiment_file::{self, Checked},
     failure::Failure,
     interrupt::Interrupt,
+    login_file::{Login, default_login_file},
 };
 
 pub struct Context {
@@ -20,8 +24,21 @@ pub struct Context {
 impl Context {
     /// Connects to the coordinator that the command line names or the data folder holds.
     pub async fn client(&self) -> Result<Client, Failure> {
-        let url = coordinator_url(self.global.coordinator.as_deref(), &self.data);
-        let access = access(&self.global.connect, &self.data, &url)?;
+        let login = Login::read(&self.login_file())?;
+        let named = self.global.coordinator.as_deref();
+        let url = coordinator_url(named, &self.data, login.as_ref());
+        let access = access(&self.global.connect, &self.data, login.as_ref(), &url)?;
         Client::connect(&url, &access).await
+    }
+
+    /// Reads and checks an experiment file.
+    pub fn check(&self, file: &Path) -> Result<Checked, Failure> {
+        experiment_file::check(file, self.global.model_folder.as_deref())
+    }
+
+    /// Where a login is kept.
+    pub fn login_file(&self) -> PathBuf {
+        let named = self.global.login_file.clone();
+        named.unwrap_or_else(default_login_file)
     }
 }

@@ -5,8 +5,8 @@ use clap_complete::Shell;
 use groklab_runtime::output;
 
 use super::{
-    compare, context::Context, control, export, list, logs, problems, rollouts, run_local, show,
-    submit, up, validate, watch, workers,
+    compare, context::Context, control, export, join, list, login, logs, problems, rollouts,
+    run_local, secrets, show, submit, up, validate, watch, workers,
 };
 use crate::{
     cli::{Cli, Command},
@@ -64,6 +64,9 @@ async fn run_command(command: Command, context: &Context) -> Result<Exit, Failur
         Command::Logs(args) => logs::run(context, &args).await,
         Command::Export(args) => export::run(context, args).await,
         Command::Workers => workers::run(context).await,
+        Command::Login(args) => login::run(context, &args).await,
+        Command::Join(args) => join::run(context, &args),
+        Command::Secrets(args) => secrets::run(context, args),
         Command::Validate(args) => validate::run(context, &args.file),
         Command::Completions { shell } => completions(context, shell),
     }

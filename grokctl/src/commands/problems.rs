@@ -5,7 +5,6 @@ use groklab_problems::{Case, Problem};
 use super::{context::Context, validate};
 use crate::{
     cli::ProblemsArgs,
-    experiment_file,
     failure::{Exit, Failure, chain},
     view::code::{call, printable},
 };
@@ -15,7 +14,7 @@ const DEFAULT_LIMIT: usize = 3;
 
 pub fn run(context: &Context, args: &ProblemsArgs) -> Result<Exit, Failure> {
     let file = &args.file.file;
-    let checked = experiment_file::check(file)?;
+    let checked = context.check(file)?;
     let config = &checked.experiment;
     // The check made them as well and kept only how many there are.
     let made = groklab_problems::make(&config.problems, config.seed).map_err(|error| {

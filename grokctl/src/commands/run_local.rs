@@ -11,14 +11,14 @@ use crate::{
     cli::RunArgs,
     client::{Client, Control},
     console::Console,
-    experiment_file::{self, Checked},
+    experiment_file::Checked,
     failure::{Exit, Failure},
     up::{Stack, StackOptions},
 };
 
 pub async fn run(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
     // A bad file should be refused before anything is started.
-    let checked = experiment_file::check(&args.file.file)?;
+    let checked = context.check(&args.file.file)?;
     let (console, interrupt) = (&context.console, &context.interrupt);
     let options = StackOptions {
         connect: context.global.connect.clone(),

@@ -10,13 +10,13 @@ use crate::{
     cli::{RunArgs, SubmitArgs},
     client::Client,
     console::Console,
-    experiment_file::{self, Checked},
+    experiment_file::Checked,
     failure::{Exit, Failure},
     view::json::sorted,
 };
 
 pub async fn run(context: &Context, args: SubmitArgs) -> Result<Exit, Failure> {
-    let checked = experiment_file::check(&args.file.file)?;
+    let checked = context.check(&args.file.file)?;
     let client = context.client().await?;
     let console = &context.console;
     let experiment = submit(&client, &checked, console).await?;
@@ -42,7 +42,7 @@ pub async fn run(context: &Context, args: SubmitArgs) -> Result<Exit, Failure> {
 /// Submits, watches, exports. Safe to drop at any await: the experiment goes on without its
 /// watcher.
 pub async fn run_remote(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
-    let checked = experiment_file::check(&args.file.file)?;
+    let checked = context.check(&args.file.file)?;
     let client = context.client().await?;
     let experiment = submit(&client, &checked, &context.console).await?;
     let (name, id) = (&experiment.name, experiment.experiment_id);

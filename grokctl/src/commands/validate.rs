@@ -7,13 +7,13 @@ use serde_json::json;
 
 use super::context::Context;
 use crate::{
-    experiment_file::{self, Checked, Summary},
+    experiment_file::{Checked, Summary},
     failure::{Exit, Failure},
     view::tables::table,
 };
 
 pub fn run(context: &Context, file: &Path) -> Result<Exit, Failure> {
-    let checked = experiment_file::check(file)?;
+    let checked = context.check(file)?;
     let console = &context.console;
     if console.json() {
         console.print_json(&json!({

@@ -211,7 +211,7 @@ impl Starting<'_> {
             connect.token_file = Some(options.data.token_file(CLIENT_TOKEN));
         }
         // Its address is not known yet; where it wants a token, that is named above.
-        let access = access(&connect, &options.data, "")?;
+        let access = access(&connect, &options.data, None, "")?;
         let ready = ready::coordinator(component, running, address_file, &access);
         self.interrupt.unless_stopped(ready).await
     }

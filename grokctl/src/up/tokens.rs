@@ -1,19 +1,15 @@
 //! The data folder's two tokens, for a coordinator that others can reach: made once, readable by
 //! their owner alone.
 
-use std::{
-    fs::{self, File},
-    io::{self, Read, Write},
-    os::unix::fs::OpenOptionsExt,
-    path::Path,
-};
+use std::{io, path::Path};
 
 use crate::{
     data_folder::{CLIENT_TOKEN, DataFolder, WORKER_TOKEN},
     failure::Failure,
+    secrets::{make_token, write_private},
 };
 
-const TOKEN_BYTES: usize = 32;
+const OWNER_ALONE: u32 = 0o600;
 
 /// Makes the tokens that are not there yet.
 pub fn make(data: &DataFolder) -> Result<(), Failure> {
@@ -26,36 +22,17 @@ pub fn make(data: &DataFolder) -> Result<(), Failure> {
     Ok(())
 }
 
-/// [`TOKEN_BYTES`] random ones in hexadecimal; whole or not at all.
 fn make_one(path: &Path) -> io::Result<()> {
     // A new one would lock out who has the old one.
     if path.exists() {
         return Ok(());
     }
-    let mut random = [0; TOKEN_BYTES];
-    File::open("/dev/urandom")?.read_exact(&mut random)?;
-    let mut token = String::new();
-    for byte in random {
-        token.push_str(&format!("{byte:02x}"));
-    }
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    // A crash in between must not leave half a token under the name that is read.
-    let half = path.with_extension("new");
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&half)?;
-    writeln!(file, "{token}")?;
-    fs::rename(&half, path)
+    write_private(path, &format!("{}\n", make_token()?), OWNER_ALONE)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
+    use std::{fs, os::unix::fs::PermissionsExt};
 
     use super::*;
 

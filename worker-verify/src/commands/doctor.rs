@@ -9,7 +9,7 @@ use nix::unistd::{getegid, geteuid, getgroups};
 
 use crate::{
     commands::selftest::selftest,
-    jail::{Config, MAX_PROCESSES, Nsjail, Warm, cgroup, isolation},
+    jail::{Config, MAX_PROCESSES, Nsjail, Warm, cgroup, isolation, obstacle::Surroundings},
     judge::pool::all_cores,
     sandbox::{Limits, Sandbox},
 };
@@ -22,6 +22,7 @@ const WORKER_MEMORY_BYTES: u64 = 512 << 20;
 pub fn examine(config: &Config, path: isolation::Path) -> Vec<Finding> {
     let mut findings = vec![
         user(),
+        confinement(),
         user_namespaces(),
         namespaces(),
         seccomp(),
@@ -94,36 +95,29 @@ fn user() -> Finding {
 }
 
 fn user_namespaces() -> Finding {
-    let privileged = geteuid().is_root();
-    if setting("user/max_user_namespaces") == Some(0) {
-        return finding(
-            Level::Missing,
-            "user namespaces",
-            "switched off; run `sysctl user.max_user_namespaces=10000`",
-        );
+    let around = Surroundings::look();
+    let obstacle = around.no_user_namespaces();
+    match obstacle.or_else(|| around.restricted_user_namespaces()) {
+        Some(obstacle) => finding(Level::Missing, "user namespaces", obstacle.to_string()),
+        None => finding(Level::Good, "user namespaces", "available"),
     }
-    // Only some distributions' kernels have this setting, Debian's among them.
-    if !privileged && setting("kernel/unprivileged_userns_clone") == Some(0) {
-        return finding(
-            Level::Missing,
-            "user namespaces",
-            "only for root; run `sysctl kernel.unprivileged_userns_clone=1`",
-        );
-    }
-    // Ubuntu's, from 23.10.
-    if !privileged && setting("kernel/apparmor_restrict_unprivileged_userns") == Some(1) {
-        let fix = "restricted by AppArmor; \
-                   run `sysctl kernel.apparmor_restrict_unprivileged_userns=0` \
-                   or give nsjail a profile";
-        return finding(Level::Missing, "user namespaces", fix);
-    }
-    finding(Level::Good, "user namespaces", "available")
 }
 
-/// A number below `/proc/sys`, where this kernel has it.
-fn setting(name: &str) -> Option<u64> {
-    let text = fs::read_to_string(format!("/proc/sys/{name}")).ok()?;
-    text.trim().parse().ok()
+/// What the container, or whatever else started the worker, confines it by. The self-test shows
+/// whether that lets it work.
+fn confinement() -> Finding {
+    let around = Surroundings::look();
+    let mut confined_by = Vec::new();
+    if around.has_seccomp_filter {
+        confined_by.push("a seccomp filter".to_owned());
+    }
+    confined_by.extend(around.confined_by);
+    let details = if confined_by.is_empty() {
+        "nothing".to_owned()
+    } else {
+        confined_by.join(" and ")
+    };
+    finding(Level::Good, "confined by", details)
 }
 
 fn namespaces() -> Finding {

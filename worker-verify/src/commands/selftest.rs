@@ -7,7 +7,10 @@ use std::{fmt, sync::atomic::AtomicBool, time::Duration};
 use groklab_domain::{Value, Verdict};
 
 use crate::{
-    jail::Isolation,
+    jail::{
+        Isolation,
+        obstacle::{Obstacle, Surroundings, killed_by_a_filter, obstacle},
+    },
     judge::{
         Case, Outcome, Submission,
         pool::{Pool, all_cores},
@@ -31,6 +34,9 @@ struct Probe {
 
 /// For attempts that the sandbox answers with an error: the code itself reports it.
 const STOPPED: &[Verdict] = &[Verdict::Passed];
+
+/// Calls that the kernel does not have, and one of x32, a sub-architecture of x86-64.
+const UNKNOWN_CALLS: &str = "system calls: the unknown does not exist";
 
 const PROBES: &[Probe] = &[
     Probe {
@@ -187,7 +193,7 @@ def solve(): return ctypes.CDLL(None).syscall(56, 0x10000011, 0, 0, 0, 0)",
         must: &[Verdict::Forbidden],
     },
     Probe {
-        name: "system calls: the unknown does not exist",
+        name: UNKNOWN_CALLS,
         code: "
 import ctypes, errno
 def solve():
@@ -204,20 +210,65 @@ def solve():
 #[derive(Debug, Clone)]
 pub struct Breach {
     pub probe: &'static str,
-    pub seen: String,
+    pub verdict: Verdict,
+    pub details: String,
 }
 
 /// The sandbox does not hold here: the worker must not start.
 #[derive(Debug, Clone, thiserror::Error)]
-pub struct Failed(pub Vec<Breach>);
+pub struct Failed {
+    pub breaches: Vec<Breach>,
+    /// What around the worker is in the way, if that is known.
+    pub obstacle: Option<Obstacle>,
+}
+
+impl Failed {
+    fn new(breaches: Vec<Breach>) -> Self {
+        let around = Surroundings::look();
+        let obstacle = breaches.iter().find_map(|breach| breach.obstacle(&around));
+        Self { breaches, obstacle }
+    }
+}
 
 impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the sandbox failed its self-test")?;
-        for breach in &self.0 {
-            write!(f, "; {}: {}", breach.probe, breach.seen)?;
+        if let Some(obstacle) = &self.obstacle {
+            write!(f, ": {obstacle}")?;
+        }
+        for breach in &self.breaches {
+            let Breach {
+                probe,
+                verdict,
+                details,
+            } = breach;
+            write!(f, "; {probe}: {verdict} {details}")?;
         }
         Ok(())
+    }
+}
+
+impl Breach {
+    fn new(probe: &Probe, outcome: &Outcome) -> Self {
+        let mut details = Vec::new();
+        if let Some(failure) = &outcome.first_failure {
+            details.extend(failure.got.as_deref());
+        }
+        details.extend(outcome.error.as_deref());
+        Self {
+            probe: probe.name,
+            verdict: outcome.verdict,
+            details: details.join("; "),
+        }
+    }
+
+    fn obstacle(&self, around: &Surroundings) -> Option<Obstacle> {
+        match self.verdict {
+            Verdict::InfrastructureError => obstacle(&self.details, around),
+            // The sandbox itself answers such calls with an error.
+            Verdict::Forbidden if self.probe == UNKNOWN_CALLS => killed_by_a_filter(around),
+            _ => None,
+        }
     }
 }
 
@@ -253,7 +304,7 @@ pub fn selftest(sandbox: &dyn Sandbox) -> Result<Vec<&'static str>, Failed> {
         if probe.must.contains(&outcome.verdict) {
             held.push(probe.name);
         } else {
-            breaches.push(breach(probe, outcome));
+            breaches.push(Breach::new(probe, outcome));
         }
     }
     // The first probe is the honest one.
@@ -264,7 +315,7 @@ pub fn selftest(sandbox: &dyn Sandbox) -> Result<Vec<&'static str>, Failed> {
     if breaches.is_empty() {
         Ok(held)
     } else {
-        Err(Failed(breaches))
+        Err(Failed::new(breaches))
     }
 }
 
@@ -287,17 +338,5 @@ fn submission(probe: &Probe) -> Submission {
             cpu,
             ..Limits::default()
         },
-    }
-}
-
-fn breach(probe: &Probe, outcome: &Outcome) -> Breach {
-    let mut details = Vec::new();
-    if let Some(failure) = &outcome.first_failure {
-        details.extend(failure.got.as_deref());
-    }
-    details.extend(outcome.error.as_deref());
-    Breach {
-        probe: probe.name,
-        seen: format!("{} {}", outcome.verdict, details.join("; ")),
     }
 }

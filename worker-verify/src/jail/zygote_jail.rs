@@ -24,7 +24,7 @@ use crate::{
 
 /// The control socket's number in the jail: always the same, as everything must be that a zygote's
 /// heap could depend on. So high that nothing else has it.
-const CONTROL_FD: RawFd = 999;
+pub const CONTROL_FD: RawFd = 999;
 
 /// Ends and reaps nsjail, which takes everything in the jail along.
 pub struct Jail {

@@ -2,12 +2,14 @@
 //! line and fix.
 
 mod check;
+mod model_folder;
 mod pair;
 mod parse;
 mod plain;
 mod schema;
 
 pub use check::{Invalid, advise};
+pub use model_folder::require_in_model_folder;
 pub use pair::exactly_two;
 pub use parse::{Error, parse};
 pub use plain::plain;

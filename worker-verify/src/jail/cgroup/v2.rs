@@ -118,25 +118,32 @@ fn is_ended_as_a_whole(folder: &Path) -> bool {
 /// Lets the parts of the group have these controllers. Where processes are in the way they move
 /// into a part, and back if that was of no use.
 fn divide(folder: &Path, controllers: &[&str]) -> Result<(), Unavailable> {
+    let part = folder.join(WORKERS_PART);
+    let outcome = give_controllers(folder, &part, controllers);
+    if outcome.is_err() {
+        // Best effort: whoever looks finds the group as it was, and nobody depends on it.
+        let _ = move_processes(&part, folder);
+        let _ = fs::remove_dir(&part);
+    }
+    outcome
+}
+
+fn give_controllers(folder: &Path, part: &Path, controllers: &[&str]) -> Result<(), Unavailable> {
     let control = folder.join("cgroup.subtree_control");
     let mut wanted = String::new();
     for name in controllers {
         wanted.push_str(&format!("+{name} "));
     }
-    let part = folder.join(WORKERS_PART);
     for _ in 0..MOVE_ROUNDS {
         match fs::write(&control, &wanted) {
             Ok(()) => return Ok(()),
             Err(error) if error.kind() != io::ErrorKind::ResourceBusy => {
                 return Err(Unavailable::at("divide", folder, error));
             }
-            Err(_) => move_into_part(folder, &part)?,
+            Err(_) => move_into_part(folder, part)?,
         }
     }
     let processes = read(&folder.join("cgroup.procs"))?;
-    // Best effort: whoever looks finds the group as it was, and nobody depends on it.
-    let _ = move_processes(&part, folder);
-    let _ = fs::remove_dir(&part);
     Err(Unavailable::Busy {
         folder: folder.to_owned(),
         processes: processes.split_whitespace().collect::<Vec<_>>().join(" "),

@@ -1,8 +1,8 @@
-//! Makes groups with what the machine has: version 1, version 2, or none.
+//! What every version of control groups, and none at all, has to do.
 
 use std::{io, path::Path};
 
-use crate::jail::cgroup::{group::Group, mounts::Mounts, unavailable::Unavailable, v1::V1, v2::V2};
+use crate::jail::cgroup::{group::Group, unavailable::Unavailable};
 
 /// What a group is given to try out whether limits can be set.
 const TRIAL_MEMORY_BYTES: u64 = 64 << 20;
@@ -49,29 +49,6 @@ impl Cgroups for NoCgroups {
 
     fn active(&self) -> bool {
         false
-    }
-}
-
-/// The best that is available here, tried out: version 1 where it has the memory controller, else
-/// version 2, else none.
-pub fn find() -> Box<dyn Cgroups> {
-    let mounts = match Mounts::read() {
-        Ok(mounts) => mounts,
-        Err(error) => {
-            return Box::new(NoCgroups {
-                reason: format!("the mount table can't be read: {error}"),
-            });
-        }
-    };
-    let v1_error = match V1::find(&mounts) {
-        Ok(v1) => return Box::new(v1),
-        Err(error) => error,
-    };
-    match V2::find(&mounts) {
-        Ok(v2) => Box::new(v2),
-        Err(v2_error) => Box::new(NoCgroups {
-            reason: format!("v1: {v1_error}; v2: {v2_error}"),
-        }),
     }
 }
 

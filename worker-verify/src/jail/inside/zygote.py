@@ -36,9 +36,9 @@ OWN_FRAMES = 7
 NOT_ISOLATED = 79
 
 
-def must(result):
+def must(name, result):
     if result < 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+        raise OSError(ctypes.get_errno(), f"{name}: {os.strerror(ctypes.get_errno())}")
     return result
 
 
@@ -47,8 +47,8 @@ def make_kernel():
     libc = ctypes.CDLL(None, use_errno=True)
 
     def call(function, *kinds):
-        function.argtypes = kinds
-        return lambda *arguments: must(function(*arguments))
+        function.argtypes, name = kinds, function.__name__
+        return lambda *arguments: must(name, function(*arguments))
 
     text, number, integer = ctypes.c_char_p, ctypes.c_ulong, ctypes.c_int
     libc.syscall.restype = ctypes.c_long

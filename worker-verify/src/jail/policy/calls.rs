@@ -1,18 +1,50 @@
-//! Which system calls a candidate may make: the one table, which `text.rs` and `program.rs` put
-//! into the two forms it is needed in. What is permitted with conditions is under [`Condition`].
+//! Which system calls a candidate may make: the one table, which `text.rs`, `program.rs` and
+//! `container.rs` put into the forms it is needed in. What is permitted with conditions is under
+//! [`Condition`].
 //!
 //! What the table does not name, `clone3` among it, does not exist (ENOSYS), so that a system call
 //! that the kernel learns tomorrow is not allowed by being unknown. Knows x86-64 only; any other
 //! architecture's calls are killed.
 
-use nix::libc;
-
-/// System calls by the names that nsjail knows them by, with their numbers.
-pub type Calls = &'static [(&'static str, i64)];
-
-macro_rules! calls {
-    ($($name:ident $number:ident),+ $(,)?) => { &[$((stringify!($name), libc::$number)),+] };
+/// One system call.
+#[derive(Debug, Clone, Copy)]
+pub struct Call {
+    /// The name that nsjail's language has for it.
+    pub nsjail_name: &'static str,
+    /// The name of its constant, `SYS_` and the kernel's name.
+    constant: &'static str,
+    pub number: i64,
 }
+
+impl Call {
+    pub const fn new(nsjail_name: &'static str, constant: &'static str, number: i64) -> Self {
+        Self {
+            nsjail_name,
+            constant,
+            number,
+        }
+    }
+
+    /// The kernel's own name, by which libseccomp and so every container engine knows it.
+    pub fn kernel_name(&self) -> &'static str {
+        let name = self.constant.strip_prefix("SYS_");
+        name.expect("every constant of a system call begins so")
+    }
+}
+
+pub type Calls = &'static [Call];
+
+/// nsjail's name of each call, and its constant.
+macro_rules! calls {
+    ($($name:ident $number:ident),+ $(,)?) => {
+        &[$($crate::jail::policy::calls::Call::new(
+            stringify!($name),
+            stringify!($number),
+            nix::libc::$number,
+        )),+]
+    };
+}
+pub(super) use calls;
 
 /// Killed for: `forbidden`.
 pub const FORBIDDEN: Calls = calls! {
@@ -111,15 +143,23 @@ pub const ALLOWED: Calls = calls! {
 };
 
 /// Permitted if a condition holds.
-pub const CONDITIONAL: &[(i64, Condition)] = &[
-    (libc::SYS_clone, Condition::Clone),
-    (libc::SYS_fcntl, Condition::OneOf(1, FCNTL_COMMANDS)),
-    (libc::SYS_ioctl, Condition::OneOf(1, IOCTL_COMMANDS)),
-    (libc::SYS_kill, Condition::NotKilling(1)),
-    (libc::SYS_tkill, Condition::NotKilling(1)),
-    (libc::SYS_tgkill, Condition::NotKilling(2)),
-    (libc::SYS_setrlimit, Condition::SetLimit),
-    (libc::SYS_prlimit64, Condition::SetOrGetLimit),
+pub const CONDITIONAL: &[(Calls, Condition)] = &[
+    (calls! { clone SYS_clone }, Condition::Clone),
+    (
+        calls! { fcntl SYS_fcntl },
+        Condition::OneOf(1, FCNTL_COMMANDS),
+    ),
+    (
+        calls! { ioctl SYS_ioctl },
+        Condition::OneOf(1, IOCTL_COMMANDS),
+    ),
+    (
+        calls! { kill SYS_kill, tkill SYS_tkill },
+        Condition::NotKilling(1),
+    ),
+    (calls! { tgkill SYS_tgkill }, Condition::NotKilling(2)),
+    (calls! { setrlimit SYS_setrlimit }, Condition::SetLimit),
+    (calls! { prlimit64 SYS_prlimit64 }, Condition::SetOrGetLimit),
 ];
 
 /// On the arguments of a call, of which each has an index from 0.
@@ -178,10 +218,10 @@ mod tests {
 
     #[test]
     fn no_call_is_in_two_lists() {
-        let mut numbers: Vec<i64> = [FORBIDDEN, REFUSED, IGNORED, ALLOWED]
-            .iter()
-            .flat_map(|calls| calls.iter().map(|(_, number)| *number))
-            .chain(CONDITIONAL.iter().map(|(number, _)| *number))
+        let lists = [FORBIDDEN, REFUSED, IGNORED, ALLOWED].into_iter();
+        let mut numbers: Vec<i64> = lists
+            .chain(CONDITIONAL.iter().map(|(calls, _)| *calls))
+            .flat_map(|calls| calls.iter().map(|call| call.number))
             .collect();
         numbers.sort_unstable();
         assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]));

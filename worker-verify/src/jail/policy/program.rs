@@ -37,8 +37,8 @@ const KILL: libc::sock_filter = ret(libc::SECCOMP_RET_KILL_PROCESS);
 /// open what is its own, once for all its children; a child closes that with the second, short one.
 pub fn programs() -> [Vec<u8>; 2] {
     let (mut first, mut second) = (table(), BTreeMap::new());
-    for (_, number) in ZYGOTES_OWN {
-        let number = call_number(*number);
+    for call in ZYGOTES_OWN {
+        let number = call_number(call.number);
         // What the first leaves open to the zygote, the second answers as the table does.
         let answer = first.insert(number, Answer::Allow).unwrap_or(UNKNOWN);
         second.insert(number, answer);
@@ -77,12 +77,14 @@ fn table() -> BTreeMap<u32, Answer> {
         (IGNORED, Answer::Errno(0)),
         (ALLOWED, Answer::Allow),
     ] {
-        for (_, number) in calls {
-            table.insert(call_number(*number), answer);
+        for call in calls {
+            table.insert(call_number(call.number), answer);
         }
     }
-    for (number, condition) in CONDITIONAL {
-        table.insert(call_number(*number), Answer::Conditional(*condition));
+    for (calls, condition) in CONDITIONAL {
+        for call in *calls {
+            table.insert(call_number(call.number), Answer::Conditional(*condition));
+        }
     }
     table
 }
@@ -292,7 +294,7 @@ mod tests {
             &signals,
         ]
         .concat();
-        let has = |calls: Calls, number: i64| calls.iter().any(|(_, known)| *known == number);
+        let has = |calls: Calls, number: i64| calls.iter().any(|call| call.number == number);
         for number in (0..1000)
             .chain(0x4000_0000..0x4000_0400)
             .chain([i64::from(u32::MAX)])
@@ -319,7 +321,7 @@ mod tests {
         for number in 0..1000 {
             let own = ZYGOTES_OWN
                 .iter()
-                .any(|(_, known)| *known == i64::from(number));
+                .any(|call| call.number == i64::from(number));
             let want = if own {
                 ALLOWED_CALL
             } else {

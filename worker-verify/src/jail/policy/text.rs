@@ -64,7 +64,7 @@ fn allowed_conditions() -> String {
 }
 
 fn names(calls: Calls) -> String {
-    let names: Vec<&str> = calls.iter().map(|(name, _)| *name).collect();
+    let names: Vec<&str> = calls.iter().map(|call| call.nsjail_name).collect();
     names.join(", ")
 }
 

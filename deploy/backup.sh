@@ -1,0 +1,18 @@
+#!/bin/sh
+# Backs a running installation up into a new folder: the database first, then the artifacts, which are never changed once
+# the database names them.
+#   deploy/backup.sh FOLDER
+set -eu
+[ $# = 1 ] || { sed -n '2,4s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+deploy=$(dirname "$(readlink -f "$0")")
+mkdir "$1"
+folder=$(cd "$1" && pwd -P)
+"$deploy/compose" exec -T postgres pg_dump --username groklab --format custom groklab > "$folder/database.dump"
+coordinator=$("$deploy/compose" ps -q coordinator)
+[ -n "$coordinator" ] || { echo "backup: there is no coordinator's container: bring it up first" >&2; exit 1; }
+image=$(docker inspect --format '{{.Image}}' "$coordinator")
+docker run --rm --network none --volumes-from "$coordinator:ro" --entrypoint tar "$image" \
+    -C /var/lib/groklab -cf - artifacts > "$folder/artifacts.tar"
+# Whoever restores needs the same schema.
+docker inspect --format '{{.Config.Image}}' "$coordinator" > "$folder/image.txt"
+echo "backup: $(du -sh "$folder" | cut -f1) in $folder"

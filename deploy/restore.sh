@@ -1,0 +1,27 @@
+#!/bin/sh
+# Restores what backup.sh has made into an installation that has no data yet: a new COMPOSE_PROJECT_NAME, or one after
+# `./compose down --volumes`. It brings up the database alone; `./compose up -d` then goes on where the backup was taken.
+# Never run two installations from one backup on the same database.
+#   deploy/restore.sh FOLDER
+set -eu
+[ $# = 1 ] || { sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+deploy=$(dirname "$(readlink -f "$0")")
+folder=$(cd "$1" && pwd -P)
+for file in database.dump artifacts.tar; do
+    [ -s "$folder/$file" ] || { echo "restore: there is no $folder/$file" >&2; exit 1; }
+done
+"$deploy/compose" up -d --no-build postgres
+tries=60
+until "$deploy/compose" exec -T postgres pg_isready --quiet --host 127.0.0.1 --username groklab --dbname groklab; do
+    tries=$((tries - 1))
+    [ "$tries" -gt 0 ] || { echo "restore: the database does not come up" >&2; exit 1; }
+    sleep 1
+done
+# It stops at what is there already, before anything is changed.
+"$deploy/compose" exec -T postgres pg_restore --username groklab --dbname groklab --exit-on-error --single-transaction < "$folder/database.dump"
+"$deploy/compose" up --no-start --no-build coordinator
+coordinator=$("$deploy/compose" ps -aq coordinator)
+image=$(docker inspect --format '{{.Image}}' "$coordinator")
+docker run --rm --interactive --network none --volumes-from "$coordinator" --entrypoint tar "$image" \
+    -C /var/lib/groklab -xf - < "$folder/artifacts.tar"
+echo "restore: done; go on with ./compose up -d"

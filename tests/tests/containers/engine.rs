@@ -1,0 +1,73 @@
+//! The Docker engine, if there is one, and the images.
+
+use std::{
+    io::{Write as _, stderr},
+    process::{Command, Output, Stdio},
+    sync::{LazyLock, Mutex, MutexGuard, PoisonError},
+};
+
+use groklab_tests::root;
+
+/// One test at a time: they share the machine's cores, and have time limits.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// Asks for these tests, which take several minutes: `make test-containers`.
+const ASKED_FOR: &str = "GROKLAB_TEST_CONTAINERS";
+
+/// Why there is nothing to test with; none where all is there.
+static MISSING: LazyLock<Option<String>> = LazyLock::new(|| {
+    if std::env::var_os(ASKED_FOR).is_none() {
+        return Some(format!("{ASKED_FOR} is not set; make test-containers runs it"));
+    }
+    let engine =
+        output(Command::new("docker").args(["version", "--format", "{{.Server.Version}}"]));
+    match engine {
+        Err(reason) => Some(format!("no Docker engine: {reason}")),
+        Ok(_) => None,
+    }
+});
+
+static IMAGES: LazyLock<Result<(), String>> = LazyLock::new(|| {
+    let mut script = Command::new(root().join("deploy/testing/images.sh"));
+    output(&mut script).map(drop)
+});
+
+/// Waits for its turn and for the images. None, with the reason printed, where there is no engine.
+pub fn engine(test: &str) -> Option<MutexGuard<'static, ()>> {
+    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(reason) = &*MISSING {
+        // Not by `eprintln!`, which is kept back where a test succeeds.
+        writeln!(stderr(), "{test}: skipped: {reason}").unwrap();
+        return None;
+    }
+    if let Err(error) = &*IMAGES {
+        panic!("deploy/testing/images.sh: {error}");
+    }
+    Some(alone)
+}
+
+/// The standard output of a command that succeeds; else what it said.
+pub fn output(command: &mut Command) -> Result<String, String> {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("{command:?}: {error}"))?;
+    let text = String::from_utf8_lossy(&stdout).into_owned();
+    if status.success() {
+        Ok(text)
+    } else {
+        Err(format!(
+            "{command:?}: {status}\n{text}{}",
+            String::from_utf8_lossy(&stderr)
+        ))
+    }
+}
+
+/// What `docker ARGS` prints.
+pub fn docker(args: &[&str]) -> String {
+    output(Command::new("docker").args(args)).unwrap_or_else(|error| panic!("{error}"))
+}

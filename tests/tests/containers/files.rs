@@ -1,0 +1,97 @@
+//! The compose files by themselves: every combination that the documents name is valid for both Composes.
+
+use std::{fs, process::Command};
+
+use groklab_tests::root;
+
+use crate::{
+    engine::{engine, output},
+    installation::Installation,
+};
+
+/// Compose 1.29 and 2, as far as they are here.
+pub fn composes() -> Vec<&'static str> {
+    let mut found = Vec::new();
+    for compose in ["docker compose", "docker-compose"] {
+        let mut words = compose.split(' ');
+        let mut command = Command::new(words.next().unwrap());
+        if output(command.args(words).arg("version")).is_ok() {
+            found.push(compose);
+        }
+    }
+    found
+}
+
+#[test]
+fn every_combination_of_files_is_valid() {
+    let Some(_alone) = engine("every_combination_of_files_is_valid") else {
+        return;
+    };
+    let combinations = [
+        "compose.yaml",
+        "compose.yaml:compose.gpu.yaml",
+        "compose.yaml:compose.gpu-split.yaml",
+        "compose.yaml:compose.cgroup.yaml",
+        "compose.yaml:compose.gpu.yaml:compose.cgroup.yaml",
+        "compose.yaml:compose.monitoring.yaml",
+        "compose.worker.yaml",
+        "compose.worker.yaml:compose.gpu.yaml",
+        "compose.worker.yaml:compose.cgroup.yaml",
+    ];
+    let composes = composes();
+    assert!(
+        !composes.is_empty(),
+        "neither `docker compose` nor `docker-compose` is here"
+    );
+    for compose in composes {
+        for files in combinations {
+            let installation = Installation::new("files", compose).with("COMPOSE_FILE", files);
+            fs::write(installation.deploy().join("worker.env"), "").unwrap();
+            let config = installation.compose(&["config"]);
+            // What is not set must have been given its default.
+            assert!(
+                config.contains("groklab/worker-verify:test"),
+                "{compose} {files}: {config}"
+            );
+        }
+    }
+}
+
+/// `NAME=` of each `${NAME…}` in the compose files, and of .env.
+#[test]
+fn every_setting_stands_in_env_with_the_same_default() {
+    let deploy = root().join("deploy");
+    let env = fs::read_to_string(deploy.join(".env")).unwrap();
+    let mut seen = 0;
+    for file in fs::read_dir(&deploy).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if !(name.starts_with("compose.") && name.ends_with(".yaml")) {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        for setting in text.split("${").skip(1) {
+            let setting = setting.split('}').next().unwrap();
+            let (variable, default) = setting.split_once(":-").unwrap();
+            // The wrapper sets this one.
+            if variable == "GROKLAB_LOCAL_SETTINGS" {
+                continue;
+            }
+            seen += 1;
+            let line = format!("{variable}={default}");
+            assert!(
+                env.lines()
+                    .any(|found| found.trim_start_matches("# ") == line),
+                "{name}: .env has no line `{line}`"
+            );
+        }
+    }
+    assert!(seen > 40, "{seen}");
+}
+
+#[test]
+fn the_tag_is_the_version() {
+    let env = fs::read_to_string(root().join("deploy/.env")).unwrap();
+    let version = format!("GROKLAB_TAG={}", env!("CARGO_PKG_VERSION"));
+    assert!(env.lines().any(|line| line == version), "{version}");
+}

@@ -1,0 +1,179 @@
+//! The policy as the seccomp profile of the container around the worker: what candidates may call,
+//! what nsjail and the zygote call to isolate them, what the worker itself calls, and nothing else.
+//!
+//! It is a profile as the OCI runtime specification has it, with `architectures`, which Docker,
+//! podman, containerd and CRI-O all read. (Docker's own `archMap` is ignored by containerd, which
+//! leaves x32 out.)
+
+use std::collections::BTreeSet;
+
+use nix::libc;
+use serde::Serialize;
+
+use crate::jail::policy::calls::{ALLOWED, CONDITIONAL, Calls, IGNORED, ZYGOTES_OWN, calls};
+
+/// What nsjail calls beyond that, from its start to that of the interpreter. `personality`, for
+/// addresses that are not randomised, and `socket` are under [`ARGUMENT_RULES`].
+const NSJAILS_OWN: Calls = calls! {
+    pivot_root SYS_pivot_root, umount SYS_umount2, sethostname SYS_sethostname,
+    capget SYS_capget, setresuid SYS_setresuid, setresgid SYS_setresgid,
+    setgroups SYS_setgroups, socketpair SYS_socketpair, bind SYS_bind,
+    setsockopt SYS_setsockopt, setdomainname SYS_setdomainname,
+};
+
+/// What the worker calls beyond that, with tokio, rustls and the C library's resolver, and what
+/// the engine's own process and tini call in the container before and around it.
+const WORKERS_OWN: Calls = calls! {
+    // Connections, also to listen for those who ask for the worker's health.
+    connect SYS_connect, listen SYS_listen, accept4 SYS_accept4, recvfrom SYS_recvfrom,
+    sendmmsg SYS_sendmmsg, getpeername SYS_getpeername, shutdown SYS_shutdown,
+    // Requests and logs in memory, and jails that are ended by their pidfd.
+    memfd_create SYS_memfd_create, pidfd_send_signal SYS_pidfd_send_signal,
+};
+
+/// Calls that are permitted for one value of their first argument only.
+const ARGUMENT_RULES: &[ArgumentRule] = &[
+    ArgumentRule {
+        comment: "nsjail switches off the randomisation of addresses",
+        call: "personality",
+        // ADDR_NO_RANDOMIZE
+        value: 0x4_0000,
+    },
+    ArgumentRule {
+        comment: "local sockets",
+        call: "socket",
+        value: libc::AF_UNIX as u64,
+    },
+    ArgumentRule {
+        comment: "connections to the coordinator",
+        call: "socket",
+        value: libc::AF_INET as u64,
+    },
+    ArgumentRule {
+        comment: "connections to the coordinator",
+        call: "socket",
+        value: libc::AF_INET6 as u64,
+    },
+    ArgumentRule {
+        comment: "nsjail and the C library's resolver ask for network interfaces",
+        call: "socket",
+        value: libc::AF_NETLINK as u64,
+    },
+];
+
+struct ArgumentRule {
+    comment: &'static str,
+    call: &'static str,
+    value: u64,
+}
+
+/// As the OCI runtime specification spells it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Profile {
+    default_action: &'static str,
+    default_errno_ret: i32,
+    architectures: [&'static str; 2],
+    syscalls: Vec<Rule>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Rule {
+    /// Engines pass over it.
+    comment: &'static str,
+    names: Vec<&'static str>,
+    action: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errno_ret: Option<i32>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    args: Vec<Argument>,
+}
+
+#[derive(Serialize)]
+struct Argument {
+    index: u32,
+    value: u64,
+    op: &'static str,
+}
+
+const ALLOW: &str = "SCMP_ACT_ALLOW";
+const ERRNO: &str = "SCMP_ACT_ERRNO";
+
+/// The profile as JSON, to be given to a container engine.
+pub fn seccomp_profile() -> String {
+    let profile = Profile {
+        default_action: ERRNO,
+        default_errno_ret: libc::EPERM,
+        // The self-test makes an x32 call, which must not exist rather than be killed for: that
+        // would be the container's answer to a sub-architecture that is not listed. Calls of 32-bit
+        // x86 are killed for in either case.
+        architectures: ["SCMP_ARCH_X86_64", "SCMP_ARCH_X32"],
+        syscalls: rules(),
+    };
+    let text = serde_json::to_string_pretty(&profile).expect("names and numbers are JSON");
+    text + "\n"
+}
+
+/// The AppArmor profile of the container, in its language, for `apparmor_parser` on the host.
+pub fn apparmor_profile() -> &'static str {
+    include_str!("groklab-verify.apparmor")
+}
+
+fn rules() -> Vec<Rule> {
+    let mut named = BTreeSet::new();
+    let conditional = CONDITIONAL.iter().map(|(calls, _)| *calls);
+    let candidates: Vec<Calls> = [ALLOWED, IGNORED].into_iter().chain(conditional).collect();
+    let mut rules = vec![
+        allow(
+            "candidates, who have a stricter list of their own",
+            &candidates,
+            &mut named,
+        ),
+        allow(
+            "nsjail and the zygote, to isolate candidates",
+            &[NSJAILS_OWN, ZYGOTES_OWN],
+            &mut named,
+        ),
+        allow("the worker", &[WORKERS_OWN], &mut named),
+    ];
+    for rule in ARGUMENT_RULES {
+        rules.push(Rule {
+            comment: rule.comment,
+            names: vec![rule.call],
+            action: ALLOW,
+            errno_ret: None,
+            args: vec![Argument {
+                index: 0,
+                value: rule.value,
+                op: "SCMP_CMP_EQ",
+            }],
+        });
+    }
+    rules.push(Rule {
+        comment: "the C library and nsjail fall back to clone only where there is no clone3",
+        names: vec!["clone3"],
+        action: ERRNO,
+        errno_ret: Some(libc::ENOSYS),
+        args: Vec::new(),
+    });
+    rules
+}
+
+/// A rule for what is in `lists` and was not named before.
+fn allow(comment: &'static str, lists: &[Calls], named: &mut BTreeSet<&'static str>) -> Rule {
+    let mut names = BTreeSet::new();
+    for call in lists.iter().copied().flatten() {
+        let name = call.kernel_name();
+        if named.insert(name) {
+            names.insert(name);
+        }
+    }
+    Rule {
+        comment,
+        names: names.into_iter().collect(),
+        action: ALLOW,
+        errno_ret: None,
+        args: Vec::new(),
+    }
+}
