@@ -11,7 +11,8 @@ say() { printf 'setup: %s\n' "$*"; }
 # ---- Debian packages -------------------------------------------------------------------------------------------------
 need=()
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || need+=(postgresql)
-[ -x /usr/bin/python3 ] || need+=(python3-minimal)
+# With its whole standard library: python3-minimal has no ctypes, json or decimal.
+/usr/bin/python3 -c 'import ctypes, decimal, json' 2>/dev/null || need+=(python3 libpython3-stdlib)
 command -v g++ >/dev/null || need+=(g++)
 # The tests put one before a database.
 [ -x /usr/sbin/pgbouncer ] || need+=(pgbouncer)

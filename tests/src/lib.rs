@@ -7,15 +7,18 @@
 )]
 
 pub mod binaries;
+pub mod containers;
 pub mod database;
 pub mod files;
 mod jobs;
 pub mod processes;
+pub mod skip;
 pub mod stack;
 pub mod wait;
 
-pub use binaries::{binary, root};
+pub use binaries::{binary, root, test_binary};
 pub use jobs::Held;
+pub use skip::skip;
 pub use stack::{Process, Stack};
 
 use std::{fs::Permissions, os::unix::fs::PermissionsExt, path::PathBuf};

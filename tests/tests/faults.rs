@@ -122,7 +122,7 @@ impl Drop for Mounted {
 #[test]
 fn a_full_disk_pauses_and_loses_nothing() {
     if !nix::unistd::geteuid().is_root() {
-        eprintln!("skipped: only root may mount the small disk that this test fills");
+        groklab_tests::skip("only root may mount the small disk that this test fills");
         return;
     }
     let (stack, alone) = after_one_run();
@@ -208,7 +208,7 @@ fn a_database_that_is_away_for_half_a_minute_changes_nothing() {
 #[test]
 fn a_full_disk_of_the_database_holds_everything_up_and_loses_nothing() {
     if !nix::unistd::geteuid().is_root() {
-        eprintln!("skipped: only root may mount the small disk that this test fills");
+        groklab_tests::skip("only root may mount the small disk that this test fills");
         return;
     }
     let (mut stack, alone) = after_one_run();

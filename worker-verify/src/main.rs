@@ -25,7 +25,7 @@ use groklab_worker_verify::{
         doctor::examine,
         selftest::prove,
     },
-    jail::{apparmor_profile, seccomp_profile},
+    jail::{apparmor_profile, obstacle::no_threads, seccomp_profile},
     judge::pool::Pool,
     metrics::Metrics,
 };
@@ -46,6 +46,10 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    // Whatever needs a thread would end without saying why.
+    if let Some(obstacle) = no_threads() {
+        anyhow::bail!("no thread can be made: {obstacle}");
+    }
     let programs = cli.programs;
     match cli.command {
         Command::Doctor => run_doctor(&programs),

@@ -5,6 +5,8 @@
 use std::{fmt, fs};
 
 use nix::{
+    errno::Errno,
+    libc,
     sys::resource::{Resource, getrlimit},
     unistd::geteuid,
 };
@@ -144,14 +146,13 @@ impl Surroundings {
                 fix: "start the worker outside of a chroot, and let no security module refuse it",
             };
         }
-        let what = if call == "clone" {
-            "`clone` with namespace flags, or refuses `clone3` with another error than ENOSYS"
-                .to_owned()
+        let flags = if call == "clone" {
+            " with namespace flags"
         } else {
-            format!("`{call}`")
+            ""
         };
         Obstacle {
-            cause: format!("the container's seccomp profile does not permit {what}"),
+            cause: format!("the container's seccomp profile does not permit `{call}`{flags}"),
             fix: USE_SECCOMP_PROFILE,
         }
     }
@@ -179,6 +180,18 @@ impl Surroundings {
             fix: USE_APPARMOR_PROFILE,
         }
     }
+}
+
+/// A filter that refuses `clone3` as not permitted: the C library makes threads, and nsjail its
+/// child, in another way only where `clone3` does not exist.
+pub fn no_threads() -> Option<Obstacle> {
+    // SAFETY: a structure of no bytes is refused before anything is read, and nothing is made.
+    let answer = unsafe { libc::syscall(libc::SYS_clone3, std::ptr::null::<libc::c_void>(), 0) };
+    (answer < 0 && Errno::last() == Errno::EPERM).then(|| Obstacle {
+        cause: "the container's seccomp profile refuses `clone3` with another error than ENOSYS"
+            .to_owned(),
+        fix: USE_SECCOMP_PROFILE,
+    })
 }
 
 /// What kills for a call that does not exist, although the candidate's own filter lets it go on: a

@@ -18,7 +18,7 @@ const NSJAILS_OWN: Calls = calls! {
     pivot_root SYS_pivot_root, umount SYS_umount2, sethostname SYS_sethostname,
     capget SYS_capget, setresuid SYS_setresuid, setresgid SYS_setresgid,
     setgroups SYS_setgroups, socketpair SYS_socketpair, bind SYS_bind,
-    setsockopt SYS_setsockopt, setdomainname SYS_setdomainname,
+    setsockopt SYS_setsockopt,
 };
 
 /// What the worker calls beyond that, with tokio, rustls and the C library's resolver, and what
@@ -29,6 +29,8 @@ const WORKERS_OWN: Calls = calls! {
     sendmmsg SYS_sendmmsg, getpeername SYS_getpeername, shutdown SYS_shutdown,
     // Requests and logs in memory, and jails that are ended by their pidfd.
     memfd_create SYS_memfd_create, pidfd_send_signal SYS_pidfd_send_signal,
+    // `bench` measures one core.
+    sched_setaffinity SYS_sched_setaffinity,
 };
 
 /// Calls that are permitted for one value of their first argument only.
@@ -175,5 +177,80 @@ fn allow(comment: &'static str, lists: &[Calls], named: &mut BTreeSet<&'static s
         action: ALLOW,
         errno_ret: None,
         args: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use super::*;
+    use crate::jail::policy::calls::{FORBIDDEN, REFUSED};
+
+    /// The file of the repository, and how to make it anew.
+    #[track_caller]
+    fn is_current(file: &str, printed: &str, command: &str) {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let stored = fs::read_to_string(root.join(file)).expect("it is in the repository");
+        let fix = format!("{file} is not current: run `{command} > {file}`");
+        assert!(stored == printed, "{fix}");
+    }
+
+    #[test]
+    fn the_files_of_the_repository_are_current() {
+        is_current(
+            "deploy/seccomp/worker-verify.json",
+            &seccomp_profile(),
+            "worker-verify container-profile seccomp",
+        );
+        is_current(
+            "deploy/apparmor/groklab-verify",
+            apparmor_profile(),
+            "worker-verify container-profile apparmor",
+        );
+    }
+
+    fn allowed_always() -> BTreeSet<&'static str> {
+        let mut names = BTreeSet::new();
+        for rule in rules() {
+            if rule.action == ALLOW && rule.args.is_empty() {
+                names.extend(rule.names);
+            }
+        }
+        names
+    }
+
+    #[test]
+    fn a_candidate_meets_its_own_list_before_the_containers() {
+        let names = allowed_always();
+        let conditional = CONDITIONAL.iter().map(|(calls, _)| *calls);
+        for call in [ALLOWED, IGNORED].into_iter().chain(conditional).flatten() {
+            assert!(names.contains(call.kernel_name()), "{call:?}");
+        }
+    }
+
+    #[test]
+    fn what_only_an_attack_would_call_is_for_nobody() {
+        // What isolates is forbidden to candidates and permitted in the container.
+        let isolating = [
+            "mount",
+            "umount2",
+            "pivot_root",
+            "unshare",
+            "setns",
+            "sethostname",
+        ];
+        let names = allowed_always();
+        for call in FORBIDDEN {
+            let name = call.kernel_name();
+            assert_eq!(names.contains(name), isolating.contains(&name), "{name}");
+        }
+        for call in REFUSED {
+            let name = call.kernel_name();
+            let is_a_systems = ["shm", "sem", "msg", "mq_"]
+                .iter()
+                .any(|kind| name.starts_with(kind));
+            assert!(!(is_a_systems && names.contains(name)), "{name}");
+        }
     }
 }
