@@ -1,12 +1,11 @@
 //! The Docker engine, if there is one, and the images.
 
 use std::{
-    io::{Write as _, stderr},
     process::{Command, Output, Stdio},
     sync::{LazyLock, Mutex, MutexGuard, PoisonError},
 };
 
-use groklab_tests::root;
+use groklab_tests::{root, skip};
 
 /// One test at a time: they share the machine's cores, and have time limits.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -17,7 +16,9 @@ const ASKED_FOR: &str = "GROKLAB_TEST_CONTAINERS";
 /// Why there is nothing to test with; none where all is there.
 static MISSING: LazyLock<Option<String>> = LazyLock::new(|| {
     if std::env::var_os(ASKED_FOR).is_none() {
-        return Some(format!("{ASKED_FOR} is not set; make test-containers runs it"));
+        return Some(format!(
+            "{ASKED_FOR} is not set; make test-containers runs it"
+        ));
     }
     let engine =
         output(Command::new("docker").args(["version", "--format", "{{.Server.Version}}"]));
@@ -32,12 +33,11 @@ static IMAGES: LazyLock<Result<(), String>> = LazyLock::new(|| {
     output(&mut script).map(drop)
 });
 
-/// Waits for its turn and for the images. None, with the reason printed, where there is no engine.
-pub fn engine(test: &str) -> Option<MutexGuard<'static, ()>> {
+/// Waits for its turn and for the images. None, and said why, where there is no engine.
+pub fn engine() -> Option<MutexGuard<'static, ()>> {
     let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(reason) = &*MISSING {
-        // Not by `eprintln!`, which is kept back where a test succeeds.
-        writeln!(stderr(), "{test}: skipped: {reason}").unwrap();
+        skip(reason);
         return None;
     }
     if let Err(error) = &*IMAGES {

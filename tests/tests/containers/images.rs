@@ -26,7 +26,7 @@ fn shell(image: &str, script: &str) -> Result<String, String> {
 
 #[test]
 fn images_hold_what_they_need_and_no_more() {
-    let Some(_alone) = engine("images_hold_what_they_need_and_no_more") else {
+    let Some(_alone) = engine() else {
         return;
     };
     for image in IMAGES {
@@ -68,7 +68,7 @@ fn images_hold_what_they_need_and_no_more() {
 
 #[test]
 fn the_sandbox_image_has_a_whole_interpreter() {
-    let Some(_alone) = engine("the_sandbox_image_has_a_whole_interpreter") else {
+    let Some(_alone) = engine() else {
         return;
     };
     let modules =

@@ -20,7 +20,7 @@ const ENDS_WITHIN: Duration = Duration::from_secs(15);
 
 #[test]
 fn an_installation_runs_scales_stops_and_comes_back() {
-    let Some(_alone) = engine("an_installation_runs_scales_stops_and_comes_back") else {
+    let Some(_alone) = engine() else {
         return;
     };
     let box_one = Installation::new("life", composes()[0]);
@@ -161,7 +161,7 @@ fn belongs_to_the_caller(path: &Path) {
 
 #[test]
 fn a_backup_is_restored_and_another_box_joins() {
-    let Some(_alone) = engine("a_backup_is_restored_and_another_box_joins") else {
+    let Some(_alone) = engine() else {
         return;
     };
     let compose = composes()[0];
@@ -199,7 +199,7 @@ fn a_backup_is_restored_and_another_box_joins() {
 
 #[test]
 fn the_other_compose_brings_it_up_too() {
-    let Some(_alone) = engine("the_other_compose_brings_it_up_too") else {
+    let Some(_alone) = engine() else {
         return;
     };
     let composes = composes();
@@ -215,7 +215,7 @@ fn the_other_compose_brings_it_up_too() {
 
 #[test]
 fn settings_of_ones_own_are_never_passed_over() {
-    let Some(_alone) = engine("settings_of_ones_own_are_never_passed_over") else {
+    let Some(_alone) = engine() else {
         return;
     };
     let compose = composes()[0];
