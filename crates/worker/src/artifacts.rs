@@ -1,17 +1,14 @@
 //! Blobs of the coordinator's store, for the compute thread: fetched once, checked, kept in a
 //! folder.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::time::Duration;
 
 use groklab_domain::Digest;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    cache::Cache,
     client::{Client, within},
     failure::Failure,
     wire,
@@ -24,7 +21,7 @@ const TRANSFER_WITHIN: Duration = Duration::from_secs(600);
 #[derive(Clone)]
 pub struct Artifacts {
     client: Client,
-    cache: PathBuf,
+    cache: Cache,
     runtime: Handle,
     stop: CancellationToken,
 }
@@ -32,26 +29,21 @@ pub struct Artifacts {
 impl Artifacts {
     pub(crate) fn new(
         client: Client,
-        cache: PathBuf,
+        cache: Cache,
         runtime: Handle,
         stop: CancellationToken,
-    ) -> io::Result<Self> {
-        fs::create_dir_all(&cache)?;
-        Ok(Self {
+    ) -> Self {
+        Self {
             client,
             cache,
             runtime,
             stop,
-        })
+        }
     }
 
     /// The bytes of an artifact, from the folder when it is there and intact.
     pub fn get(&self, digest: Digest) -> Result<Vec<u8>, Failure> {
-        let path = self.cache.join(digest.hex());
-        // A file that was cut off or changed is fetched anew.
-        if let Ok(bytes) = fs::read(&path)
-            && Digest::of(&bytes) == digest
-        {
+        if let Some(bytes) = self.cache.get(digest) {
             return Ok(bytes);
         }
         let fetched = self
@@ -61,18 +53,10 @@ impl Artifacts {
             Failure::infrastructure(format!("fetch artifact `{digest}`: {}", status.message()))
         })?;
         // The job goes on without it; the next one fetches the bytes again.
-        if let Err(error) = self.keep(&path, &bytes) {
-            tracing::warn!(path = %path.display(), %error, "keep an artifact");
+        if let Err(error) = self.cache.keep(digest, &bytes) {
+            tracing::warn!(artifact.digest = %digest, %error, "keep an artifact");
         }
         Ok(bytes)
-    }
-
-    /// Whole or not at all, as other workers may share the folder.
-    fn keep(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(&self.cache)?;
-        io::Write::write_all(&mut file, bytes)?;
-        file.persist(path)?;
-        Ok(())
     }
 
     /// Stores `bytes`; safe to repeat.

@@ -36,6 +36,9 @@ pub struct Args {
         default_value_os_t = std::env::temp_dir().join("groklab-cache")
     )]
     pub cache: PathBuf,
+    /// Bytes that are kept there at most; what was used longest ago goes first.
+    #[arg(long, env = "GROKLAB_CACHE_BYTES", default_value_t = 10 << 30)]
+    pub cache_bytes: u64,
     /// Seconds that a running job may go on after the worker was told to stop; then it is given
     /// back.
     #[arg(long, env = "GROKLAB_GRACE_SECONDS", default_value_t = 5)]

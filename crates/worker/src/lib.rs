@@ -2,6 +2,7 @@
 //! drain. Knows jobs and leases; knows nothing of models or sandboxes.
 
 pub mod artifacts;
+mod cache;
 pub mod client;
 mod compute;
 pub mod config;

@@ -22,6 +22,7 @@ use tracing::Instrument;
 use crate::{
     Args, Cancelled, Context, Description, Executor, Failure, Outcome, SharingArgs, Work,
     artifacts::Artifacts,
+    cache::Cache,
     client::{CALL_WITHIN, Client, connect, within},
     compute::Compute,
     heartbeat::{Heartbeat, Hung},
@@ -98,13 +99,10 @@ impl Worker {
         let access = args.connect.access(Fallback::default())?;
         let client = connect(&args.coordinator, &access, status.clone())?;
         let hard_stop = CancellationToken::new();
-        let artifacts = Artifacts::new(
-            client.clone(),
-            args.cache.clone(),
-            Handle::current(),
-            hard_stop.clone(),
-        )
-        .with_context(|| format!("cache folder `{}`", args.cache.display()))?;
+        let cache = Cache::open(args.cache.clone(), args.cache_bytes)
+            .with_context(|| format!("cache folder `{}`", args.cache.display()))?;
+        let (runtime, hard) = (Handle::current(), hard_stop.clone());
+        let artifacts = Artifacts::new(client.clone(), cache, runtime, hard);
         Ok(Self {
             compute: Compute::start(executor)?,
             client,
