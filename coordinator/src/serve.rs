@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     access::Access,
-    blobs::Blobs,
+    blobs::{Abandoned, Blobs},
     config::Config,
     database_url,
     http::QueueFace,
@@ -44,12 +44,14 @@ const STOP_GRACE: Duration = Duration::from_secs(10);
 /// it cannot do without ends. `queue` is what the admin address answers from once there is a store.
 pub async fn run(config: Config, process: Process, queue: QueueFace) -> anyhow::Result<()> {
     config.check()?;
-    std::fs::create_dir_all(&config.data).with_context(|| {
-        format!(
-            "create the data folder `{}` (--data names another)",
-            config.data.display()
-        )
-    })?;
+    if config.database_url.is_none() || config.artifacts.is_none() {
+        std::fs::create_dir_all(&config.data).with_context(|| {
+            format!(
+                "create the data folder `{}` (--data names another)",
+                config.data.display()
+            )
+        })?;
+    }
     // First what may be refused at once: Postgres takes seconds to start.
     let listener = TcpListener::bind(config.listen).await.with_context(|| {
         format!(
@@ -58,18 +60,37 @@ pub async fn run(config: Config, process: Process, queue: QueueFace) -> anyhow::
             config.listen
         )
     })?;
+    let metrics = Metrics::new(&opentelemetry::global::meter(METER));
+    let (blobs, abandoned) = Blobs::open(&config.artifacts(), &config.aws, metrics.clone())?;
+    match process.stop.run_until_cancelled(blobs.check()).await {
+        Some(checked) => checked?,
+        None => return Ok(()),
+    }
+    let parts = Parts {
+        listener,
+        process,
+        queue,
+        blobs,
+        abandoned,
+        metrics,
+    };
     match config.database()? {
-        Some(options) => serve(&config, listener, options, process, queue).await,
-        None => run_with_own_postgres(&config, listener, process, queue).await,
+        Some(options) => serve(&config, parts, options).await,
+        None => run_with_own_postgres(&config, parts).await,
     }
 }
 
-async fn run_with_own_postgres(
-    config: &Config,
+/// What there is before the database.
+struct Parts {
     listener: TcpListener,
     process: Process,
     queue: QueueFace,
-) -> anyhow::Result<()> {
+    blobs: Blobs,
+    abandoned: Abandoned,
+    metrics: Metrics,
+}
+
+async fn run_with_own_postgres(config: &Config, parts: Parts) -> anyhow::Result<()> {
     // Before anything in the folder is looked at: two coordinators would adopt one Postgres, and
     // the first to stop would stop it for both.
     let _lock = lock(&config.data)?;
@@ -83,7 +104,7 @@ async fn run_with_own_postgres(
     let last = CancellationToken::new();
     let supervisor = server.supervise(last.clone());
     let service = async {
-        let outcome = serve(config, listener, options, process, queue).await;
+        let outcome = serve(config, parts, options).await;
         last.cancel();
         outcome
     };
@@ -107,13 +128,15 @@ fn lock(data: &Path) -> anyhow::Result<File> {
     }
 }
 
-async fn serve(
-    config: &Config,
-    listener: TcpListener,
-    options: PgConnectOptions,
-    process: Process,
-    queue: QueueFace,
-) -> anyhow::Result<()> {
+async fn serve(config: &Config, parts: Parts, options: PgConnectOptions) -> anyhow::Result<()> {
+    let Parts {
+        listener,
+        process,
+        queue,
+        blobs,
+        abandoned,
+        metrics,
+    } = parts;
     let place = database_url::place(&options);
     let store = Store::open(options)
         .await
@@ -121,10 +144,9 @@ async fn serve(
     let address = listener
         .local_addr()
         .context("find the address that is served")?;
-    let metrics = Metrics::new(&opentelemetry::global::meter(METER));
     let resources = Resources {
         store: store.clone(),
-        blobs: Blobs::in_folder(&config.data.join("artifacts"), metrics.clone())?,
+        blobs,
         nudge: Nudge::default(),
         lease: config.lease,
         attempts: config.attempts,
@@ -140,6 +162,8 @@ async fn serve(
     };
     // A child: a part that fails stops the others without ending Postgres under them.
     let mut group = Group::new(process.stop.child_token());
+    // Ends by itself, after the last call that could leave an upload.
+    group.spawn("abandoned uploads", OnFailure::Log, abandoned.run());
     spawn_observer(&mut group, &resources, &process.health);
     queue.answer_from(store.clone());
     spawn_loops(&mut group, &resources);
@@ -224,7 +248,8 @@ fn announce(config: &Config, address: SocketAddr) -> anyhow::Result<()> {
         };
         write_address(path, scheme, address)?;
     }
-    tracing::info!(%address, data = %config.data.display(), "serving");
+    let (data, artifacts) = (config.data.display(), config.artifacts());
+    tracing::info!(%address, %data, %artifacts, "serving");
     Ok(())
 }
 

@@ -12,6 +12,7 @@ pub mod database;
 pub mod files;
 mod jobs;
 pub mod processes;
+pub mod s3;
 pub mod skip;
 pub mod stack;
 pub mod wait;

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::reconcile::Scheduler;
 use crate::{
-    error::{Result, chain},
+    error::{Error, Result, chain},
     store::artifact,
 };
 
@@ -32,36 +32,38 @@ impl Scheduler {
         Ok(())
     }
 
+    /// Pages through what nothing refers to; a page whose bytes cannot be removed stays for the next
+    /// time.
     async fn collect_once(&self) -> Result<()> {
         // Each page begins behind the last one, so every row is looked at once, whatever becomes of
         // it.
-        let mut after = String::new();
+        let (mut after, mut outcome) = (String::new(), Ok(()));
         loop {
             let mut tx = self.store.begin().await?;
             let old = artifact::unreferenced(&mut tx, &after, ROWS_PER_TRANSACTION).await?;
             let Some(last) = old.last() else {
-                return Ok(());
+                return outcome;
             };
             after.clone_from(last);
             // Asked once more under the locks: a reference may have been committed after the page
             // was read.
-            for digest in artifact::delete(&mut tx, &old).await? {
-                // Under the row's lock: a call that stores the same bytes meanwhile waits for it,
-                // then finds them gone and says so.
-                match self.blobs.remove(digest).await {
-                    Ok(()) => {
+            let collected = artifact::delete(&mut tx, &old).await?;
+            // Under the rows' locks: a call that stores the same bytes meanwhile waits for them,
+            // then finds the bytes gone and says so.
+            match self.blobs.remove_all(&collected).await {
+                Ok(()) => {
+                    tx.commit().await?;
+                    for digest in collected {
                         tracing::info!(artifact.digest = %digest, "artifact collected: nothing \
-                            referred to it")
-                    }
-                    // The row goes all the same. Bytes without a row take room and do no other
-                    // harm: whoever stores them again writes over them.
-                    Err(error) => {
-                        tracing::warn!(artifact.digest = %digest, error = chain(&error), "an \
-                            artifact's bytes stay")
+                            referred to it");
                     }
                 }
+                Err(error @ Error::Busy { .. }) => return Err(error),
+                Err(error) => {
+                    tx.rollback().await?;
+                    outcome = Err(error);
+                }
             }
-            tx.commit().await?;
         }
     }
 }

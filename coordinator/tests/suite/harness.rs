@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use groklab_coordinator::{Config, QueueFace, Tokens};
+use groklab_coordinator::{AwsVariables, Config, Place, QueueFace, Tokens};
 use groklab_proto::{
     limits::MESSAGE_BYTES,
     v1::{
@@ -28,17 +28,55 @@ pub struct Coordinator {
     stop: CancellationToken,
     task: JoinHandle<anyhow::Result<()>>,
     folder: TempDir,
+    settings: Settings,
     _postgres: Arc<Postgres>,
+}
+
+#[derive(Clone)]
+struct Settings {
+    lease_seconds: u64,
+    attempts: u32,
+    tokens: Option<Tokens>,
+    /// Elsewhere than in the data folder.
+    artifacts: Option<Place>,
+    aws: AwsVariables,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            lease_seconds: 30,
+            attempts: 3,
+            tokens: None,
+            artifacts: None,
+            aws: AwsVariables::default(),
+        }
+    }
 }
 
 impl Coordinator {
     pub async fn start() -> Self {
-        Self::with(30, 3).await
+        Self::configured(Settings::default()).await
     }
 
     /// With leases of so many seconds and so many attempts.
     pub async fn with(lease_seconds: u64, attempts: u32) -> Self {
-        Self::configured(lease_seconds, attempts, None).await
+        Self::configured(Settings {
+            lease_seconds,
+            attempts,
+            ..Settings::default()
+        })
+        .await
+    }
+
+    /// One with its artifacts in S3.
+    pub async fn on_s3(place: Place, aws: AwsVariables) -> Self {
+        Self::configured(Settings {
+            artifacts: Some(place),
+            aws,
+            ..Settings::default()
+        })
+        .await
     }
 
     /// One that asks for tokens.
@@ -47,20 +85,24 @@ impl Coordinator {
             client: Secret::new(CLIENT_TOKEN),
             worker: Secret::new(WORKER_TOKEN),
         };
-        Self::configured(30, 3, Some(tokens)).await
+        Self::configured(Settings {
+            tokens: Some(tokens),
+            ..Settings::default()
+        })
+        .await
     }
 
-    async fn configured(lease_seconds: u64, attempts: u32, tokens: Option<Tokens>) -> Self {
+    async fn configured(settings: Settings) -> Self {
         let postgres = Postgres::shared();
         let database_url = postgres.database().await;
-        Self::over(database_url, folder(), lease_seconds, attempts, tokens).await
+        Self::over(database_url, folder(), settings).await
     }
 
     /// One that reaches the database by another URL than `database_url`.
     pub async fn by_way_of(url: String, database_url: String) -> Self {
         Self {
             database_url,
-            ..Self::over(url, folder(), 30, 3, None).await
+            ..Self::over(url, folder(), Settings::default()).await
         }
     }
 
@@ -72,27 +114,27 @@ impl Coordinator {
             .expect("stops in time")
             .unwrap()
             .unwrap();
-        Self::over(self.database_url, self.folder, 1, 3, None).await
+        let settings = Settings {
+            lease_seconds: 1,
+            ..self.settings
+        };
+        Self::over(self.database_url, self.folder, settings).await
     }
 
-    async fn over(
-        database_url: String,
-        folder: TempDir,
-        lease_seconds: u64,
-        attempts: u32,
-        tokens: Option<Tokens>,
-    ) -> Self {
+    async fn over(database_url: String, folder: TempDir, settings: Settings) -> Self {
         let postgres = Postgres::shared();
         let address_file = folder.path().join("address");
         let config = Config {
             listen: "127.0.0.1:0".parse().unwrap(),
             data: folder.path().join("data"),
+            artifacts: settings.artifacts.clone(),
+            aws: settings.aws.clone(),
             database_url: Some(Secret::new(&database_url)),
-            lease: Duration::from_secs(lease_seconds),
-            attempts,
+            lease: Duration::from_secs(settings.lease_seconds),
+            attempts: settings.attempts,
             model_folder: None,
             address_file: Some(address_file.clone()),
-            tokens,
+            tokens: settings.tokens.clone(),
             tls: None,
             calls_per_second: 20_000.try_into().unwrap(),
             process: Default::default(),
@@ -117,6 +159,7 @@ impl Coordinator {
             stop,
             task,
             folder,
+            settings,
             _postgres: postgres,
         }
     }

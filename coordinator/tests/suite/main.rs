@@ -12,6 +12,7 @@ mod poolers;
 mod postgres;
 mod process;
 mod roles;
+mod s3;
 mod schema;
 mod secrets;
 mod stored;

@@ -19,8 +19,12 @@ use nix::{
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
+use super::programs::COORDINATOR;
+
 /// How the coordinator is told of a database that is not its own.
 pub const DATABASE_URL: &str = "GROKLAB_DATABASE_URL";
+/// What the names of the variables begin with that open S3.
+const S3_VARIABLES: &[u8] = b"AWS_";
 /// How much of a log a message quotes.
 const LOG_TAIL_BYTES: u64 = 4096;
 const LOG_TAIL_LINES: usize = 8;
@@ -65,8 +69,16 @@ impl Component {
         let (inherited, drain) = pipe2(OFlag::O_CLOEXEC)?;
         fcntl(&inherited, FcntlArg::F_SETFD(FdFlag::empty()))?;
         let mut command = Command::new(&self.program);
-        // The coordinator alone may open the database, which this process may have been told.
+        // The coordinator alone may open the database, which this process may have been told, and
+        // S3.
         command.args(&self.args).env_remove(DATABASE_URL);
+        if self.name != COORDINATOR {
+            for (variable, _) in std::env::vars_os() {
+                if variable.as_encoded_bytes().starts_with(S3_VARIABLES) {
+                    command.env_remove(variable);
+                }
+            }
+        }
         for (name, value) in &self.env {
             command.env(name, value.reveal());
         }
