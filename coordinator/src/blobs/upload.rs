@@ -31,6 +31,7 @@ struct Rest {
 pub struct Abandon(Sender<Rest>);
 
 /// Ends the uploads that nobody finishes.
+#[derive(Debug)]
 pub struct Abandoned {
     rests: Receiver<Rest>,
     reach: Reach,
