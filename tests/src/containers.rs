@@ -107,14 +107,16 @@ impl Container {
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let name = format!("groklab-test-{}-{number}", std::process::id());
         let log = tempfile::NamedTempFile::new().unwrap();
+        // Both write at its end, or one would overwrite the other.
+        let end = fs::File::options().append(true).open(log.path()).unwrap();
         let child = Command::new("docker")
             .args(["run", "--rm", "--name", &name])
             .args(self.options())
             .args([SANDBOX_IMAGE, "tini", "--"])
             .args(command)
             .stdin(Stdio::null())
-            .stdout(log.reopen().unwrap())
-            .stderr(log.reopen().unwrap())
+            .stdout(end.try_clone().unwrap())
+            .stderr(end)
             .spawn()
             .unwrap();
         Running { name, child, log }
