@@ -83,7 +83,8 @@ impl Blobs {
     where
         S: Stream<Item = Result<Bytes>> + Unpin,
     {
-        let mut incoming = Incoming::new(digest, data);
+        // The last part is known by asking once more after the end.
+        let mut incoming = Incoming::new(digest, data.fuse());
         let first = incoming.part().await?;
         if first.content_length() < PART_BYTES {
             // It is there at once or not at all, also when the sender goes away.

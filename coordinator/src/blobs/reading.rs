@@ -53,7 +53,8 @@ impl Object {
             Some((read.buffered(READ_AHEAD).boxed(), check)),
             next_checked,
         );
-        checked.flat_map(cut).boxed()
+        // Who asks once more after the end is told again that it is the end.
+        checked.flat_map(cut).fuse().boxed()
     }
 
     async fn read(self, range: Range<u64>) -> Result<Bytes> {
