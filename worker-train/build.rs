@@ -15,11 +15,11 @@ fn main() {
     };
     // `LIBTORCH` is a folder of links without the CUDA half; the real folder has all libraries.
     let library = Path::new(&libtorch).join("lib/libtorch_cpu.so");
-    if let Some(folder) = std::fs::canonicalize(library)
-        .ok()
-        .as_deref()
-        .and_then(Path::parent)
-    {
+    println!("cargo:rerun-if-changed={}", library.display());
+    // Without it a program would be built that does not start.
+    let library = std::fs::canonicalize(&library)
+        .unwrap_or_else(|error| panic!("{}: {error}: run `make setup`", library.display()));
+    if let Some(folder) = library.parent() {
         println!("cargo:rustc-link-arg=-Wl,-rpath,{}", folder.display());
     }
 }
