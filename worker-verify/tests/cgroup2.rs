@@ -26,7 +26,7 @@ use groklab_worker_verify::{
     Case, Limits, Nsjail, Outcome, Sandbox, Submission, Warm, jail::cgroup, locate, verify,
 };
 use nix::{
-    mount::{MsFlags, mount},
+    mount::{MntFlags, MsFlags, mount, umount2},
     sched::{CloneFlags, unshare},
     unistd::{Uid, setgid, setgroups, setuid},
 };
@@ -182,6 +182,8 @@ fn as_in_a_container(command: &mut Command, more: MsFlags) {
         unshare(CloneFlags::CLONE_NEWCGROUP | CloneFlags::CLONE_NEWNS)?;
         let none = None::<&str>;
         mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)?;
+        // The same tree is not mounted over itself.
+        umount2(ROOT, MntFlags::MNT_DETACH)?;
         mount(
             Some("cgroup2"),
             ROOT,
