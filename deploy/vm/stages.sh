@@ -44,7 +44,7 @@ stage() {
 }
 
 stage doctor 'cgroups.*v2: memory pids' in_a_box "$worker" doctor
-stage groups 'test result: ok' "$groups_test" --include-ignored
+stage groups 'test result: ok' "$groups_test" --include-ignored --show-output
 stage unit 'test result: ok' in_a_box "$unit_test"
 # shellcheck disable=SC2086 # A list of words.
 stage suite 'test result: ok' in_a_box "$suite_test" $only
