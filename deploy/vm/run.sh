@@ -120,7 +120,7 @@ pack() {
             mkdir -p "$root/$folder"
         fi
     done
-    for name in bash busybox sh ldd cp true false sleep cat env setpriv python3; do
+    for name in bash busybox sh ldd cp true false sleep cat env sed setpriv python3; do
         # Not a shell's own command, nor somebody's own interpreter.
         file=$(realpath "$(PATH=/usr/bin:/bin type -P "$name")")
         put "$file"

@@ -35,7 +35,7 @@ stage() {
     shift 2
     case " $stages " in *" $name "*) ;; *) return 0 ;; esac
     since=$(now)
-    { "$@" 2>&1; echo $? >/tmp/status; } | $bb tee /tmp/log | $bb sed -u 's/^/vm-log: /'
+    { "$@" 2>&1; echo $? >/tmp/status; } | $bb tee /tmp/log | /usr/bin/sed -u 's/^/vm-log: /'
     read -r status </tmp/status
     details=$($bb grep -e "$pattern" /tmp/log | $bb tail -1)
     if [ "$status" = 0 ] && [ -n "$details" ]; then result=passed; else result=failed; fi
@@ -44,7 +44,7 @@ stage() {
 }
 
 stage doctor 'cgroups.*v2: memory pids' in_a_box "$worker" doctor
-stage groups 'test result: ok' "$groups_test" --include-ignored
+stage groups 'test result: ok' "$groups_test" --include-ignored --show-output
 stage unit 'test result: ok' in_a_box "$unit_test"
 # shellcheck disable=SC2086 # A list of words.
 stage suite 'test result: ok' in_a_box "$suite_test" $only
