@@ -32,8 +32,8 @@ impl Scheduler {
         Ok(())
     }
 
-    /// Pages through what nothing refers to; a page whose bytes cannot be removed stays for the next
-    /// time.
+    /// Pages through what nothing refers to; a page whose bytes cannot be removed stays for the
+    /// next time.
     async fn collect_once(&self) -> Result<()> {
         // Each page begins behind the last one, so every row is looked at once, whatever becomes of
         // it.
