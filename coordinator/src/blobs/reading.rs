@@ -156,6 +156,6 @@ mod tests {
             }
             assert_eq!(next, size);
         }
-        assert_eq!(ranges(0), [0..0]);
+        assert_eq!(ranges(0), vec![0..0; 1]);
     }
 }

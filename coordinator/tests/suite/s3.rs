@@ -57,7 +57,8 @@ async fn a_place_that_cannot_be_used_is_refused_and_no_secret_is_shown() {
             .collect()
     };
     let with = |variable: (&'static str, &'static str)| [&writer[..], &[variable]].concat();
-    let cases: Vec<(&str, Vec<(&str, &str)>, &str)> = vec![
+    type Case<'a> = (&'a str, Vec<(&'a str, &'a str)>, &'a str);
+    let cases: Vec<Case<'_>> = vec![
         ("gs://bucket", writer.clone(), "no other scheme is known"),
         (
             "s3://KEY:hunter2@bucket",
