@@ -33,8 +33,11 @@ fn with_env<T>(server: &Server, run: impl FnOnce(&[(&str, &str)]) -> T) -> T {
 /// A coordinator with artifacts in S3, its admin address, and one worker of each kind.
 fn stack(server: &Server) -> (Stack, String) {
     server.make_bucket(BUCKET);
-    let admin = TcpListener::bind("127.0.0.1:0").unwrap();
-    let admin = admin.local_addr().unwrap().to_string();
+    // Free again at the end of the statement.
+    let admin = TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .unwrap()
+        .to_string();
     let flags = ["--admin-listen", &admin];
     let mut stack = with_env(server, |env| Stack::coordinator_with_env(&flags, env));
     for name in ["worker-verify", "worker-gen", "worker-train"] {
