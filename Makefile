@@ -18,7 +18,7 @@ test: build setup-tests
 
 # What `make test` leaves out: the installation in containers. Needs a Docker engine.
 test-containers: build
-	GROKLAB_TEST_CONTAINERS=1 $(CARGO) test --locked --workspace --no-fail-fast --test containers
+	GROKLAB_TEST_CONTAINERS=1 $(CARGO) test --locked --workspace --no-fail-fast --test containers --test container_sandbox
 
 setup:
 	@deploy/setup.sh

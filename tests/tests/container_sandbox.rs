@@ -41,6 +41,15 @@ fn turn() -> Option<MutexGuard<'static, ()>> {
     }
 }
 
+/// The same for what takes many minutes, which `make test-containers` asks for.
+fn turn_if_asked_for() -> Option<MutexGuard<'static, ()>> {
+    if std::env::var_os("GROKLAB_TEST_CONTAINERS").is_none() {
+        skip("it takes long: make test-containers runs it");
+        return None;
+    }
+    turn()
+}
+
 fn worker_verify() -> String {
     inside(&binary("worker-verify"))
 }
@@ -72,7 +81,9 @@ fn root_with_two_capabilities_isolates() {
 
 #[test]
 fn every_attack_and_verdict_is_as_outside() {
-    let Some(_turn) = turn() else { return };
+    let Some(_turn) = turn_if_asked_for() else {
+        return;
+    };
     let suite = inside(&test_binary("worker-verify", "suite"));
     let container = Container {
         // The suite's own files, programs among them.
@@ -93,7 +104,9 @@ fn every_attack_and_verdict_is_as_outside() {
 
 #[test]
 fn five_thousand_candidates_leave_no_zombie() {
-    let Some(_turn) = turn() else { return };
+    let Some(_turn) = turn_if_asked_for() else {
+        return;
+    };
     // A zygote whose nsjail has been killed becomes a child of the container's first process.
     let script = format!(
         "{} soak --count 5000 || exit; cat /proc/[0-9]*/stat",
@@ -113,7 +126,9 @@ fn five_thousand_candidates_leave_no_zombie() {
 
 #[test]
 fn a_worker_in_a_container_judges_a_whole_experiment() {
-    let Some(_turn) = turn() else { return };
+    let Some(_turn) = turn_if_asked_for() else {
+        return;
+    };
     let mut stack = Stack::coordinator(&[]);
     stack.add_worker("worker-gen", &[], &[]);
     let container = Container {
