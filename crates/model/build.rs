@@ -19,9 +19,10 @@ fn main() {
         return;
     };
     let library = Path::new(&libtorch).join("lib/libtorch_cpu.so");
-    let Ok(library) = fs::canonicalize(library) else {
-        return;
-    };
+    println!("cargo:rerun-if-changed={}", library.display());
+    // Without it tests would be built that do not start.
+    let library = fs::canonicalize(&library)
+        .unwrap_or_else(|error| panic!("{}: {error}: run `make setup`", library.display()));
     let Some(folder) = library.parent() else {
         return;
     };

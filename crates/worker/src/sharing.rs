@@ -24,8 +24,9 @@ const JOB_WAITS: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct SharingArgs {
     /// File that all workers on the same device name: they take turns, one of them at a time has a
-    /// model there. By default a file for each GPU in the folder for temporary files, and none for
-    /// the CPU; `none` lets several workers be on a GPU at once.
+    /// model there. By default a file in /run/lock for each user and GPU (without that folder, in
+    /// the one for temporary files), and none for the CPU; `none` lets several workers be on a GPU
+    /// at once.
     #[arg(long, env = "GROKLAB_DEVICE_LOCK", value_name = "FILE|none")]
     pub device_lock: Option<PathBuf>,
     /// Seconds without a job after which the model is given up, and with it its memory. By default
