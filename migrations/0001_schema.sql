@@ -147,7 +147,7 @@ create table job (
 );
 create index job_ready on job (experiment_id, kind, rank) where state = 'ready';
 create index job_leased on job (leased_until) where state = 'leased';
-create index job_leased_worker on job (worker_id) where state = 'leased';
+create index job_leased_worker on job (worker_id, kind) where state = 'leased';
 create index job_leased_experiment on job (experiment_id, kind) where state = 'leased';
 
 create table attempt (

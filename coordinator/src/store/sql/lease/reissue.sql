@@ -4,9 +4,11 @@ with unknown as (
     select job.job_id
     from unnest($1::uuid[], $2::int[]) as asking (worker_id, capacity)
     cross join lateral (
-        select job_id from job j join experiment using (experiment_id)
-        -- A job of a paused experiment is left until its lease expires.
-        where j.worker_id = asking.worker_id and j.kind = $6 and j.state = 'leased' and experiment.state = 'running'
+        select job_id from job j
+        where j.worker_id = asking.worker_id and j.kind = $6 and j.state = 'leased'
+          -- A job of a paused experiment is left until its lease expires. No join: it could begin
+          -- with the experiment, and read all its leased jobs for every worker that asks.
+          and (select state from experiment where experiment.experiment_id = j.experiment_id) = 'running'
           and not exists (
               -- What it holds it is working on.
               select from unnest($3::uuid[], $4::uuid[]) as known (worker_id, job_id)
