@@ -66,13 +66,15 @@ create table adapter (
     experiment_id uuid not null references experiment,
     iteration int not null check (iteration >= 1),
     adapter_id text not null check (adapter_id ~ '^sha256:[0-9a-f]{64}$'),
-    config_digest text not null references artifact check (config_digest ~ '^sha256:[0-9a-f]{64}$'),
-    weights_digest text not null references artifact check (weights_digest ~ '^sha256:[0-9a-f]{64}$'),
+    -- Null once the files are no longer kept; of the optimiser, once no training can start from it.
+    config_digest text references artifact check (config_digest ~ '^sha256:[0-9a-f]{64}$'),
+    weights_digest text references artifact check (weights_digest ~ '^sha256:[0-9a-f]{64}$'),
     optimiser_digest text references artifact check (optimiser_digest ~ '^sha256:[0-9a-f]{64}$'),
     -- False where it was carried over because there was nothing to train on.
     trained boolean not null,
     created_at timestamptz not null default now(),
-    primary key (experiment_id, iteration)
+    primary key (experiment_id, iteration),
+    check ((config_digest is null) = (weights_digest is null))
 );
 
 create table iteration (

@@ -92,6 +92,7 @@ pub async fn close(db: &mut PgConnection, experiment: &Experiment) -> Result<()>
     let text = serde_json::to_string(&line)
         .map_err(|error| Error::internal("write an iteration's line", error))?;
     iteration::set_line(db, id, i, &text).await?;
+    adapter::let_go(db, id, i, experiment.config()?.keep_checkpoints).await?;
     let ended = Event::IterationEnded {
         iteration: i,
         rollouts: line.rollouts.total,

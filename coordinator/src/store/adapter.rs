@@ -41,6 +41,36 @@ pub async fn insert(
     Ok(())
 }
 
+/// Lets go of what no later iteration starts from, once `iteration` is over: optimiser states, and
+/// all but the newest `keep` adapters' files. The collector removes what nothing else refers to.
+pub async fn let_go(
+    db: &mut PgConnection,
+    experiment: ExperimentId,
+    iteration: u32,
+    keep: Option<u32>,
+) -> Result<()> {
+    sqlx::query!(
+        "update adapter set optimiser_digest = null
+         where experiment_id = $1 and iteration <= $2 and optimiser_digest is not null",
+        experiment.0,
+        iteration.cast_signed()
+    )
+    .execute(&mut *db)
+    .await?;
+    let Some(keep) = keep else { return Ok(()) };
+    // The adapter that `iteration` made has the next number, and is the newest.
+    let newest_dropped = iteration.cast_signed() + 1 - keep.cast_signed();
+    sqlx::query!(
+        "update adapter set config_digest = null, weights_digest = null
+         where experiment_id = $1 and iteration <= $2 and weights_digest is not null",
+        experiment.0,
+        newest_dropped
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 /// The adapter that `iteration` starts from; None: the untrained model.
 pub async fn get(
     db: &mut PgConnection,
@@ -63,7 +93,7 @@ pub async fn get_many(
     let rows = sqlx::query!(
         // Several jobs of an iteration ask for the same adapter: each asks with a row of its own.
         r#"select distinct experiment_id as "experiment_id!", iteration as "iteration!", adapter_id,
-                  config_digest, weights_digest
+                  config_digest as "config_digest!", weights_digest as "weights_digest!"
          from unnest($1::uuid[], $2::int[]) as asked (experiment_id, iteration)
          join adapter using (experiment_id, iteration)"#,
         &experiments,
@@ -89,7 +119,7 @@ pub async fn get_many(
         .collect()
 }
 
-/// Adapters in order of iteration.
+/// The adapters whose files are kept, in order of iteration.
 pub async fn list(db: &mut PgConnection, experiment: ExperimentId) -> Result<Vec<Adapter>> {
     // The largest number that the column holds.
     between(db, experiment, 0, u32::MAX >> 1).await
@@ -102,8 +132,11 @@ async fn between(
     last: u32,
 ) -> Result<Vec<Adapter>> {
     let rows = sqlx::query!(
-        "select iteration, adapter_id, config_digest, weights_digest, optimiser_digest, trained
-         from adapter where experiment_id = $1 and iteration between $2 and $3 order by iteration",
+        r#"select iteration, adapter_id, config_digest as "config_digest!",
+                  weights_digest as "weights_digest!", optimiser_digest, trained
+         from adapter
+         where experiment_id = $1 and iteration between $2 and $3 and weights_digest is not null
+         order by iteration"#,
         experiment.0,
         first.cast_signed(),
         last.cast_signed()

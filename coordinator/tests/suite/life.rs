@@ -95,6 +95,49 @@ async fn an_experiment_runs_to_its_end_and_repeats_itself() {
 }
 
 #[tokio::test]
+async fn only_the_newest_checkpoints_are_kept_where_the_file_says_so() {
+    let coordinator = Coordinator::start().await;
+    let _crew = crew(&coordinator).await;
+    let all = coordinator.submit(FILE).await;
+    let few = FILE.replace("\"tiny\"", "\"few\"\nkeep_checkpoints = 1");
+    let few = coordinator.try_submit("second", &few).await.unwrap();
+    let few = few.experiment.unwrap().experiment_id;
+    for id in [&all, &few] {
+        coordinator.until(id, "completed").await;
+    }
+    let ids = "select count(*) from adapter";
+    assert_eq!(coordinator.count(ids).await, 4);
+    let files = "select count(weights_digest) from adapter join experiment using (experiment_id) \
+                 where name = 'few' and adapter.iteration = 2";
+    assert_eq!(coordinator.count(files).await, 1);
+    let all_files = "select count(config_digest) + count(weights_digest) from adapter";
+    assert_eq!(coordinator.count(all_files).await, 2 * (2 + 1));
+    // No training starts from any but the newest.
+    let optimisers = "select count(optimiser_digest) from adapter where iteration = 2";
+    assert_eq!(coordinator.count(optimisers).await, 2);
+    let optimisers = "select count(optimiser_digest) from adapter";
+    assert_eq!(coordinator.count(optimisers).await, 2);
+    let (all, few) = (
+        export(&coordinator, &all).await,
+        export(&coordinator, &few).await,
+    );
+    let checkpoints = |files: &BTreeMap<String, Vec<u8>>| -> Vec<String> {
+        let names = files.keys().cloned();
+        names
+            .filter(|name| name.ends_with(".safetensors"))
+            .collect()
+    };
+    assert_eq!(checkpoints(&all).len(), 2);
+    assert_eq!(
+        checkpoints(&few),
+        ["checkpoints/iter_2/adapter_model.safetensors"]
+    );
+    // What was measured stays, with the ids of all adapters.
+    assert_eq!(all["metrics.jsonl"], few["metrics.jsonl"]);
+    coordinator.stop().await;
+}
+
+#[tokio::test]
 async fn an_export_has_every_file() {
     let coordinator = Coordinator::start().await;
     let _crew = crew(&coordinator).await;

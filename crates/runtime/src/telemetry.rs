@@ -115,7 +115,11 @@ fn log(name: &'static str, args: &Args, traces: Option<&SdkTracerProvider>) {
         .with_writer(std::io::stderr)
         .with_target(false);
     let lines = match log_format(args) {
-        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+        // Without the list of spans, which would say of nearly every line what `span` says.
+        LogFormat::Json => {
+            let lines = lines.json().flatten_event(true);
+            lines.with_span_list(false).boxed()
+        }
         LogFormat::Text => lines.compact().boxed(),
     };
     let discreet = filter_fn(|metadata| !metadata.target().starts_with(INDISCREET_TARGET));

@@ -45,6 +45,10 @@ impl Experiment {
             "use 0 to 9223372036854775807",
         );
         c.range("iterations", self.iterations, 0, 100_000);
+        if let Some(keep) = self.keep_checkpoints {
+            // The newest one is what the next iteration starts from.
+            c.range("keep_checkpoints", keep, 1, 100_000);
+        }
         c.require(
             !self.model.source.trim().is_empty(),
             "model.source",

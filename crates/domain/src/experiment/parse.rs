@@ -203,6 +203,16 @@ mod tests {
     }
 
     #[test]
+    fn at_least_one_checkpoint_is_kept() {
+        let with = |keep: u32| parse(&format!("keep_checkpoints = {keep}\n{SHORT}"));
+        assert_eq!(with(1).unwrap().keep_checkpoints, Some(1));
+        assert_eq!(
+            with(0).unwrap_err().to_string(),
+            "line 1: `keep_checkpoints` = 0: use 1 to 100000"
+        );
+    }
+
+    #[test]
     fn pass_at_follows_the_samples() {
         let ks = |tail: &str| {
             parse(&format!("{SHORT}[evaluate]\n{tail}"))

@@ -19,6 +19,10 @@ pub struct Experiment {
     /// Turns of the loop; 0 evaluates the untrained model only.
     #[serde(default = "three")]
     pub iterations: u32,
+    /// Iterations whose adapters are kept, the newest ones; absent: all. What was measured with the
+    /// others stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_checkpoints: Option<u32>,
     pub model: Model,
     #[serde(default)]
     pub problems: Problems,
