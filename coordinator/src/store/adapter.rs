@@ -42,28 +42,20 @@ pub async fn insert(
 }
 
 /// Lets go of what no later iteration starts from, once `iteration` is over: optimiser states, and
-/// all but the newest `keep` adapters' files. The collector removes what nothing else refers to.
+/// all but the newest `keep` adapters' files. The collector removes what nothing refers to then.
 pub async fn let_go(
     db: &mut PgConnection,
     experiment: ExperimentId,
     iteration: u32,
     keep: Option<u32>,
 ) -> Result<()> {
-    sqlx::query!(
-        "update adapter set optimiser_digest = null
-         where experiment_id = $1 and iteration <= $2 and optimiser_digest is not null",
+    let iteration = iteration.cast_signed();
+    // The adapter that `iteration` made has the next number, and is the newest. None has number 0.
+    let newest_dropped = keep.map_or(0, |keep| iteration + 1 - keep.cast_signed());
+    sqlx::query_file!(
+        "src/store/sql/adapter/let_go.sql",
         experiment.0,
-        iteration.cast_signed()
-    )
-    .execute(&mut *db)
-    .await?;
-    let Some(keep) = keep else { return Ok(()) };
-    // The adapter that `iteration` made has the next number, and is the newest.
-    let newest_dropped = iteration.cast_signed() + 1 - keep.cast_signed();
-    sqlx::query!(
-        "update adapter set config_digest = null, weights_digest = null
-         where experiment_id = $1 and iteration <= $2 and weights_digest is not null",
-        experiment.0,
+        iteration,
         newest_dropped
     )
     .execute(db)
