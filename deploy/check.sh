@@ -39,7 +39,7 @@ trap finish EXIT
 trap 'exit 130' INT TERM
 
 # ---- saying it
-escaped() { printf '%s' "$1" | tr '\n\t\r' '   ' | sed 's/\\/\\\\/g; s/"/\\"/g'; }
+escaped() { printf '%s' "$1" | tr '\n\t\r' '   ' | tr -d '\000-\037' | sed 's/\\/\\\\/g; s/"/\\"/g'; }
 
 # say STATE CHECK FOUND [FIX]
 say() {
@@ -76,7 +76,13 @@ one_line() { tr -s '\n\t\r ' '    ' | sed 's/^ //; s/ $//' | cut -c 1-400; }
 last_line() { grep -v '^[[:space:]]*$' "$1" | tail -1 | cut -c 1-400; }
 
 # ---- finding it out
-limited() { if command -v timeout >/dev/null 2>&1; then timeout "$@"; else shift; "$@"; fi; }
+# In the foreground, where timeout knows that, so that Ctrl-C reaches what runs.
+limit=''
+for attempt in 'timeout --foreground' timeout; do
+    if [ -z "$limit" ] && $attempt 5 true 2>/dev/null; then limit=$attempt; fi
+done
+# limited SECONDS COMMAND …
+limited() { if [ -n "$limit" ]; then $limit "$@"; else shift; "$@"; fi; }
 at_least() {
     awk -v wanted="$1" -v found="$2" 'BEGIN {
         split(wanted, w, "."); split(found, f, ".")
@@ -265,8 +271,10 @@ check_images() {
 # A doctor in the service's own container: user, root, capabilities, profiles, limits and devices are as Compose gives them.
 # Leaves what it said in $work/doctor, and in failure why nothing came of it.
 doctor() {
-    tried=yes failure=''
-    COMPOSE_PROJECT_NAME=$trial limited 180 ./compose run --rm --no-deps -T "$@" > "$work/doctor" 2>"$work/err" < /dev/null
+    tried=yes failure='' models=$GROKLAB_MODEL_FOLDER
+    # Docker would make the folder.
+    [ -d "$models" ] || models=$work
+    COMPOSE_PROJECT_NAME=$trial GROKLAB_MODEL_FOLDER=$models limited 180 ./compose run --rm --no-deps -T "$@" > "$work/doctor" 2>"$work/err" < /dev/null
     status=$?
     grep -q '^FAIL ' "$work/doctor" && return 1
     [ "$status" = 0 ] && grep -q '^ok ' "$work/doctor" && return 0
