@@ -114,8 +114,13 @@ test_check() {
     check ABSENT='groklab/coordinator:0.1.0' TAGS=test; expect 1 images fix 'GROKLAB_TAG=test'
     check ABSENT='groklab/worker-verify:0.1.0'; expect 1 sandbox note 'not known'
 
-    check DOCTOR='FAIL  cold path      the profile does not permit `mount`; to fix it, give it deploy/seccomp/worker-verify.json'
-    expect 1 sandbox fix 'the profile does not permit `mount`'
+    check DOCTOR=$'ok    nsjail         /x\nweak  cgroups        none\nweak  memory.oom.group 1 in `/x`'
+    expect 0 sandbox note '"found":"memory.oom.group 1 in `/x`"'
+    [ "$(grep -c '"check":"sandbox"' <<<"$said")" = 2 ] || fail "the doctor's weak points: $said"
+    check DOCTOR=$'FAIL  cold path      the profile does not permit `mount`; to fix it, give it deploy/seccomp/worker-verify.json
+FAIL  warm path      the profile does not permit `mount`; to fix it, give it deploy/seccomp/worker-verify.json'
+    [ "$(grep -c '"check":"sandbox"' <<<"$said")" = 1 ] || fail "two paths that fail alike: $said"
+    expect 1 sandbox fix '"found":"the profile does not permit `mount`"'
     expect 1 sandbox fix 'VERIFY_SECCOMP=./seccomp/worker-verify.json'
     check RUN_ERROR='opening seccomp profile (/x) failed: no such file'; expect 1 sandbox fix 'opening seccomp profile (/x) failed'
 
