@@ -73,7 +73,7 @@ say() {
 # What failed is never taken for right.
 unknown() { say note "$1" "not known: $2"; }
 one_line() { tr -s '\n\t\r ' '    ' | sed 's/^ //; s/ $//' | cut -c 1-400; }
-last_line() { grep -v '^[[:space:]]*$' "$1" | tail -1 | cut -c 1-400; }
+last_line() { grep -v '^[[:space:]]*$' "$1" | tail -1 | sed 's/.* in service "[^"]*": //' | cut -c 1-400; }
 
 # ---- finding it out
 # In the foreground, where timeout knows that, so that Ctrl-C reaches what runs.
@@ -176,7 +176,7 @@ check_docker() {
         words=$(one_line < "$work/err")
         case $words in
         *'permission denied'*)
-            say fix docker "you may not call the engine ($socket)" "\`sudo usermod -aG docker $(id -un)\` and log in again, or call this as root" ;;
+            say fix docker "you may not call the engine ($socket)" "\`sudo usermod -aG docker $(id -un 2>/dev/null || id -u)\` and log in again, or call this as root" ;;
         *) say fix docker "the engine does not answer: ${words:-no answer within 30 s}" "\`sudo systemctl start docker\`; \`docker version\` must then name a server" ;;
         esac
         return
@@ -219,8 +219,12 @@ check_compose() {
 valid=''
 check_files() {
     if [ -z "$compose" ]; then unknown files "Compose or .env.local is to be mended first"; return; fi
+    if in_files compose.worker.yaml && [ ! -e worker.env ]; then
+        say fix files "$COMPOSE_FILE, and there is no worker.env" "\`./grokctl join > worker.env\` on the first box, and copy that file to here"
+        return
+    fi
     if ! limited 60 ./compose config > "$work/config" 2>"$work/err"; then
-        say fix files "$COMPOSE_FILE is refused: $(last_line "$work/err" | sed 's/.* in service "[^"]*": //')" "mend what it names in .env.local, or COMPOSE_FILE"
+        say fix files "$COMPOSE_FILE is refused: $(last_line "$work/err")" "mend what it names in .env.local, or COMPOSE_FILE"
         return
     fi
     valid=yes
@@ -453,6 +457,7 @@ taken() {
 
 # check_port SETTING SERVICE
 check_port() {
+    if [ -z "$valid" ] && [ "$2" = coordinator ]; then unknown port "Compose or its files are to be mended first"; fi
     has_service "$2" || return 0
     eval "value=\$$1"
     port=${value##*:} address=${value%:*}
@@ -465,19 +470,31 @@ check_port() {
         say ok port "$value is published by this installation's $2"
         return
     fi
+    case $address in
+    0.0.0.0 | 127.* | *[!0-9.]*) ;;
+    *)
+        if [ -r "$root/proc/net/fib_trie" ] && ! awk -v wanted="$address" '$2 == wanted { at = NR } at == NR - 1 && /host LOCAL/ { found = 1 }
+            END { exit !found }' "$root/proc/net/fib_trie"; then
+            say fix port "$1 is $value, and $address is no address of this machine" "name one (\`hostname -I\`), or 0.0.0.0 for all"
+            return
+        fi ;;
+    esac
     other=$(docker ps --filter "publish=$port" --format '{{.Names}}' 2>/dev/null | head -1)
     taken "$address" "$port"
-    case $?:$other in
+    case $?:$engine in
     2:*) unknown port "/proc/net/tcp cannot be read" ;;
-    1:) say ok port "$value is free" ;;
-    *)
-        free=$((port + 1))
-        while taken "$address" "$free"; do free=$((free + 1)); done
-        whose="another program, which \`sudo ss -ltnp 'sport = :$port'\` names"
-        [ -z "$other" ] || whose="the container $other"
-        say fix port "$value is taken by $whose" "end that, or $1=$address:$free in .env.local"
-        ;;
+    1:*) say ok port "$value is free" ;;
+    0:) unknown port "$value is in use, and the engine cannot be asked whether by this installation" ;;
+    *) is_taken "$1" ;;
     esac
+}
+# Of check_port: the setting; the rest as it was found there.
+is_taken() {
+    free=$((port + 1))
+    while taken "$address" "$free"; do free=$((free + 1)); done
+    whose="another program, which \`sudo ss -ltnp 'sport = :$port'\` names"
+    [ -z "$other" ] || whose="the container $other"
+    say fix port "$value is taken by $whose" "end that, or $1=$address:$free in .env.local"
 }
 
 check_reach() {

@@ -158,6 +158,11 @@ FAIL  warm path      the profile does not permit `mount`; to fix it, give it dep
     check GROKLAB_PUBLISH=10.1.2.3:7070; expect 1 port ok 'is free'
     expect 1 port fix GROKLAB_HOSTNAMES
     check GROKLAB_PUBLISH=10.1.2.3:7070 GROKLAB_HOSTNAMES=box; expect 0 port ok 'is free'
+    printf '           |-- 10.1.2.3\n              /32 host LOCAL\n' > "$work/machine/proc/net/fib_trie"
+    check GROKLAB_PUBLISH=10.1.2.3:7070 GROKLAB_HOSTNAMES=box; expect 0 port ok 'is free'
+    check GROKLAB_PUBLISH=10.1.2.4:7070 GROKLAB_HOSTNAMES=box; expect 1 port fix 'no address of this machine'
+    check ENGINE=; expect 1 port note 'is in use'
+    check COMPOSE_FILE=compose.worker.yaml; expect 1 files fix './grokctl join'
     check GROKLAB_PUBLISH=127.0.0.1; expect 1 port fix ADDRESS:PORT
     rm "$work/machine/proc/net/tcp"; check; expect 0 port note 'not known'
 
