@@ -287,9 +287,38 @@ doctor() {
     failure=${failure:-ended with $status without a word}
     return 1
 }
-# Its own words, once where two paths fail alike. Of control groups check_cgroups speaks.
+# Its own words, as CAUSE; to fix it, FIX, without what the failing run said; once where two paths fail alike.
+# Of control groups check_cgroups speaks.
 doctor_says() {
-    sed -n "/^$1 *cgroups/d; s/^$1 *//p" "$work/doctor" | sed 's/^.\{14\} //' | awk '!seen[$0]++'
+    sed -n "/^$1 *cgroups/d; s/^$1 *//p" "$work/doctor" | sed 's/^.\{14\} //' | awk '{
+        marker = "; to fix it, "
+        at = index($0, marker)
+        cause = at ? substr($0, 1, at - 1) : $0
+        if (seen[cause]++) next
+        if (!at) { print; next }
+        fix = substr($0, at + length(marker))
+        depth = 0
+        for (i = 1; i <= length(fix); i++) {
+            letter = substr(fix, i, 1)
+            if (letter == "(") depth++
+            if (letter == ")") depth--
+            if (letter == ";" && depth == 0) break
+        }
+        print cause marker substr(fix, 1, i - 1)
+    }'
+}
+# blame WORDS: the sandbox is to be mended, by the names of this installation's settings where they are known.
+blame() {
+    remedy=${1##*; to fix it, }
+    [ "$remedy" != "$1" ] || remedy=''
+    case $1 in
+    *seccomp*) setting="VERIFY_SECCOMP=./seccomp/worker-verify.json in .env.local (now $VERIFY_SECCOMP)" ;;
+    *[Aa]pp[Aa]rmor*) setting="VERIFY_APPARMOR=groklab-verify in .env.local once it is loaded (now $VERIFY_APPARMOR)" ;;
+    *'Range of CPUs'*) setting="see \`cpus\`" ;;
+    *writable-cgroups*) setting="see \`cgroups\`" ;;
+    *) setting='' ;;
+    esac
+    say fix sandbox "${1%%; to fix it, *}" "${setting:-${remedy:-mend what it names}}${setting:+${remedy:+; in its words: $remedy}}"
 }
 
 check_sandbox() {
@@ -313,20 +342,11 @@ check_sandbox() {
         return
     fi
     if [ -n "$failure" ]; then
-        say fix sandbox "a container like the service's does not start: $failure" "mend that; VERIFY_SECCOMP is $VERIFY_SECCOMP, VERIFY_APPARMOR $VERIFY_APPARMOR"
+        blame "the service's container does not start: $failure"
         return
     fi
     doctor_says FAIL > "$work/said"
-    while IFS= read -r words; do
-        remedy=${words##*; to fix it, }
-        [ "$remedy" != "$words" ] || remedy=''
-        # The same, by the names of this installation's settings.
-        case $remedy in
-        *seccomp/worker-verify.json*) remedy="VERIFY_SECCOMP=./seccomp/worker-verify.json in .env.local (now $VERIFY_SECCOMP); its words: $remedy" ;;
-        *apparmor*) remedy="VERIFY_APPARMOR=groklab-verify in .env.local once it is loaded (now $VERIFY_APPARMOR); its words: $remedy" ;;
-        esac
-        say fix sandbox "${words%%; to fix it, *}" "$remedy"
-    done < "$work/said"
+    while IFS= read -r words; do blame "$words"; done < "$work/said"
 }
 
 check_kernel() {
