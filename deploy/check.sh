@@ -621,6 +621,10 @@ check_toolkit() {
     for service in $services; do
         if doctor "$service" worker-gen doctor; then
             able="$able $service"
+        elif [ "${failure#*could not select device driver}" != "$failure" ]; then
+            # The same for every card.
+            say fix cards "the engine has no driver for cards: $failure" "\`sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker\`"
+            return
         elif [ -n "$failure" ]; then
             say fix cards "$service: a container like it does not start: $failure" "mend that; \`nvidia-smi -L\` lists the cards"
         else
