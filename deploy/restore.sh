@@ -7,7 +7,10 @@ set -eu
 [ $# = 1 ] || { sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 deploy=$(dirname "$(readlink -f "$0")")
 folder=$(cd "$1" && pwd -P)
-for file in database.dump artifacts.tar; do
+artifacts=artifacts.tar
+# In S3: backup.sh has noted the place alone.
+[ ! -s "$folder/artifacts.txt" ] || artifacts=artifacts.txt
+for file in database.dump "$artifacts"; do
     [ -s "$folder/$file" ] || { echo "restore: there is no $folder/$file" >&2; exit 1; }
 done
 "$deploy/compose" up -d --no-build postgres
@@ -19,6 +22,10 @@ until "$deploy/compose" exec -T postgres pg_isready --quiet --host 127.0.0.1 --u
 done
 # It stops at what is there already, before anything is changed.
 "$deploy/compose" exec -T postgres pg_restore --username groklab --dbname groklab --exit-on-error --single-transaction < "$folder/database.dump"
+if [ "$artifacts" = artifacts.txt ]; then
+    echo "restore: the database is there; before ./compose up -d, GROKLAB_ARTIFACTS must name $(cat "$folder/artifacts.txt") or its copy"
+    exit 0
+fi
 "$deploy/compose" up --no-start --no-build coordinator
 coordinator=$("$deploy/compose" ps -aq coordinator)
 image=$(docker inspect --format '{{.Image}}' "$coordinator")

@@ -34,6 +34,7 @@ fn every_combination_of_files_is_valid() {
         "compose.yaml:compose.cgroup.yaml",
         "compose.yaml:compose.gpu.yaml:compose.cgroup.yaml",
         "compose.yaml:compose.monitoring.yaml",
+        "compose.yaml:compose.s3.yaml",
         "compose.worker.yaml",
         "compose.worker.yaml:compose.gpu.yaml",
         "compose.worker.yaml:compose.cgroup.yaml",
@@ -45,7 +46,9 @@ fn every_combination_of_files_is_valid() {
     );
     for compose in composes {
         for files in combinations {
-            let installation = Installation::new("files", compose).with("COMPOSE_FILE", files);
+            let installation = Installation::new("files", compose)
+                .with("COMPOSE_FILE", files)
+                .with("GROKLAB_ARTIFACTS", "s3://bucket/prefix");
             fs::write(installation.deploy().join("worker.env"), "").unwrap();
             let config = installation.compose(&["config"]);
             // What is not set must have been given its default.
@@ -72,7 +75,16 @@ fn every_setting_stands_in_env_with_the_same_default() {
         let text = fs::read_to_string(&path).unwrap();
         for setting in text.split("${").skip(1) {
             let setting = setting.split('}').next().unwrap();
-            let (variable, default) = setting.split_once(":-").unwrap();
+            let Some((variable, default)) = setting.split_once(":-") else {
+                // What has no default stands there as a comment.
+                let (variable, _) = setting.split_once(":?").unwrap();
+                let line = format!("# {variable}=");
+                assert!(
+                    env.lines().any(|found| found.starts_with(&line)),
+                    "{name}: .env has no line `{line}`"
+                );
+                continue;
+            };
             // The wrapper sets this one.
             if variable == "GROKLAB_LOCAL_SETTINGS" {
                 continue;
