@@ -2,14 +2,19 @@
 
 use std::{
     fs,
-    net::TcpListener,
+    net::{TcpListener, UdpSocket},
     os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     time::Duration,
 };
 
-use groklab_tests::{files::experiment, root, tiny_coder, wait::until};
+use groklab_tests::{
+    files::{Results, experiment, wide},
+    root, tiny_coder,
+    wait::until,
+};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::engine::{docker, output};
@@ -57,16 +62,18 @@ impl Installation {
     /// The same, on every address of this machine and with a certificate for the one that
     /// containers of others reach it by.
     pub fn published_to_others(self) -> Self {
-        let address = docker(&[
-            "network",
-            "inspect",
-            "bridge",
-            "-f",
-            "{{(index .IPAM.Config 0).Gateway}}",
-        ]);
+        // The address that this machine has on its way out; no packet is sent.
+        let address = UdpSocket::bind("0.0.0.0:0")
+            .and_then(|socket| {
+                socket.connect("192.0.2.1:9")?;
+                socket.local_addr()
+            })
+            .unwrap()
+            .ip()
+            .to_string();
         let published = format!("0.0.0.0:{}", self.port);
         self.with("GROKLAB_PUBLISH", &published)
-            .with("GROKLAB_HOSTNAMES", address.trim())
+            .with("GROKLAB_HOSTNAMES", &address)
     }
 
     /// A script of `deploy/`.
@@ -162,6 +169,54 @@ impl Installation {
         let file = format!("{name}.toml");
         fs::write(self.home().join(&file), text).unwrap();
         file
+    }
+
+    /// The same with many small jobs and rollouts, so that there is work at every moment of about a
+    /// minute.
+    pub fn busy_experiment(&self, name: &str) -> String {
+        let file = self.experiment(name, 2, "rft");
+        let path = self.home().join(&file);
+        let text = fs::read_to_string(&path).unwrap();
+        let text = wide(&text, 32).replace("rollouts_per_job = 2048", "rollouts_per_job = 16");
+        fs::write(&path, text).unwrap();
+        file
+    }
+
+    /// What two runs of a file must have in common, of an experiment that has ended.
+    pub fn results(&self, name: &str) -> Results {
+        self.grokctl_ok(&["watch", name]);
+        self.grokctl_ok(&["export", name, "--out", name]);
+        Results::of(&self.home().join(name))
+    }
+
+    /// What the database answers.
+    pub fn sql(&self, query: &str) -> String {
+        let postgres = &self.containers("postgres")[0];
+        let ask = [
+            "exec", postgres, "psql", "-U", "groklab", "-At", "-c", query,
+        ];
+        docker(&ask).trim().to_owned()
+    }
+
+    /// An experiment's state.
+    pub fn state(&self, name: &str) -> String {
+        self.sql(&format!(
+            "select state from experiment where name = '{name}'"
+        ))
+    }
+
+    /// Waits until so many workers of a kind are there.
+    pub fn wait_for_workers(&self, kind: &str, wanted: usize) {
+        let what = format!("{wanted} {kind} workers");
+        until(&what, Duration::from_secs(120), || {
+            let listed = self.grokctl_ok(&["--json", "workers"]);
+            let mut found = 0;
+            for line in listed.lines() {
+                let worker: Value = serde_json::from_str(line).unwrap();
+                found += usize::from(worker["kind"] == kind && worker["alive"] == true);
+            }
+            (found == wanted).then_some(())
+        });
     }
 
     /// The containers of a service, oldest first.

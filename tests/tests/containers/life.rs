@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use groklab_tests::{files::Results, wait::until};
+use groklab_tests::files::Results;
 
 use crate::{
     engine::{docker, engine},
@@ -40,34 +40,18 @@ fn an_installation_runs_scales_stops_and_comes_back() {
     );
 
     models_elsewhere_are_refused(&box_one);
-    scaled(&box_one, &first);
+    scaled(&box_one);
     comes_back(&box_one, &first);
     ends_in_order(&box_one);
 }
 
 /// One, four, one verification workers in the middle of an experiment.
-fn scaled(box_one: &Installation, unscaled: &Results) {
-    // Many small jobs, so that there is work at every moment.
-    let small_jobs = |name: &str| {
-        let file = box_one.experiment(name, 1, "rft");
-        let path = box_one.home().join(&file);
-        let text = fs::read_to_string(&path).unwrap().replace(
-            "max_new_tokens = 48",
-            "max_new_tokens = 48\nrollouts_per_job = 8",
-        );
-        fs::write(&path, text).unwrap();
-        file
-    };
-    box_one.grokctl_ok(&["submit", &small_jobs("scaled")]);
+fn scaled(box_one: &Installation) {
+    box_one.grokctl_ok(&["submit", &box_one.busy_experiment("unscaled"), "--watch"]);
+    box_one.grokctl_ok(&["submit", &box_one.busy_experiment("scaled")]);
     box_one.up(&["--scale", "worker-verify=4"]);
-    until(
-        "four verification workers",
-        Duration::from_secs(120),
-        || {
-            let workers = box_one.grokctl_ok(&["--json", "workers"]);
-            (workers.matches("\"verify\"").count() >= 4).then_some(())
-        },
-    );
+    box_one.wait_for_workers("verify", 4);
+    assert_eq!(box_one.state("scaled"), "running", "it ended too early");
     let started = Instant::now();
     box_one.up(&["--scale", "worker-verify=1"]);
     assert!(
@@ -76,9 +60,7 @@ fn scaled(box_one: &Installation, unscaled: &Results) {
         started.elapsed()
     );
     assert_eq!(box_one.containers("worker-verify").len(), 1);
-    box_one.grokctl_ok(&["watch", "scaled"]);
-    box_one.grokctl_ok(&["export", "scaled", "--out", "scaled"]);
-    assert_eq!(Results::of(&box_one.home().join("scaled")), *unscaled);
+    assert_eq!(box_one.results("scaled"), box_one.results("unscaled"));
     // Jobs were given back, not lost.
     let warnings = box_one.grokctl_ok(&["logs", "scaled", "--level", "warn"]);
     assert!(!warnings.contains("lost"), "{warnings}");
@@ -191,10 +173,9 @@ fn a_backup_is_restored_and_another_box_joins() {
     let invitation = box_one.grokctl_ok(&["join"]);
     fs::write(box_two.deploy().join("worker.env"), invitation).unwrap();
     box_two.up(&["--scale", "worker-verify=2"]);
-    until("seven workers", Duration::from_secs(120), || {
-        let workers = box_one.grokctl_ok(&["--json", "workers"]);
-        (workers.matches("\"idle\"").count() == 3 + 4).then_some(())
-    });
+    box_one.wait_for_workers("verify", 1 + 2);
+    box_one.wait_for_workers("generate", 2);
+    box_one.wait_for_workers("train", 2);
 }
 
 #[test]

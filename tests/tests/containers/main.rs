@@ -10,3 +10,4 @@ mod files;
 mod images;
 mod installation;
 mod life;
+mod network;
