@@ -16,8 +16,8 @@ test: build setup-tests
 	@$(CARGO) test --locked --workspace --no-fail-fast; status=$$?; touch $(SKIPPED); \
 	echo "test: skipped $$(wc -l < $(SKIPPED))"; sed 's/^skipped:/     /' $(SKIPPED); exit $$status
 
-# What `make test` leaves out: the installation in containers. Needs a Docker engine.
-test-containers: build
+# The installation in containers, with what `make test` leaves out as it takes long. Needs a Docker engine and Compose.
+test-containers: build setup-tests
 	GROKLAB_TEST_CONTAINERS=1 $(CARGO) test --locked --workspace --no-fail-fast --test containers --test container_sandbox
 
 setup:

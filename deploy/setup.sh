@@ -18,6 +18,12 @@ ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || need+=(postgresql)
 command -v g++ >/dev/null || need+=(g++)
 # The tests put one before a database.
 [ -x /usr/sbin/pgbouncer ] || need+=(pgbouncer)
+# With an engine the tests make images, from Debian's packages alone.
+if [ "$wanted" = tests ] && docker version >/dev/null 2>&1; then
+    command -v mmdebstrap >/dev/null || need+=(mmdebstrap)
+    command -v nsenter >/dev/null || need+=(util-linux)
+    command -v tc >/dev/null || need+=(iproute2)
+fi
 if [ ${#need[@]} -gt 0 ]; then
     say "installing Debian packages: ${need[*]}"
     sudo=$([ "$(id -u)" = 0 ] || echo sudo)

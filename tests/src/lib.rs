@@ -6,6 +6,7 @@
     reason = "a harness of tests: a failure is a panic with its place"
 )]
 
+pub mod admin;
 pub mod binaries;
 pub mod containers;
 pub mod database;

@@ -124,6 +124,66 @@ fn five_thousand_candidates_leave_no_zombie() {
     assert_eq!(names, ["tini", "sh", "cat"], "{report}");
 }
 
+/// Verdicts of `worker-verify check` in a container with these further options.
+fn verdicts_in(options: &[&str], codes: &[&str]) -> Vec<String> {
+    let mut candidates = String::new();
+    for (id, code) in codes.iter().enumerate() {
+        let cases = [json!({"args": [2], "expected": 3})];
+        let candidate = json!({"id": id, "code": code, "entry": "f", "cases": cases});
+        candidates.push_str(&format!("{candidate}\n"));
+    }
+    let container = Container {
+        more_options: options.iter().map(|&option| option.to_owned()).collect(),
+        ..Container::default()
+    };
+    let script = format!(
+        "{} check --json --threads 1 <<'END'\n{candidates}END",
+        worker_verify()
+    );
+    let ended = container.run(&["sh", "-c", &script], SUITE_DEADLINE);
+    assert!(ended.status.success(), "{}", ended.log);
+    let mut verdicts = Vec::new();
+    for line in ended.log.lines().filter(|line| line.starts_with('{')) {
+        let answer: Value = serde_json::from_str(line).unwrap();
+        if let Some(verdict) = answer["verdict"].as_str() {
+            verdicts.push(verdict.to_owned());
+        }
+    }
+    verdicts
+}
+
+const HONEST: &str = "def f(a): return a + 1";
+
+#[test]
+fn candidates_that_eat_the_containers_memory_die_and_the_worker_lives() {
+    let Some(_turn) = turn() else { return };
+    // Each process is within its own limit; together they are far beyond the container's.
+    let eater = "import os\ndef f(a):\n    for _ in range(12):\n        if os.fork() == 0:\n            \
+                 break\n    kept = bytearray(150 << 20)\n    for i in range(0, len(kept), 4096):\n        \
+                 kept[i] = 1\n    while True:\n        pass\n";
+    let codes = [eater, HONEST, eater, HONEST];
+    let options = ["--memory", "400m", "--memory-swap", "400m"];
+    let verdicts = verdicts_in(&options, &codes);
+    assert_eq!(verdicts.len(), codes.len(), "{verdicts:?}");
+    assert_eq!((&*verdicts[1], &*verdicts[3]), ("passed", "passed"));
+    for eaten in [&verdicts[0], &verdicts[2]] {
+        assert!(
+            ["timeout", "out_of_memory", "runtime_error"].contains(&&**eaten),
+            "{verdicts:?}"
+        );
+    }
+}
+
+#[test]
+fn a_share_of_a_cpu_makes_no_timeout() {
+    let Some(_turn) = turn() else { return };
+    // A second of work, of the two that it may take; at this share it lasts five.
+    let slow = "import time\ndef f(a):\n    until = time.process_time() + 1\n    while \
+                time.process_time() < until:\n        pass\n    return a + 1\n";
+    let verdicts = verdicts_in(&["--cpus", "0.2"], &[slow, HONEST, slow]);
+    assert_eq!(verdicts, ["passed", "passed", "passed"]);
+}
+
 #[test]
 fn a_worker_in_a_container_judges_a_whole_experiment() {
     let Some(_turn) = turn_if_asked_for() else {

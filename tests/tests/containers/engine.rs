@@ -7,23 +7,23 @@ use std::{
 
 use groklab_tests::{root, skip};
 
+use crate::files::composes;
+
 /// One test at a time: they share the machine's cores, and have time limits.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Asks for these tests, which take several minutes: `make test-containers`.
+/// Asks for those tests that take many minutes: `make test-containers`.
 const ASKED_FOR: &str = "GROKLAB_TEST_CONTAINERS";
 
 /// Why there is nothing to test with; none where all is there.
 static MISSING: LazyLock<Option<String>> = LazyLock::new(|| {
-    if std::env::var_os(ASKED_FOR).is_none() {
-        return Some(format!(
-            "{ASKED_FOR} is not set; make test-containers runs it"
-        ));
-    }
-    let engine =
-        output(Command::new("docker").args(["version", "--format", "{{.Server.Version}}"]));
-    match engine {
+    let engine = ["version", "--format", "{{.Server.Version}}"];
+    let composes = composes();
+    match output(Command::new("docker").args(engine)) {
         Err(reason) => Some(format!("no Docker engine: {reason}")),
+        Ok(_) if composes.is_empty() => {
+            Some("neither `docker compose` nor `docker-compose` is here".to_owned())
+        }
         Ok(_) => None,
     }
 });
@@ -44,6 +44,15 @@ pub fn engine() -> Option<MutexGuard<'static, ()>> {
         panic!("deploy/testing/images.sh: {error}");
     }
     Some(alone)
+}
+
+/// The same for what takes many minutes.
+pub fn engine_if_asked_for() -> Option<MutexGuard<'static, ()>> {
+    if std::env::var_os(ASKED_FOR).is_none() {
+        skip("it takes long: make test-containers runs it");
+        return None;
+    }
+    engine()
 }
 
 /// The standard output of a command that succeeds; else what it said.

@@ -10,6 +10,7 @@ use std::{
 };
 
 use groklab_tests::{
+    admin::Admin,
     files::{Results, experiment, wide},
     root, tiny_coder,
     wait::until,
@@ -74,6 +75,17 @@ impl Installation {
         let published = format!("0.0.0.0:{}", self.port);
         self.with("GROKLAB_PUBLISH", &published)
             .with("GROKLAB_HOSTNAMES", &address)
+    }
+
+    /// Puts a model's file where every container finds it; its path there and here.
+    pub fn add_model(&self, file: &Path) -> PathBuf {
+        let path = self
+            .dir
+            .path()
+            .join("models")
+            .join(file.file_name().unwrap());
+        fs::copy(file, &path).unwrap();
+        path
     }
 
     /// A script of `deploy/`.
@@ -187,6 +199,14 @@ impl Installation {
         self.grokctl_ok(&["watch", name]);
         self.grokctl_ok(&["export", name, "--out", name]);
         Results::of(&self.home().join(name))
+    }
+
+    /// The admin address of a service's first container.
+    pub fn admin(&self, service: &str) -> Admin {
+        let format = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}";
+        let addresses = docker(&["inspect", "-f", format, &self.containers(service)[0]]);
+        let address = addresses.split_whitespace().next().unwrap();
+        Admin(format!("{address}:9090"))
     }
 
     /// What the database answers.

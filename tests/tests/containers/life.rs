@@ -7,10 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use groklab_tests::files::Results;
+use groklab_tests::{admin::lint, files::Results};
 
 use crate::{
-    engine::{docker, engine},
+    engine::{docker, engine, engine_if_asked_for},
     files::composes,
     installation::{CALLER, Installation},
 };
@@ -39,6 +39,7 @@ fn an_installation_runs_scales_stops_and_comes_back() {
         "{first:?}"
     );
 
+    every_service_is_measured(&box_one);
     models_elsewhere_are_refused(&box_one);
     scaled(&box_one);
     comes_back(&box_one, &first);
@@ -76,6 +77,30 @@ fn comes_back(box_one: &Installation, first: &Results) {
     assert_eq!(box_one.grokctl_ok(&["join", "--client"]), invitation);
     box_one.grokctl_ok(&["export", "first", "--out", "again"]);
     assert_eq!(Results::of(&box_one.home().join("again")), *first);
+}
+
+fn every_service_is_measured(box_one: &Installation) {
+    for (service, worked) in [
+        (
+            "coordinator",
+            "groklab_job_attempts_total{kind=\"train\",outcome=\"done\"}",
+        ),
+        (
+            "worker-verify",
+            "groklab_verify_candidates_total{verdict=\"passed\"}",
+        ),
+        (
+            "worker-gen",
+            "groklab_generate_tokens_total{type=\"completion\"}",
+        ),
+        ("worker-train", "groklab_train_steps_total"),
+    ] {
+        let admin = box_one.admin(service);
+        assert!(admin.metric(worked).unwrap_or(0.0) > 0.0, "{service}");
+        let (status, metrics) = admin.get("/metrics").unwrap();
+        assert_eq!(status, 200, "{service}");
+        lint(service, &metrics);
+    }
 }
 
 fn models_elsewhere_are_refused(box_one: &Installation) {
@@ -143,7 +168,7 @@ fn belongs_to_the_caller(path: &Path) {
 
 #[test]
 fn a_backup_is_restored_and_another_box_joins() {
-    let Some(_alone) = engine() else {
+    let Some(_alone) = engine_if_asked_for() else {
         return;
     };
     let compose = composes()[0];
@@ -180,7 +205,7 @@ fn a_backup_is_restored_and_another_box_joins() {
 
 #[test]
 fn the_other_compose_brings_it_up_too() {
-    let Some(_alone) = engine() else {
+    let Some(_alone) = engine_if_asked_for() else {
         return;
     };
     let composes = composes();

@@ -11,3 +11,5 @@ mod images;
 mod installation;
 mod life;
 mod network;
+mod same_results;
+mod shares;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    engine::{docker, engine, output},
+    engine::{docker, engine, engine_if_asked_for, output},
     files::composes,
     installation::Installation,
 };
@@ -103,7 +103,7 @@ fn drop_packets(box_one: &Installation, service: &str, rule: &[&str], lasts: Dur
 
 #[test]
 fn lost_packets_silent_peers_and_slow_links_change_no_result() {
-    let Some(_alone) = engine() else {
+    let Some(_alone) = engine_if_asked_for() else {
         return;
     };
     let box_one = installation("silence");
@@ -146,7 +146,7 @@ const PAUSE: Duration = Duration::from_secs(7);
 
 #[test]
 fn containers_that_are_killed_come_back_and_change_no_result() {
-    let Some(_alone) = engine() else {
+    let Some(_alone) = engine_if_asked_for() else {
         return;
     };
     let box_one = installation("killed");
