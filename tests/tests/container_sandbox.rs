@@ -120,8 +120,10 @@ fn five_thousand_candidates_leave_no_zombie() {
     let names: Vec<&str> = left
         .iter()
         .filter_map(|stat| stat.split(['(', ')']).nth(1))
+        // It is there itself or not, as the shell looks before or after it starts it.
+        .filter(|&name| name != "cat")
         .collect();
-    assert_eq!(names, ["tini", "sh", "cat"], "{report}");
+    assert_eq!(names, ["tini", "sh"], "{report}");
 }
 
 /// Verdicts of `worker-verify check` in a container with these further options.

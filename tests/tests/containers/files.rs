@@ -97,6 +97,13 @@ fn every_setting_stands_in_env_with_the_same_default() {
     assert!(seen > 40, "{seen}");
 }
 
+/// `check.sh`, `gpus.sh` and the rest, with stand-ins for Docker.
+#[test]
+fn the_scripts_do_what_they_say() {
+    let mut tests = Command::new(root().join("deploy/testing/scripts.sh"));
+    output(&mut tests).unwrap();
+}
+
 #[test]
 fn the_tag_is_the_version() {
     let env = fs::read_to_string(root().join("deploy/.env")).unwrap();
