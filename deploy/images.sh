@@ -44,12 +44,15 @@ machine=$(uname -m)
 docker=$(deploy/docker-with-buildkit.sh)
 "$docker" version --format '{{.Server.Version}}' >/dev/null || { say "the Docker engine does not answer"; exit 1; }
 
+# Debug binaries never lie where those that are shipped do.
+dist=dist
+[ "$profile" = dist ] || dist=dist-debug
 if [ "$binaries" = prebuilt ]; then
-    GROKLAB_PROFILE=$profile deploy/binaries.sh .groklab/site dist
+    GROKLAB_PROFILE=$profile deploy/binaries.sh .groklab/site "$dist"
 fi
 
 options=(--file deploy/Dockerfile --network "${BUILD_NETWORK:-default}"
-    --build-arg "BINARIES=$binaries" --build-arg "VERSION=$tag"
+    --build-arg "BINARIES=$binaries" --build-arg "DIST=$dist" --build-arg "VERSION=$tag"
     --build-arg "REVISION=$(git rev-parse HEAD 2>/dev/null || echo unknown)")
 [ -z "${DEBIAN_IMAGE:-}" ] || options+=(--build-arg "DEBIAN_IMAGE=$DEBIAN_IMAGE")
 [ -z "${RUST_IMAGE:-}" ] || options+=(--build-arg "RUST_IMAGE=$RUST_IMAGE")

@@ -21,8 +21,8 @@ command -v g++ >/dev/null || need+=(g++)
 # With an engine the tests make images, from Debian's packages alone.
 if [ "$wanted" = tests ] && docker version >/dev/null 2>&1; then
     command -v mmdebstrap >/dev/null || need+=(mmdebstrap)
-    command -v nsenter >/dev/null || need+=(util-linux)
-    command -v tc >/dev/null || need+=(iproute2)
+    [ -x /usr/sbin/tc ] || [ -x /sbin/tc ] || need+=(iproute2)
+    [ -x /usr/sbin/iptables ] || need+=(iptables)
 fi
 if [ ${#need[@]} -gt 0 ]; then
     say "installing Debian packages: ${need[*]}"

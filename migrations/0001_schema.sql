@@ -66,7 +66,7 @@ create table adapter (
     experiment_id uuid not null references experiment,
     iteration int not null check (iteration >= 1),
     adapter_id text not null check (adapter_id ~ '^sha256:[0-9a-f]{64}$'),
-    -- Null once the files are no longer kept; of the optimiser, once no training can start from it.
+    -- Null once the files are no longer kept; of the optimiser's states the newest alone is.
     config_digest text references artifact check (config_digest ~ '^sha256:[0-9a-f]{64}$'),
     weights_digest text references artifact check (weights_digest ~ '^sha256:[0-9a-f]{64}$'),
     optimiser_digest text references artifact check (optimiser_digest ~ '^sha256:[0-9a-f]{64}$'),

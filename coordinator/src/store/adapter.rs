@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{optional_word, word};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// The adapter of one iteration.
 #[derive(Debug, Clone, Copy)]
@@ -69,8 +69,13 @@ pub async fn get(
     experiment: ExperimentId,
     iteration: u32,
 ) -> Result<Option<Adapter>> {
-    let all = between(db, experiment, iteration, iteration).await?;
-    Ok(all.first().copied())
+    let found = between(db, experiment, iteration, iteration).await?;
+    match found.first() {
+        None => Ok(None),
+        Some(Some(adapter)) => Ok(Some(*adapter)),
+        // Never taken for the untrained model.
+        Some(None) => Err(let_go_of(iteration)),
+    }
 }
 
 /// The adapters that iterations start from; none for those that start from the untrained model.
@@ -85,7 +90,7 @@ pub async fn get_many(
     let rows = sqlx::query!(
         // Several jobs of an iteration ask for the same adapter: each asks with a row of its own.
         r#"select distinct experiment_id as "experiment_id!", iteration as "iteration!", adapter_id,
-                  config_digest as "config_digest!", weights_digest as "weights_digest!"
+                  config_digest, weights_digest
          from unnest($1::uuid[], $2::int[]) as asked (experiment_id, iteration)
          join adapter using (experiment_id, iteration)"#,
         &experiments,
@@ -95,10 +100,13 @@ pub async fn get_many(
     .await?;
     rows.into_iter()
         .map(|row| {
+            let (Some(config), Some(weights)) = (&row.config_digest, &row.weights_digest) else {
+                return Err(let_go_of(row.iteration.cast_unsigned()));
+            };
             let adapter = AdapterRef {
                 id: word(&row.adapter_id)?,
-                config: word(&row.config_digest)?,
-                weights: word(&row.weights_digest)?,
+                config: word(config)?,
+                weights: word(weights)?,
             };
             Ok((
                 (
@@ -114,21 +122,26 @@ pub async fn get_many(
 /// The adapters whose files are kept, in order of iteration.
 pub async fn list(db: &mut PgConnection, experiment: ExperimentId) -> Result<Vec<Adapter>> {
     // The largest number that the column holds.
-    between(db, experiment, 0, u32::MAX >> 1).await
+    let all = between(db, experiment, 0, u32::MAX >> 1).await?;
+    Ok(all.into_iter().flatten().collect())
 }
 
+fn let_go_of(iteration: u32) -> Error {
+    Error::broken(format!(
+        "the adapter of iteration {iteration} is asked for, and its files are no longer kept"
+    ))
+}
+
+/// None in the place of one whose files are no longer kept.
 async fn between(
     db: &mut PgConnection,
     experiment: ExperimentId,
     first: u32,
     last: u32,
-) -> Result<Vec<Adapter>> {
+) -> Result<Vec<Option<Adapter>>> {
     let rows = sqlx::query!(
-        r#"select iteration, adapter_id, config_digest as "config_digest!",
-                  weights_digest as "weights_digest!", optimiser_digest, trained
-         from adapter
-         where experiment_id = $1 and iteration between $2 and $3 and weights_digest is not null
-         order by iteration"#,
+        "select iteration, adapter_id, config_digest, weights_digest, optimiser_digest, trained
+         from adapter where experiment_id = $1 and iteration between $2 and $3 order by iteration",
         experiment.0,
         first.cast_signed(),
         last.cast_signed()
@@ -137,16 +150,19 @@ async fn between(
     .await?;
     rows.into_iter()
         .map(|row| {
-            Ok(Adapter {
+            let (Some(config), Some(weights)) = (row.config_digest, row.weights_digest) else {
+                return Ok(None);
+            };
+            Ok(Some(Adapter {
                 iteration: row.iteration.cast_unsigned(),
                 adapter: AdapterRef {
                     id: word(&row.adapter_id)?,
-                    config: word(&row.config_digest)?,
-                    weights: word(&row.weights_digest)?,
+                    config: word(&config)?,
+                    weights: word(&weights)?,
                 },
                 optimiser: optional_word(row.optimiser_digest.as_deref())?,
                 trained: row.trained,
-            })
+            }))
         })
         .collect()
 }

@@ -132,6 +132,11 @@ async fn only_the_newest_checkpoints_are_kept_where_the_file_says_so() {
         checkpoints(&few),
         ["checkpoints/iter_2/adapter_model.safetensors"]
     );
+    // Files are stored before the adapter is that they belong to. What is younger than all adapters
+    // was let go of then, and stays for a day from that moment.
+    let let_go =
+        "select count(*) from artifact where created_at > (select max(created_at) from adapter)";
+    assert!(coordinator.count(let_go).await > 0);
     // What was measured stays, with the ids of all adapters.
     assert_eq!(all["metrics.jsonl"], few["metrics.jsonl"]);
     coordinator.stop().await;

@@ -1,6 +1,7 @@
 //! The Docker engine, if there is one, and the images.
 
 use std::{
+    path::Path,
     process::{Command, Output, Stdio},
     sync::{LazyLock, Mutex, MutexGuard, PoisonError},
 };
@@ -15,17 +16,25 @@ static ALONE: Mutex<()> = Mutex::new(());
 /// Asks for those tests that take many minutes: `make test-containers`.
 const ASKED_FOR: &str = "GROKLAB_TEST_CONTAINERS";
 
+/// Where these tests look for the engine, whose owner they let their callers be.
+pub const SOCKET: &str = "/var/run/docker.sock";
+
 /// Why there is nothing to test with; none where all is there.
 static MISSING: LazyLock<Option<String>> = LazyLock::new(|| {
     let engine = ["version", "--format", "{{.Server.Version}}"];
-    let composes = composes();
-    match output(Command::new("docker").args(engine)) {
-        Err(reason) => Some(format!("no Docker engine: {reason}")),
-        Ok(_) if composes.is_empty() => {
-            Some("neither `docker compose` nor `docker-compose` is here".to_owned())
-        }
-        Ok(_) => None,
+    if let Err(reason) = output(Command::new("docker").args(engine)) {
+        return Some(format!("no Docker engine: {reason}"));
     }
+    if composes().is_empty() {
+        return Some("neither `docker compose` nor `docker-compose` is here".to_owned());
+    }
+    // They call grokctl as another user, and look into containers' networks.
+    if !nix::unistd::geteuid().is_root() || !Path::new(SOCKET).exists() {
+        return Some(format!("only for root, with an engine at {SOCKET}"));
+    }
+    let mut base = Command::new(root().join("deploy/testing/base-image.sh"));
+    let reason = output(base.arg("groklab-test/debian:bookworm")).err()?;
+    Some(format!("no base image: {reason}"))
 });
 
 static IMAGES: LazyLock<Result<(), String>> = LazyLock::new(|| {

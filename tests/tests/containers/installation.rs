@@ -18,7 +18,7 @@ use groklab_tests::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::engine::{docker, output};
+use crate::engine::{SOCKET, docker, output};
 
 /// Whoever calls grokctl in these tests: neither root nor the containers' user.
 pub const CALLER: u32 = 14_321;
@@ -144,7 +144,7 @@ impl Installation {
 
     /// `./grokctl ARGS` in the caller's folder, as the caller.
     pub fn grokctl(&self, args: &[&str]) -> Output {
-        let socket = fs::metadata("/var/run/docker.sock").unwrap();
+        let socket = fs::metadata(SOCKET).unwrap();
         let mut command = Command::new("timeout");
         command.args(["--kill-after=5", "300", "setpriv", "--reuid"]);
         command.arg(CALLER.to_string()).arg("--regid");

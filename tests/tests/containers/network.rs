@@ -7,6 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use groklab_tests::files::Results;
+
 use crate::{
     engine::{docker, engine, engine_if_asked_for, output},
     files::composes,
@@ -20,25 +22,77 @@ const CUTS: [Duration; 2] = [Duration::from_secs(4), Duration::from_secs(25)];
 /// Where an experiment runs twice: undisturbed, and then with something in its way.
 fn installation(name: &str) -> Installation {
     let lease = LEASE.as_secs().to_string();
-    let box_one = Installation::new(name, composes()[0]).with("GROKLAB_LEASE_SECONDS", &lease);
+    let box_one = Installation::new(name, composes()[0])
+        .with("GROKLAB_LEASE_SECONDS", &lease)
+        // A job may lose its worker as often as chance wants.
+        .with("GROKLAB_ATTEMPTS", "100");
     box_one.up(&[]);
     box_one.wait_until_healthy();
     let file = box_one.busy_experiment("undisturbed");
-    box_one.grokctl_ok(&["submit", &file, "--watch"]);
-    box_one.grokctl_ok(&["submit", &box_one.busy_experiment("disturbed")]);
+    box_one.grokctl_ok(&["submit", &file]);
+    box_one.results("undisturbed");
     box_one
 }
 
-/// The disturbed experiment ends, with the results of the undisturbed one.
-fn same_results(box_one: &Installation) {
-    assert_eq!(box_one.results("disturbed"), box_one.results("undisturbed"));
-    // One verdict for each rollout.
-    let counts = "select (select count(*) from rollout) = (select count(*) from verdict)";
-    assert_eq!(box_one.sql(counts), "t");
+/// Experiments one after the other, so that one runs whenever something is put in its way.
+struct Disturbed<'a> {
+    box_one: &'a Installation,
+    experiment: String,
+    round: u32,
 }
 
-fn still_running(box_one: &Installation) {
-    assert_eq!(box_one.state("disturbed"), "running", "it ended too early");
+impl<'a> Disturbed<'a> {
+    fn begin(box_one: &'a Installation) -> Self {
+        let mut disturbed = Self {
+            box_one,
+            experiment: String::new(),
+            round: 0,
+        };
+        disturbed.begin_another();
+        disturbed
+    }
+
+    fn begin_another(&mut self) {
+        self.round += 1;
+        self.experiment = format!("disturbed-{}", self.round);
+        self.box_one.wait_until_healthy();
+        let file = self.box_one.busy_experiment(&self.experiment);
+        self.box_one.grokctl_ok(&["submit", &file]);
+    }
+
+    /// Begins another experiment if the last one has ended.
+    fn goes_on(&mut self) {
+        if self.has_ended() {
+            self.has_same_results();
+            self.begin_another();
+        }
+    }
+
+    /// Not known while the database is away, which counts as no.
+    fn has_ended(&self) -> bool {
+        let postgres = &self.box_one.containers("postgres")[0];
+        let name = &self.experiment;
+        let query = format!("select state from experiment where name = '{name}'");
+        let ask = [
+            "exec", postgres, "psql", "-U", "groklab", "-At", "-c", &query,
+        ];
+        let state = output(Command::new("docker").args(ask)).unwrap_or_default();
+        assert!(
+            ["", "queued", "running", "completed"].contains(&state.trim()),
+            "{name} is {state}"
+        );
+        state.trim() == "completed"
+    }
+
+    /// The experiment ends, with the results of the undisturbed one.
+    fn has_same_results(&self) {
+        self.box_one.wait_until_healthy();
+        let undisturbed = Results::of(&self.box_one.home().join("undisturbed"));
+        assert_eq!(self.box_one.results(&self.experiment), undisturbed);
+        // One verdict for each rollout.
+        let counts = "select (select count(*) from rollout) = (select count(*) from verdict)";
+        assert_eq!(self.box_one.sql(counts), "t");
+    }
 }
 
 /// Takes a service's container off networks for so long.
@@ -61,6 +115,7 @@ fn cut_off_workers_and_a_cut_off_database_change_no_result() {
         return;
     };
     let box_one = installation("cut");
+    let mut disturbed = Disturbed::begin(&box_one);
     for (service, networks) in [
         ("worker-verify", &["control"][..]),
         // On both it reaches the coordinator.
@@ -68,12 +123,11 @@ fn cut_off_workers_and_a_cut_off_database_change_no_result() {
         ("postgres", &["database"]),
     ] {
         for lasts in CUTS {
-            still_running(&box_one);
+            disturbed.goes_on();
             cut(&box_one, service, networks, lasts);
         }
     }
-    still_running(&box_one);
-    same_results(&box_one);
+    disturbed.has_same_results();
 }
 
 /// Runs a program in a container's network, with the rights of this machine.
@@ -107,6 +161,7 @@ fn lost_packets_silent_peers_and_slow_links_change_no_result() {
         return;
     };
     let box_one = installation("silence");
+    let mut disturbed = Disturbed::begin(&box_one);
     let some = [
         "--match",
         "statistic",
@@ -116,16 +171,16 @@ fn lost_packets_silent_peers_and_slow_links_change_no_result() {
         "0.3",
     ];
     for chain in ["INPUT", "OUTPUT"] {
-        still_running(&box_one);
+        disturbed.goes_on();
         let rule = [&[chain][..], &some].concat();
         drop_packets(&box_one, "worker-verify", &rule, Duration::from_secs(8));
     }
     // The worker's words arrive, the answers do not: only its own keepalive can tell.
     for (service, lasts) in [("worker-verify", CUTS[1]), ("worker-gen", CUTS[1])] {
-        still_running(&box_one);
+        disturbed.goes_on();
         drop_packets(&box_one, service, &["INPUT"], lasts);
     }
-    still_running(&box_one);
+    disturbed.goes_on();
     let trainer = &box_one.containers("worker-train")[0];
     let links = in_network(
         trainer,
@@ -138,11 +193,18 @@ fn lost_packets_silent_peers_and_slow_links_change_no_result() {
             format!("tc qdisc add dev {link} root tbf rate 400kbit burst 16kbit latency 400ms");
         in_network(trainer, &slow.split(' ').collect::<Vec<_>>()).unwrap();
     }
-    same_results(&box_one);
+    disturbed.has_same_results();
 }
 
-/// From one kill to the next.
-const PAUSE: Duration = Duration::from_secs(7);
+/// How long containers are killed, whatever number of experiments that takes.
+const KILLED_FOR: Duration = Duration::from_secs(600);
+const SERVICES: [&str; 5] = [
+    "worker-verify",
+    "coordinator",
+    "worker-gen",
+    "postgres",
+    "worker-train",
+];
 
 #[test]
 fn containers_that_are_killed_come_back_and_change_no_result() {
@@ -150,38 +212,27 @@ fn containers_that_are_killed_come_back_and_change_no_result() {
         return;
     };
     let box_one = installation("killed");
-    let services = [
-        "worker-verify",
-        "coordinator",
-        "worker-gen",
-        "postgres",
-        "worker-train",
-    ];
+    let mut disturbed = Disturbed::begin(&box_one);
     let started = Instant::now();
-    let mut killed = 0;
-    for service in services.iter().cycle() {
-        if started.elapsed() > Duration::from_secs(120) || box_one_ended(&box_one) {
-            break;
-        }
-        // Not by `docker kill`, after which Docker would leave it be: as the kernel kills it.
-        let container = &box_one.containers(service)[0];
-        let pid = docker(&["inspect", "-f", "{{.State.Pid}}", container]);
-        if pid.trim() != "0" {
-            output(Command::new("kill").args(["-KILL", pid.trim()])).unwrap();
-            killed += 1;
-        }
-        thread::sleep(PAUSE);
+    let (mut turn, mut killed) = (0_u32, 0);
+    while started.elapsed() < KILLED_FOR {
+        disturbed.goes_on();
+        // As good as at random, and the same in every run.
+        let mixed = turn.wrapping_mul(2_654_435_761) >> 24;
+        killed += u32::from(kill(&box_one, SERVICES[mixed as usize % SERVICES.len()]));
+        turn += 1;
+        thread::sleep(Duration::from_secs(3 + u64::from(mixed % 8)));
     }
-    assert!(killed >= services.len(), "{killed}");
-    same_results(&box_one);
+    disturbed.has_same_results();
+    println!("{killed} processes were killed");
+    assert!(killed > 20, "{killed}");
 }
 
-/// Whether it has; not known while the database is away.
-fn box_one_ended(box_one: &Installation) -> bool {
-    let postgres = &box_one.containers("postgres")[0];
-    let query = "select state = 'completed' from experiment where name = 'disturbed'";
-    let ask = [
-        "exec", postgres, "psql", "-U", "groklab", "-At", "-c", query,
-    ];
-    output(Command::new("docker").args(ask)).is_ok_and(|answer| answer.trim() == "t")
+/// Not by `docker kill`, after which Docker would leave it be: as the kernel kills it.
+/// Whether it was there.
+fn kill(box_one: &Installation, service: &str) -> bool {
+    let container = &box_one.containers(service)[0];
+    let pid = docker(&["inspect", "-f", "{{.State.Pid}}", container]);
+    // 0: it has not come back yet.
+    pid.trim() != "0" && output(Command::new("kill").args(["-KILL", pid.trim()])).is_ok()
 }

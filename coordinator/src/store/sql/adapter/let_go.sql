@@ -13,7 +13,13 @@ with let_go as (
     where experiment_id = $1 and iteration = old.before
     returning old.config, old.weights, old.optimiser
 )
--- Their day begins now: a backup that has copied the database copies the files after it.
+, dropped as (
+    -- In the order of their digests, as wherever several are locked: twin experiments share them.
+    select digest from artifact join let_go on digest in (let_go.config, let_go.weights, let_go.optimiser)
+    order by digest
+    for no key update of artifact
+)
+-- Their day begins now: a backup of the database has a day's time to copy what it names.
 update artifact set created_at = now()
-from let_go
-where digest in (let_go.config, let_go.weights, let_go.optimiser)
+from dropped
+where artifact.digest = dropped.digest
