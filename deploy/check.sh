@@ -278,7 +278,8 @@ doctor() {
     tried=yes failure='' models=$GROKLAB_MODEL_FOLDER
     # Docker would make the folder.
     [ -d "$models" ] || models=$work
-    COMPOSE_PROJECT_NAME=$trial GROKLAB_MODEL_FOLDER=$models limited 180 ./compose run --rm --no-deps -T "$@" > "$work/doctor" 2>"$work/err" < /dev/null
+    limited 180 env COMPOSE_PROJECT_NAME="$trial" GROKLAB_MODEL_FOLDER="$models" ./compose run --rm --no-deps -T "$@" \
+        > "$work/doctor" 2>"$work/err" < /dev/null
     status=$?
     grep -q '^FAIL ' "$work/doctor" && return 1
     [ "$status" = 0 ] && grep -q '^ok ' "$work/doctor" && return 0
