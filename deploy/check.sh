@@ -433,8 +433,15 @@ check_shares() {
     [ "$(mebibytes "$GEN_MEMORY")" != 0 ] || open="generation"
     [ "$(mebibytes "$TRAIN_MEMORY")" != 0 ] || open="${open:+$open and }training"
     limits="limits $(memory_size "$sum")${open:+, none for $open}"
-    if [ "$sum" -gt "$total" ]; then
-        say fix memory "$(memory_size "$total"), and the limits are $(memory_size "$sum") together" "lower VERIFY_MEMORY, GEN_MEMORY or TRAIN_MEMORY, or run fewer workers"
+    over=''
+    for name in VERIFY_MEMORY GEN_MEMORY TRAIN_MEMORY; do
+        eval "value=\$$name"
+        [ "$(mebibytes "$value")" -le "$total" ] || over="${over:+$over, }$name ($value)"
+    done
+    if [ -n "$over" ]; then
+        say fix memory "$(memory_size "$total"), and more than that for one container by $over" "lower that in .env.local"
+    elif [ "$sum" -gt "$total" ]; then
+        say note memory "$(memory_size "$total"), and the limits are $(memory_size "$sum") together" "they are ceilings; where containers reach them, lower VERIFY_MEMORY, GEN_MEMORY or TRAIN_MEMORY, or run fewer workers"
     elif [ "$each" != 0 ] && [ "$each" -lt "$wanted" ]; then
         say note memory "VERIFY_MEMORY is $VERIFY_MEMORY for $VERIFY_CPUS CPUs" "$(awk -v cpus="$VERIFY_CPUS" 'BEGIN { print 1 + cpus / 2 }')g leaves every candidate its memory"
     elif [ "$total" -lt "$memory_mib" ]; then

@@ -35,6 +35,7 @@ images*) echo "${TAGS-}" ;;
 'ps -a '*) printf '%s' "${SERVICES-}" ;;
 'ps --quiet --filter publish='*) echo "${OURS-}" ;;
 'ps --filter publish='*) echo "${OTHER-}" ;;
+'ps --quiet '*service=worker-verify*) for worker in ${WORKERS-}; do echo "$worker"; done ;;
 ps*) ;;
 run*find*) printf '%s' "${UNREADABLE-}"; [ -z "${UNREADABLE-}" ] ;;
 *) echo "docker stand-in: $*" >&2; exit 1 ;;
@@ -143,7 +144,9 @@ FAIL  warm path      the profile does not permit `mount`; to fix it, give it dep
     check COMPOSE_FILE=compose.yaml:compose.cgroup.yaml; expect 0 cgroups ok 'version 2'
 
     check MEMORY=4294967296; expect 0 memory note '8 GB'
-    check VERIFY_MEMORY=32g; expect 1 memory fix '32.0 GB together'
+    check VERIFY_MEMORY=32g; expect 1 memory fix 'VERIFY_MEMORY (32g)'
+    check WORKERS='1 2 3 4 5 6 7 8 9'; expect 0 memory note '18.0 GB together'
+    check GEN_MEMORY=10g TRAIN_MEMORY=10g; expect 0 memory note '22.0 GB together'
     check VERIFY_MEMORY=512m; expect 0 memory note '2g leaves'
     check NCPU=1; expect 1 cpus fix VERIFY_CPUS=1
     check MEMORY=; expect 0 shares note 'not known'
