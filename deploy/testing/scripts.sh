@@ -15,7 +15,13 @@ deploy=$work/deploy
 mkdir "$deploy" "$work/bin" "$work/machine"
 cp -r ./* .env "$deploy/"
 rm -f "$deploy/compose.gpus.yaml" "$deploy/worker.env"
-real_path=$PATH
+# Of this machine's own tools the scripts see these alone.
+mkdir "$work/tools"
+for tool in awk cat cut date dirname du env find getent grep head id mkdir mktemp mv readlink rm sed sh sort stat \
+    tail timeout tr true uname wc; do
+    ln -s "$(type -P "$tool")" "$work/tools/$tool"
+done
+path=$work/bin:$work/tools
 
 # ---- stand-ins: what they answer is in the environment
 cat > "$work/bin/docker" <<'STUB'
@@ -52,6 +58,7 @@ config)
     ;;
 run)
     echo "$*" >> "$CALLS"
+    cat > "$CALLS.stdin"
     [ -z "${RUN_ERROR-}" ] || { echo "$RUN_ERROR" >&2; exit 125; }
     printf '%s\n' "${DOCTOR-ok    cold path      20 probes held}"
     case ${DOCTOR-} in *FAIL*) exit 1 ;; esac
@@ -68,6 +75,11 @@ case $1 in
 *) for card in ${CARDS-0 1}; do echo "$DRIVER"; done ;;
 esac
 STUB
+cat > "$work/bin/df" <<'STUB'
+#!/bin/sh
+[ -e "$2" ] || exit 1
+printf 'Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/x 1 1 %s 1%% /\n' "${FREE_KB-100000000}"
+STUB
 chmod +x "$work"/bin/*
 cp "$work/bin/nvidia-smi" "$work/nvidia-smi" && rm "$work/bin/nvidia-smi"
 
@@ -82,7 +94,7 @@ machine() {
 # check SETTING=VALUE …: what check.sh says as JSON, in $said, and its end in $code.
 check() {
     code=0
-    said=$(env -i PATH="$work/bin:$real_path" HOME="$HOME" GROKLAB_COMPOSE=fake-compose GROKLAB_CHECK_ROOT="$work/machine" CALLS="$work/calls" \
+    said=$(env -i PATH="$path" HOME="$HOME" GROKLAB_COMPOSE=fake-compose GROKLAB_CHECK_ROOT="$work/machine" CALLS="$work/calls" \
         GROKLAB_MODEL_FOLDER="$work/machine/models" ENGINE=28.2.1 "$@" "$deploy/check.sh" --json 2>&1) || code=$?
 }
 tests=0
@@ -151,6 +163,7 @@ FAIL  warm path      the profile does not permit `mount`; to fix it, give it dep
     check NCPU=1; expect 1 cpus fix VERIFY_CPUS=1
     check MEMORY=; expect 0 shares note 'not known'
     check ROOT_DIR=/nowhere; expect 0 disk note 'not known'
+    check FREE_KB=4000000; expect 1 disk fix '4.1 GB free in /'
 
     # 7070 is 1B9E; addresses are little-endian.
     echo '   0: 0100007F:1B9E 00000000:0000 0A' >> "$work/machine/proc/net/tcp"
@@ -201,7 +214,7 @@ FAIL  warm path      the profile does not permit `mount`; to fix it, give it dep
     # As people read it.
     machine
     code=0
-    text=$(env -i PATH="$work/bin:$real_path" GROKLAB_COMPOSE=fake-compose GROKLAB_CHECK_ROOT="$work/machine" CALLS="$work/calls" \
+    text=$(env -i PATH="$path" GROKLAB_COMPOSE=fake-compose GROKLAB_CHECK_ROOT="$work/machine" CALLS="$work/calls" \
         ENGINE=19.3 CGROUPS=1 CONFIG_ERROR=wrong "$deploy/check.sh") || code=$?
     [ "$code" = 1 ] && [ "$(wc -l <<<"$text")" -le 40 ] && [ "$(wc -L <<<"$text")" -le 100 ] || fail "the text: $text"
     say "check.sh: $tests expectations"
@@ -211,7 +224,7 @@ FAIL  warm path      the profile does not permit `mount`; to fix it, give it dep
 # gpus ARGS: what it says in $said, and its end in $code.
 gpus() {
     code=0
-    said=$(env -i PATH="$work/bin:$real_path" DRIVER=580.1 CARDS='0 1 2 3' ${settings:+"$settings"} "$deploy/gpus.sh" "$@" 2>&1) || code=$?
+    said=$(env -i PATH="$path" DRIVER=580.1 CARDS='0 1 2 3' ${settings:+"$settings"} "$deploy/gpus.sh" "$@" 2>&1) || code=$?
 }
 refused() { [ "$code" != 0 ] && grep -qF -- "$1" <<<"$said" || fail "gpus.sh is to refuse with \`$1\`, and said ($code): $said"; }
 
@@ -277,16 +290,18 @@ test_s3_keys() {
     machine
     local input
     for input in 'nonsense' 'AWS_ACCESS_KEY_ID=a' 'aws_access_key_id=a' 'AWS_ACCESS_KEY_ID="a"' 'AWS_ACCESS_KEY_ID=$(id)' 'PATH=/x'; do
-        if said=$(env -i PATH="$work/bin:$real_path" GROKLAB_COMPOSE=fake-compose CALLS="$work/calls" "$deploy/s3-keys.sh" <<<"$input" 2>&1); then
+        if said=$(env -i PATH="$path" GROKLAB_COMPOSE=fake-compose CALLS="$work/calls" "$deploy/s3-keys.sh" <<<"$input" 2>&1); then
             fail "s3-keys.sh takes \`$input\`"
         fi
         [ ! -s "$work/calls" ] || fail "s3-keys.sh: \`$input\` reached Compose"
     done
     for input in '' $'export AWS_ACCESS_KEY_ID=AKIA0\nexport AWS_SECRET_ACCESS_KEY=a/b+c=\nexport AWS_SESSION_TOKEN=x==' $'AWS_SECRET_ACCESS_KEY=s\nAWS_ACCESS_KEY_ID=k'; do
-        said=$(env -i PATH="$work/bin:$real_path" GROKLAB_COMPOSE=fake-compose CALLS="$work/calls" "$deploy/s3-keys.sh" <<<"$input" 2>&1) || fail "s3-keys.sh: $said"
+        said=$(env -i PATH="$path" GROKLAB_COMPOSE=fake-compose CALLS="$work/calls" "$deploy/s3-keys.sh" <<<"$input" 2>&1) || fail "s3-keys.sh: $said"
         ! grep -q 'a/b' <<<"$said" || fail "s3-keys.sh shows a key"
+        ! grep -q 'a/b' "$work/calls" || fail "s3-keys.sh has a key among the arguments"
+        [ "$(cat "$work/calls.stdin")" = "${input//export /}" ] || fail "s3-keys.sh gives on other keys: $(cat "$work/calls.stdin")"
     done
-    say "s3-keys.sh: what is no key is refused"
+    say "s3-keys.sh: what is no key is refused, what is one arrives"
 }
 
 test_check
