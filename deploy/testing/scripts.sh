@@ -43,6 +43,9 @@ images*) echo "${TAGS-}" ;;
 'ps --filter publish='*) echo "${OTHER-}" ;;
 'ps --quiet '*service=worker-verify*) for worker in ${WORKERS-}; do echo "$worker"; done ;;
 ps*) ;;
+run*' tar '*) eval "sh -c \"\${$#}\"" ;;
+inspect*.Image*) echo groklab/coordinator:0.1.0 ;;
+inspect*Env*) echo "GROKLAB_ARTIFACTS=${PLACE-}" ;;
 run*find*) printf '%s' "${UNREADABLE-}"; [ -z "${UNREADABLE-}" ] ;;
 *) echo "docker stand-in: $*" >&2; exit 1 ;;
 esac
@@ -63,6 +66,8 @@ run)
     printf '%s\n' "${DOCTOR-ok    cold path      20 probes held}"
     case ${DOCTOR-} in *FAIL*) exit 1 ;; esac
     ;;
+exec | up) echo "$*" >> "$CALLS"; [ "$3" != postgres ] || echo database ;;
+ps) echo 0123 ;;
 down) echo "down $COMPOSE_PROJECT_NAME" >> "$CALLS" ;;
 *) echo "compose stand-in: $*" >&2; exit 1 ;;
 esac
@@ -79,6 +84,11 @@ cat > "$work/bin/df" <<'STUB'
 #!/bin/sh
 [ -e "$2" ] || exit 1
 printf 'Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/x 1 1 %s 1%% /\n' "${FREE_KB-100000000}"
+STUB
+cat > "$work/bin/tar" <<'STUB'
+#!/bin/sh
+echo artifacts
+exit "${TAR-0}"
 STUB
 chmod +x "$work"/bin/*
 cp "$work/bin/nvidia-smi" "$work/nvidia-smi" && rm "$work/bin/nvidia-smi"
@@ -304,8 +314,30 @@ test_s3_keys() {
     say "s3-keys.sh: what is no key is refused, what is one arrives"
 }
 
+# run SETTING=VALUE … -- SCRIPT ARGS: what it says in $said, and its end in $code.
+run() {
+    local settings=()
+    while [ "$1" != -- ]; do settings+=("$1"); shift; done
+    code=0
+    said=$(env -i PATH="$path" GROKLAB_COMPOSE=fake-compose CALLS="$work/calls" "${settings[@]}" "$deploy/$2" "${@:3}" 2>&1) || code=$?
+}
+
+test_backup() {
+    machine
+    local tar
+    for tar in 0 1 2 137; do
+        run TAR=$tar -- backup.sh "$work/backup-$tar"
+        case $tar:$code in
+        [01]:0) [ -s "$work/backup-$tar/artifacts.tar" ] && [ -s "$work/backup-$tar/image.txt" ] || fail "backup.sh: $said" ;;
+        [01]:* | *:0) fail "backup.sh, where tar ends with $tar, ends with $code: $said" ;;
+        esac
+    done
+    say "backup.sh: what changes while it reads is let pass, other failures are not"
+}
+
 test_check
 test_gpus
+test_backup
 test_s3_keys
 
 shellcheck=${SHELLCHECK:-shellcheck}
