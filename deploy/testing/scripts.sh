@@ -238,11 +238,19 @@ gpus() {
 }
 refused() { [ "$code" != 0 ] && grep -qF -- "$1" <<<"$said" || fail "gpus.sh is to refuse with \`$1\`, and said ($code): $said"; }
 
-# What runs beside worker-gen must be the same but for its card.
+# What runs beside worker-gen must be the same but for its card, and be called worker-gen in its networks.
 same_but_for_the_card() {
-    local service=$1 config=$2
-    part() { sed -n "/^  $1:\$/,/^  [^ ]/p" <<<"$config" | sed '1d;$d' | grep -vE '\.lock|^ *- ["'"'"']?[0-9]+["'"'"']?$|^ *build:|^ *(context|dockerfile|target|network):|^ *$' | sort; }
+    local service=$1 config=$2 networks=$3
+    whole() { sed -n "/^  $1:\$/,/^  [^ ]/p" <<<"$config" | sed '1d;$d'; }
+    # Compose writes a network without aliases as `control: {}`, `control: null`, and `default` not at all.
+    part() {
+        whole "$1" | sed '/^ *aliases:$/{N;d}; s/: \({}\|null\)$/:/' |
+            grep -vE '\.lock|^ *- ["'"'"']?[0-9]+["'"'"']?$|^ *build:|^ *(context|dockerfile|target|network|networks|default):|^ *$' | sort
+    }
     diff <(part worker-gen) <(part "$service") || fail "$service is not like worker-gen"
+    local called
+    called=$(whole "$service" | grep -B2 -A1 '^ *aliases:$' | tr -d ' \n-')
+    [ "$called" = "$networks" ] || fail "$service has the aliases $called"
 }
 
 test_gpus() {
@@ -272,7 +280,7 @@ test_gpus() {
 
     : > "$deploy/worker.env"
     rm "$work/bin/nvidia-smi"
-    local composes=() compose base config cards
+    local composes=() compose base config cards networks
     docker compose version >/dev/null 2>&1 && composes+=("docker compose")
     command -v docker-compose >/dev/null && composes+=(docker-compose)
     for compose in "${composes[@]}"; do
@@ -284,9 +292,11 @@ test_gpus() {
                     fail "$compose $base, cards $cards: $config"
                     continue
                 fi
+                networks=networks:control:aliases:worker-genoutside:aliases:worker-gen
+                [ "$base" = compose.yaml ] || networks=networks:default:aliases:worker-gen
                 case $cards in
-                8) same_but_for_the_card worker-gen-7 "$config" ;;
-                0,1,3) same_but_for_the_card worker-gen-3 "$config" ;;
+                8) same_but_for_the_card worker-gen-7 "$config" "$networks" ;;
+                0,1,3) same_but_for_the_card worker-gen-3 "$config" "$networks" ;;
                 esac
                 [ "$(grep -c '^  worker-gen[^:]*:$' <<<"$config")" = "$(grep -c 'card .*worker-gen' <<<"$said")" ] || fail "$compose $base $cards: services"
             done
