@@ -112,7 +112,7 @@ containers() {
 }
 
 # ---- the checks
-# Set where .env.local cannot be read, so that Compose cannot be called.
+# Set where ./compose refuses the settings.
 broken=''
 check_settings() {
     if [ ! -f .env.local ]; then
@@ -152,6 +152,12 @@ check_settings() {
     read_settings .env.local 2>/dev/null
     read_settings .env
     [ -n "$broken$odd" ] || say ok settings "those of .env, and over them $(grep -c . "$work/names") of .env.local"
+}
+
+check_artifacts() {
+    case ${GROKLAB_ARTIFACTS:+set}:$COMPOSE_FILE in :* | *compose.s3.yaml*) return ;; esac
+    broken=yes
+    say fix settings "GROKLAB_ARTIFACTS is set, and $COMPOSE_FILE does not pass it on" "add compose.s3.yaml (COMPOSE_FILE=$COMPOSE_FILE:compose.s3.yaml), or take it out"
 }
 
 check_machine() {
@@ -202,7 +208,7 @@ check_docker() {
 
 compose=''
 check_compose() {
-    if [ -n "$broken" ]; then unknown compose ".env.local is to be mended first"; return; fi
+    if [ -n "$broken" ]; then unknown compose "the settings are to be mended first"; return; fi
     if ! found=$(limited 60 ./compose version --short 2>"$work/err"); then
         say fix compose "$(last_line "$work/err")" "install Docker's Compose plugin, or docker-compose $compose_min"
         return
@@ -218,7 +224,7 @@ check_compose() {
 
 valid=''
 check_files() {
-    if [ -z "$compose" ]; then unknown files "Compose or .env.local is to be mended first"; return; fi
+    if [ -z "$compose" ]; then unknown files "Compose or the settings are to be mended first"; return; fi
     if in_files compose.worker.yaml && [ ! -e worker.env ]; then
         say fix files "$COMPOSE_FILE, and there is no worker.env" "\`./grokctl join > worker.env\` on the first box, and copy that file to here"
         return
@@ -228,10 +234,6 @@ check_files() {
         return
     fi
     valid=yes
-    if [ -n "${GROKLAB_ARTIFACTS:-}" ] && ! in_files compose.s3.yaml; then
-        say fix files "GROKLAB_ARTIFACTS is set, and $COMPOSE_FILE does not pass it on" "add compose.s3.yaml: COMPOSE_FILE=$COMPOSE_FILE:compose.s3.yaml"
-        return
-    fi
     if in_files compose.gpus.yaml && [ -n "$(find compose.yaml compose.worker.yaml -newer compose.gpus.yaml)" ]; then
         say note files "compose.gpus.yaml is older than the files it was made from" "call $(sed -n '1s/.*by //p' compose.gpus.yaml) again"
         return
@@ -664,6 +666,7 @@ check_services() {
 }
 
 check_settings
+check_artifacts
 check_machine
 check_docker
 check_compose

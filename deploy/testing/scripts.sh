@@ -133,7 +133,9 @@ test_check() {
     check COMPOSE=1.28.0; expect 1 compose fix '1.28.0'
     check COMPOSE=v2.39.4; expect 0 compose ok 2.39.4
     check CONFIG_ERROR='required variable GROKLAB_ARTIFACTS is missing a value: write it'; expect 1 files fix 'write it'
-    check GROKLAB_ARTIFACTS=s3://b/p; expect 1 files fix compose.s3.yaml
+    check GROKLAB_ARTIFACTS=s3://b/p; expect 1 settings fix compose.s3.yaml
+    expect 1 compose note 'not known'
+    check GROKLAB_ARTIFACTS=s3://b/p COMPOSE_FILE=compose.yaml:compose.s3.yaml; expect 0 files ok compose.s3.yaml
     check ABSENT='groklab/coordinator:0.1.0' TAGS=test; expect 1 images fix 'GROKLAB_TAG=test'
     check ABSENT='groklab/worker-verify:0.1.0'; expect 1 sandbox note 'not known'
 
@@ -236,7 +238,7 @@ gpus() {
     code=0
     said=$(env -i PATH="$path" DRIVER=580.1 CARDS='0 1 2 3' ${settings:+"$settings"} "$deploy/gpus.sh" "$@" 2>&1) || code=$?
 }
-refused() { [ "$code" != 0 ] && grep -qF -- "$1" <<<"$said" || fail "gpus.sh is to refuse with \`$1\`, and said ($code): $said"; }
+refused() { [ "$code" != 0 ] && grep -qF -- "$1" <<<"$said" || fail "it is to refuse with \`$1\`, and said ($code): $said"; }
 
 # What runs beside worker-gen must be the same but for its card, and be called worker-gen in its networks.
 same_but_for_the_card() {
@@ -345,8 +347,22 @@ test_backup() {
     say "backup.sh: what changes while it reads is let pass, other failures are not"
 }
 
+test_compose() {
+    machine
+    run GROKLAB_ARTIFACTS=s3://b/p -- compose version; refused compose.s3.yaml
+    run GROKLAB_ARTIFACTS=s3://b/p COMPOSE_FILE=compose.yaml:compose.s3.yaml -- compose version
+    [ "$code" = 0 ] || fail "compose with compose.s3.yaml: $said"
+    echo GROKLAB_ARTIFACTS=s3://b/p > "$deploy/.env.local"
+    run COMPOSE_FILE=compose.yaml -- compose version; refused compose.s3.yaml
+    echo COMPOSE_FILE=compose.yaml:compose.s3.yaml >> "$deploy/.env.local"
+    run -- compose version; [ "$code" = 0 ] || fail "compose with compose.s3.yaml: $said"
+    run GROKLAB_ARTIFACTS= COMPOSE_FILE=compose.yaml -- compose version; [ "$code" = 0 ] || fail "compose without S3: $said"
+    say "compose: a place in S3 that is not passed on is refused"
+}
+
 test_check
 test_gpus
+test_compose
 test_backup
 test_s3_keys
 
