@@ -251,7 +251,7 @@ same_but_for_the_card() {
     }
     diff <(part worker-gen) <(part "$service") || fail "$service is not like worker-gen"
     local called
-    called=$(whole "$service" | grep -B2 -A1 '^ *aliases:$' | tr -d ' \n-')
+    called=$(whole "$service" | grep -B2 -A1 '^ *aliases:$' | tr -d ' \n')
     [ "$called" = "$networks" ] || fail "$service has the aliases $called"
 }
 
@@ -294,8 +294,8 @@ test_gpus() {
                     fail "$compose $base, cards $cards: $config"
                     continue
                 fi
-                networks=networks:control:aliases:worker-genoutside:aliases:worker-gen
-                [ "$base" = compose.yaml ] || networks=networks:default:aliases:worker-gen
+                networks=networks:control:aliases:-worker-genoutside:aliases:-worker-gen
+                [ "$base" = compose.yaml ] || networks=networks:default:aliases:-worker-gen
                 case $cards in
                 8) same_but_for_the_card worker-gen-7 "$config" "$networks" ;;
                 0,1,3) same_but_for_the_card worker-gen-3 "$config" "$networks" ;;
