@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Tests check.sh, gpus.sh, s3-keys.sh and the settings they share, in a copy of deploy/ with stand-ins for Docker, Compose
-# and nvidia-smi: no engine is asked. What gpus.sh writes is given to whatever real Compose is here (1.29, 2), and the
-# scripts to shellcheck where that is (apt-get install shellcheck, or SHELLCHECK=PATH).
+# Tests check.sh, gpus.sh, compose, backup.sh, restore.sh, s3-keys.sh and the settings they share, in a copy of deploy/ with
+# stand-ins for Docker, Compose, nvidia-smi, df and tar: no engine is asked. What gpus.sh writes is given to whatever real
+# Compose is here (1.29, 2), and the scripts to shellcheck where that is (apt-get install shellcheck, or SHELLCHECK=PATH).
 #   deploy/testing/scripts.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -43,6 +43,7 @@ images*) echo "${TAGS-}" ;;
 'ps --filter publish='*) echo "${OTHER-}" ;;
 'ps --quiet '*service=worker-verify*) for worker in ${WORKERS-}; do echo "$worker"; done ;;
 ps*) ;;
+run*'--entrypoint tar '*) cat > /dev/null ;;
 run*' tar '*) eval "sh -c \"\${$#}\"" ;;
 inspect*.Image*) echo groklab/coordinator:0.1.0 ;;
 inspect*Env*) echo "GROKLAB_ARTIFACTS=${PLACE-}" ;;
@@ -344,7 +345,23 @@ test_backup() {
         [01]:* | *:0) fail "backup.sh, where tar ends with $tar, ends with $code: $said" ;;
         esac
     done
+    run PLACE=s3://b/p -- backup.sh "$work/backup-s3"
+    [ "$code:$(cat "$work/backup-s3/artifacts.txt")" = 0:s3://b/p ] || fail "backup.sh with S3: $said"
     say "backup.sh: what changes while it reads is let pass, other failures are not"
+}
+
+# With the backups of test_backup.
+test_restore() {
+    machine
+    local s3=(GROKLAB_ARTIFACTS=s3://c/d COMPOSE_FILE=compose.yaml:compose.s3.yaml)
+    run "${s3[@]}" -- restore.sh "$work/backup-0"; refused 'backup-0/artifacts.tar is for a volume, and GROKLAB_ARTIFACTS is s3://c/d'
+    run -- restore.sh "$work/backup-s3"; refused 's3://b/p, and GROKLAB_ARTIFACTS is not set'
+    [ ! -s "$work/calls" ] || fail "restore.sh has brought up what it refuses: $(cat "$work/calls")"
+    run -- restore.sh "$work/backup-0"; [ "$code" = 0 ] || fail "restore.sh: $said"
+    printf '%s\n' "${s3[@]}" > "$deploy/.env.local"
+    run -- restore.sh "$work/backup-0"; refused s3://c/d
+    run -- restore.sh "$work/backup-s3"; [ "$code" = 0 ] || fail "restore.sh with S3: $said"
+    say "restore.sh: artifacts for another place are refused"
 }
 
 test_compose() {
@@ -364,6 +381,7 @@ test_check
 test_gpus
 test_compose
 test_backup
+test_restore
 test_s3_keys
 
 shellcheck=${SHELLCHECK:-shellcheck}
