@@ -16,8 +16,9 @@ if [ -n "$place" ]; then
     echo "$place" > "$folder/artifacts.txt"
     echo "backup: artifacts are in $place: copy them now, as by \`aws s3 sync\`" >&2
 else
-    docker run --rm --network none --volumes-from "$coordinator:ro" --entrypoint tar "$image" \
-        -C /var/lib/groklab -cf - artifacts > "$folder/artifacts.tar"
+    # tar's 1 is a file that changed or went as it was read: no artifact that the database names.
+    docker run --rm --network none --volumes-from "$coordinator:ro" --entrypoint sh "$image" \
+        -c 'tar -C /var/lib/groklab -cf - artifacts || [ $? = 1 ]' > "$folder/artifacts.tar"
 fi
 # Whoever restores needs the same schema.
 docker inspect --format '{{.Config.Image}}' "$coordinator" > "$folder/image.txt"

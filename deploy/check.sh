@@ -112,7 +112,7 @@ containers() {
 }
 
 # ---- the checks
-# Set where .env.local cannot be read, so that Compose cannot be called.
+# Set where ./compose refuses the settings.
 broken=''
 check_settings() {
     if [ ! -f .env.local ]; then
@@ -152,6 +152,12 @@ check_settings() {
     read_settings .env.local 2>/dev/null
     read_settings .env
     [ -n "$broken$odd" ] || say ok settings "those of .env, and over them $(grep -c . "$work/names") of .env.local"
+}
+
+check_artifacts() {
+    case ${GROKLAB_ARTIFACTS:+set}:$COMPOSE_FILE in :* | *compose.s3.yaml*) return ;; esac
+    broken=yes
+    say fix settings "GROKLAB_ARTIFACTS is set, and $COMPOSE_FILE does not pass it on" "add compose.s3.yaml (COMPOSE_FILE=$COMPOSE_FILE:compose.s3.yaml), or take it out"
 }
 
 check_machine() {
@@ -202,7 +208,7 @@ check_docker() {
 
 compose=''
 check_compose() {
-    if [ -n "$broken" ]; then unknown compose ".env.local is to be mended first"; return; fi
+    if [ -n "$broken" ]; then unknown compose "the settings are to be mended first"; return; fi
     if ! found=$(limited 60 ./compose version --short 2>"$work/err"); then
         say fix compose "$(last_line "$work/err")" "install Docker's Compose plugin, or docker-compose $compose_min"
         return
@@ -218,7 +224,7 @@ check_compose() {
 
 valid=''
 check_files() {
-    if [ -z "$compose" ]; then unknown files "Compose or .env.local is to be mended first"; return; fi
+    if [ -z "$compose" ]; then unknown files "Compose or the settings are to be mended first"; return; fi
     if in_files compose.worker.yaml && [ ! -e worker.env ]; then
         say fix files "$COMPOSE_FILE, and there is no worker.env" "\`./grokctl join > worker.env\` on the first box, and copy that file to here"
         return
@@ -228,10 +234,6 @@ check_files() {
         return
     fi
     valid=yes
-    if [ -n "${GROKLAB_ARTIFACTS:-}" ] && ! in_files compose.s3.yaml; then
-        say fix files "GROKLAB_ARTIFACTS is set, and $COMPOSE_FILE does not pass it on" "add compose.s3.yaml: COMPOSE_FILE=$COMPOSE_FILE:compose.s3.yaml"
-        return
-    fi
     if in_files compose.gpus.yaml && [ -n "$(find compose.yaml compose.worker.yaml -newer compose.gpus.yaml)" ]; then
         say note files "compose.gpus.yaml is older than the files it was made from" "call $(sed -n '1s/.*by //p' compose.gpus.yaml) again"
         return
@@ -278,7 +280,8 @@ doctor() {
     tried=yes failure='' models=$GROKLAB_MODEL_FOLDER
     # Docker would make the folder.
     [ -d "$models" ] || models=$work
-    COMPOSE_PROJECT_NAME=$trial GROKLAB_MODEL_FOLDER=$models limited 180 ./compose run --rm --no-deps -T "$@" > "$work/doctor" 2>"$work/err" < /dev/null
+    limited 180 env COMPOSE_PROJECT_NAME="$trial" GROKLAB_MODEL_FOLDER="$models" ./compose run --rm --no-deps -T "$@" \
+        > "$work/doctor" 2>"$work/err" < /dev/null
     status=$?
     grep -q '^FAIL ' "$work/doctor" && return 1
     [ "$status" = 0 ] && grep -q '^ok ' "$work/doctor" && return 0
@@ -432,8 +435,15 @@ check_shares() {
     [ "$(mebibytes "$GEN_MEMORY")" != 0 ] || open="generation"
     [ "$(mebibytes "$TRAIN_MEMORY")" != 0 ] || open="${open:+$open and }training"
     limits="limits $(memory_size "$sum")${open:+, none for $open}"
-    if [ "$sum" -gt "$total" ]; then
-        say fix memory "$(memory_size "$total"), and the limits are $(memory_size "$sum") together" "lower VERIFY_MEMORY, GEN_MEMORY or TRAIN_MEMORY, or run fewer workers"
+    over=''
+    for name in VERIFY_MEMORY GEN_MEMORY TRAIN_MEMORY; do
+        eval "value=\$$name"
+        [ "$(mebibytes "$value")" -le "$total" ] || over="${over:+$over, }$name ($value)"
+    done
+    if [ -n "$over" ]; then
+        say fix memory "$(memory_size "$total"), and more than that for one container by $over" "lower that in .env.local"
+    elif [ "$sum" -gt "$total" ]; then
+        say note memory "$(memory_size "$total"), and the limits are $(memory_size "$sum") together" "they are ceilings; where containers reach them, lower VERIFY_MEMORY, GEN_MEMORY or TRAIN_MEMORY, or run fewer workers"
     elif [ "$each" != 0 ] && [ "$each" -lt "$wanted" ]; then
         say note memory "VERIFY_MEMORY is $VERIFY_MEMORY for $VERIFY_CPUS CPUs" "$(awk -v cpus="$VERIFY_CPUS" 'BEGIN { print 1 + cpus / 2 }')g leaves every candidate its memory"
     elif [ "$total" -lt "$memory_mib" ]; then
@@ -656,6 +666,7 @@ check_services() {
 }
 
 check_settings
+check_artifacts
 check_machine
 check_docker
 check_compose

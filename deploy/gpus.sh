@@ -93,7 +93,8 @@ if [ -e "$out" ] && ! head -1 "$out" | grep -q "^$mark"; then
 fi
 
 # Compose 1.29 cannot extend a service that depends on others, so what worker-gen is in the base is copied: the anchors,
-# and the service without its image, which is another here, and its environment, to which a line is added.
+# and the service without its image, which is another here, and its environment, to which a line is added. In its networks
+# it is called worker-gen too, by which name Prometheus finds it.
 body() {
     awk '
         /^[^ #]/ { section = $1; service = "" }
@@ -103,11 +104,16 @@ body() {
         service != "worker-gen:" { next }
         /^    [^ ]/ { key = $1 }
         key == "image:" || key == "build:" { next }
+        key == "networks:" { networks = networks $0; next }
         key == "environment:" && /^    environment: \*/ { environment = "  <<: " $2 "\n"; next }
         key == "environment:" { if (!/^    [^ ]/) environment = environment substr($0, 5) "\n"; next }
         { copy = copy substr($0, 3) "\n"; if (/^    volumes:/) copy = copy "    - card:/run/groklab\n" }
         END {
             if (copy !~ /volumes:/ || environment == "") exit 1
+            gsub(/networks:|[][,]|  *- /, " ", networks)
+            count = split(networks == "" ? "default" : networks, network, " ")
+            copy = copy "  networks:\n"
+            for (i = 1; i <= count; i++) copy = copy "    " network[i] ": {aliases: [worker-gen]}\n"
             printf "\nx-gen-environment: &gen-environment\n%s\nx-gen: &gen\n  image: *cuda\n%s", environment, copy
         }
     ' "$base"

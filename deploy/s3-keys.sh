@@ -2,8 +2,8 @@
 # Keeps keys for S3 where the coordinator alone reads them (compose.s3.yaml): neither settings nor `docker inspect` show
 # them. Reads lines AWS_…=VALUE, with or without `export`, and takes the place of what was given before.
 #
-#   aws configure export-credentials --format env | deploy/s3-keys.sh
 #   deploy/s3-keys.sh < FILE
+#   aws configure export-credentials --format env | deploy/s3-keys.sh      mostly keys that end: see docs/deploy.md
 #   deploy/s3-keys.sh < /dev/null          takes the keys away: the machine's role asks from then on
 set -eu
 [ $# = 0 ] || { sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p}' "$0" >&2; exit 2; }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Tests check.sh, gpus.sh, s3-keys.sh and the settings they share, in a copy of deploy/ with stand-ins for Docker, Compose
-# and nvidia-smi: no engine is asked. What gpus.sh writes is given to whatever real Compose is here (1.29, 2), and the
-# scripts to shellcheck where that is (apt-get install shellcheck, or SHELLCHECK=PATH).
+# Tests check.sh, gpus.sh, compose, backup.sh, restore.sh, s3-keys.sh and the settings they share, in a copy of deploy/ with
+# stand-ins for Docker, Compose, nvidia-smi, df and tar: no engine is asked. What gpus.sh writes is given to whatever real
+# Compose is here (1.29, 2), and the scripts to shellcheck where that is (apt-get install shellcheck, or SHELLCHECK=PATH).
 #   deploy/testing/scripts.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -15,7 +15,13 @@ deploy=$work/deploy
 mkdir "$deploy" "$work/bin" "$work/machine"
 cp -r ./* .env "$deploy/"
 rm -f "$deploy/compose.gpus.yaml" "$deploy/worker.env"
-real_path=$PATH
+# Of this machine's own tools the scripts see these alone.
+mkdir "$work/tools"
+for tool in awk cat cut date dirname du env find getent grep head id mkdir mktemp mv readlink rm sed sh sort stat \
+    tail timeout tr true uname wc; do
+    ln -s "$(type -P "$tool")" "$work/tools/$tool"
+done
+path=$work/bin:$work/tools
 
 # ---- stand-ins: what they answer is in the environment
 cat > "$work/bin/docker" <<'STUB'
@@ -35,7 +41,12 @@ images*) echo "${TAGS-}" ;;
 'ps -a '*) printf '%s' "${SERVICES-}" ;;
 'ps --quiet --filter publish='*) echo "${OURS-}" ;;
 'ps --filter publish='*) echo "${OTHER-}" ;;
+'ps --quiet '*service=worker-verify*) for worker in ${WORKERS-}; do echo "$worker"; done ;;
 ps*) ;;
+run*'--entrypoint tar '*) cat > /dev/null ;;
+run*' tar '*) eval "sh -c \"\${$#}\"" ;;
+inspect*.Image*) echo groklab/coordinator:0.1.0 ;;
+inspect*Env*) echo "GROKLAB_ARTIFACTS=${PLACE-}" ;;
 run*find*) printf '%s' "${UNREADABLE-}"; [ -z "${UNREADABLE-}" ] ;;
 *) echo "docker stand-in: $*" >&2; exit 1 ;;
 esac
@@ -51,10 +62,13 @@ config)
     ;;
 run)
     echo "$*" >> "$CALLS"
+    cat > "$CALLS.stdin"
     [ -z "${RUN_ERROR-}" ] || { echo "$RUN_ERROR" >&2; exit 125; }
     printf '%s\n' "${DOCTOR-ok    cold path      20 probes held}"
     case ${DOCTOR-} in *FAIL*) exit 1 ;; esac
     ;;
+exec | up) echo "$*" >> "$CALLS"; [ "$3" != postgres ] || echo database ;;
+ps) echo 0123 ;;
 down) echo "down $COMPOSE_PROJECT_NAME" >> "$CALLS" ;;
 *) echo "compose stand-in: $*" >&2; exit 1 ;;
 esac
@@ -66,6 +80,16 @@ case $1 in
 -L) for card in ${CARDS-0 1}; do echo "GPU $card: NVIDIA H100 80GB HBM3 (UUID: GPU-0000000$card)"; done ;;
 *) for card in ${CARDS-0 1}; do echo "$DRIVER"; done ;;
 esac
+STUB
+cat > "$work/bin/df" <<'STUB'
+#!/bin/sh
+[ -e "$2" ] || exit 1
+printf 'Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/x 1 1 %s 1%% /\n' "${FREE_KB-100000000}"
+STUB
+cat > "$work/bin/tar" <<'STUB'
+#!/bin/sh
+echo artifacts
+exit "${TAR-0}"
 STUB
 chmod +x "$work"/bin/*
 cp "$work/bin/nvidia-smi" "$work/nvidia-smi" && rm "$work/bin/nvidia-smi"
@@ -81,7 +105,7 @@ machine() {
 # check SETTING=VALUE …: what check.sh says as JSON, in $said, and its end in $code.
 check() {
     code=0
-    said=$(env -i PATH="$work/bin:$real_path" HOME="$HOME" GROKLAB_COMPOSE=fake-compose GROKLAB_CHECK_ROOT="$work/machine" CALLS="$work/calls" \
+    said=$(env -i PATH="$path" HOME="$HOME" GROKLAB_COMPOSE=fake-compose GROKLAB_CHECK_ROOT="$work/machine" CALLS="$work/calls" \
         GROKLAB_MODEL_FOLDER="$work/machine/models" ENGINE=28.2.1 "$@" "$deploy/check.sh" --json 2>&1) || code=$?
 }
 tests=0
@@ -110,7 +134,9 @@ test_check() {
     check COMPOSE=1.28.0; expect 1 compose fix '1.28.0'
     check COMPOSE=v2.39.4; expect 0 compose ok 2.39.4
     check CONFIG_ERROR='required variable GROKLAB_ARTIFACTS is missing a value: write it'; expect 1 files fix 'write it'
-    check GROKLAB_ARTIFACTS=s3://b/p; expect 1 files fix compose.s3.yaml
+    check GROKLAB_ARTIFACTS=s3://b/p; expect 1 settings fix compose.s3.yaml
+    expect 1 compose note 'not known'
+    check GROKLAB_ARTIFACTS=s3://b/p COMPOSE_FILE=compose.yaml:compose.s3.yaml; expect 0 files ok compose.s3.yaml
     check ABSENT='groklab/coordinator:0.1.0' TAGS=test; expect 1 images fix 'GROKLAB_TAG=test'
     check ABSENT='groklab/worker-verify:0.1.0'; expect 1 sandbox note 'not known'
 
@@ -143,11 +169,14 @@ FAIL  warm path      the profile does not permit `mount`; to fix it, give it dep
     check COMPOSE_FILE=compose.yaml:compose.cgroup.yaml; expect 0 cgroups ok 'version 2'
 
     check MEMORY=4294967296; expect 0 memory note '8 GB'
-    check VERIFY_MEMORY=32g; expect 1 memory fix '32.0 GB together'
+    check VERIFY_MEMORY=32g; expect 1 memory fix 'VERIFY_MEMORY (32g)'
+    check WORKERS='1 2 3 4 5 6 7 8 9'; expect 0 memory note '18.0 GB together'
+    check GEN_MEMORY=10g TRAIN_MEMORY=10g; expect 0 memory note '22.0 GB together'
     check VERIFY_MEMORY=512m; expect 0 memory note '2g leaves'
     check NCPU=1; expect 1 cpus fix VERIFY_CPUS=1
     check MEMORY=; expect 0 shares note 'not known'
     check ROOT_DIR=/nowhere; expect 0 disk note 'not known'
+    check FREE_KB=4000000; expect 1 disk fix '4.1 GB free in /'
 
     # 7070 is 1B9E; addresses are little-endian.
     echo '   0: 0100007F:1B9E 00000000:0000 0A' >> "$work/machine/proc/net/tcp"
@@ -198,7 +227,7 @@ FAIL  warm path      the profile does not permit `mount`; to fix it, give it dep
     # As people read it.
     machine
     code=0
-    text=$(env -i PATH="$work/bin:$real_path" GROKLAB_COMPOSE=fake-compose GROKLAB_CHECK_ROOT="$work/machine" CALLS="$work/calls" \
+    text=$(env -i PATH="$path" GROKLAB_COMPOSE=fake-compose GROKLAB_CHECK_ROOT="$work/machine" CALLS="$work/calls" \
         ENGINE=19.3 CGROUPS=1 CONFIG_ERROR=wrong "$deploy/check.sh") || code=$?
     [ "$code" = 1 ] && [ "$(wc -l <<<"$text")" -le 40 ] && [ "$(wc -L <<<"$text")" -le 100 ] || fail "the text: $text"
     say "check.sh: $tests expectations"
@@ -208,15 +237,23 @@ FAIL  warm path      the profile does not permit `mount`; to fix it, give it dep
 # gpus ARGS: what it says in $said, and its end in $code.
 gpus() {
     code=0
-    said=$(env -i PATH="$work/bin:$real_path" DRIVER=580.1 CARDS='0 1 2 3' ${settings:+"$settings"} "$deploy/gpus.sh" "$@" 2>&1) || code=$?
+    said=$(env -i PATH="$path" DRIVER=580.1 CARDS='0 1 2 3' ${settings:+"$settings"} "$deploy/gpus.sh" "$@" 2>&1) || code=$?
 }
-refused() { [ "$code" != 0 ] && grep -qF -- "$1" <<<"$said" || fail "gpus.sh is to refuse with \`$1\`, and said ($code): $said"; }
+refused() { [ "$code" != 0 ] && grep -qF -- "$1" <<<"$said" || fail "it is to refuse with \`$1\`, and said ($code): $said"; }
 
-# What runs beside worker-gen must be the same but for its card.
+# What runs beside worker-gen must be the same but for its card, and be called worker-gen in its networks.
 same_but_for_the_card() {
-    local service=$1 config=$2
-    part() { sed -n "/^  $1:\$/,/^  [^ ]/p" <<<"$config" | sed '1d;$d' | grep -vE '\.lock|^ *- ["'"'"']?[0-9]+["'"'"']?$|^ *build:|^ *(context|dockerfile|target|network):|^ *$' | sort; }
+    local service=$1 config=$2 networks=$3
+    whole() { sed -n "/^  $1:\$/,/^  [^ ]/p" <<<"$config" | sed '1d;$d'; }
+    # Compose writes a network without aliases as `control: {}`, `control: null`, and `default` not at all.
+    part() {
+        whole "$1" | sed '/^ *aliases:$/{N;d}; s/: \({}\|null\)$/:/' |
+            grep -vE '\.lock|^ *- ["'"'"']?[0-9]+["'"'"']?$|^ *build:|^ *(context|dockerfile|target|network|networks|default):|^ *$' | sort
+    }
     diff <(part worker-gen) <(part "$service") || fail "$service is not like worker-gen"
+    local called
+    called=$(whole "$service" | grep -B2 -A1 '^ *aliases:$' | tr -d ' \n')
+    [ "$called" = "$networks" ] || fail "$service has the aliases $called"
 }
 
 test_gpus() {
@@ -246,7 +283,7 @@ test_gpus() {
 
     : > "$deploy/worker.env"
     rm "$work/bin/nvidia-smi"
-    local composes=() compose base config cards
+    local composes=() compose base config cards networks
     docker compose version >/dev/null 2>&1 && composes+=("docker compose")
     command -v docker-compose >/dev/null && composes+=(docker-compose)
     for compose in "${composes[@]}"; do
@@ -258,9 +295,11 @@ test_gpus() {
                     fail "$compose $base, cards $cards: $config"
                     continue
                 fi
+                networks=networks:control:aliases:-worker-genoutside:aliases:-worker-gen
+                [ "$base" = compose.yaml ] || networks=networks:default:aliases:-worker-gen
                 case $cards in
-                8) same_but_for_the_card worker-gen-7 "$config" ;;
-                0,1,3) same_but_for_the_card worker-gen-3 "$config" ;;
+                8) same_but_for_the_card worker-gen-7 "$config" "$networks" ;;
+                0,1,3) same_but_for_the_card worker-gen-3 "$config" "$networks" ;;
                 esac
                 [ "$(grep -c '^  worker-gen[^:]*:$' <<<"$config")" = "$(grep -c 'card .*worker-gen' <<<"$said")" ] || fail "$compose $base $cards: services"
             done
@@ -274,20 +313,75 @@ test_s3_keys() {
     machine
     local input
     for input in 'nonsense' 'AWS_ACCESS_KEY_ID=a' 'aws_access_key_id=a' 'AWS_ACCESS_KEY_ID="a"' 'AWS_ACCESS_KEY_ID=$(id)' 'PATH=/x'; do
-        if said=$(env -i PATH="$work/bin:$real_path" GROKLAB_COMPOSE=fake-compose CALLS="$work/calls" "$deploy/s3-keys.sh" <<<"$input" 2>&1); then
+        if said=$(env -i PATH="$path" GROKLAB_COMPOSE=fake-compose CALLS="$work/calls" "$deploy/s3-keys.sh" <<<"$input" 2>&1); then
             fail "s3-keys.sh takes \`$input\`"
         fi
         [ ! -s "$work/calls" ] || fail "s3-keys.sh: \`$input\` reached Compose"
     done
     for input in '' $'export AWS_ACCESS_KEY_ID=AKIA0\nexport AWS_SECRET_ACCESS_KEY=a/b+c=\nexport AWS_SESSION_TOKEN=x==' $'AWS_SECRET_ACCESS_KEY=s\nAWS_ACCESS_KEY_ID=k'; do
-        said=$(env -i PATH="$work/bin:$real_path" GROKLAB_COMPOSE=fake-compose CALLS="$work/calls" "$deploy/s3-keys.sh" <<<"$input" 2>&1) || fail "s3-keys.sh: $said"
+        said=$(env -i PATH="$path" GROKLAB_COMPOSE=fake-compose CALLS="$work/calls" "$deploy/s3-keys.sh" <<<"$input" 2>&1) || fail "s3-keys.sh: $said"
         ! grep -q 'a/b' <<<"$said" || fail "s3-keys.sh shows a key"
+        ! grep -q 'a/b' "$work/calls" || fail "s3-keys.sh has a key among the arguments"
+        [ "$(cat "$work/calls.stdin")" = "${input//export /}" ] || fail "s3-keys.sh gives on other keys: $(cat "$work/calls.stdin")"
     done
-    say "s3-keys.sh: what is no key is refused"
+    say "s3-keys.sh: what is no key is refused, what is one arrives"
+}
+
+# run SETTING=VALUE … -- SCRIPT ARGS: what it says in $said, and its end in $code.
+run() {
+    local settings=()
+    while [ "$1" != -- ]; do settings+=("$1"); shift; done
+    code=0
+    said=$(env -i PATH="$path" GROKLAB_COMPOSE=fake-compose CALLS="$work/calls" "${settings[@]}" "$deploy/$2" "${@:3}" 2>&1) || code=$?
+}
+
+test_backup() {
+    machine
+    local tar
+    for tar in 0 1 2 137; do
+        run TAR=$tar -- backup.sh "$work/backup-$tar"
+        case $tar:$code in
+        [01]:0) [ -s "$work/backup-$tar/artifacts.tar" ] && [ -s "$work/backup-$tar/image.txt" ] || fail "backup.sh: $said" ;;
+        [01]:* | *:0) fail "backup.sh, where tar ends with $tar, ends with $code: $said" ;;
+        esac
+    done
+    run PLACE=s3://b/p -- backup.sh "$work/backup-s3"
+    [ "$code:$(cat "$work/backup-s3/artifacts.txt")" = 0:s3://b/p ] || fail "backup.sh with S3: $said"
+    say "backup.sh: what changes while it reads is let pass, other failures are not"
+}
+
+# With the backups of test_backup.
+test_restore() {
+    machine
+    local s3=(GROKLAB_ARTIFACTS=s3://c/d COMPOSE_FILE=compose.yaml:compose.s3.yaml)
+    run "${s3[@]}" -- restore.sh "$work/backup-0"; refused 'backup-0/artifacts.tar is for a volume, and GROKLAB_ARTIFACTS is s3://c/d'
+    run -- restore.sh "$work/backup-s3"; refused 's3://b/p, and GROKLAB_ARTIFACTS is not set'
+    [ ! -s "$work/calls" ] || fail "restore.sh has brought up what it refuses: $(cat "$work/calls")"
+    run -- restore.sh "$work/backup-0"; [ "$code" = 0 ] || fail "restore.sh: $said"
+    printf '%s\n' "${s3[@]}" > "$deploy/.env.local"
+    run -- restore.sh "$work/backup-0"; refused s3://c/d
+    run -- restore.sh "$work/backup-s3"; [ "$code" = 0 ] || fail "restore.sh with S3: $said"
+    say "restore.sh: artifacts for another place are refused"
+}
+
+test_compose() {
+    machine
+    run GROKLAB_ARTIFACTS=s3://b/p -- compose version; refused compose.s3.yaml
+    run GROKLAB_ARTIFACTS=s3://b/p COMPOSE_FILE=compose.yaml:compose.s3.yaml -- compose version
+    [ "$code" = 0 ] || fail "compose with compose.s3.yaml: $said"
+    echo GROKLAB_ARTIFACTS=s3://b/p > "$deploy/.env.local"
+    run COMPOSE_FILE=compose.yaml -- compose version; refused compose.s3.yaml
+    echo COMPOSE_FILE=compose.yaml:compose.s3.yaml >> "$deploy/.env.local"
+    run -- compose version; [ "$code" = 0 ] || fail "compose with compose.s3.yaml: $said"
+    run GROKLAB_ARTIFACTS= COMPOSE_FILE=compose.yaml -- compose version; [ "$code" = 0 ] || fail "compose without S3: $said"
+    say "compose: a place in S3 that is not passed on is refused"
 }
 
 test_check
 test_gpus
+test_compose
+test_backup
+test_restore
 test_s3_keys
 
 shellcheck=${SHELLCHECK:-shellcheck}
