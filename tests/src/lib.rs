@@ -1,5 +1,5 @@
-//! The harness of the end-to-end tests: finds the real binaries, refuses stale ones, boots them on a folder of their own and
-//! leaves nothing behind.
+//! The harness of the end-to-end tests: finds the real binaries, refuses stale ones, boots them on a
+//! folder of their own and leaves nothing behind.
 
 #![expect(
     clippy::unwrap_used,
@@ -25,7 +25,8 @@ pub use stack::{Process, Stack};
 
 use std::{fs::Permissions, os::unix::fs::PermissionsExt, path::PathBuf};
 
-/// A temporary folder that the unprivileged user of Postgres can reach, so that its data goes with it.
+/// A temporary folder that the unprivileged user of Postgres can reach, so that its data goes with
+/// it.
 pub fn folder() -> tempfile::TempDir {
     tempfile::Builder::new()
         .prefix("groklab-test")
@@ -34,7 +35,8 @@ pub fn folder() -> tempfile::TempDir {
         .unwrap()
 }
 
-/// A tiny llama that was trained to answer `sum_digits` right about half of the time; see its README.
+/// A tiny llama that was trained to answer `sum_digits` right about half of the time; see its
+/// README.
 pub fn tiny_coder() -> PathBuf {
     root().join("tests/fixtures/tiny-coder")
 }

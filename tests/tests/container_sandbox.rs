@@ -1,5 +1,6 @@
-//! The sandbox in a container, without privileges: under the profile that the worker prints for it everything holds, and what
-//! is missing from a container is named by the worker that refuses to start in it, with the fix.
+//! The sandbox in a container, without privileges: under the profile that the worker prints for it
+//! everything holds, and what is missing from a container is named by the worker that refuses to
+//! start in it, with the fix.
 #![expect(
     clippy::unwrap_used,
     reason = "a test: a failure is a panic with its place"
@@ -155,15 +156,33 @@ fn verdicts_in(options: &[&str], codes: &[&str]) -> Vec<String> {
 }
 
 const HONEST: &str = "def f(a): return a + 1";
+/// Each process is within its own limit; together they are far beyond the container's.
+const EATER: &str = r"
+import os
+def f(a):
+    for _ in range(12):
+        if os.fork() == 0:
+            break
+    kept = bytearray(150 << 20)
+    for i in range(0, len(kept), 4096):
+        kept[i] = 1
+    while True:
+        pass
+";
+/// A second of work, of the two that it may take; at a fifth of a CPU it lasts five.
+const SLOW: &str = r"
+import time
+def f(a):
+    until = time.process_time() + 1
+    while time.process_time() < until:
+        pass
+    return a + 1
+";
 
 #[test]
 fn candidates_that_eat_the_containers_memory_die_and_the_worker_lives() {
     let Some(_turn) = turn() else { return };
-    // Each process is within its own limit; together they are far beyond the container's.
-    let eater = "import os\ndef f(a):\n    for _ in range(12):\n        if os.fork() == 0:\n            \
-                 break\n    kept = bytearray(150 << 20)\n    for i in range(0, len(kept), 4096):\n        \
-                 kept[i] = 1\n    while True:\n        pass\n";
-    let codes = [eater, HONEST, eater, HONEST];
+    let codes = [EATER, HONEST, EATER, HONEST];
     let options = ["--memory", "400m", "--memory-swap", "400m"];
     let verdicts = verdicts_in(&options, &codes);
     assert_eq!(verdicts.len(), codes.len(), "{verdicts:?}");
@@ -179,10 +198,7 @@ fn candidates_that_eat_the_containers_memory_die_and_the_worker_lives() {
 #[test]
 fn a_share_of_a_cpu_makes_no_timeout() {
     let Some(_turn) = turn() else { return };
-    // A second of work, of the two that it may take; at this share it lasts five.
-    let slow = "import time\ndef f(a):\n    until = time.process_time() + 1\n    while \
-                time.process_time() < until:\n        pass\n    return a + 1\n";
-    let verdicts = verdicts_in(&["--cpus", "0.2"], &[slow, HONEST, slow]);
+    let verdicts = verdicts_in(&["--cpus", "0.2"], &[SLOW, HONEST, SLOW]);
     assert_eq!(verdicts, ["passed", "passed", "passed"]);
 }
 
@@ -375,7 +391,8 @@ fn a_worker_names_what_its_container_lacks() {
 #[test]
 fn a_worker_names_that_user_namespaces_are_switched_off() {
     let script = format!(
-        "echo 0 > /proc/sys/user/max_user_namespaces || exit 77; exec {} work --coordinator http://127.0.0.1:1",
+        "echo 0 > /proc/sys/user/max_user_namespaces || exit 77; \
+         exec {} work --coordinator http://127.0.0.1:1",
         worker_verify()
     );
     let output = Command::new("unshare")

@@ -1,4 +1,5 @@
-//! The compose files by themselves: every combination that the documents name is valid for both Composes.
+//! The compose files by themselves: every combination that the documents name is valid for both
+//! Composes.
 
 use std::{fs, process::Command};
 

@@ -211,16 +211,23 @@ impl Installation {
 
     /// What the database answers.
     pub fn sql(&self, query: &str) -> String {
+        let answer = self.try_sql(query);
+        answer.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The same where the database may be away.
+    pub fn try_sql(&self, query: &str) -> Result<String, String> {
         let postgres = &self.containers("postgres")[0];
         let ask = [
             "exec", postgres, "psql", "-U", "groklab", "-At", "-c", query,
         ];
-        docker(&ask).trim().to_owned()
+        let answer = output(Command::new("docker").args(ask))?;
+        Ok(answer.trim().to_owned())
     }
 
-    /// An experiment's state.
-    pub fn state(&self, name: &str) -> String {
-        self.sql(&format!(
+    /// An experiment's state; an error while the database is away.
+    pub fn state(&self, name: &str) -> Result<String, String> {
+        self.try_sql(&format!(
             "select state from experiment where name = '{name}'"
         ))
     }

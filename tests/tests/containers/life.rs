@@ -52,7 +52,11 @@ fn scaled(box_one: &Installation) {
     box_one.grokctl_ok(&["submit", &box_one.busy_experiment("scaled")]);
     box_one.up(&["--scale", "worker-verify=4"]);
     box_one.wait_for_workers("verify", 4);
-    assert_eq!(box_one.state("scaled"), "running", "it ended too early");
+    assert_eq!(
+        box_one.state("scaled").unwrap(),
+        "running",
+        "it ended too early"
+    );
     let started = Instant::now();
     box_one.up(&["--scale", "worker-verify=1"]);
     assert!(

@@ -70,18 +70,15 @@ impl<'a> Disturbed<'a> {
 
     /// Not known while the database is away, which counts as no.
     fn has_ended(&self) -> bool {
-        let postgres = &self.box_one.containers("postgres")[0];
-        let name = &self.experiment;
-        let query = format!("select state from experiment where name = '{name}'");
-        let ask = [
-            "exec", postgres, "psql", "-U", "groklab", "-At", "-c", &query,
-        ];
-        let state = output(Command::new("docker").args(ask)).unwrap_or_default();
+        let Ok(state) = self.box_one.state(&self.experiment) else {
+            return false;
+        };
         assert!(
-            ["", "queued", "running", "completed"].contains(&state.trim()),
-            "{name} is {state}"
+            ["queued", "running", "completed"].contains(&&*state),
+            "{} is {state}",
+            self.experiment
         );
-        state.trim() == "completed"
+        state == "completed"
     }
 
     /// The experiment ends, with the results of the undisturbed one.
@@ -228,8 +225,8 @@ fn containers_that_are_killed_come_back_and_change_no_result() {
     assert!(killed > 20, "{killed}");
 }
 
-/// Not by `docker kill`, after which Docker would leave it be: as the kernel kills it.
-/// Whether it was there.
+/// Kills a service's process as the kernel would; after `docker kill` Docker would leave it be. False
+/// if there was none.
 fn kill(box_one: &Installation, service: &str) -> bool {
     let container = &box_one.containers(service)[0];
     let pid = docker(&["inspect", "-f", "{{.State.Pid}}", container]);

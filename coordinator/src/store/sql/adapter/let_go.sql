@@ -12,8 +12,7 @@ with let_go as (
     ) old
     where experiment_id = $1 and iteration = old.before
     returning old.config, old.weights, old.optimiser
-)
-, dropped as (
+), dropped as (
     -- In the order of their digests, as wherever several are locked: twin experiments share them.
     select digest from artifact join let_go on digest in (let_go.config, let_go.weights, let_go.optimiser)
     order by digest
