@@ -1,18 +1,19 @@
 //! Gives this crate's tests and examples an rpath to the real libtorch, whose own rpaths find the
-//! rest; and compiles the few lines of C++ that record CUDA graphs, where CUDA's headers are there.
+//! rest; and compiles the few lines of C++ by which tch's gaps are filled, where CUDA's headers are
+//! there.
 use std::{
     env, fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
-const SOURCE: &str = "src/device/graph.cpp";
+const SOURCE: &str = "src/device/torch_cuda.cpp";
 
 fn main() {
     println!("cargo:rerun-if-env-changed=LIBTORCH");
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed={SOURCE}");
-    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it")).join("graph.so");
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it")).join("torch_cuda.so");
     // An empty file says that there is none.
     fs::write(&out, "").expect("write to OUT_DIR");
     let Ok(libtorch) = env::var("LIBTORCH") else {
@@ -70,5 +71,5 @@ fn compile(folder: &Path, out: &Path) {
     fs::write(out, "").expect("write to OUT_DIR");
     let line = problem.lines().next().unwrap_or_default();
     // Only a warning: a build for machines without a card needs none of this.
-    println!("cargo:warning=no CUDA graphs: {compiler} {SOURCE}: {line}");
+    println!("cargo:warning=neither CUDA graphs nor flash attention: {compiler} {SOURCE}: {line}");
 }

@@ -4,14 +4,16 @@
 //! line per measurement; `busy` is this machine's load beside this process, which a figure worth
 //! keeping has near 0.
 //!
-//! `bench MODEL [load|generate|sample|train|batches|lengths]`, with OMP_WAIT_POLICY=passive.
+//! `bench MODEL [load|generate|sample|train|batches|lengths|wide [DEVICE]]`, with
+//! OMP_WAIT_POLICY=passive. `wide` is for a GPU and runs only when it is named.
 
 use std::{collections::BTreeSet, ops::ControlFlow, path::Path, time::Instant};
 
 use anyhow::{Context, Result};
 use groklab_model::{
-    Adapter, Applied, ChatTokenizer, Example, LoraSpec, Model, Placement, Request, Row, Sampling,
-    Settings, Start, Stop, Target, Trainer, generate, load,
+    Adapter, Applied, ChatTokenizer, DeviceSetting, Example, KindSetting, LoraSpec, Model,
+    Placement, Request, Row, Sampling, Settings, Start, Stop, Target, Trainer, generate, load,
+    load_cuda,
 };
 use serde_json::{Value, json};
 
@@ -23,10 +25,16 @@ fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let source = arguments
         .next()
-        .context("usage: bench MODEL [load|generate|sample|train|batches|lengths]")?;
+        .context("usage: bench MODEL [load|generate|sample|train|batches|lengths|wide [DEVICE]]")?;
     let what = arguments.next().unwrap_or_default();
+    let device: DeviceSetting = match arguments.next() {
+        Some(device) => device.parse()?,
+        None => DeviceSetting::Cpu,
+    };
+    load_cuda(device);
+    let placement = Placement::of(device, KindSetting::Auto)?;
     let start = Instant::now();
-    let (model, tokenizer) = load(&source, Path::new("/nonexistent"), Placement::CPU)?;
+    let (model, tokenizer) = load(&source, Path::new("/nonexistent"), placement)?;
     println!(
         "{}",
         json!({"load_seconds": seconds(start), "device": model.device_description(), "base": model.base_digest()})
@@ -36,18 +44,17 @@ fn main() -> Result<()> {
         model: &model,
         tokenizer: &tokenizer,
     };
-    let parts: [(&str, Part); 6] = [
+    let parts: [(&str, Part); 7] = [
         ("load", |bench| bench.load()),
         ("generate", |bench| bench.greedy()),
         ("sample", |bench| bench.sampled()),
         ("train", |bench| bench.train()),
         ("batches", |bench| bench.batches()),
         ("lengths", |bench| bench.lengths()),
+        ("wide", |bench| bench.wide()),
     ];
-    for (_, part) in parts
-        .iter()
-        .filter(|(name, _)| what.is_empty() || what == *name)
-    {
+    let wanted = |name: &str| what == name || (what.is_empty() && name != "wide");
+    for (_, part) in parts.iter().filter(|(name, _)| wanted(name)) {
         part(&bench)?;
     }
     println!("{}", json!({"peak_memory_mb": peak_memory_mb()}));
@@ -106,6 +113,17 @@ impl Bench<'_> {
         ends: bool,
         share_prefixes: bool,
     ) -> Result<Run> {
+        self.generated_with(None, rows, sampling, ends, share_prefixes)
+    }
+
+    fn generated_with(
+        &self,
+        applied: Option<&Applied>,
+        rows: &[Row],
+        sampling: Sampling,
+        ends: bool,
+        share_prefixes: bool,
+    ) -> Result<Run> {
         let end_tokens = if ends {
             self.tokenizer.end_tokens().clone()
         } else {
@@ -122,7 +140,7 @@ impl Bench<'_> {
             stop,
             share_prefixes,
         };
-        let completions = generate(self.model, None, &request, &mut |_| {
+        let completions = generate(self.model, applied, &request, &mut |_| {
             ControlFlow::Continue(())
         })?;
         let tokens = completions
@@ -194,6 +212,36 @@ impl Bench<'_> {
             median(&format!("{count} rows"), Some(baseline), || {
                 self.generated(&rows[..count], greedily(32), false, true)
             })?;
+        }
+        Ok(())
+    }
+
+    /// What a GPU is given: many rows of 128 sampled tokens, end tokens ignored, with an adapter and
+    /// without.
+    fn wide(&self) -> Result<()> {
+        let spec = LoraSpec::plain(16, 32.0, 0.0, Target::ALL.to_vec());
+        let trainer = Trainer::new(
+            self.model,
+            spec,
+            Settings::default(),
+            Start::Fresh { seed: 0 },
+        )?;
+        let adapter = Applied::new(self.model, &trainer.adapter())?;
+        let rows = rows(self.tokenizer, 16)?;
+        for (with, applied) in [("base", None), ("adapter", Some(&adapter))] {
+            let mut baseline = None;
+            for (count, top_p) in [(64, 1.0), (256, 1.0), (1024, 1.0), (256, 0.95)] {
+                let name = format!("{with}, {count} rows, top_p {top_p}");
+                let sampling = Sampling {
+                    temperature: 0.8,
+                    top_p,
+                    max_new_tokens: 128,
+                };
+                let speed = median(&name, baseline, || {
+                    self.generated_with(applied, &rows[..count], sampling, false, true)
+                })?;
+                baseline.get_or_insert(speed);
+            }
         }
         Ok(())
     }

@@ -101,7 +101,7 @@ fn hides_cards() -> bool {
 fn open(library: &Path) -> Result<(), String> {
     use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
     // `RTLD_NOW` makes a missing library an error here and not at the first kernel; `RTLD_GLOBAL`
-    // lets `graph.so` find the functions that it calls.
+    // lets `torch_cuda.so` find the functions that it calls.
     // SAFETY: the library belongs to the libtorch this process is linked with; its initialisers
     // only register kernels.
     match unsafe { Library::open(Some(library), RTLD_NOW | RTLD_GLOBAL) } {

@@ -3,9 +3,11 @@
 mod cuda;
 mod doctor;
 mod driver;
+pub(crate) mod flash;
 pub(crate) mod graph;
 mod placement;
 mod setting;
+mod torch_cuda;
 
 pub use cuda::load_cuda;
 pub use doctor::examine;

@@ -7,7 +7,7 @@ use std::{
 
 use tch::{Device, Kind};
 
-use super::{DeviceSetting, GpuMemory, KindSetting, cuda, driver, graph};
+use super::{DeviceSetting, GpuMemory, KindSetting, cuda, driver, flash, graph};
 use crate::error::{Error, Result};
 
 /// A device and the kind of numbers that weights and activations have on it.
@@ -111,21 +111,22 @@ impl Placement {
                 pass_tokens: 1024,
                 // From 64 rows on products are as fast as they get (`docs/log.md`).
                 decoded_rows: 64,
-                records_steps: false,
+                fixed_shapes: false,
             };
         }
         Tactics {
             adapter_kind: self.kind,
             pads_sequences: true,
-            pass_tokens: 8192,
+            pass_tokens: 2048,
             // A step of 256 rows takes little longer than one of 64 (`docs/gpu.md`).
             decoded_rows: 256,
-            records_steps: true,
+            fixed_shapes: true,
         }
     }
 
     /// For records: what results may depend on, such as `cpu float32, 2 threads` or `cuda:0
-    /// bfloat16, NVIDIA H100, driver 580.95.05, libtorch 2.13.0+cu130, 256 rows with graphs`.
+    /// bfloat16, NVIDIA H100, driver 580.95.05, libtorch 2.13.0+cu130, 256 rows with graphs and with
+    /// flash attention`.
     pub fn description(self) -> String {
         let kind = if self.kind == Kind::BFloat16 {
             "bfloat16"
@@ -142,8 +143,12 @@ impl Placement {
             Ok(()) => "with graphs".to_owned(),
             Err(reason) => format!("without graphs ({reason})"),
         };
+        let flash = match flash::works(self) {
+            Ok(()) => "with flash attention".to_owned(),
+            Err(reason) => format!("without flash attention ({reason})"),
+        };
         format!(
-            "cuda:{index} {kind}, {}, driver {}, libtorch {}, {} rows {graphs}",
+            "cuda:{index} {kind}, {}, driver {}, libtorch {}, {} rows {graphs} and {flash}",
             driver::card(index).map_or_else(unknown, |card| card.name),
             driver::version().unwrap_or_else(unknown),
             cuda::libtorch_version().unwrap_or_else(unknown),
@@ -182,9 +187,10 @@ pub(crate) struct Tactics {
     pub pass_tokens: usize,
     /// Rows decoded together: enough for full speed. Part of what results depend on, so fixed.
     pub decoded_rows: usize,
-    /// Whether steps of decoding have a few sizes only, so that each is recorded once where that is
-    /// possible.
-    pub records_steps: bool,
+    /// Whether generation fills up its passes to one size. Products of another size may be computed
+    /// in another order, so that a row's bits would depend on the rows beside it; and a step of one
+    /// size is recorded once.
+    pub fixed_shapes: bool,
 }
 
 #[cfg(test)]

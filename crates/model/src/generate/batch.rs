@@ -31,6 +31,7 @@ struct Batch<'a> {
     prompts: Prompts<'a>,
     decoder: Decoder<'a>,
     cache: Cache,
+    most_rows: usize,
     width: usize,
     slots: Vec<Slot>,
     next_row: usize,
@@ -55,8 +56,9 @@ pub(super) fn run(
         weights,
         request,
         prompts: Prompts::new(request),
-        decoder: Decoder::new(weights, request.sampling),
+        decoder: Decoder::new(weights, request.sampling, most_rows),
         cache: Cache::new(weights.model, width, capacity),
+        most_rows,
         width,
         slots: Vec::new(),
         next_row: 0,
@@ -130,7 +132,7 @@ impl Batch<'_> {
         let texts: Vec<&[i64]> = next.iter().map(|&prompt| distinct[prompt]).collect();
         let share = self.request.share_prefixes;
         let mut alive = || self.report(progress);
-        let wave = prefill::run(self.weights, &texts, share, &mut alive)?;
+        let wave = prefill::run(self.weights, &texts, share, self.most_rows, &mut alive)?;
         self.prompts.put(&next, wave);
         Ok(())
     }

@@ -3,14 +3,23 @@
 use tch::{Kind, Tensor};
 
 use super::prefill::{Wave, padded_places};
-use crate::{forward::Heads, memory, model::Model};
+use crate::{
+    device::flash::{self, Sequences},
+    forward::Heads,
+    memory,
+    model::Model,
+};
 
 /// Keys and values, per layer `[2, slots, kv_heads, capacity, head_dim]`.
 pub(super) struct Cache {
     layers: Vec<Tensor>,
     slots: i64,
     key_heads: i64,
+    capacity: i64,
     width: i64,
+    /// Whether each row's own keys are read, and no others. The last slot is then spare: the rows
+    /// that only fill up a step are there.
+    flash: bool,
 }
 
 /// What a cache may take on the CPU, and on a GPU that does not say how much is free.
@@ -52,37 +61,25 @@ pub(super) struct Reach {
     rows: Tensor,
     /// `[rows]`: where their new keys go.
     positions: Tensor,
-    /// `[rows × kv_heads, 1, keys]`: minus infinity behind a row's end.
-    mask: Tensor,
-    keys: i64,
+    seen: Seen,
 }
 
-impl Reach {
-    /// Rows at `positions`, all below `keys`.
-    pub(super) fn new(model: &Model, positions: Tensor, keys: i64) -> Self {
-        let (placement, kv_heads) = (model.placement, model.config.kv_heads);
-        let (rows, device) = (positions.size()[0], placement.device);
-        // A row's own new key is written before it is looked at, so it counts as seen.
-        let behind = Tensor::arange(keys, (Kind::Int64, device)).gt_tensor(&positions.unsqueeze(1));
-        let mask = Tensor::zeros([rows, keys], (placement.kind, device))
-            .masked_fill(&behind, f64::NEG_INFINITY)
-            .view([rows, 1, keys])
-            .expand([rows, kv_heads, keys], false)
-            .reshape([rows * kv_heads, 1, keys]);
-        Self {
-            rows: Tensor::arange(rows, (Kind::Int64, device)),
-            positions,
-            mask,
-            keys,
-        }
-    }
+enum Seen {
+    /// Each row's own keys.
+    Own(Sequences),
+    /// So many keys of every row, and which of them count: `[rows × kv_heads, 1, keys]`, minus
+    /// infinity behind a row's end.
+    Masked { keys: i64, mask: Tensor },
 }
 
 impl Cache {
-    /// Room for `slots` rows of `capacity` tokens, which are whole blocks.
-    pub(super) fn new(model: &Model, slots: usize, capacity: usize) -> Self {
+    /// Room for `rows` rows of `capacity` tokens, which are whole blocks.
+    pub(super) fn new(model: &Model, rows: usize, capacity: usize) -> Self {
         let (config, placement) = (&model.config, model.placement);
-        let (slots, capacity) = (slots as i64, capacity as i64);
+        let (rows, capacity) = (rows as i64, capacity as i64);
+        let flash = flash::available(placement, config.head_dim).is_ok()
+            && i32::try_from((rows + 1) * config.kv_heads * capacity).is_ok();
+        let slots = if flash { rows + 1 } else { rows };
         let shape = [2, slots, config.kv_heads, capacity, config.head_dim];
         let mut layers = Vec::new();
         for _ in 0..config.layers {
@@ -93,12 +90,74 @@ impl Cache {
             layers,
             slots,
             key_heads: config.kv_heads,
+            capacity,
             width: config.head_dim,
+            flash,
         }
     }
 
-    pub(super) fn slots(&self) -> usize {
-        self.slots as usize
+    /// The rows of a step for `rows` of them: with `fixed`, always as many, at best that number.
+    pub(super) fn rows_of_step(&self, rows: usize, fixed: Option<usize>) -> usize {
+        match fixed {
+            None => rows,
+            Some(fixed) if self.flash => fixed,
+            // Each needs a slot of its own.
+            Some(_) => self.slots as usize,
+        }
+    }
+
+    /// The keys that a step reads of rows that have at most `tokens`.
+    pub(super) fn keys_of_step(&self, tokens: i64) -> i64 {
+        if self.flash {
+            // Each row's length says it.
+            return self.capacity;
+        }
+        whole_blocks(tokens as usize) as i64
+    }
+
+    /// Rows at `positions`, all below `keys`.
+    pub(super) fn reach(&self, model: &Model, positions: Tensor, keys: i64) -> Reach {
+        let count = positions.size()[0];
+        let rows = Tensor::arange(count, (Kind::Int64, positions.device()));
+        Reach {
+            rows: rows.clamp_max(self.slots - 1),
+            seen: if self.flash {
+                Seen::Own(self.own(&rows, &positions))
+            } else {
+                Seen::Masked {
+                    keys,
+                    mask: self.mask(model, &positions, keys),
+                }
+            },
+            positions,
+        }
+    }
+
+    /// A row's own new key is written before it is looked at, so it counts as seen.
+    fn own(&self, rows: &Tensor, positions: &Tensor) -> Sequences {
+        let count = rows.size()[0];
+        let whole = (Kind::Int, rows.device());
+        let starts = Tensor::arange(count + 1, whole);
+        Sequences {
+            // The keys of a slot's first head; those of its others are found by their stride.
+            key_starts: starts.clamp_max(self.slots - 1) * (self.key_heads * self.capacity),
+            query_starts: starts,
+            key_counts: Some((positions + 1).to_kind(Kind::Int)),
+            most_queries: 1,
+            most_keys: self.capacity,
+            causal: false,
+        }
+    }
+
+    fn mask(&self, model: &Model, positions: &Tensor, keys: i64) -> Tensor {
+        let (placement, rows) = (model.placement, positions.size()[0]);
+        let behind = Tensor::arange(keys, (Kind::Int64, placement.device))
+            .gt_tensor(&positions.unsqueeze(1));
+        Tensor::zeros([rows, keys], (placement.kind, placement.device))
+            .masked_fill(&behind, f64::NEG_INFINITY)
+            .view([rows, 1, keys])
+            .expand([rows, self.key_heads, keys], false)
+            .reshape([rows * self.key_heads, 1, keys])
     }
 
     /// Copies `prompts` of a wave into the slots from `first` on.
@@ -131,22 +190,44 @@ impl Cache {
 
     /// Writes the new keys and values of a layer and attends: `[rows, heads × head_dim]`.
     pub(super) fn attend(&mut self, layer: usize, heads: &Heads, reach: &Reach) -> Tensor {
-        let (rows, _, width) = heads.all().size3().expect("heads have three dimensions");
-        let groups = rows * self.key_heads;
+        let rows = heads.all().size()[0];
         let at = [None, Some(&reach.rows), None, Some(&reach.positions)];
         // Indices that are not side by side put their dimension first: rows, then keys and values.
-        let new = heads.kv().view([rows, 2, self.key_heads, width]);
-        let own = &mut self.layers[layer];
-        let _ = own.index_put_(&at, &new, false);
-        let seen = own.narrow(1, 0, rows).narrow(3, 0, reach.keys);
-        let keys = seen.get(0).view([groups, reach.keys, width]);
-        let values = seen.get(1).view([groups, reach.keys, width]);
+        let new = heads.kv().view([rows, 2, self.key_heads, self.width]);
+        let _ = self.layers[layer].index_put_(&at, &new, false);
+        match &reach.seen {
+            Seen::Own(sequences) => {
+                let all = self.by_place(&self.layers[layer]);
+                sequences.attend(&heads.q(), &all.get(0), &all.get(1))
+            }
+            Seen::Masked { keys, mask } => self.masked(&self.layers[layer], heads, *keys, mask),
+        }
+    }
+
+    /// Keys and values of a layer, `[2, places, kv_heads, head_dim]`: the places of a slot's first
+    /// head, from which those of its others are found.
+    fn by_place(&self, layer: &Tensor) -> Tensor {
+        let (heads, capacity, width) = (self.key_heads, self.capacity, self.width);
+        let all = self.slots * heads * capacity;
+        layer.as_strided(
+            // The last head of the last slot ends where the layer ends.
+            [2, all - (heads - 1) * capacity, heads, width],
+            [all * width, width, capacity * width, 1],
+            None,
+        )
+    }
+
+    fn masked(&self, layer: &Tensor, heads: &Heads, keys: i64, mask: &Tensor) -> Tensor {
+        let rows = heads.all().size()[0];
+        let groups = rows * self.key_heads;
+        let seen = layer.narrow(1, 0, rows).narrow(3, 0, keys);
+        let both = |which| seen.get(which).view([groups, keys, self.width]);
         // All query heads that share a key head are rows of one product.
-        let q = heads.q().reshape([groups, -1, width]);
-        let scale = (width as f64).powf(-0.5);
+        let q = heads.q().reshape([groups, -1, self.width]);
+        let scale = (self.width as f64).powf(-0.5);
         // Two products and a softmax took 1.4 ms where libtorch's fused attention took 2.4
         // (64 rows on a CPU, `docs/log.md`).
-        let scores = reach.mask.baddbmm(&q, &keys.transpose(1, 2), 1.0, scale);
-        scores.softmax(-1, None).bmm(&values).view([rows, -1])
+        let scores = mask.baddbmm(&q, &both(0).transpose(1, 2), 1.0, scale);
+        scores.softmax(-1, None).bmm(&both(1)).view([rows, -1])
     }
 }

@@ -40,7 +40,7 @@ pub fn generate(
     }
     memory::halving(
         model.placement,
-        model.tactics.decoded_rows.min(request.rows.len()),
+        model.tactics.decoded_rows,
         1,
         &mut |most| {
             guard(DOING, FIX, || {
@@ -95,7 +95,9 @@ pub fn last_logits(
         // The prefix tree is built over distinct prompts.
         let distinct: BTreeSet<&[i64]> = prompts.iter().map(Vec::as_slice).collect();
         let distinct: Vec<&[i64]> = distinct.into_iter().collect();
-        let computed = prefill::run(Weights { model, applied }, &distinct, true, &mut || Ok(()))?;
+        let weights = Weights { model, applied };
+        let rows = model.tactics.decoded_rows;
+        let computed = prefill::run(weights, &distinct, true, rows, &mut || Ok(()))?;
         let mut logits = Vec::with_capacity(prompts.len());
         for prompt in prompts {
             let found = distinct.binary_search(&prompt.as_slice());
@@ -182,7 +184,7 @@ mod tests {
             applied: None,
         };
         let logits = |share| {
-            let wave = tch::no_grad(|| prefill::run(weights, &texts, share, &mut || Ok(())));
+            let wave = tch::no_grad(|| prefill::run(weights, &texts, share, 64, &mut || Ok(())));
             wave.unwrap().logits
         };
         let apart = (logits(true) - logits(false)).abs().max();

@@ -6,8 +6,10 @@ use tch::{Device, Tensor};
 
 use super::prefixes::{self, Node};
 use crate::{
+    device::flash::{self, Sequences},
     error::Result,
     forward::{self, Heads, Pass, Rotation, Weights, attention, visible},
+    model::Model,
 };
 
 /// Distinct prompts, computed.
@@ -20,50 +22,60 @@ pub(super) struct Wave {
     pub logits: Tensor,
 }
 
-/// Computes distinct `prompts`, what they have in common once if `share`. `alive` is asked before
-/// every pass and may end the work.
+/// Computes distinct `prompts`, what they have in common once if `share`. Where shapes are fixed
+/// nothing is shared, which would make a prompt's bits depend on the others, and logits are
+/// computed for `logit_rows` at a time. `alive` is asked before every pass and may end the work.
 pub(super) fn run(
     weights: Weights<'_>,
     prompts: &[&[i64]],
     share: bool,
+    logit_rows: usize,
     alive: &mut dyn FnMut() -> Result<()>,
 ) -> Result<Wave> {
-    let nodes = if share {
+    let model = weights.model;
+    let nodes = if share && !model.tactics.fixed_shapes {
         prefixes::plan(prompts)
     } else {
         prefixes::apart(prompts)
     };
-    let passes = passes(&nodes, weights.model.tactics.pass_tokens);
+    let passes = passes(&nodes, model.tactics.pass_tokens, !has_flash(model));
     let mut prefill = Prefill::new(weights, prompts, &nodes, &passes);
     let mut ends = Vec::with_capacity(passes.len());
     for pass in &passes {
         alive()?;
         ends.push(prefill.run(pass));
     }
-    Ok(prefill.finish(&passes, &ends))
+    Ok(prefill.finish(&passes, &ends, logit_rows))
 }
 
-/// Nodes by level, parents before their children, in passes of which each node, padded to the
-/// longest of its pass, takes at most `pass_tokens` together, or of one node.
-fn passes(nodes: &[Node], pass_tokens: usize) -> Vec<Vec<usize>> {
+fn has_flash(model: &Model) -> bool {
+    flash::available(model.placement, model.config.head_dim).is_ok()
+}
+
+/// Nodes by level, parents before their children, in passes of one node or of several that take at
+/// most `pass_tokens` together: each `padded` to the longest of its pass, or as long as it is.
+fn passes(nodes: &[Node], pass_tokens: usize, padded: bool) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..nodes.len()).collect();
     order.sort_by_key(|&index| nodes[index].level);
     let mut passes: Vec<Vec<usize>> = Vec::new();
-    let mut longest = 0;
+    let (mut longest, mut sum) = (0, 0);
     for index in order {
         let node = &nodes[index];
-        let longer = node.tokens().max(longest);
+        (longest, sum) = (node.tokens().max(longest), sum + node.tokens());
         match passes.last_mut() {
             Some(pass)
                 if nodes[pass[0]].level == node.level
-                    && (pass.len() + 1) * longer <= pass_tokens =>
+                    && (if padded {
+                        (pass.len() + 1) * longest
+                    } else {
+                        sum
+                    }) <= pass_tokens =>
             {
                 pass.push(index);
-                longest = longer;
             }
             _ => {
                 passes.push(vec![index]);
-                longest = node.tokens();
+                (longest, sum) = (node.tokens(), node.tokens());
             }
         }
     }
@@ -129,7 +141,25 @@ impl<'a> Prefill<'a> {
                 ends.push(ids.len() as i64 - 1);
             }
         }
-        let reach = Reach::new(self.nodes, &self.paths, pass, device);
+        let tokens = ids.len();
+        if model.tactics.fixed_shapes {
+            // Nobody reads what becomes of these.
+            let filled = tokens.max(model.tactics.pass_tokens);
+            ids.resize(filled, ids[0]);
+            positions.resize(filled, 0);
+        }
+        let rows = ids.len() as i64;
+        let seen = if has_flash(model) {
+            Seen::Own(own(self.nodes, pass, rows, device))
+        } else {
+            let padded = Padded::new(self.nodes, &self.paths, pass, rows, device);
+            Seen::Padded(padded)
+        };
+        let reach = Reach {
+            first: self.paths[pass[0]][self.nodes[pass[0]].start],
+            tokens: tokens as i64,
+            seen,
+        };
         let positions = Tensor::from_slice(&positions).to_device(device);
         let mut attend = |layer: usize, heads: &Heads| reach.attend(&self.layers[layer], heads);
         let pass = Pass {
@@ -143,7 +173,7 @@ impl<'a> Prefill<'a> {
     }
 
     /// `ends` holds the last hidden states of the prompts in the order in which `passes` end them.
-    fn finish(self, passes: &[Vec<usize>], ends: &[Tensor]) -> Wave {
+    fn finish(self, passes: &[Vec<usize>], ends: &[Tensor], logit_rows: usize) -> Wave {
         let mut row_of_prompt = vec![0; self.prompts.len()];
         let mut prompts: Vec<Vec<i64>> = self.prompts.iter().map(|_| Vec::new()).collect();
         let mut row = 0;
@@ -160,17 +190,81 @@ impl<'a> Prefill<'a> {
         let order = Tensor::from_slice(&row_of_prompt).to_device(model.placement.device);
         let hidden = Tensor::cat(ends, 0).index_select(0, &order);
         Wave {
-            logits: forward::logits(model, &hidden),
+            logits: logits(model, &hidden, logit_rows as i64),
             layers: self.layers,
             prompts,
         }
     }
 }
 
-/// What the nodes of a pass attend to: every node is a row of a batch, padded at its end.
+/// Logits for `hidden [prompts, hidden]`, `rows` at a time where shapes are fixed.
+fn logits(model: &Model, hidden: &Tensor, rows: i64) -> Tensor {
+    if !model.tactics.fixed_shapes {
+        return forward::logits(model, hidden);
+    }
+    let mut parts = Vec::new();
+    for part in hidden.split(rows, 0) {
+        let own = part.size()[0];
+        let filled = part.constant_pad_nd([0, 0, 0, rows - own]);
+        parts.push(forward::logits(model, &filled).narrow(0, 0, own));
+    }
+    Tensor::cat(&parts, 0)
+}
+
+/// Where a pass writes its keys and values, and what its tokens attend to.
 struct Reach {
-    /// The pass's first place in the buffers, and its tokens.
-    own: (i64, i64),
+    /// The pass's first place in the buffers.
+    first: i64,
+    /// Its tokens, without those that fill it up.
+    tokens: i64,
+    seen: Seen,
+}
+
+enum Seen {
+    /// Every node sees itself alone.
+    Own(Sequences),
+    Padded(Padded),
+}
+
+impl Reach {
+    /// Writes the pass's keys and values into the `buffer` of a layer and attends.
+    fn attend(&self, buffer: &Tensor, heads: &Heads) -> Tensor {
+        let new = heads.kv().narrow(0, 0, self.tokens);
+        buffer.narrow(0, self.first, self.tokens).copy_(&new);
+        match &self.seen {
+            Seen::Own(sequences) => sequences.attend(&heads.q(), &heads.k(), &heads.v()),
+            Seen::Padded(padded) => padded.attend(buffer, heads),
+        }
+    }
+}
+
+/// The nodes of a pass of `rows` tokens, none of which has a parent; those that fill it up see each
+/// other.
+fn own(nodes: &[Node], pass: &[usize], rows: i64, device: Device) -> Sequences {
+    let mut starts = vec![0];
+    let mut end = 0;
+    for &index in pass {
+        end += nodes[index].tokens() as i64;
+        starts.push(end);
+    }
+    if end < rows {
+        starts.push(rows);
+    }
+    let longest = starts.windows(2).map(|pair| pair[1] - pair[0]).max();
+    let starts: Vec<i32> = starts.into_iter().map(|start| start as i32).collect();
+    let starts = Tensor::from_slice(&starts).to_device(device);
+    Sequences {
+        key_starts: starts.shallow_clone(),
+        query_starts: starts,
+        key_counts: None,
+        most_queries: longest.unwrap_or(0),
+        most_keys: longest.unwrap_or(0),
+        causal: true,
+    }
+}
+
+/// What the nodes of a pass attend to: every node is a row of a batch, padded at its end.
+struct Padded {
     /// Tokens of the pass, by row and place in the padded row.
     query_at: Tensor,
     /// Places in the buffers, likewise.
@@ -182,8 +276,9 @@ struct Reach {
     rows: i64,
 }
 
-impl Reach {
-    fn new(nodes: &[Node], paths: &[Vec<i64>], pass: &[usize], device: Device) -> Self {
+impl Padded {
+    /// For a pass of `all` tokens, of which some may only fill it up.
+    fn new(nodes: &[Node], paths: &[Vec<i64>], pass: &[usize], all: i64, device: Device) -> Self {
         let (mut longest_own, mut longest_path) = (0, 0);
         for &index in pass {
             longest_own = longest_own.max(nodes[index].tokens());
@@ -206,12 +301,12 @@ impl Reach {
             key_at.extend(std::iter::repeat_n(path[0], longest_path - path.len()));
             tokens += node.tokens() as i64;
         }
+        place_of.resize(all as usize, 0);
         let rows = pass.len() as i64;
         let tensor = |values: &[i64]| Tensor::from_slice(values).to_device(device);
         let within_prompts = pass.iter().any(|&index| nodes[index].start > 0);
         let last_key = tensor(&last_key).view([rows, longest_own as i64]);
         Self {
-            own: (paths[pass[0]][nodes[pass[0]].start], tokens),
             query_at: tensor(&query_at),
             key_at: tensor(&key_at),
             place_of: tensor(&place_of),
@@ -220,10 +315,7 @@ impl Reach {
         }
     }
 
-    /// Writes the pass's keys and values into the `buffer` of a layer and attends.
     fn attend(&self, buffer: &Tensor, heads: &Heads) -> Tensor {
-        let (first, tokens) = self.own;
-        buffer.narrow(0, first, tokens).copy_(&heads.kv());
         let padded = |tensor: &Tensor, index: &Tensor| {
             let (_, count, width) = tensor.size3().expect("heads have three dimensions");
             let rows = tensor.index_select(0, index);

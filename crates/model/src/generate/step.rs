@@ -4,7 +4,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::{
     Sampling,
-    cache::{Cache, Reach, whole_blocks},
+    cache::Cache,
     sampling::{Choice, Drawn},
 };
 use crate::{
@@ -32,6 +32,8 @@ type Size = (i64, i64);
 pub(super) struct Decoder<'a> {
     weights: Weights<'a>,
     sampling: Sampling,
+    /// The rows of every step, where they are fixed.
+    rows: Option<usize>,
     /// Steps by their size; none where one was done but not yet recorded.
     recorded: Vec<(Size, Option<Recorded>)>,
 }
@@ -56,14 +58,14 @@ impl Recorded {
 /// Recorded sizes that are kept; their memory is shared, but for what they give.
 const RECORDED_SIZES: usize = 6;
 
-/// A step has at least so many rows where it is recorded.
-const FEWEST_ROWS: usize = 32;
-
 impl<'a> Decoder<'a> {
-    pub(super) fn new(weights: Weights<'a>, sampling: Sampling) -> Self {
+    /// For steps of at most `most_rows`.
+    pub(super) fn new(weights: Weights<'a>, sampling: Sampling, most_rows: usize) -> Self {
+        let fixed = weights.model.tactics.fixed_shapes;
         Self {
             weights,
             sampling,
+            rows: fixed.then_some(most_rows),
             recorded: Vec::new(),
         }
     }
@@ -72,13 +74,8 @@ impl<'a> Decoder<'a> {
     pub(super) fn step(&mut self, cache: &mut Cache, entries: &[Entry]) -> Result<Vec<Drawn>> {
         let last = entries.iter().map(|entry| entry.length).max().unwrap_or(0);
         // The new token is one more than a row has cached.
-        let keys = whole_blocks(last as usize + 1) as i64;
-        let records = self.weights.model.tactics.records_steps;
-        let rows = if records {
-            rounded_rows(entries.len(), cache.slots())
-        } else {
-            entries.len()
-        };
+        let keys = cache.keys_of_step(last + 1);
+        let rows = cache.rows_of_step(entries.len(), self.rows);
         let inputs = inputs(entries, rows);
         let size = (rows as i64, keys);
         Ok(match self.replayed(cache, &inputs, size) {
@@ -92,7 +89,7 @@ impl<'a> Decoder<'a> {
 
     /// What the recorded step of this size gives for `inputs`, where there is one or can be.
     fn replayed(&mut self, cache: &mut Cache, inputs: &Tensor, size: Size) -> Option<&Choice> {
-        if !self.weights.model.tactics.records_steps || graph::available().is_err() {
+        if self.rows.is_none() || graph::available().is_err() {
             return None;
         }
         let known = self.recorded.iter().position(|(known, _)| *known == size);
@@ -161,7 +158,7 @@ impl<'a> Decoder<'a> {
             rotation: &Rotation::new(model, &positions),
             linears: &self.weights,
         };
-        let reach = Reach::new(model, positions, keys);
+        let reach = cache.reach(model, positions, keys);
         let mut attend = |layer: usize, heads: &Heads| cache.attend(layer, heads, &reach);
         let hidden = pass.hidden_states(&ids, &mut attend);
         let logits = forward::logits(model, &hidden);
@@ -182,27 +179,12 @@ fn inputs(entries: &[Entry], rows: usize) -> Tensor {
     Tensor::from_slice(&values).view([3, rows as i64])
 }
 
-/// `rows` and what is missing to a size that is recorded; the rows beyond work in free slots.
-fn rounded_rows(rows: usize, slots: usize) -> usize {
-    rows.next_power_of_two().max(FEWEST_ROWS).min(slots)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn steps_have_few_sizes_and_all_rows_have_a_slot() {
-        for (rows, slots, rounded) in [
-            (1, 256, 32),
-            (33, 256, 64),
-            (200, 256, 256),
-            (256, 256, 256),
-            (5, 7, 7),
-            (170, 171, 171),
-        ] {
-            assert_eq!(rounded_rows(rows, slots), rounded);
-        }
+    fn a_row_without_an_entry_brings_nothing() {
         let entry = Entry {
             id: 151_935,
             length: 40_000,

@@ -1,13 +1,16 @@
-// CUDA graphs, which tch cannot capture: what would be asked of the GPU is recorded once and then
-// replayed with one call. Compiled by build.rs against libtorch's headers; loaded after
-// libtorch_cuda.so, whose functions it calls.
+// What libtorch can do on a GPU and tch does not pass on: CUDA graphs, by which work is recorded
+// once and then replayed with one call, and attention over sequences of different lengths. Compiled
+// by build.rs against libtorch's headers; loaded after libtorch_cuda.so, whose functions it calls.
 #include <ATen/cuda/CUDAGraph.h>
+#include <ATen/ops/_flash_attention_forward.h>
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
 #include <cstring>
 #include <exception>
+#include <optional>
+#include <tuple>
 
 namespace {
 
@@ -85,5 +88,27 @@ bool groklab_graph_replay(void* pointer, char* error, size_t size) {
 void groklab_graph_free(void* pointer) {
     char error[8];
     guarded(error, sizeof error, [&] { delete static_cast<Graph*>(pointer); });
+}
+
+// Attention of queries `[tokens, heads, width]` over keys and values `[places, kv_heads, width]`, a
+// new tensor or null. Sequence i has the queries `query_starts[i]..query_starts[i + 1]` and the keys
+// from `key_starts[i]` on: up to `key_starts[i + 1]`, or as many as `key_counts[i]` says where it
+// is given. All of these are int32 on the GPU.
+void* groklab_attend(const void* queries, const void* keys, const void* values,
+                     const void* query_starts, const void* key_starts, const void* key_counts,
+                     int64_t most_queries, int64_t most_keys, double scale, bool causal,
+                     char* error, size_t size) {
+    auto tensor = [](const void* pointer) { return *static_cast<const at::Tensor*>(pointer); };
+    at::Tensor* out = nullptr;
+    guarded(error, size, [&] {
+        std::optional<at::Tensor> counts;
+        if (key_counts) counts = tensor(key_counts);
+        auto attended = at::_flash_attention_forward(
+            tensor(queries), tensor(keys), tensor(values), tensor(query_starts), tensor(key_starts),
+            most_queries, most_keys, /*dropout_p=*/0.0, causal, /*return_debug_mask=*/false, scale,
+            std::nullopt, std::nullopt, counts);
+        out = new at::Tensor(std::get<0>(attended));
+    });
+    return out;
 }
 }
