@@ -21,7 +21,7 @@ use crate::{
     access::Tokens,
     blobs::{AwsVariables, Place},
     database_url,
-    tls::{self, Tls},
+    tls::Tls,
 };
 
 /// Serves experiments and workers, and keeps everything in Postgres.
@@ -196,8 +196,6 @@ impl Config {
         if let Some(Place::S3(bucket)) = &self.artifacts {
             self.aws.check(bucket)?;
         }
-        // Made and thrown away: a certificate without its key is noticed before Postgres starts.
-        tls::server(self.tls.as_ref())?;
         Ok(())
     }
 

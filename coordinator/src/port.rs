@@ -1,7 +1,7 @@
 //! The address that clients and workers call: the services behind their guard, and what gRPC
 //! clients expect of any server.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use groklab_proto::{
@@ -29,11 +29,21 @@ use crate::{
     observe::report_health,
     service::Service,
     standard_services::{SERVICES, calls_layer, reflection},
+    tls::Handshakes,
 };
+
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(20);
+/// An old connection is closed, so that its client finds another coordinator where there are more,
+/// and sees a renewed certificate.
+const MAX_CONNECTION_AGE: Duration = Duration::from_secs(30 * 60);
+/// Calls at once on one connection; a worker has one or two.
+const MAX_CONCURRENT_CALLS: u32 = 1024;
+const MAX_HEADER_BYTES: u32 = 16 << 10;
 
 /// The port before it is served.
 pub struct Port {
-    pub server: Server,
+    /// None where it is served in plain text.
+    pub tls: Option<Handshakes>,
     pub access: Arc<Access>,
     pub listener: TcpListener,
     pub metrics: Metrics,
@@ -61,21 +71,39 @@ impl Port {
         let mut reports = Group::new(stop.clone());
         let report = report_health(reporter, self.health, &SERVICES, stop.clone());
         reports.spawn("health", OnFailure::Log, report);
+        let most = connections::most()?;
         let incoming = connections::limited(
             // Answers are small and awaited: Nagle's algorithm would hold them back.
             TcpIncoming::from(self.listener).with_nodelay(Some(true)),
-            connections::most()?,
+            most,
         );
-        self.server
+        let router = server()
             .layer(calls_layer(self.metrics)?)
             // Whoever probes has no token, and learns nothing but whether it is served.
             .add_service(health)
             .add_service(InterceptedService::new(reflection()?, guard(Role::Client)))
             .add_service(InterceptedService::new(experiments, guard(Role::Client)))
             .add_service(InterceptedService::new(workers, guard(Role::Worker)))
-            .add_service(InterceptedService::new(artifacts, guard(Role::Worker)))
-            .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
-            .await
-            .context("serve gRPC")
+            .add_service(InterceptedService::new(artifacts, guard(Role::Worker)));
+        let stopped = stop.cancelled_owned();
+        let served = match self.tls {
+            None => router.serve_with_incoming_shutdown(incoming, stopped).await,
+            Some(tls) => {
+                let agreed = tls.with(incoming, most);
+                router.serve_with_incoming_shutdown(agreed, stopped).await
+            }
+        };
+        served.context("serve gRPC")
     }
+}
+
+/// A server with its limits.
+fn server() -> Server {
+    Server::builder()
+        .http2_keepalive_interval(Some(KEEPALIVE_EVERY))
+        // A peer that vanished without a word is noticed, and its place given to others.
+        .http2_keepalive_timeout(Some(KEEPALIVE_EVERY))
+        .max_connection_age(MAX_CONNECTION_AGE)
+        .max_concurrent_streams(MAX_CONCURRENT_CALLS)
+        .http2_max_header_list_size(MAX_HEADER_BYTES)
 }

@@ -34,7 +34,7 @@ use crate::{
     scheduler::{self, Scheduler},
     service::{Resources, Service},
     store::Store,
-    tls,
+    tls::Certificates,
 };
 
 /// How long calls and loops have to end once the coordinator is told to stop.
@@ -60,6 +60,7 @@ pub async fn run(config: Config, process: Process, queue: QueueFace) -> anyhow::
             config.listen
         )
     })?;
+    let certificates = config.tls.clone().map(Certificates::read).transpose()?;
     let metrics = Metrics::new(&opentelemetry::global::meter(METER));
     let (blobs, abandoned) = Blobs::open(&config.artifacts(), &config.aws, metrics.clone())?;
     match process.stop.run_until_cancelled(blobs.check()).await {
@@ -68,6 +69,7 @@ pub async fn run(config: Config, process: Process, queue: QueueFace) -> anyhow::
     }
     let parts = Parts {
         listener,
+        certificates,
         process,
         queue,
         blobs,
@@ -83,6 +85,7 @@ pub async fn run(config: Config, process: Process, queue: QueueFace) -> anyhow::
 /// What there is before the database.
 struct Parts {
     listener: TcpListener,
+    certificates: Option<Certificates>,
     process: Process,
     queue: QueueFace,
     blobs: Blobs,
@@ -131,6 +134,7 @@ fn lock(data: &Path) -> anyhow::Result<File> {
 async fn serve(config: &Config, parts: Parts, options: PgConnectOptions) -> anyhow::Result<()> {
     let Parts {
         listener,
+        certificates,
         process,
         queue,
         blobs,
@@ -154,7 +158,7 @@ async fn serve(config: &Config, parts: Parts, options: PgConnectOptions) -> anyh
         metrics,
     };
     let port = Port {
-        server: tls::server(config.tls.as_ref())?,
+        tls: certificates.as_ref().map(Certificates::handshakes),
         access: Arc::new(access(config, &resources.metrics)),
         listener,
         metrics: resources.metrics.clone(),
@@ -162,6 +166,10 @@ async fn serve(config: &Config, parts: Parts, options: PgConnectOptions) -> anyh
     };
     // A child: a part that fails stops the others without ending Postgres under them.
     let mut group = Group::new(process.stop.child_token());
+    if let Some(certificates) = certificates {
+        let followed = certificates.follow(group.stop());
+        group.spawn("certificates", OnFailure::Log, followed);
+    }
     // Ends by itself, after the last call that could leave an upload.
     group.spawn("abandoned uploads", OnFailure::Log, abandoned.run());
     spawn_observer(&mut group, &resources, &process.health);

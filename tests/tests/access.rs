@@ -30,20 +30,25 @@ impl Files {
         };
         files.write("client", CLIENT);
         files.write("worker", WORKER);
+        files.certify("ca", &["server", "machine"]);
+        files
+    }
+
+    /// Certificates for those named, of an authority of their own whose certificate is `ca`.
+    fn certify(&self, ca: &str, names: &[&str]) {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        files.write("ca.pem", &authority.pem());
-        for name in ["server", "machine"] {
+        self.write(&format!("{ca}.pem"), &authority.pem());
+        for name in names {
             let key = KeyPair::generate().unwrap();
             let certificate = CertificateParams::new(vec!["127.0.0.1".to_owned()])
                 .unwrap()
                 .signed_by(&key, &authority)
                 .unwrap();
-            files.write(&format!("{name}.pem"), &certificate.pem());
-            files.write(&format!("{name}.key"), &key.serialize_pem());
+            self.write(&format!("{name}.pem"), &certificate.pem());
+            self.write(&format!("{name}.key"), &key.serialize_pem());
         }
-        files
     }
 
     fn write(&self, name: &str, text: &str) {
@@ -178,6 +183,62 @@ fn over_tls_with_tokens_and_certificates() {
         );
     }
     assert!(everything_running().contains("coordinator"));
+}
+
+/// A certificate that is renewed while the coordinator serves counts for whoever connects from then
+/// on; who is connected goes on, and files that are wrong change nothing.
+#[test]
+fn a_renewed_certificate_is_served_without_a_restart() {
+    let files = Files::make();
+    let [client, worker, old_ca, cert, key] =
+        ["client", "worker", "ca.pem", "server.pem", "server.key"].map(|name| files.name(name));
+    let mut stack = Stack::coordinator(&[
+        "--client-token-file",
+        &client,
+        "--worker-token-file",
+        &worker,
+        "--tls-cert",
+        &cert,
+        "--tls-key",
+        &key,
+    ]);
+    for name in ["worker-verify", "worker-gen"] {
+        stack.add_worker(name, &["--token-file", &worker, "--tls-ca", &old_ca], &[]);
+    }
+    let listed = |ca: &str| {
+        let output = stack.grokctl(&["--token-file", &client, "--tls-ca", ca, "workers"]);
+        output
+            .status
+            .success()
+            .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    groklab_tests::wait::until("both workers", Duration::from_secs(60), || {
+        let workers = listed(&old_ca)?;
+        (workers.contains("verify") && workers.contains("generate")).then_some(())
+    });
+
+    // A key that is another certificate's, as in the middle of a renewal.
+    files.certify("new", &["next"]);
+    let (new_ca, log) = (files.name("new.pem"), || stack.coordinator.log());
+    fs::copy(files.path("next.key"), files.path("server.key")).unwrap();
+    groklab_tests::wait::until(
+        "the wrong files to be seen",
+        Duration::from_secs(60),
+        || log().contains("the last good ones stay").then_some(()),
+    );
+    assert!(listed(&old_ca).is_some() && listed(&new_ca).is_none());
+
+    fs::copy(files.path("next.pem"), files.path("server.pem")).unwrap();
+    groklab_tests::wait::until("the new certificate", Duration::from_secs(60), || {
+        listed(&new_ca)
+    });
+    assert!(listed(&old_ca).is_none(), "the old one is served still");
+    assert!(log().contains("renewed TLS"), "{}", log());
+    // The workers know the old authority alone: they go on with the connections that they have.
+    let file = stack.file("experiment.toml", &experiment("renewed", 0, "none"));
+    let as_client = ["--token-file", &client, "--tls-ca", &new_ca];
+    let submit = ["submit", "--watch", file.to_str().unwrap()];
+    stack.grokctl_ok(&[&as_client[..], &submit].concat());
 }
 
 /// The command lines of all processes.
