@@ -1,46 +1,53 @@
 //! One call from its first byte to its status.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use http::HeaderMap;
+use opentelemetry::trace::Status;
 use tonic::Code;
 use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 /// What a method is called that the server does not have: anybody may ask for anything, and
 /// neither span names nor labels may grow with that.
 const OTHER: &str = "_OTHER";
 
-/// The methods that a server has.
-#[derive(Debug, Clone, Default)]
-pub struct Methods(Arc<HashSet<String>>);
+/// The methods that a server has, by their paths.
+#[derive(Debug, Clone)]
+pub struct Methods {
+    known: Arc<HashMap<String, Method>>,
+    other: Method,
+}
 
 impl Methods {
     /// `paths` are of the form `/package.Service/Method`.
     pub fn new(paths: impl IntoIterator<Item = String>) -> Self {
-        Self(Arc::new(paths.into_iter().collect()))
+        let named = paths.into_iter().map(|path| {
+            let method = Method::of_path(&path);
+            (path, method)
+        });
+        Self {
+            known: Arc::new(named.collect()),
+            other: Method::of_path(""),
+        }
     }
 
-    pub(super) fn name(&self, path: &str) -> Method {
-        if self.0.contains(path) {
-            Method::of_path(path)
-        } else {
-            Method {
-                service: OTHER.to_owned(),
-                method: OTHER.to_owned(),
-            }
-        }
+    pub(super) fn name(&self, path: &str) -> &Method {
+        self.known.get(path).unwrap_or(&self.other)
     }
 }
 
-/// A service and one of its methods.
+/// A service and one of its methods. Cheap to clone: every call has one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Method {
-    pub service: String,
-    pub method: String,
+    /// Both, as spans are called.
+    pub name: Arc<str>,
+    pub service: Arc<str>,
+    pub method: Arc<str>,
 }
 
 impl Method {
@@ -50,9 +57,18 @@ impl Method {
             .split_once('/')
             .unwrap_or((OTHER, OTHER));
         Self {
-            service: service.to_owned(),
-            method: method.to_owned(),
+            name: format!("{service}/{method}").into(),
+            service: service.into(),
+            method: method.into(),
         }
+    }
+
+    /// Says in an exported span what the call is. Not as fields of the span: log lines repeat those,
+    /// and every one is written as text whether a line comes or not.
+    pub fn describe(&self, span: &Span) {
+        span.set_attribute("rpc.system", "grpc");
+        span.set_attribute("rpc.service", self.service.clone());
+        span.set_attribute("rpc.method", self.method.clone());
     }
 }
 
@@ -108,10 +124,9 @@ impl Call {
         if std::mem::replace(&mut self.finished, true) {
             return;
         }
-        // Fields of a span that nobody records cost nothing.
-        self.span.record("rpc.grpc.status_code", code as i64);
+        self.span.set_attribute("rpc.grpc.status_code", code as i64);
         if (self.is_error)(code) {
-            self.span.record("otel.status_code", "ERROR");
+            self.span.set_status(Status::error(""));
         }
         if let Some(observer) = &self.observer {
             observer(&Finished {
@@ -181,9 +196,11 @@ mod tests {
     #[test]
     fn a_method_that_is_not_there_has_no_name_of_its_own() {
         let methods = Methods::new(["/a.B/C".to_owned()]);
-        assert_eq!(methods.name("/a.B/C"), Method::of_path("/a.B/C"));
+        let known = methods.name("/a.B/C");
+        let parts = [&*known.name, &*known.service, &*known.method];
+        assert_eq!(parts, ["a.B/C", "a.B", "C"]);
         for path in ["/a.B/D", "/", "", "/a.B/C/"] {
-            assert_eq!(methods.name(path).service, OTHER, "{path}");
+            assert_eq!(&*methods.name(path).service, OTHER, "{path}");
         }
     }
 }

@@ -8,7 +8,8 @@ use std::{
 
 use http::{Request, Response, Uri};
 use tower::Service;
-use tracing::{Instrument as _, Span, field};
+use tracing::{Instrument as _, Span};
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use super::{
     body::{CallBody, watch},
@@ -30,18 +31,15 @@ impl<S> ClientCalls<S> {
     }
 
     fn span(&self, method: &Method) -> Span {
-        tracing::info_span!(
-            "rpc",
-            otel.name = format!("{}/{}", method.service, method.method),
-            otel.kind = "client",
-            otel.status_code = field::Empty,
-            rpc.system = "grpc",
-            rpc.service = method.service,
-            rpc.method = method.method,
-            rpc.grpc.status_code = field::Empty,
-            server.address = self.server.host(),
-            server.port = self.server.port_u16(),
-        )
+        let span = tracing::info_span!("rpc", otel.name = &*method.name, otel.kind = "client");
+        method.describe(&span);
+        if let Some(host) = self.server.host() {
+            span.set_attribute("server.address", host.to_owned());
+        }
+        if let Some(port) = self.server.port_u16() {
+            span.set_attribute("server.port", i64::from(port));
+        }
+        span
     }
 }
 

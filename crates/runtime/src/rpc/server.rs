@@ -8,7 +8,7 @@ use std::{
 
 use http::{Request, Response};
 use tower::{Layer, Service};
-use tracing::{Instrument as _, Span, field};
+use tracing::{Instrument as _, Span};
 
 use super::{
     body::{CallBody, watch},
@@ -64,10 +64,10 @@ where
 
     fn call(&mut self, request: Request<A>) -> Self::Future {
         let method = self.layer.methods.name(request.uri().path());
-        let span = span(&method);
+        let span = span(method);
         trace::adopt_headers(&span, request.headers());
         // Made before the work begins: where the caller goes away, dropping it counts as cancelled.
-        let call = Call::of_server(method, span.clone(), self.layer.observer.clone());
+        let call = Call::of_server(method.clone(), span.clone(), self.layer.observer.clone());
         // A service may begin its work before its future is polled.
         let answer = span.in_scope(|| self.inner.call(request));
         let whole = async move { Ok(watch(answer.await?, call)) };
@@ -76,14 +76,7 @@ where
 }
 
 fn span(method: &Method) -> Span {
-    tracing::info_span!(
-        "rpc",
-        otel.name = format!("{}/{}", method.service, method.method),
-        otel.kind = "server",
-        otel.status_code = field::Empty,
-        rpc.system = "grpc",
-        rpc.service = method.service,
-        rpc.method = method.method,
-        rpc.grpc.status_code = field::Empty,
-    )
+    let span = tracing::info_span!("rpc", otel.name = &*method.name, otel.kind = "server");
+    method.describe(&span);
+    span
 }
