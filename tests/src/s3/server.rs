@@ -1,4 +1,5 @@
-//! SeaweedFS as an S3 server on this machine: keys with all rights, some or none, and it can be ended and started again.
+//! SeaweedFS as an S3 server on this machine: keys with all rights, some or none, and it can be
+//! ended and started again.
 
 use std::{
     fs,
@@ -17,15 +18,28 @@ use nix::{
 };
 use serde_json::{Value, json};
 
-use crate::{root, wait::until};
+use super::Filer;
+use crate::root;
 
 static SHARED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
 
-/// Starts the server and kills it when the standard input ends: with whoever started it, however that ends.
+/// Starts the server and kills it when the standard input ends: with whoever started it, however
+/// that ends.
 const KEEPER: &str = r#""$@" </dev/null & read -r _; kill -9 $!; wait $! 2>/dev/null"#;
 const PORTS: usize = 8;
-/// Where it keeps what belongs to unfinished uploads.
-const UPLOADS: &str = ".uploads";
+
+/// What any server of tests is told after `weed server`: little is held in memory, and no test
+/// waits for an election.
+pub const FLAGS: [&str; 8] = [
+    "-s3",
+    "-master.electionTimeout=1s",
+    "-master.volumeSizeLimitMB=64",
+    "-volume.max=0",
+    "-s3.port.iceberg=0",
+    "-s3.port.lance=0",
+    "-s3.autoCreateBucket=false",
+    "-s3.iam=false",
+];
 
 /// Whose keys a request is signed with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,15 +119,9 @@ impl Server {
     /// When the server is not installed.
     pub fn start() -> Self {
         let folder = crate::folder();
-        let identities = json!({"identities": [
-            Identity::Admin.entry(&["Admin"]),
-            Identity::Writer.entry(&["Read", "Write", "List"]),
-            Identity::Reader.entry(&["Read", "List"]),
-            Identity::NoList.entry(&["Read", "Write"]),
-        ]});
         fs::write(
             folder.path().join("identities.json"),
-            identities.to_string(),
+            identities().to_string(),
         )
         .unwrap();
         fs::create_dir(folder.path().join("data")).unwrap();
@@ -170,66 +178,25 @@ impl Server {
 
     /// Makes a bucket.
     pub fn make_bucket(&self, name: &str) {
-        let answer = self.ask_filer("POST", &format!("/buckets/{name}/"));
-        assert!(answer.contains(" 201 "), "{answer}");
+        self.filer().make_bucket(name);
     }
 
     pub fn remove_bucket(&self, name: &str) {
-        let answer = self.ask_filer("DELETE", &format!("/buckets/{name}/?recursive=true"));
-        assert!(answer.contains(" 204 "), "{answer}");
+        self.filer().remove_bucket(name);
     }
 
     /// How many uploads to a bucket are not finished.
     pub fn unfinished_uploads(&self, bucket: &str) -> usize {
-        let answer = self.ask_filer("GET", &format!("/buckets/{bucket}/{UPLOADS}/?limit=1000"));
-        if answer.contains(" 404 ") {
-            return 0;
-        }
-        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-        let listing: Value = serde_json::from_str(body).unwrap();
-        listing["Entries"].as_array().map_or(0, Vec::len)
+        self.filer().unfinished_uploads(bucket)
     }
 
     /// How many objects a bucket holds.
     pub fn objects(&self, bucket: &str) -> usize {
-        let (mut count, mut folders) = (0, vec![format!("/buckets/{bucket}")]);
-        while let Some(folder) = folders.pop() {
-            let answer = self.ask_filer("GET", &format!("{folder}/?limit=10000"));
-            if answer.contains(" 404 ") {
-                continue;
-            }
-            let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-            let listing: Value = serde_json::from_str(body).unwrap();
-            for entry in listing["Entries"].as_array().into_iter().flatten() {
-                let path = entry["FullPath"].as_str().unwrap();
-                // The mode of a folder has its highest bit set.
-                let is_folder = entry["Mode"].as_u64().unwrap() & (1 << 31) != 0;
-                if path.ends_with(UPLOADS) {
-                    continue;
-                }
-                if is_folder {
-                    folders.push(path.to_owned());
-                } else {
-                    count += 1;
-                }
-            }
-        }
-        count
+        self.filer().objects(bucket)
     }
 
-    /// A request to the file system below the buckets, which asks for no key; head and body of the answer.
-    fn ask_filer(&self, method: &str, path: &str) -> String {
-        let address = format!("127.0.0.1:{}", self.ports[4]);
-        until("the filer to answer", Duration::from_secs(30), || {
-            let mut stream = TcpStream::connect(&address).ok()?;
-            let request = format!(
-                "{method} {path} HTTP/1.0\r\nHost: {address}\r\nAccept: application/json\r\nContent-Length: 0\r\n\r\n"
-            );
-            stream.write_all(request.as_bytes()).ok()?;
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).ok()?;
-            (!answer.is_empty()).then_some(answer)
-        })
+    fn filer(&self) -> Filer {
+        Filer(format!("127.0.0.1:{}", self.ports[4]))
     }
 
     fn spawn(&mut self) {
@@ -241,20 +208,8 @@ impl Server {
             .unwrap();
         let mut command = Command::new("sh");
         command.args(["-c", KEEPER, "sh"]).arg(program());
-        // Little is held in memory, and no tests wait for an election.
-        command.args([
-            "server",
-            "-s3",
-            "-ip=127.0.0.1",
-            "-ip.bind=127.0.0.1",
-            "-master.electionTimeout=1s",
-            "-master.volumeSizeLimitMB=64",
-            "-volume.max=0",
-            "-s3.port.iceberg=0",
-            "-s3.port.lance=0",
-            "-s3.autoCreateBucket=false",
-            "-s3.iam=false",
-        ]);
+        command.args(["server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]);
+        command.args(FLAGS);
         for (flag, value) in [
             ("dir", path("data")),
             ("s3.config", path("identities.json")),
@@ -290,21 +245,16 @@ impl Server {
         self.running = Some(Running { child, _life: life });
     }
 
-    /// Whether it answers within half a minute, and can store: its parts find each other one after the other.
+    /// Whether it is up within half a minute.
     fn wait(&self) -> bool {
+        let master = format!("127.0.0.1:{}", self.ports[0]);
         for _ in 0..300 {
-            if answers(&self.address()) && self.stores() {
+            if is_up(&self.address(), &master) {
                 return true;
             }
             std::thread::sleep(Duration::from_millis(100));
         }
         false
-    }
-
-    fn stores(&self) -> bool {
-        let address = format!("127.0.0.1:{}", self.ports[0]);
-        let request = "GET /dir/assign HTTP/1.0\r\n\r\n";
-        asked(&address, request).is_some_and(|answer| answer.contains("\"fid\""))
     }
 }
 
@@ -314,8 +264,25 @@ impl Drop for Server {
     }
 }
 
-fn answers(address: &str) -> bool {
-    asked(address, "GET / HTTP/1.0\r\n\r\n").is_some_and(|answer| answer.contains(" 403 "))
+/// What a server is told of the identities.
+pub fn identities() -> Value {
+    json!({"identities": [
+        Identity::Admin.entry(&["Admin"]),
+        Identity::Writer.entry(&["Read", "Write", "List"]),
+        Identity::Reader.entry(&["Read", "List"]),
+        Identity::NoList.entry(&["Read", "Write"]),
+    ]})
+}
+
+/// Whether a server answers and can store: its parts find each other one after the other.
+pub fn is_up(s3: &str, master: &str) -> bool {
+    answers(s3, "/", " 403 ") && answers(master, "/dir/assign", "\"fid\"")
+}
+
+/// Whether what is answered holds `text`.
+fn answers(address: &str, path: &str, text: &str) -> bool {
+    let answer = asked(address, &format!("GET {path} HTTP/1.0\r\n\r\n"));
+    answer.is_some_and(|answer| answer.contains(text))
 }
 
 fn asked(address: &str, request: &str) -> Option<String> {
@@ -327,7 +294,11 @@ fn asked(address: &str, request: &str) -> Option<String> {
     Some(answer)
 }
 
-fn program() -> PathBuf {
+/// The server's program.
+///
+/// # Panics
+/// When it is not installed.
+pub fn program() -> PathBuf {
     let path = root().join(Path::new(".groklab/bin/weed"));
     assert!(
         path.exists(),

@@ -19,6 +19,9 @@ const ASKED_FOR: &str = "GROKLAB_TEST_CONTAINERS";
 /// Where these tests look for the engine, whose owner they let their callers be.
 pub const SOCKET: &str = "/var/run/docker.sock";
 
+/// A minimal Debian.
+pub const BASE_IMAGE: &str = "groklab-test/debian:bookworm";
+
 /// Why there is nothing to test with; none where all is there.
 static MISSING: LazyLock<Option<String>> = LazyLock::new(|| {
     let engine = ["version", "--format", "{{.Server.Version}}"];
@@ -33,7 +36,7 @@ static MISSING: LazyLock<Option<String>> = LazyLock::new(|| {
         return Some(format!("only for root, with an engine at {SOCKET}"));
     }
     let mut base = Command::new(root().join("deploy/testing/base-image.sh"));
-    let reason = output(base.arg("groklab-test/debian:bookworm")).err()?;
+    let reason = output(base.arg(BASE_IMAGE)).err()?;
     Some(format!("no base image: {reason}"))
 });
 
@@ -88,4 +91,11 @@ pub fn output(command: &mut Command) -> Result<String, String> {
 /// What `docker ARGS` prints.
 pub fn docker(args: &[&str]) -> String {
     output(Command::new("docker").args(args)).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Everything that a container has said, on both its outputs.
+pub fn log(container: &str) -> String {
+    let both = r#"exec docker logs "$1" 2>&1"#;
+    output(Command::new("sh").args(["-euc", both, "sh", container]))
+        .unwrap_or_else(|error| panic!("{error}"))
 }

@@ -1,4 +1,5 @@
-//! One installation with a name of its own, from a copy of `deploy/`; gone with its volumes when dropped.
+//! One installation with a name of its own, from a copy of `deploy/`; gone with its volumes when
+//! dropped.
 
 use std::{
     fs,
@@ -93,6 +94,15 @@ impl Installation {
         let mut command = Command::new(self.deploy().join(name));
         self.settings(&mut command);
         output(command.args(args))
+    }
+
+    /// The same with a file on its standard input.
+    pub fn script_reading(&self, name: &str, file: &Path) -> Result<String, String> {
+        // Commands get nothing to read by themselves.
+        let mut command = Command::new("sh");
+        command.args(["-euc", r#"exec "$1" < "$2""#, "sh"]);
+        self.settings(&mut command);
+        output(command.arg(self.deploy().join(name)).arg(file))
     }
 
     pub fn home(&self) -> PathBuf {
@@ -194,6 +204,16 @@ impl Installation {
         file
     }
 
+    /// The same with a seed: its artifacts are none that experiments with another one have stored.
+    pub fn seeded_experiment(&self, name: &str, seed: u64) -> String {
+        let file = self.busy_experiment(name);
+        let path = self.home().join(&file);
+        let text = fs::read_to_string(&path).unwrap();
+        let text = text.replace("iterations = ", &format!("seed = {seed}\niterations = "));
+        fs::write(&path, text).unwrap();
+        file
+    }
+
     /// What two runs of a file must have in common, of an experiment that has ended.
     pub fn results(&self, name: &str) -> Results {
         self.grokctl_ok(&["watch", name]);
@@ -203,10 +223,7 @@ impl Installation {
 
     /// The admin address of a service's first container.
     pub fn admin(&self, service: &str) -> Admin {
-        let format = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}";
-        let addresses = docker(&["inspect", "-f", format, &self.containers(service)[0]]);
-        let address = addresses.split_whitespace().next().unwrap();
-        Admin(format!("{address}:9090"))
+        admin_of(&self.containers(service)[0])
     }
 
     /// What the database answers.
@@ -302,6 +319,18 @@ impl Drop for Installation {
             eprintln!("{error}");
         }
     }
+}
+
+/// A container's address on the first of its networks.
+pub fn address(container: &str) -> String {
+    let format = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}";
+    let addresses = docker(&["inspect", "-f", format, container]);
+    addresses.split_whitespace().next().unwrap().to_owned()
+}
+
+/// A container's admin address, which may be another one after a restart.
+pub fn admin_of(container: &str) -> Admin {
+    Admin(format!("{}:9090", address(container)))
 }
 
 /// Copies a folder so that everybody can read it.

@@ -7,100 +7,44 @@ use std::{
     time::{Duration, Instant},
 };
 
-use groklab_tests::files::Results;
-
 use crate::{
+    disturbed::{Disturbed, patient, run_undisturbed},
     engine::{docker, engine, engine_if_asked_for, output},
-    files::composes,
     installation::Installation,
 };
 
-const LEASE: Duration = Duration::from_secs(10);
 /// Shorter than a lease, and long enough for a lease to be lost and given to another.
 const CUTS: [Duration; 2] = [Duration::from_secs(4), Duration::from_secs(25)];
 
 /// Where an experiment runs twice: undisturbed, and then with something in its way.
 fn installation(name: &str) -> Installation {
-    let lease = LEASE.as_secs().to_string();
-    let box_one = Installation::new(name, composes()[0])
-        .with("GROKLAB_LEASE_SECONDS", &lease)
-        // A job may lose its worker as often as chance wants.
-        .with("GROKLAB_ATTEMPTS", "100");
+    let box_one = patient(name);
     box_one.up(&[]);
-    box_one.wait_until_healthy();
-    let file = box_one.busy_experiment("undisturbed");
-    box_one.grokctl_ok(&["submit", &file]);
-    box_one.results("undisturbed");
+    run_undisturbed(&box_one);
     box_one
-}
-
-/// Experiments one after the other, so that one runs whenever something is put in its way.
-struct Disturbed<'a> {
-    box_one: &'a Installation,
-    experiment: String,
-    round: u32,
-}
-
-impl<'a> Disturbed<'a> {
-    fn begin(box_one: &'a Installation) -> Self {
-        let mut disturbed = Self {
-            box_one,
-            experiment: String::new(),
-            round: 0,
-        };
-        disturbed.begin_another();
-        disturbed
-    }
-
-    fn begin_another(&mut self) {
-        self.round += 1;
-        self.experiment = format!("disturbed-{}", self.round);
-        self.box_one.wait_until_healthy();
-        let file = self.box_one.busy_experiment(&self.experiment);
-        self.box_one.grokctl_ok(&["submit", &file]);
-    }
-
-    /// Begins another experiment if the last one has ended.
-    fn goes_on(&mut self) {
-        if self.has_ended() {
-            self.has_same_results();
-            self.begin_another();
-        }
-    }
-
-    /// Not known while the database is away, which counts as no.
-    fn has_ended(&self) -> bool {
-        let Ok(state) = self.box_one.state(&self.experiment) else {
-            return false;
-        };
-        assert!(
-            ["queued", "running", "completed"].contains(&&*state),
-            "{} is {state}",
-            self.experiment
-        );
-        state == "completed"
-    }
-
-    /// The experiment ends, with the results of the undisturbed one.
-    fn has_same_results(&self) {
-        self.box_one.wait_until_healthy();
-        let undisturbed = Results::of(&self.box_one.home().join("undisturbed"));
-        assert_eq!(self.box_one.results(&self.experiment), undisturbed);
-        // One verdict for each rollout.
-        let counts = "select (select count(*) from rollout) = (select count(*) from verdict)";
-        assert_eq!(self.box_one.sql(counts), "t");
-    }
 }
 
 /// Takes a service's container off networks for so long.
 fn cut(box_one: &Installation, service: &str, networks: &[&str], lasts: Duration) {
+    // The cut itself is what takes the time.
+    let wait = || thread::sleep(lasts);
+    cut_during(box_one, service, networks, wait);
+}
+
+/// Takes a service's container off networks until `meanwhile` has ended.
+pub fn cut_during(
+    box_one: &Installation,
+    service: &str,
+    networks: &[&str],
+    meanwhile: impl FnOnce(),
+) {
     let container = &box_one.containers(service)[0];
     let named = |network: &&str| format!("{}_{network}", box_one.name);
     let networks: Vec<String> = networks.iter().map(named).collect();
     for network in &networks {
         docker(&["network", "disconnect", network, container]);
     }
-    thread::sleep(lasts);
+    meanwhile();
     for network in &networks {
         docker(&["network", "connect", "--alias", service, network, container]);
     }
@@ -225,8 +169,8 @@ fn containers_that_are_killed_come_back_and_change_no_result() {
     assert!(killed > 20, "{killed}");
 }
 
-/// Kills a service's process as the kernel would; after `docker kill` Docker would leave it be. False
-/// if there was none.
+/// Kills a service's process as the kernel would; after `docker kill` Docker would leave it be.
+/// False if there was none.
 fn kill(box_one: &Installation, service: &str) -> bool {
     let container = &box_one.containers(service)[0];
     let pid = docker(&["inspect", "-f", "{{.State.Pid}}", container]);
