@@ -71,11 +71,10 @@ impl Port {
         let mut reports = Group::new(stop.clone());
         let report = report_health(reporter, self.health, &SERVICES, stop.clone());
         reports.spawn("health", OnFailure::Log, report);
-        let most = connections::most()?;
         let incoming = connections::limited(
             // Answers are small and awaited: Nagle's algorithm would hold them back.
             TcpIncoming::from(self.listener).with_nodelay(Some(true)),
-            most,
+            connections::most()?,
         );
         let router = server()
             .layer(calls_layer(self.metrics)?)
@@ -89,7 +88,7 @@ impl Port {
         let served = match self.tls {
             None => router.serve_with_incoming_shutdown(incoming, stopped).await,
             Some(tls) => {
-                let agreed = tls.with(incoming, most);
+                let agreed = tls.with(incoming);
                 router.serve_with_incoming_shutdown(agreed, stopped).await
             }
         };

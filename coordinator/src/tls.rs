@@ -12,7 +12,7 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use tokio::{sync::watch, time::MissedTickBehavior};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::connections::Connection;
 
@@ -44,6 +44,8 @@ struct Texts {
 pub struct Certificates {
     files: Tls,
     texts: Texts,
+    /// What was found there last: whoever writes it may be in the middle of a file.
+    found: Option<Texts>,
     current: watch::Sender<Arc<ServerConfig>>,
 }
 
@@ -60,6 +62,7 @@ impl Certificates {
         Ok(Self {
             files,
             texts,
+            found: None,
             current: watch::Sender::new(Arc::new(settings)),
         })
     }
@@ -97,10 +100,14 @@ impl Certificates {
         Ok(())
     }
 
-    /// Whether the files hold something new, which then counts.
+    /// Whether the files hold something new for the second time, which then counts.
     fn renew(&mut self) -> anyhow::Result<bool> {
         let texts = Texts::read(&self.files)?;
         if texts == self.texts {
+            return Ok(false);
+        }
+        if self.found.as_ref() != Some(&texts) {
+            self.found = Some(texts);
             return Ok(false);
         }
         // A certificate without its key yet: whoever renews them may be between the two.
@@ -159,34 +166,34 @@ fn certificates(pem: &[u8]) -> anyhow::Result<Vec<CertificateDer<'static>>> {
 /// Clients need no certificate: the guard of the workers' services asks for it.
 fn client_verifier(authorities: &[u8]) -> anyhow::Result<Arc<dyn ClientCertVerifier>> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(authorities)? {
-        roots.add(certificate)?;
-    }
+    // A bundle of many authorities may have some in an unusual form.
+    let (usable, _) = roots.add_parsable_certificates(certificates(authorities)?);
+    anyhow::ensure!(usable > 0, "no certificate that can be used");
     let provider = ring::default_provider().into();
     let builder = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
     Ok(builder.allow_unauthenticated().build()?)
 }
 
 impl Handshakes {
-    /// Those of `accepted` with whom TLS was agreed on; at most `most` are at it at once.
+    /// Those of `accepted` with whom TLS was agreed on.
     pub fn with(
         self,
         accepted: impl Stream<Item = io::Result<Connection>>,
-        most: usize,
     ) -> impl Stream<Item = io::Result<TlsStream<Connection>>> {
         let handshakes = accepted.map(move |accepted| {
             let acceptor = TlsAcceptor::from(self.0.borrow().clone());
             async move {
                 // A task: a slow or a hostile peer holds nobody up.
-                let handshake = tokio::spawn(async move {
+                let handshake = AbortOnDropHandle::new(tokio::spawn(async move {
                     let accepting = acceptor.accept(accepted?);
                     tokio::time::timeout(HANDSHAKE_WITHIN, accepting).await?
-                });
+                }));
                 handshake.await.map_err(io::Error::other).flatten()
             }
         });
+        // As many at once as there are connections: fewer would keep others from being accepted.
         handshakes
-            .buffer_unordered(most)
+            .buffer_unordered(usize::MAX)
             .filter_map(async |agreed| {
                 // What fails here is a stranger's affair, and strangers may be many.
                 agreed

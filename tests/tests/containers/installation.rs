@@ -12,7 +12,7 @@ use std::{
 
 use groklab_tests::{
     admin::Admin,
-    files::{Results, experiment, wide},
+    files::{Results, experiment, trained_for, wide},
     root, tiny_coder,
     wait::until,
 };
@@ -204,12 +204,14 @@ impl Installation {
         file
     }
 
-    /// The same with a seed: its artifacts are none that experiments with another one have stored.
+    /// The same with a seed, so that its artifacts are none that experiments with another one have
+    /// stored, and with training that takes longer than it takes to notice it.
     pub fn seeded_experiment(&self, name: &str, seed: u64) -> String {
         let file = self.busy_experiment(name);
         let path = self.home().join(&file);
         let text = fs::read_to_string(&path).unwrap();
         let text = text.replace("iterations = ", &format!("seed = {seed}\niterations = "));
+        let text = trained_for(&text, 24);
         fs::write(&path, text).unwrap();
         file
     }

@@ -9,10 +9,7 @@ use std::{
 
 use tch::{Device, Kind, Tensor};
 
-use super::{
-    Placement,
-    torch_cuda::{Functions, Reason, functions},
-};
+use super::torch_cuda::{Functions, Reason, functions};
 use crate::error::{first_line, panic_text};
 
 /// Set to 0, attention is computed by plain products; for measurements.
@@ -23,23 +20,23 @@ const WIDEST_HEAD: i64 = 256;
 const HEAD_STEP: i64 = 8;
 
 /// Whether heads of `width` can be attended to here; else why not.
-pub(crate) fn available(placement: Placement, width: i64) -> Result<(), String> {
+pub(crate) fn available(device: Device, kind: Kind, width: i64) -> Result<(), String> {
     if width % HEAD_STEP != 0 || width > WIDEST_HEAD {
         return Err(format!("heads are {width} wide"));
     }
-    works(placement)
+    works(device, kind)
 }
 
-/// Whether this placement has it, as far as that does not depend on the model.
-pub(super) fn works(placement: Placement) -> Result<(), String> {
-    if placement.is_cpu() {
+/// Whether it is there for numbers of `kind`, as far as that does not depend on the model.
+pub(super) fn works(device: Device, kind: Kind) -> Result<(), String> {
+    if device == Device::Cpu {
         return Err("not on a GPU".into());
     }
-    if placement.kind != Kind::BFloat16 {
+    if kind != Kind::BFloat16 {
         return Err("not in bfloat16".into());
     }
     static TRIED: OnceLock<Result<(), String>> = OnceLock::new();
-    TRIED.get_or_init(|| tried(placement.device)).clone()
+    TRIED.get_or_init(|| tried(device)).clone()
 }
 
 /// Compares it once with plain products: another libtorch may have it in another way.
@@ -120,9 +117,10 @@ mod trial {
     const KEY_HEADS: i64 = 2;
     const WIDTH: i64 = 64;
 
-    /// The largest difference.
+    /// The largest differences, added; NaN where one of them is.
     pub(super) fn apart(device: Device) -> f64 {
-        rows(device).max(prompts(device))
+        // Sums: of a number and NaN, `max` gives the number.
+        rows(device) + prompts(device)
     }
 
     /// Two rows with 3 and 16 keys in slots of 16, as decoding has them.
@@ -148,7 +146,7 @@ mod trial {
             causal: false,
         };
         let ours = sequences.attend(&q, &by_place(0), &by_place(1));
-        let mut most: f64 = 0.0;
+        let mut apart = 0.0;
         for (row, count) in [(0, 3), (1, capacity)] {
             // `[kv_heads, keys, width]` to `[keys, kv_heads, width]`.
             let own = |which| {
@@ -159,9 +157,9 @@ mod trial {
                     .transpose(0, 1)
             };
             let theirs = plainly(&q.narrow(0, row, 1), &own(0), &own(1), false);
-            most = most.max(largest(&(ours.get(row) - theirs.view([-1]))));
+            apart += largest(&(ours.get(row) - theirs.view([-1])));
         }
-        most
+        apart
     }
 
     /// Two prompts of 3 and 5 tokens behind each other.
@@ -180,13 +178,13 @@ mod trial {
             causal: true,
         };
         let ours = sequences.attend(&q, &k, &v);
-        let mut most: f64 = 0.0;
+        let mut apart = 0.0;
         for (start, count) in [(0, 3), (3, 5)] {
             let own = |x: &Tensor| x.narrow(0, start, count);
             let theirs = plainly(&own(&q), &own(&k), &own(&v), true);
-            most = most.max(largest(&(own(&ours) - theirs)));
+            apart += largest(&(own(&ours) - theirs));
         }
-        most
+        apart
     }
 
     /// `q [tokens, heads, width]` over `k` and `v` `[keys, kv_heads, width]`, in float32:
@@ -227,6 +225,12 @@ mod trial {
         use super::*;
 
         #[test]
+        fn nan_is_no_small_difference() {
+            let nan = Tensor::from_slice(&[0.0, f64::NAN, 1.0]);
+            assert!(largest(&nan).is_nan() && (0.0 + largest(&nan)).is_nan());
+        }
+
+        #[test]
         fn plain_products_are_attention() {
             let of = |shape: &[i64], step| values(shape, step, Device::Cpu).to_kind(Kind::Float);
             let q = of(&[5, HEADS, WIDTH], 0.7);
@@ -257,14 +261,10 @@ mod tests {
     fn on_a_cpu_it_is_off() {
         let reason = tried(Device::Cpu).unwrap_err();
         assert!(!reason.is_empty() && !reason.contains('\n'), "{reason}");
-        let of = |kind| Placement {
-            device: Device::Cuda(0),
-            kind,
-        };
-        let float = available(of(Kind::Float), 128).unwrap_err();
+        let float = available(Device::Cuda(0), Kind::Float, 128).unwrap_err();
         assert!(float.contains("bfloat16"), "{float}");
-        let odd = available(of(Kind::BFloat16), 20).unwrap_err();
+        let odd = available(Device::Cuda(0), Kind::BFloat16, 20).unwrap_err();
         assert!(odd.contains("20"), "{odd}");
-        assert!(available(Placement::CPU, 128).is_err());
+        assert!(available(Device::Cpu, Kind::BFloat16, 128).is_err());
     }
 }

@@ -125,8 +125,8 @@ impl Placement {
     }
 
     /// For records: what results may depend on, such as `cpu float32, 2 threads` or `cuda:0
-    /// bfloat16, NVIDIA H100, driver 580.95.05, libtorch 2.13.0+cu130, 256 rows with graphs and with
-    /// flash attention`.
+    /// bfloat16, NVIDIA H100, driver 580.95.05, libtorch 2.13.0+cu130, 256 rows with graphs and
+    /// with flash attention` (where the model's heads allow it).
     pub fn description(self) -> String {
         let kind = if self.kind == Kind::BFloat16 {
             "bfloat16"
@@ -143,7 +143,7 @@ impl Placement {
             Ok(()) => "with graphs".to_owned(),
             Err(reason) => format!("without graphs ({reason})"),
         };
-        let flash = match flash::works(self) {
+        let flash = match flash::works(self.device, self.kind) {
             Ok(()) => "with flash attention".to_owned(),
             Err(reason) => format!("without flash attention ({reason})"),
         };

@@ -37,6 +37,18 @@ bool guarded(char* error, size_t size, Work work) {
     }
 }
 
+// Later libtorchs can be told not to split a sum over keys by the number of rows beside it.
+template <typename... Arguments>
+at::Tensor flash(Arguments... arguments) {
+    const std::optional<at::Tensor> none;
+    const std::optional<int64_t> splits = 1;
+    if constexpr (requires { at::_flash_attention_forward(arguments..., none, none, splits); }) {
+        return std::get<0>(at::_flash_attention_forward(arguments..., none, none, splits));
+    } else {
+        return std::get<0>(at::_flash_attention_forward(arguments...));
+    }
+}
+
 }  // namespace
 
 extern "C" {
@@ -103,11 +115,11 @@ void* groklab_attend(const void* queries, const void* keys, const void* values,
     guarded(error, size, [&] {
         std::optional<at::Tensor> counts;
         if (key_counts) counts = tensor(key_counts);
-        auto attended = at::_flash_attention_forward(
-            tensor(queries), tensor(keys), tensor(values), tensor(query_starts), tensor(key_starts),
-            most_queries, most_keys, /*dropout_p=*/0.0, causal, /*return_debug_mask=*/false, scale,
-            std::nullopt, std::nullopt, counts);
-        out = new at::Tensor(std::get<0>(attended));
+        const std::optional<int64_t> no_window;
+        out = new at::Tensor(flash(
+            tensor(queries), tensor(keys), tensor(values), std::optional(tensor(query_starts)),
+            std::optional(tensor(key_starts)), most_queries, most_keys, /*dropout_p=*/0.0, causal,
+            /*return_debug_mask=*/false, std::optional(scale), no_window, no_window, counts));
     });
     return out;
 }

@@ -51,13 +51,17 @@ pub(super) fn run(
     // Any row may come into any slot, so each has room for the longest.
     let capacity = whole_blocks(tokens);
     let wanted_rows = most_rows.min(request.rows.len());
-    let width = fitting_rows(weights.model, capacity, wanted_rows);
+    let mut width = fitting_rows(weights.model, capacity, wanted_rows);
+    if weights.model.tactics.fixed_shapes && width < wanted_rows {
+        // One of the slots that fit is spare.
+        width = (width - 1).max(1);
+    }
     let mut batch = Batch {
         weights,
         request,
         prompts: Prompts::new(request),
         decoder: Decoder::new(weights, request.sampling, most_rows),
-        cache: Cache::new(weights.model, width, capacity),
+        cache: Cache::new(weights.model, width, capacity, most_rows),
         most_rows,
         width,
         slots: Vec::new(),

@@ -17,8 +17,8 @@ pub(super) struct Cache {
     key_heads: i64,
     capacity: i64,
     width: i64,
-    /// Whether each row's own keys are read, and no others. The last slot is then spare: the rows
-    /// that only fill up a step are there.
+    /// Whether each row's own keys are read, and no others. The last slot is then spare where a
+    /// step has more rows than there are slots: those that only fill it up are there.
     flash: bool,
 }
 
@@ -73,13 +73,15 @@ enum Seen {
 }
 
 impl Cache {
-    /// Room for `rows` rows of `capacity` tokens, which are whole blocks.
-    pub(super) fn new(model: &Model, rows: usize, capacity: usize) -> Self {
+    /// Room for `rows` rows of `capacity` tokens, which are whole blocks, in steps of `step_rows`
+    /// where those are fixed.
+    pub(super) fn new(model: &Model, rows: usize, capacity: usize, step_rows: usize) -> Self {
         let (config, placement) = (&model.config, model.placement);
         let (rows, capacity) = (rows as i64, capacity as i64);
-        let flash = flash::available(placement, config.head_dim).is_ok()
+        let flash = flash::available(placement.device, placement.kind, config.head_dim).is_ok()
             && i32::try_from((rows + 1) * config.kv_heads * capacity).is_ok();
-        let slots = if flash { rows + 1 } else { rows };
+        let spare = flash && step_rows as i64 > rows;
+        let slots = rows + i64::from(spare);
         let shape = [2, slots, config.kv_heads, capacity, config.head_dim];
         let mut layers = Vec::new();
         for _ in 0..config.layers {

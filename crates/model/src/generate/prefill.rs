@@ -49,7 +49,8 @@ pub(super) fn run(
 }
 
 fn has_flash(model: &Model) -> bool {
-    flash::available(model.placement, model.config.head_dim).is_ok()
+    let placement = model.placement;
+    flash::available(placement.device, placement.kind, model.config.head_dim).is_ok()
 }
 
 /// Nodes by level, parents before their children, in passes of one node or of several that take at

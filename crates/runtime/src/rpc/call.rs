@@ -63,8 +63,8 @@ impl Method {
         }
     }
 
-    /// Says in an exported span what the call is. Not as fields of the span: log lines repeat those,
-    /// and every one is written as text whether a line comes or not.
+    /// Says in an exported span what the call is. Not as fields of the span: log lines repeat
+    /// those, and each is written as text whether a line comes or not.
     pub fn describe(&self, span: &Span) {
         span.set_attribute("rpc.system", "grpc");
         span.set_attribute("rpc.service", self.service.clone());
