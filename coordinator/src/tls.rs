@@ -1,13 +1,19 @@
 //! TLS of the port that clients and workers call. Its files are read again while it serves: new
 //! connections get a renewed certificate, old ones go on with theirs.
 
-use std::{fs, io, path::Path, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use futures::{Stream, StreamExt as _};
 use rustls::{
-    RootCertStore, ServerConfig, crypto::ring, server::WebPkiClientVerifier,
-    server::danger::ClientCertVerifier,
+    RootCertStore, ServerConfig,
+    crypto::ring,
+    server::{WebPkiClientVerifier, danger::ClientCertVerifier},
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use tokio::{sync::watch, time::MissedTickBehavior};

@@ -1,4 +1,5 @@
-//! Access from other machines: tokens for each side, TLS, client certificates. The coordinator listens on every address.
+//! Access from other machines: tokens for each side, TLS, client certificates. The coordinator
+//! listens on every address.
 #![expect(
     clippy::unwrap_used,
     reason = "a test: a failure is a panic with its place"

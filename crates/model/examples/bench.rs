@@ -37,7 +37,10 @@ fn main() -> Result<()> {
     let (model, tokenizer) = load(&source, Path::new("/nonexistent"), placement)?;
     println!(
         "{}",
-        json!({"load_seconds": seconds(start), "device": model.device_description(), "base": model.base_digest()})
+        json!({
+            "load_seconds": seconds(start), "device": model.device_description(),
+            "base": model.base_digest(),
+        })
     );
     let bench = Bench {
         source: &source,
@@ -99,8 +102,11 @@ fn median(name: &str, baseline: Option<f64>, mut run: impl FnMut() -> Result<Run
     let ratio = baseline.map(|baseline| rounded(speed / baseline));
     println!(
         "{}",
-        json!({"measured": name, "tokens": tokens, "seconds": rounded(seconds), "cpu_seconds": rounded(cpu_seconds),
-               "tokens_per_second": rounded(speed), "times_the_baseline": ratio, "busy": rounded(others)})
+        json!({
+            "measured": name, "tokens": tokens, "seconds": rounded(seconds),
+            "cpu_seconds": rounded(cpu_seconds), "tokens_per_second": rounded(speed),
+            "times_the_baseline": ratio, "busy": rounded(others),
+        })
     );
     Ok(speed)
 }
@@ -216,8 +222,8 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// What a GPU is given: many rows of 128 sampled tokens, end tokens ignored, with an adapter and
-    /// without.
+    /// What a GPU is given: many rows of 128 sampled tokens, end tokens ignored, with an adapter
+    /// and without.
     fn wide(&self) -> Result<()> {
         let spec = LoraSpec::plain(16, 32.0, 0.0, Target::ALL.to_vec());
         let trainer = Trainer::new(

@@ -63,14 +63,10 @@ fn passes(nodes: &[Node], pass_tokens: usize, padded: bool) -> Vec<Vec<usize>> {
     for index in order {
         let node = &nodes[index];
         (longest, sum) = (node.tokens().max(longest), sum + node.tokens());
+        let takes = |nodes: usize| if padded { nodes * longest } else { sum };
         match passes.last_mut() {
             Some(pass)
-                if nodes[pass[0]].level == node.level
-                    && (if padded {
-                        (pass.len() + 1) * longest
-                    } else {
-                        sum
-                    }) <= pass_tokens =>
+                if nodes[pass[0]].level == node.level && takes(pass.len() + 1) <= pass_tokens =>
             {
                 pass.push(index);
             }
