@@ -21,7 +21,7 @@ use crate::{
     access::Tokens,
     blobs::{AwsVariables, Place},
     database_url,
-    tls::Tls,
+    tls::{Certificates, Tls},
 };
 
 /// Serves experiments and workers, and keeps everything in Postgres.
@@ -195,6 +195,10 @@ impl Config {
         self.database()?;
         if let Some(Place::S3(bucket)) = &self.artifacts {
             self.aws.check(bucket)?;
+        }
+        // Read and thrown away: what is wrong with the files is wrong use, like a wrong flag.
+        if let Some(tls) = &self.tls {
+            Certificates::read(tls.clone())?;
         }
         Ok(())
     }
