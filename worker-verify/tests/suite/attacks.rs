@@ -100,7 +100,7 @@ def solve(x): return Yes()" => WrongAnswer;
     lone_surrogates: "def solve(x): return '\\ud800' * 3" => WrongAnswer;
     very_deep_list: "def solve(x):\n    y = []\n    for _ in range(100_000): y = [y]\n    return y" => WrongAnswer;
     list_that_contains_itself: "def solve(x):\n    y = [x + 1]\n    y.append(y)\n    return y" => WrongAnswer;
-    list_that_doubles_at_every_level: "def solve(x):\n    y = []\n    for _ in range(60): y = [y, y]\n    return y" => OutputLimit;
+    list_that_doubles_at_every_level: "def solve(x):\n    y = 'x' * 1000\n    for _ in range(60): y = [y, y]\n    return y" => OutputLimit;
     dictionary_with_mixed_keys: "def solve(x): return {1: 2, '1': 3, (1,): None, 1.5: {}, None: set()}" => WrongAnswer;
     function_as_value: "def solve(x): return solve" => WrongAnswer;
     reduce_payload: "
