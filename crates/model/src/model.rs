@@ -8,7 +8,7 @@ use tch::{Kind, Tensor};
 
 use crate::{
     chat::ChatTokenizer,
-    config::Config,
+    config::{Config, frequencies},
     device::{Placement, Tactics},
     digest,
     error::{Result, guard},
@@ -284,11 +284,6 @@ impl Source<'_> {
 /// implementation does.
 fn rotations(config: &Config) -> (Tensor, Tensor) {
     let options = (Kind::Float, tch::Device::Cpu);
-    let exponents =
-        Tensor::arange_start_step(0, config.head_dim, 2, options) / config.head_dim as f64;
-    let frequencies = Tensor::from(config.rope_theta as f32)
-        .pow(&exponents)
-        .reciprocal();
-    let angles = Tensor::arange(config.max_positions, options).outer(&frequencies);
+    let angles = Tensor::arange(config.max_positions, options).outer(&frequencies(config));
     (angles.cos(), angles.sin())
 }

@@ -41,6 +41,11 @@ impl<'a> Fields<'a> {
         (!value.is_null()).then_some(value)
     }
 
+    /// Whether the field is there, if only as null.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.map.contains_key(key)
+    }
+
     pub(crate) fn integer(&self, key: &str) -> Result<Option<i64>> {
         self.typed(key, "a whole number", Value::as_i64)
     }
@@ -62,10 +67,18 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn required(&self, key: &str) -> Result<i64> {
-        self.integer(key)?.ok_or_else(|| Error::Config {
+        self.integer(key)?.ok_or_else(|| self.missing(key))
+    }
+
+    pub(crate) fn required_number(&self, key: &str) -> Result<f64> {
+        self.number(key)?.ok_or_else(|| self.missing(key))
+    }
+
+    fn missing(&self, key: &str) -> Error {
+        Error::Config {
             what: self.file.into(),
             reason: format!("`{key}` is missing"),
-        })
+        }
     }
 
     /// Ids of a field that holds one id, a list, or nothing.

@@ -1,15 +1,16 @@
 //! A Hugging Face `config.json`, in its old (`rope_theta`) or new (`rope_parameters`) form.
-//! Defaults are those of transformers' `LlamaConfig`, `Qwen2Config` and `Qwen3Config`. What
+//! Defaults are those of transformers' `LlamaConfig`, `MistralConfig`, `Qwen2Config` and
+//! `Qwen3Config`. What
 //! `forward` does not compute, and what is not known here, is refused by its name.
 
 use serde_json::Value;
 
-use super::{Architecture, Config, Fields};
+use super::{Architecture, Config, Fields, rope};
 use crate::error::{Error, Result};
 
 const FILE: &str = "config.json";
 
-/// Fields that change nothing of what the three architectures compute: records of how the model was
+/// Fields that change nothing of what these architectures compute: records of how the model was
 /// made and kept, names of tokens (`tokenizer.json` and `eos_token_id` decide), defaults of
 /// transformers' own sampling, and the settings of its training.
 const HARMLESS: [&str; 62] = [
@@ -98,12 +99,13 @@ impl Config {
         } else {
             hidden_size.checked_div(heads).unwrap_or(0)
         };
-        // `LlamaConfig` shares no keys unless told to; `Qwen2Config` and `Qwen3Config` have 32.
-        let kv_heads = if architecture == Architecture::Llama {
-            heads
-        } else {
-            32
+        // `LlamaConfig` shares no keys unless told to.
+        let kv_heads = match architecture {
+            Architecture::Llama => heads,
+            Architecture::Mistral => 8,
+            Architecture::Qwen2 | Architecture::Qwen3 => 32,
         };
+        let (rope_theta, rope_scaling) = rope::read(FILE, &fields)?;
         let config = Self {
             architecture,
             vocab_size: fields.required("vocab_size")?,
@@ -114,9 +116,10 @@ impl Config {
             heads,
             kv_heads: fields.integer("num_key_value_heads")?.unwrap_or(kv_heads),
             head_dim: fields.integer("head_dim")?.unwrap_or(width),
-            max_positions: fields.required("max_position_embeddings")?,
+            max_positions: longest(&fields, architecture)?,
             norm_eps: fields.number("rms_norm_eps")?.unwrap_or(1e-6),
-            rope_theta: rope_theta(&fields)?,
+            rope_theta,
+            rope_scaling,
             tied: fields.flag("tie_word_embeddings")?.unwrap_or(false),
             end_tokens: fields.ids("eos_token_id")?,
         };
@@ -124,6 +127,21 @@ impl Config {
         config.check()?;
         Ok(config)
     }
+}
+
+/// The longest sequence in tokens. A mistral's tokens see as many as its window has, themselves
+/// included: what is no longer than that is computed by full attention, and the rest refused.
+fn longest(fields: &Fields<'_>, architecture: Architecture) -> Result<i64> {
+    let positions = fields.required("max_position_embeddings")?;
+    if architecture != Architecture::Mistral {
+        return Ok(positions);
+    }
+    let window = match fields.integer("sliding_window")? {
+        None if fields.has("sliding_window") => None,
+        None => Some(4096),
+        window => window,
+    };
+    Ok(window.map_or(positions, |window| positions.min(window)))
 }
 
 /// Refuses what is known by name and not computed.
@@ -185,58 +203,10 @@ fn refuse_other_forms(fields: &Fields<'_>, architecture: Architecture) -> Result
         return refuse(
             "auto_map (a model's own code)",
             code.to_string(),
-            "llama, qwen2 and qwen3 as transformers has them",
+            "llama, mistral, qwen2 and qwen3 as transformers has them",
         );
     }
     Ok(())
-}
-
-/// The base of the rotations; a field within `rope_parameters` (or `rope_scaling`, as it was
-/// called) counts before the outer one.
-fn rope_theta(fields: &Fields<'_>) -> Result<f64> {
-    let outer = fields.number("rope_theta")?;
-    let mut inner = None;
-    for key in ["rope_parameters", "rope_scaling"] {
-        let Some(json) = fields.value(key) else {
-            continue;
-        };
-        let form = Fields::new(key, json)?;
-        // `type` is what older releases called it.
-        for name in ["rope_type", "type"] {
-            if let Some(kind) = form.text(name)?.filter(|kind| *kind != "default") {
-                return Err(Error::Unsupported {
-                    what: "rope scaling",
-                    value: kind.into(),
-                    supported: "default",
-                });
-            }
-        }
-        if let Some(part) = form
-            .number("partial_rotary_factor")?
-            .filter(|part| *part != 1.0)
-        {
-            return Err(Error::Unsupported {
-                what: "partial_rotary_factor",
-                value: part.to_string(),
-                supported: "1",
-            });
-        }
-        let theta = form.number("rope_theta")?;
-        // A `factor` without a type or an `mrope_section` would change the rotations.
-        form.refuse_others(&[])?;
-        if let (Some(theta), Some(other)) = (theta, inner)
-            && theta != other
-        {
-            let reason =
-                format!("`rope_parameters` and `rope_scaling` have the bases {other} and {theta}");
-            return Err(Error::Config {
-                what: FILE.into(),
-                reason,
-            });
-        }
-        inner = inner.or(theta);
-    }
-    Ok(inner.or(outer).unwrap_or(10000.0))
 }
 
 #[cfg(test)]
@@ -244,6 +214,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::config::{Llama3, RopeScaling};
 
     fn base() -> Value {
         json!({"model_type": "llama", "vocab_size": 32, "hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 1,
@@ -272,10 +243,54 @@ mod tests {
     }
 
     #[test]
+    fn every_scaling_of_the_rotations_is_read_or_refused() {
+        let llama3 = json!({"rope_type": "llama3", "factor": 32.0, "low_freq_factor": 1.0,
+            "high_freq_factor": 4.0, "original_max_position_embeddings": 8192});
+        let read = |form: &Value| with("rope_scaling", form.clone()).map(|c| c.rope_scaling);
+        let scaling = RopeScaling::Llama3(Llama3 {
+            factor: 32.0,
+            low_freq_factor: 1.0,
+            high_freq_factor: 4.0,
+            original_max_positions: 8192.0,
+        });
+        assert_eq!(read(&llama3).unwrap(), scaling);
+        let linear = RopeScaling::Linear { factor: 4.0 };
+        for form in [
+            json!({"type": "linear", "factor": 4.0}),
+            json!({"type": "linear", "rope_type": "linear", "factor": 4}),
+        ] {
+            assert_eq!(read(&form).unwrap(), linear);
+        }
+        let mut twice = base();
+        twice["rope_scaling"] = llama3.clone();
+        twice["rope_parameters"] = llama3.clone();
+        twice["rope_parameters"]["rope_theta"] = json!(5e5);
+        let config = Config::from_json(&twice).unwrap();
+        assert_eq!((config.rope_theta, config.rope_scaling), (5e5, scaling));
+        twice["rope_scaling"]["factor"] = json!(8.0);
+        let error = Config::from_json(&twice).unwrap_err().to_string();
+        assert!(error.contains("the scaling"), "{error}");
+
+        for (key, value, says) in [
+            ("type", json!("linear"), "`rope_type` is llama3"),
+            ("low_freq_factor", json!(4.0), "makes no sense"),
+            ("factor", json!(0.0), "makes no sense"),
+            ("factor", json!("8"), "a number is wanted"),
+            ("factor", Value::Null, "`factor` is missing"),
+            ("attention_factor", json!(1.2), "attention_factor"),
+        ] {
+            let mut form = llama3.clone();
+            form[key] = value;
+            let error = read(&form).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
+    }
+
+    #[test]
     fn what_is_not_computed_is_refused_by_name() {
         let named = |result: Result<Config>| result.unwrap_err().to_string();
         assert!(named(with("rope_scaling", json!({"rope_type": "yarn"}))).contains("yarn"));
-        assert!(named(with("rope_parameters", json!({"rope_type": "llama3"}))).contains("llama3"));
+        assert!(named(with("rope_parameters", json!({"rope_type": "llama3"}))).contains("factor"));
         assert!(named(with("rope_scaling", json!({"factor": 2.0}))).contains("factor"));
         assert!(
             named(with(
@@ -388,8 +403,25 @@ mod tests {
             (config.kv_heads, config.head_dim)
         };
         assert_eq!(
-            [sizes("llama"), sizes("qwen2"), sizes("qwen3")],
-            [(64, 2), (32, 2), (32, 128)]
+            ["llama", "mistral", "qwen2", "qwen3"].map(sizes),
+            [(64, 2), (8, 2), (32, 2), (32, 128)]
         );
+    }
+
+    #[test]
+    fn a_mistral_takes_no_more_tokens_than_its_window() {
+        let longest = |window: Option<Value>| {
+            let mut json = base();
+            json["model_type"] = json!("mistral");
+            json["max_position_embeddings"] = json!(32768);
+            if let Some(window) = window {
+                json["sliding_window"] = window;
+            }
+            Config::from_json(&json).unwrap().max_positions
+        };
+        assert_eq!(longest(Some(Value::Null)), 32768);
+        assert_eq!(longest(None), 4096, "as `MistralConfig` has it");
+        assert_eq!(longest(Some(json!(512))), 512);
+        assert_eq!(longest(Some(json!(65536))), 32768);
     }
 }

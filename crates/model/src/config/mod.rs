@@ -2,16 +2,20 @@
 
 mod fields;
 mod json;
+mod rope;
 
 pub(crate) use fields::Fields;
+pub(crate) use rope::frequencies;
+pub use rope::{Llama3, RopeScaling};
 
 use crate::error::{Error, Result};
 
-/// The families of transformers that are computed here. They differ in biases (qwen2) and per-head
-/// norms (qwen3).
+/// The families of transformers that are computed here. They differ in biases (qwen2), in per-head
+/// norms (qwen3) and in what a configuration without a field means (mistral).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Architecture {
     Llama,
+    Mistral,
     Qwen2,
     Qwen3,
 }
@@ -21,12 +25,13 @@ impl Architecture {
     pub fn parse(name: &str) -> Result<Self> {
         match name {
             "llama" => Ok(Self::Llama),
+            "mistral" => Ok(Self::Mistral),
             "qwen2" => Ok(Self::Qwen2),
             "qwen3" => Ok(Self::Qwen3),
             other => Err(Error::Unsupported {
                 what: "architecture",
                 value: other.into(),
-                supported: "llama, qwen2, qwen3",
+                supported: "llama, mistral, qwen2, qwen3",
             }),
         }
     }
@@ -35,6 +40,7 @@ impl Architecture {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Llama => "llama",
+            Self::Mistral => "mistral",
             Self::Qwen2 => "qwen2",
             Self::Qwen3 => "qwen3",
         }
@@ -56,6 +62,7 @@ pub struct Config {
     pub max_positions: i64,
     pub norm_eps: f64,
     pub rope_theta: f64,
+    pub rope_scaling: RopeScaling,
     /// The output head is the embedding.
     pub tied: bool,
     /// Ids that end a sequence, as far as the configuration says; the tokenizer and
@@ -87,7 +94,13 @@ impl Config {
                 reason: format!("sizes that don't fit together: {self:?}"),
             });
         }
-        Ok(())
+        let scaling = self.rope_scaling.refuse(self.head_dim);
+        scaling.map_or(Ok(()), |reason| {
+            Err(Error::Config {
+                what: "model configuration".into(),
+                reason,
+            })
+        })
     }
 
     /// Why a sequence that is to grow by `new_tokens` cannot go through the model; none if it can.

@@ -102,7 +102,8 @@ impl Checkpoint {
             files,
             weights: Weights::Gguf(Box::new(gguf)),
             folder: None,
-            taken: RefCell::default(),
+            // The configuration has it already.
+            taken: RefCell::new(BTreeSet::from([gguf_config::ROPE_FACTORS.to_owned()])),
         })
     }
 
@@ -147,7 +148,7 @@ impl Checkpoint {
             Err(Error::Unsupported {
                 what: "weight",
                 value,
-                supported: "those of llama, qwen2 and qwen3 as transformers has them",
+                supported: "those of llama, mistral, qwen2 and qwen3 as transformers has them",
             })
         })
     }

@@ -151,18 +151,16 @@ impl Gguf {
         self.tensors.get(stored).map(|entry| entry.shape.as_slice())
     }
 
-    /// The weight with this Hugging Face name, dequantised, and its name in the file; q and k of a
-    /// llama come back in the order of Hugging Face's rotation.
-    pub(crate) fn tensor(&self, name: &str, config: &Config) -> Result<(String, Tensor)> {
-        let missing = |reason: String| Error::Weight {
-            name: name.into(),
+    /// The tensor that the file calls `stored`, dequantised to float32.
+    pub(super) fn stored(&self, stored: &str) -> Result<Tensor> {
+        let wrong = |reason: String| Error::Weight {
+            name: stored.into(),
             reason,
         };
-        let stored = stored_name(name).ok_or_else(|| missing("has no name in a GGUF".into()))?;
         let entry = self
             .tensors
-            .get(&stored)
-            .ok_or_else(|| missing(format!("the file has no `{stored}`")))?;
+            .get(stored)
+            .ok_or_else(|| wrong("the file has none".into()))?;
         let kind = entry.kind.clone().map_err(|value| Error::Unsupported {
             what: "quantisation",
             value,
@@ -175,8 +173,8 @@ impl Gguf {
             .last()
             .is_none_or(|width| width % values as i64 != 0)
         {
-            return Err(missing(format!(
-                "`{stored}` has shape {:?}, which is not whole blocks",
+            return Err(wrong(format!(
+                "it has shape {:?}, which is not whole blocks",
                 entry.shape
             )));
         }
@@ -188,8 +186,17 @@ impl Gguf {
             path: self.path.clone(),
             reason: format!("it ends before `{stored}` does"),
         })?;
-        let tensor =
-            Tensor::from_slice(&quant::dequantise(kind, bytes)).view(entry.shape.as_slice());
+        Ok(Tensor::from_slice(&quant::dequantise(kind, bytes)).view(entry.shape.as_slice()))
+    }
+
+    /// The weight with this Hugging Face name, dequantised, and its name in the file; q and k of a
+    /// llama come back in the order of Hugging Face's rotation.
+    pub(crate) fn tensor(&self, name: &str, config: &Config) -> Result<(String, Tensor)> {
+        let stored = stored_name(name).ok_or_else(|| Error::Weight {
+            name: name.into(),
+            reason: "has no name in a GGUF".into(),
+        })?;
+        let tensor = self.stored(&stored)?;
         let heads = match name.rsplit_once('.').map(|(module, _)| module) {
             Some(module) if module.ends_with("q_proj") => Some(config.heads),
             Some(module) if module.ends_with("k_proj") => Some(config.kv_heads),

@@ -3,7 +3,7 @@
 
 use super::gguf::{Gguf, Meta};
 use crate::{
-    config::{Architecture, Config},
+    config::{Architecture, Config, RopeScaling},
     error::{Error, Result},
 };
 
@@ -15,6 +15,9 @@ const HARMLESS: [&str; 5] = [
     "rope.scaling.original_context_length",
     "tensor_data_layout",
 ];
+
+/// Factors by which the frequencies of the rotations are divided; no weight.
+pub(super) const ROPE_FACTORS: &str = "rope_freqs.weight";
 
 /// The sizes of the model in `gguf`.
 ///
@@ -52,6 +55,7 @@ pub(super) fn config(gguf: &Gguf) -> Result<Config> {
             .float("attention.layer_norm_rms_epsilon")?
             .map_or(1e-6, |eps| (eps as f32).to_string().parse().unwrap_or(eps)),
         rope_theta: keys.float("rope.freq_base")?.unwrap_or(10000.0),
+        rope_scaling: keys.rope_scaling()?,
         // No head is written where it is the embedding.
         tied: gguf.shape("output.weight").is_none(),
         // They are among the tokenizer's metadata.
@@ -83,7 +87,7 @@ struct Keys<'a> {
     prefix: &'a str,
 }
 
-/// What [`config`] and [`Keys::refuse_other_forms`] look at.
+/// What [`config`] and the methods of [`Keys`] look at.
 const READ: [&str; 19] = [
     "embedding_length",
     "feed_forward_length",
@@ -136,7 +140,6 @@ impl Keys<'_> {
                 supported,
             })
         };
-        self.refuse_rope_scaling()?;
         for name in ["attention.value_length", "rope.dimension_count"] {
             if let Some(width) = self.integer(name)?.filter(|width| *width != head_dim) {
                 return refuse(
@@ -167,31 +170,38 @@ impl Keys<'_> {
     }
 
     /// Without a type a factor means linear scaling, as llama.cpp reads it; the key of old files is
-    /// `rope.scale_linear`.
-    fn refuse_rope_scaling(&self) -> Result<()> {
+    /// `rope.scale_linear`. Llama 3's scaling comes as a tensor of factors and not as a key.
+    fn rope_scaling(&self) -> Result<RopeScaling> {
+        let refuse = |value: String| {
+            Err(Error::Unsupported {
+                what: "rope scaling",
+                value,
+                supported: "none, linear, or a tensor `rope_freqs.weight`",
+            })
+        };
         let kind = self.gguf.text(&self.key("rope.scaling.type"))?;
+        if let Some(other) = kind.filter(|kind| !["none", "linear"].contains(kind)) {
+            return refuse(other.to_owned());
+        }
         let factor = match self.float("rope.scaling.factor")? {
             Some(factor) => Some(factor),
             None => self.float("rope.scale_linear")?,
         };
         let factor =
             factor.filter(|factor| kind != Some("none") && *factor != 0.0 && *factor != 1.0);
-        // Llama 3.1's scaled rotations come as a tensor of factors and not as a key.
-        let frequencies = self
-            .gguf
-            .shape("rope_freqs.weight")
-            .map(|_| "rope_freqs.weight".to_owned());
-        let kind = kind.filter(|kind| *kind != "none").map(str::to_owned);
-        let scaled = kind
-            .or_else(|| factor.map(|factor| format!("linear, factor {factor}")))
-            .or(frequencies);
-        scaled.map_or(Ok(()), |value| {
-            Err(Error::Unsupported {
-                what: "rope scaling",
-                value,
-                supported: "none",
-            })
-        })
+        let each = self.gguf.shape(ROPE_FACTORS).is_some();
+        match factor {
+            Some(factor) if each => refuse(format!(
+                "`{ROPE_FACTORS}` and a linear one of {factor} as well"
+            )),
+            Some(factor) => Ok(RopeScaling::Linear { factor }),
+            None if each => {
+                let factors = self.gguf.stored(ROPE_FACTORS)?.flatten(0, -1);
+                let factors = Vec::try_from(factors).expect("one row of numbers");
+                Ok(RopeScaling::Each(factors))
+            }
+            None => Ok(RopeScaling::None),
+        }
     }
 
     /// Refuses keys that nobody knows, unless they say that something is not done.

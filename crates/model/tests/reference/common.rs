@@ -1,5 +1,6 @@
 //! The fixtures: tiny models with what transformers and peft computed for them. `tiny-*` are of the usual shape; `odd-*` have heads whose
-//! widths do not add up to the hidden size, one key head for all or three for six, heads of their own for the output, prompts over several passes.
+//! widths do not add up to the hidden size, one key head for all or three for six, heads of their own for the output,
+//! prompts over several passes; `*-rope` have scaled rotations.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +17,7 @@ pub fn models() -> Vec<String> {
         .map(|folder| folder.file_name().unwrap().to_str().unwrap().to_owned())
         .collect();
     names.sort_unstable();
-    assert!(names.len() >= 6, "{names:?}");
+    assert!(names.len() >= 9, "{names:?}");
     names
 }
 

@@ -7,6 +7,7 @@ use serde_json::Value;
 use tempfile::TempPath;
 
 /// A value of a GGUF's metadata.
+#[derive(Clone)]
 pub enum Meta {
     Integer(u32),
     Float(f32),
@@ -56,21 +57,27 @@ fn write_text(out: &mut Vec<u8>, text: &str) {
 pub fn write_gguf(folder: &Path, more: Vec<(String, Meta)>) -> TempPath {
     let config: Value =
         serde_json::from_slice(&std::fs::read(folder.join("config.json")).unwrap()).unwrap();
-    let architecture = config["model_type"].as_str().unwrap();
+    // The converter calls a mistral a llama.
+    let architecture = match config["model_type"].as_str().unwrap() {
+        "mistral" => "llama",
+        other => other,
+    };
     let mut metadata = sizes(&config, architecture);
+    metadata.extend(scaling(&config, architecture));
     metadata.extend(more);
     let bytes = std::fs::read(folder.join("model.safetensors")).unwrap();
     let weights = SafeTensors::deserialize(&bytes).unwrap();
     let (mut infos, mut data) = (Vec::new(), Vec::new());
-    for (name, view) in weights.iter() {
-        write_text(&mut infos, &stored_name(name));
-        infos.extend((view.shape().len() as u32).to_le_bytes());
-        view.shape()
+    let factors = rope_factors(&config);
+    if let Some(factors) = &factors {
+        write_info(&mut infos, "rope_freqs.weight", &[factors.len()], 0);
+        factors
             .iter()
-            .rev()
-            .for_each(|&size| infos.extend((size as u64).to_le_bytes()));
-        infos.extend(0_u32.to_le_bytes());
-        infos.extend((data.len() as u64).to_le_bytes());
+            .for_each(|factor| data.extend(factor.to_le_bytes()));
+        data.resize(data.len().next_multiple_of(32), 0);
+    }
+    for (name, view) in weights.iter() {
+        write_info(&mut infos, &stored_name(name), view.shape(), data.len());
         let heads =
             |key: &str| (architecture == "llama").then(|| config[key].as_u64().unwrap() as usize);
         let permuted = match name {
@@ -85,7 +92,8 @@ pub fn write_gguf(folder: &Path, more: Vec<(String, Meta)>) -> TempPath {
         data.resize(data.len().next_multiple_of(32), 0);
     }
     let mut out = b"GGUF\x03\0\0\0".to_vec();
-    out.extend((weights.len() as u64).to_le_bytes());
+    let tensors = weights.len() + usize::from(factors.is_some());
+    out.extend((tensors as u64).to_le_bytes());
     out.extend((metadata.len() as u64).to_le_bytes());
     for (key, value) in &metadata {
         write_text(&mut out, key);
@@ -97,6 +105,53 @@ pub fn write_gguf(folder: &Path, more: Vec<(String, Meta)>) -> TempPath {
     let file = tempfile::Builder::new().suffix(".gguf").tempfile().unwrap();
     std::fs::write(file.path(), out).unwrap();
     file.into_temp_path()
+}
+
+/// Describes a tensor in float32 whose data begin at `start`.
+fn write_info(infos: &mut Vec<u8>, name: &str, shape: &[usize], start: usize) {
+    write_text(infos, name);
+    infos.extend((shape.len() as u32).to_le_bytes());
+    shape
+        .iter()
+        .rev()
+        .for_each(|&size| infos.extend((size as u64).to_le_bytes()));
+    infos.extend(0_u32.to_le_bytes());
+    infos.extend((start as u64).to_le_bytes());
+}
+
+fn rope<'a>(config: &'a Value, kind: &str) -> Option<&'a Value> {
+    let form = &config["rope_parameters"];
+    (form["rope_type"] == kind).then_some(form)
+}
+
+/// Linear scaling is in the metadata.
+fn scaling(config: &Value, architecture: &str) -> Vec<(String, Meta)> {
+    let Some(form) = rope(config, "linear") else {
+        return Vec::new();
+    };
+    let factor = Meta::Float(form["factor"].as_f64().unwrap() as f32);
+    let key = |name: &str| format!("{architecture}.rope.scaling.{name}");
+    vec![
+        (key("type"), Meta::Text("linear".into())),
+        (key("factor"), factor),
+    ]
+}
+
+/// Llama 3's scaling is a tensor.
+fn rope_factors(config: &Value) -> Option<Vec<f32>> {
+    let form = rope(config, "llama3")?;
+    let number = |key: &str| form[key].as_f64().unwrap();
+    let (low, high) = (number("low_freq_factor"), number("high_freq_factor"));
+    let head_dim = config["head_dim"].as_u64().unwrap();
+    let factor = |pair: u64| {
+        let exponent = (2 * pair) as f64 / head_dim as f64;
+        let wave = std::f64::consts::TAU * number("rope_theta").powf(exponent);
+        // How many waves fit into the first context.
+        let waves = number("original_max_position_embeddings") / wave;
+        let share = ((waves - low) / (high - low)).clamp(0.0, 1.0);
+        1.0 / ((1.0 - share) / number("factor") + share)
+    };
+    Some((0..head_dim / 2).map(|pair| factor(pair) as f32).collect())
 }
 
 fn sizes(config: &Value, architecture: &str) -> Vec<(String, Meta)> {

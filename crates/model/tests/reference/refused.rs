@@ -218,14 +218,14 @@ fn metadata_of_a_gguf_that_changes_the_model_is_refused() {
     };
     for (key, value, named) in [
         (
-            "rope.scaling.factor",
-            Meta::Float(4.0),
-            "rope scaling `linear, factor 4`",
+            "rope.scaling.type",
+            Meta::Text("yarn".into()),
+            "rope scaling `yarn`",
         ),
         (
-            "rope.scale_linear",
-            Meta::Float(2.0),
-            "rope scaling `linear, factor 2`",
+            "rope.scaling.factor",
+            Meta::Float(-4.0),
+            "rope scaling that makes no sense",
         ),
         (
             "rope.dimension_count",

@@ -1,0 +1,188 @@
+//! Rotary position embeddings: how fast each pair of a head's numbers turns, and how that is
+//! changed for contexts longer than those a model was first trained on. Follows transformers'
+//! `modeling_rope_utils`, in float32 as there.
+
+use std::f32::consts::TAU;
+
+use tch::{Device, Kind, Tensor};
+
+use super::{Config, Fields};
+use crate::error::{Error, Result};
+
+/// A change to the frequencies.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum RopeScaling {
+    #[default]
+    None,
+    /// All of them divided by `factor`.
+    Linear { factor: f64 },
+    /// That of Llama 3.1 and later.
+    Llama3(Llama3),
+    /// Each of them divided by a factor of its own, `[head_dim / 2]`, as GGUF files say it.
+    Each(Vec<f32>),
+}
+
+/// Long waves are divided by `factor`, short ones stay, and those between get something between.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Llama3 {
+    pub factor: f64,
+    /// Waves are long of which fewer than this fit into `original_max_positions`.
+    pub low_freq_factor: f64,
+    /// Waves are short of which more than this fit.
+    pub high_freq_factor: f64,
+    /// The context of the first training, in tokens.
+    pub original_max_positions: f64,
+}
+
+impl RopeScaling {
+    /// Why these numbers make no sense for `head_dim`; none if they do.
+    pub(super) fn refuse(&self, head_dim: i64) -> Option<String> {
+        let positive = |number: f64| number.is_finite() && number > 0.0;
+        let fits = match self {
+            Self::None => true,
+            Self::Linear { factor } => positive(*factor),
+            Self::Llama3(llama3) => {
+                positive(llama3.factor)
+                    && positive(llama3.low_freq_factor)
+                    && positive(llama3.high_freq_factor - llama3.low_freq_factor)
+                    && positive(llama3.original_max_positions)
+            }
+            Self::Each(factors) => {
+                factors.len() as i64 == head_dim / 2
+                    && factors.iter().all(|&factor| positive(factor.into()))
+            }
+        };
+        (!fits).then(|| format!("rope scaling that makes no sense: {self:?}"))
+    }
+}
+
+impl Llama3 {
+    fn scaled(&self, frequency: f32) -> f32 {
+        let [factor, low, high, original] = [
+            self.factor,
+            self.low_freq_factor,
+            self.high_freq_factor,
+            self.original_max_positions,
+        ]
+        .map(|number| number as f32);
+        let wave = frequency.recip() * TAU;
+        if wave < original / high {
+            return frequency;
+        }
+        if wave > original / low {
+            return frequency / factor;
+        }
+        let share = (wave.recip() * original - low) / (high - low);
+        (1.0 - share) * frequency / factor + share * frequency
+    }
+}
+
+/// Radians a position, of each pair of a head's numbers: `[head_dim / 2]`, float32.
+pub(crate) fn frequencies(config: &Config) -> Tensor {
+    let options = (Kind::Float, Device::Cpu);
+    let exponents =
+        Tensor::arange_start_step(0, config.head_dim, 2, options) / config.head_dim as f64;
+    let frequencies = Tensor::from(config.rope_theta as f32)
+        .pow(&exponents)
+        .reciprocal();
+    match &config.rope_scaling {
+        RopeScaling::None => frequencies,
+        RopeScaling::Linear { factor } => frequencies / *factor,
+        RopeScaling::Llama3(llama3) => {
+            let plain = Vec::<f32>::try_from(frequencies).expect("one row of numbers");
+            let scaled: Vec<f32> = plain.into_iter().map(|own| llama3.scaled(own)).collect();
+            Tensor::from_slice(&scaled)
+        }
+        RopeScaling::Each(factors) => frequencies / Tensor::from_slice(factors),
+    }
+}
+
+/// What one field of a configuration says of the rotations.
+#[derive(Default)]
+struct Form {
+    theta: Option<f64>,
+    scaling: Option<RopeScaling>,
+}
+
+/// The base of the rotations and what is changed in them. What stands within `rope_parameters` (or
+/// `rope_scaling`, as it was called) counts before the outer field.
+pub(super) fn read(file: &str, fields: &Fields<'_>) -> Result<(f64, RopeScaling)> {
+    let outer = fields.number("rope_theta")?;
+    let (new, old) = (
+        form(fields, "rope_parameters")?,
+        form(fields, "rope_scaling")?,
+    );
+    let differ = |name: &str, new: String, old: String| Error::Config {
+        what: file.into(),
+        reason: format!("`rope_parameters` and `rope_scaling` have the {name} {new} and {old}"),
+    };
+    match (new.theta, old.theta) {
+        (Some(new), Some(old)) if new != old => {
+            return Err(differ("bases", new.to_string(), old.to_string()));
+        }
+        _ => {}
+    }
+    match (&new.scaling, &old.scaling) {
+        (Some(new), Some(old)) if new != old => {
+            return Err(differ("scaling", format!("{new:?}"), format!("{old:?}")));
+        }
+        _ => {}
+    }
+    let theta = new.theta.or(old.theta).or(outer).unwrap_or(10000.0);
+    Ok((theta, new.scaling.or(old.scaling).unwrap_or_default()))
+}
+
+fn form(fields: &Fields<'_>, key: &str) -> Result<Form> {
+    let Some(json) = fields.value(key) else {
+        return Ok(Form::default());
+    };
+    let form = Fields::new(key, json)?;
+    let scaling = scaling(key, &form)?;
+    if let Some(part) = form
+        .number("partial_rotary_factor")?
+        .filter(|part| *part != 1.0)
+    {
+        return Err(Error::Unsupported {
+            what: "partial_rotary_factor",
+            value: part.to_string(),
+            supported: "1",
+        });
+    }
+    let theta = form.number("rope_theta")?;
+    // A `factor` without a type or an `mrope_section` would change the rotations.
+    form.refuse_others(&[])?;
+    Ok(Form {
+        theta,
+        scaling: Some(scaling),
+    })
+}
+
+fn scaling(key: &str, form: &Fields<'_>) -> Result<RopeScaling> {
+    // `type` is what older releases called it; some files have both.
+    let (new, old) = (form.text("rope_type")?, form.text("type")?);
+    if let (Some(new), Some(old)) = (new, old)
+        && new != old
+    {
+        return Err(Error::Config {
+            what: key.into(),
+            reason: format!("`rope_type` is {new} and `type` is {old}"),
+        });
+    }
+    match new.or(old).unwrap_or("default") {
+        "default" => Ok(RopeScaling::None),
+        "linear" => Ok(RopeScaling::Linear {
+            factor: form.required_number("factor")?,
+        }),
+        "llama3" => Ok(RopeScaling::Llama3(Llama3 {
+            factor: form.required_number("factor")?,
+            low_freq_factor: form.required_number("low_freq_factor")?,
+            high_freq_factor: form.required_number("high_freq_factor")?,
+            original_max_positions: form.required_number("original_max_position_embeddings")?,
+        })),
+        other => Err(Error::Unsupported {
+            what: "rope scaling",
+            value: other.into(),
+            supported: "default, linear, llama3",
+        }),
+    }
+}
