@@ -6,7 +6,7 @@ use groklab_tests::root;
 
 use crate::engine::{docker, engine, output};
 
-const IMAGES: [&str; 4] = ["coordinator", "grokctl", "worker-verify", "worker-cpu"];
+pub const IMAGES: [&str; 4] = ["coordinator", "grokctl", "worker-verify", "worker-cpu"];
 
 /// Runs a shell in an image, as its own user.
 fn shell(image: &str, script: &str) -> Result<String, String> {

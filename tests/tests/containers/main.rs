@@ -18,3 +18,4 @@ mod rolling;
 mod s3;
 mod same_results;
 mod shares;
+mod upgrade;
