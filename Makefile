@@ -4,7 +4,7 @@ CARGO ?= cargo
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 BIN := $(CARGO_TARGET_DIR)/debug
 
-.PHONY: images quickstart test test-containers setup setup-gpu setup-tests build lint fmt fuzz clean sqlx-cache bench-orchestration bench-verify bench-model
+.PHONY: gpu-check images quickstart test test-containers setup setup-gpu setup-tests build lint fmt fuzz clean sqlx-cache bench-orchestration bench-verify bench-model
 
 quickstart: build
 	$(BIN)/grokctl run --local examples/quickstart.toml
@@ -26,6 +26,10 @@ setup:
 # The same with CUDA's libraries (1.8 GB), which `make setup` installs only where it sees a card.
 setup-gpu:
 	@deploy/setup.sh gpu
+
+# On a machine with a GPU, about ten minutes: is it right there, does it repeat itself, how fast is it. Leaves gpu-check.jsonl.
+gpu-check: setup-gpu build
+	python3 deploy/gpu-check/gpu_check.py --bin $(BIN)
 
 # All container images but CUDA's; docs/deploy.md.
 images:

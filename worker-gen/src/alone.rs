@@ -23,6 +23,7 @@ struct Prompt {
     id: Value,
     prompt: Option<String>,
     messages: Option<Vec<Turn>>,
+    input_ids: Option<Vec<i64>>,
 }
 
 #[derive(Deserialize)]
@@ -41,12 +42,12 @@ struct Sequence {
     text: Option<String>,
 }
 
-/// One of two fields must be there.
-fn exactly_one(a: bool, b: bool, names: &str) -> Result<(), String> {
-    if a == b {
-        Err(format!("exactly one of {names} is wanted"))
-    } else {
+/// One of these fields must be there.
+fn exactly_one(there: &[bool], names: &str) -> Result<(), String> {
+    if there.iter().filter(|there| **there).count() == 1 {
         Ok(())
+    } else {
+        Err(format!("exactly one of {names} is wanted"))
     }
 }
 
@@ -54,9 +55,12 @@ fn exactly_one(a: bool, b: bool, names: &str) -> Result<(), String> {
 pub fn generate(args: &Generate) -> anyhow::Result<()> {
     let prompts: Vec<Prompt> = read_lines(std::io::stdin().lock(), |line: &Prompt| {
         exactly_one(
-            line.prompt.is_some(),
-            line.messages.is_some(),
-            "`prompt` and `messages`",
+            &[
+                line.prompt.is_some(),
+                line.messages.is_some(),
+                line.input_ids.is_some(),
+            ],
+            "`prompt`, `messages` and `input_ids`",
         )?;
         if line.messages.as_ref().is_some_and(Vec::is_empty) {
             Err("`messages` is empty".into())
@@ -133,9 +137,10 @@ fn rows(
 ) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
     for prompt in prompts {
-        let encoded = match (&prompt.prompt, &prompt.messages) {
-            (Some(text), _) => tokenizer.encode_prompt(text),
-            (None, turns) => {
+        let encoded = match (&prompt.input_ids, &prompt.prompt, &prompt.messages) {
+            (Some(ids), ..) => Ok(ids.clone()),
+            (_, Some(text), _) => tokenizer.encode_prompt(text),
+            (.., turns) => {
                 tokenizer.encode_messages(&turns.iter().flatten().map(message).collect::<Vec<_>>())
             }
         };
@@ -176,8 +181,7 @@ fn line(id: &Value, sample: usize, completion: Completion) -> Value {
 pub fn score_lines(args: &Score) -> anyhow::Result<()> {
     let lines: Vec<Sequence> = read_lines(std::io::stdin().lock(), |line: &Sequence| {
         exactly_one(
-            line.input_ids.is_some(),
-            line.text.is_some(),
+            &[line.input_ids.is_some(), line.text.is_some()],
             "`input_ids` and `text`",
         )
     })?;
@@ -215,6 +219,9 @@ pub fn score_lines(args: &Score) -> anyhow::Result<()> {
     );
     for (line, scored) in lines.iter().zip(scored) {
         let mut out = json!({"id": line.id, "logprobs": scored.logprobs});
+        if args.best {
+            out["best_logprobs"] = json!(scored.best_logprobs);
+        }
         if args.logits {
             out["last_logits"] = json!(scored.last_logits);
         }

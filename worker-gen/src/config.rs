@@ -23,7 +23,8 @@ pub enum Command {
     Health(HealthArgs),
     /// Write completions for prompts: JSON lines in and out, one summary line on standard error.
     #[command(after_help = format!(
-        "In:  {{\"id\", \"prompt\"}} or {{\"id\", \"messages\": [{{\"role\", \"content\"}}]}}\n\
+        "In:  {{\"id\", \"prompt\"}}, {{\"id\", \"messages\": [{{\"role\", \"content\"}}]}} or \
+            {{\"id\", \"input_ids\"}}\n\
          Out: {{\"id\", \"sample\", \"text\", \"tokens\", \"finish\": \"stop|length\", \
          \"mean_logprob\", \"token_ids\"}}\n\n{EXIT_CODES}\n\n\
          Example:\n  worker-gen generate --model model.gguf --samples 4 --temperature 0.8 < \
@@ -143,6 +144,9 @@ pub struct Generate {
 pub struct Score {
     #[command(flatten)]
     pub source: Source,
+    /// Add `best_logprobs`: of the likeliest token in the place of each that has a log-probability.
+    #[arg(long)]
+    pub best: bool,
     /// Add `last_logits`: the logits behind the last token.
     #[arg(long)]
     pub logits: bool,

@@ -16,6 +16,8 @@ use crate::{
 pub struct Scored {
     /// The log-probability of every token but the first, given those before it.
     pub logprobs: Vec<f32>,
+    /// The log-probability of the likeliest token in the place of each of these.
+    pub best_logprobs: Vec<f32>,
     /// The logits behind the last token, `[vocab]`.
     pub last_logits: Vec<f32>,
 }
@@ -109,6 +111,7 @@ fn of_sequence(model: &Model, hidden: &Tensor, ids: &Tensor) -> Scored {
     let length = ids.size()[0];
     let mut scored = Scored {
         logprobs: Vec::new(),
+        best_logprobs: Vec::new(),
         last_logits: Vec::new(),
     };
     for first in (0..length).step_by(LOGIT_ROWS as usize) {
@@ -120,16 +123,12 @@ fn of_sequence(model: &Model, hidden: &Tensor, ids: &Tensor) -> Scored {
             let next = ids.narrow(0, first + 1, judged).unsqueeze(1);
             // The chosen logit less the logarithm of the sum: a log-softmax would fill a second
             // matrix as wide as the vocabulary.
-            let chosen = logits
-                .narrow(0, 0, judged)
-                .gather(1, &next, false)
-                .squeeze_dim(1);
-            scored.logprobs.extend(tensors::floats(
-                &(chosen
-                    - logits
-                        .narrow(0, 0, judged)
-                        .logsumexp([-1_i64].as_slice(), false)),
-            ));
+            let judged = logits.narrow(0, 0, judged);
+            let sum = judged.logsumexp([-1_i64].as_slice(), false);
+            let chosen = judged.gather(1, &next, false).squeeze_dim(1);
+            scored.logprobs.extend(tensors::floats(&(chosen - &sum)));
+            let best = judged.amax([-1_i64].as_slice(), false);
+            scored.best_logprobs.extend(tensors::floats(&(best - &sum)));
         }
         if first + count == length {
             scored.last_logits = tensors::floats(&logits.get(count - 1));

@@ -112,3 +112,33 @@ fn the_tag_is_the_version() {
     let version = format!("GROKLAB_TAG={}", env!("CARGO_PKG_VERSION"));
     assert!(env.lines().any(|line| line == version), "{version}");
 }
+
+/// What programs are not compiled from.
+const NOT_COMPILED: [&str; 11] = [
+    ".ci",
+    ".dockerignore",
+    ".git-blame-ignore-revs",
+    ".gitignore",
+    "Makefile",
+    "README.md",
+    "clippy.toml",
+    "deny.toml",
+    "docs",
+    "examples",
+    "rustfmt.toml",
+];
+
+#[test]
+fn images_are_built_from_all_that_is_compiled() {
+    let context = fs::read_to_string(root().join(".dockerignore")).unwrap();
+    let mut list = Command::new("git");
+    let tracked = output(list.arg("-C").arg(root()).arg("ls-files")).unwrap();
+    for file in tracked.lines() {
+        let top = file.split('/').next().unwrap();
+        let given = context.lines().any(|line| line == format!("!{top}"));
+        assert!(
+            given || NOT_COMPILED.contains(&top),
+            "{top}: put it into .dockerignore or into NOT_COMPILED"
+        );
+    }
+}

@@ -12,22 +12,27 @@ use crate::{
     installation::Installation,
 };
 
-const NEW_VERSION: &str = env!("CARGO_PKG_VERSION");
-/// As long as the new one, whose place it takes in the programs.
+const NEW_VERSION: &str = "0.1.0";
 const OLD_VERSION: &str = "0.0.0";
+/// Turns the one into the other within programs: compilers keep a short text as a number of four
+/// bytes in an instruction, so no more than four can be looked for.
+const RENAME: &str = r"s/0\.1\./0.0./g";
 const OLD_TAG: &str = "test-old";
 
 /// Images of the same programs that call themselves older.
 fn make_old_images() {
-    assert_eq!(OLD_VERSION.len(), NEW_VERSION.len());
+    assert_eq!(
+        NEW_VERSION,
+        env!("CARGO_PKG_VERSION"),
+        "then RENAME as well"
+    );
     let folder = groklab_tests::folder();
     for image in IMAGES {
-        let rename = format!(
+        let file = format!(
             "FROM groklab/{image}:test\nUSER root\n\
-             RUN LC_ALL=C sed -i 's/{}/{OLD_VERSION}/g' /opt/groklab/bin/*\nUSER 10001:10001\n",
-            NEW_VERSION.replace('.', r"\.")
+             RUN LC_ALL=C sed -i '{RENAME}' /opt/groklab/bin/*\nUSER 10001:10001\n"
         );
-        fs::write(folder.path().join("Dockerfile"), rename).unwrap();
+        fs::write(folder.path().join("Dockerfile"), file).unwrap();
         let tag = format!("groklab/{image}:{OLD_TAG}");
         let build = ["build", "--quiet", "--network", "none", "--tag", &tag];
         output(Command::new("docker").args(build).arg(folder.path())).unwrap();
