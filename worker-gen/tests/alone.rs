@@ -144,6 +144,55 @@ fn a_prompt_is_a_conversation_of_one_message() {
 }
 
 #[test]
+fn a_prompt_may_be_ids_and_greedy_tokens_are_the_likeliest() {
+    let model = tiny();
+    let tokenizer = groklab_model::load_tokenizer(
+        model.path().to_str().unwrap(),
+        Path::new("/nonexistent"),
+        &Default::default(),
+    )
+    .unwrap();
+    let ids = tokenizer.encode_prompt("hello").unwrap();
+    let input = format!(
+        "{}\n{}\n",
+        json!({"id": 1, "prompt": "hello"}),
+        json!({"id": 2, "input_ids": ids})
+    );
+    let arguments = ["--max-new-tokens", "12", "--ignore-eos"];
+    let written = lines(&run(model.path(), "generate", &arguments, &input).stdout);
+    assert_eq!(written[0]["token_ids"], written[1]["token_ids"]);
+
+    let own: Vec<i64> = serde_json::from_value(written[1]["token_ids"].clone()).unwrap();
+    let whole = [&ids[..], &own[..]].concat();
+    let input = json!({"id": 1, "input_ids": whole}).to_string();
+    let scored = lines(&run(model.path(), "score", &["--best"], &input).stdout);
+    let of = |name: &str| -> Vec<f64> { serde_json::from_value(scored[0][name].clone()).unwrap() };
+    let (chosen, best) = (of("logprobs"), of("best_logprobs"));
+    assert_eq!((chosen.len(), best.len()), (ids.len() + 11, ids.len() + 11));
+    let behind_prompt = ids.len() - 1;
+    assert_eq!(chosen[behind_prompt..], best[behind_prompt..]);
+    let places = chosen.iter().zip(&best);
+    assert!(places.clone().all(|(chosen, best)| chosen <= best));
+    assert!(
+        places
+            .take(behind_prompt)
+            .any(|(chosen, best)| chosen < best)
+    );
+    assert!(
+        lines(&run(model.path(), "score", &[], &input).stdout)[0]
+            .get("best_logprobs")
+            .is_none()
+    );
+    let both = "{\"id\": 1, \"prompt\": \"a\", \"input_ids\": [5]}\n";
+    let refused = run(model.path(), "generate", &[], both);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(
+        refused.status.code() == Some(2) && said.contains("exactly one of `prompt`"),
+        "{said}"
+    );
+}
+
+#[test]
 fn texts_and_ids_are_scored_alike() {
     let model = tiny();
     // A byte-level tokenizer without merges: four special tokens, then the bytes.
