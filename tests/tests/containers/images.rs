@@ -1,6 +1,6 @@
 //! What is in the images, and what is not.
 
-use std::process::Command;
+use std::{fs, process::Command};
 
 use groklab_tests::root;
 
@@ -75,4 +75,19 @@ fn the_sandbox_image_has_a_whole_interpreter() {
         "python3 -c 'import ctypes, json, decimal, fractions, statistics, heapq, itertools'";
     shell("worker-verify", modules).unwrap();
     shell("worker-verify", "$GROKLAB_NSJAIL --help >/dev/null 2>&1").unwrap();
+}
+
+#[test]
+fn the_image_of_workers_says_with_which_libtorch() {
+    let Some(_alone) = engine() else {
+        return;
+    };
+    let said = shell("worker-cpu", "worker-gen doctor").unwrap();
+    let pinned = fs::read_to_string(root().join("deploy/wheels.txt")).unwrap();
+    let version = pinned.lines().find_map(|line| line.strip_prefix("torch=="));
+    let version = version.unwrap().split_whitespace().next().unwrap();
+    assert!(
+        said.contains(&format!("libtorch       {version}")),
+        "{said}"
+    );
 }
