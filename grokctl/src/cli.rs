@@ -7,7 +7,7 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use clap_complete::Shell;
-use groklab_domain::{ExperimentState, Purpose, Split, Verdict, records::Level};
+use groklab_domain::{DeviceSetting, ExperimentState, Purpose, Split, Verdict, records::Level};
 use groklab_runtime::{connect, secret::Secret};
 
 const EXIT_CODES: &str = "Exit codes: 0 done, or nobody reads on (as with `| head`) · \
@@ -280,6 +280,23 @@ pub struct UpArgs {
         hide_env_values = true
     )]
     pub database_url: Option<Secret>,
+    /// Where generation workers compute, one for each, as in cuda:0,cuda:1; by default one, which
+    /// takes the first GPU where there is one.
+    #[arg(
+        long,
+        env = "GROKLAB_GENERATE_DEVICE",
+        value_name = "DEVICES",
+        value_delimiter = ','
+    )]
+    pub generate_device: Vec<DeviceSetting>,
+    /// The same for training workers.
+    #[arg(
+        long,
+        env = "GROKLAB_TRAIN_DEVICE",
+        value_name = "DEVICES",
+        value_delimiter = ','
+    )]
+    pub train_device: Vec<DeviceSetting>,
     /// Where the coordinator and the workers are; by default beside grokctl itself.
     #[arg(long, value_name = "DIR")]
     pub bin_dir: Option<PathBuf>,

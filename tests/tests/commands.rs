@@ -282,3 +282,44 @@ fn ctrl_c_on_a_command_that_waits_is_exit_code_130() {
         );
     }
 }
+
+#[test]
+fn up_starts_a_worker_for_each_device() {
+    let dir = groklab_tests::folder();
+    let data = dir.path().join("data");
+    let place = data.to_str().unwrap();
+    let args = ["up", "--data", place, "--generate-device", "cpu,cpu"];
+    let mut up = Process::start(dir.path(), "grokctl", &args, &[]);
+    until("everything to be up", Duration::from_secs(120), || {
+        up.log().contains("ready;").then_some(())
+    });
+    let listed = Command::new(binary("grokctl"))
+        .args(["--data", place, "--json", "workers"])
+        .output()
+        .unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let kinds: Vec<String> = listed
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .map(|worker| worker["kind"].as_str().unwrap().to_owned())
+        .collect();
+    let count = |kind: &str| kinds.iter().filter(|found| *found == kind).count();
+    assert_eq!(
+        [count("generate"), count("verify"), count("train")],
+        [2, 1, 1],
+        "{listed}"
+    );
+    assert!(up.log().contains("worker-gen-2"), "{}", up.log());
+    for log in ["worker-gen.log", "worker-gen-2.log"] {
+        assert!(data.join("logs").join(log).exists(), "{log}");
+    }
+    assert!(up.stop(Duration::from_secs(60)).success(), "{}", up.log());
+
+    let refused = Command::new(binary("grokctl"))
+        .args(["up", "--data", place, "--train-device", "gpu"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert!(said.contains("unknown device `gpu`"), "{said}");
+}

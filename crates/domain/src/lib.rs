@@ -2,6 +2,7 @@
 //! statistics and grokking. Pure: no input or output, no clock, no randomness of its own.
 
 pub mod candidate;
+mod device;
 pub mod experiment;
 pub mod finding;
 pub mod grokking;
@@ -19,6 +20,7 @@ pub mod value;
 pub mod verdict;
 mod words;
 
+pub use device::DeviceSetting;
 pub use ids::{Digest, ExperimentId, Fence, JobId, WorkerId};
 pub use python::PythonVersion;
 pub use states::{

@@ -81,7 +81,7 @@ pub fn line(started: &Started) -> String {
         Some(address) => address.clone(),
         None => format!("pid {}", started.pid),
     };
-    let (component, log) = (started.component, started.log.display());
+    let (component, log) = (&started.component, started.log.display());
     format!("{component:<14} {place:<24} log {log}")
 }
 
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn a_component_is_one_line() {
         let coordinator = Started {
-            component: "coordinator",
+            component: "coordinator".to_owned(),
             address: Some("http://127.0.0.1:7070".into()),
             pid: 7,
             log: "d/logs/coordinator.log".into(),
@@ -102,7 +102,7 @@ mod tests {
             "coordinator    http://127.0.0.1:7070    log d/logs/coordinator.log"
         );
         let worker = Started {
-            component: "worker-gen",
+            component: "worker-gen".to_owned(),
             address: None,
             ..coordinator
         };

@@ -32,8 +32,8 @@ const LOG_TAIL_LINES: usize = 8;
 /// How to start one component.
 #[derive(Debug, Clone)]
 pub struct Component {
-    /// Also the name of its program and of its log.
-    pub name: &'static str,
+    /// Also the name of its log.
+    pub name: String,
     pub program: PathBuf,
     pub args: Vec<String>,
     /// Beside the inherited environment; what other users must not see goes here and not into
@@ -181,7 +181,7 @@ mod tests {
     fn shell(folder: &std::path::Path, script: &str) -> Component {
         let args = vec!["-c".to_owned(), script.to_owned()];
         Component {
-            name: "shell",
+            name: "shell".to_owned(),
             program: "/bin/sh".into(),
             args,
             env: Vec::new(),

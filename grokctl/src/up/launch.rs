@@ -12,7 +12,7 @@ use groklab_runtime::secret::Secret;
 use super::{
     component::{Component, DATABASE_URL, Running, program},
     options::StackOptions,
-    programs::COORDINATOR,
+    programs::{COORDINATOR, Worker},
 };
 use crate::{
     console::Console,
@@ -59,24 +59,27 @@ impl Launcher<'_> {
             env.push(("GROKLAB_CLIENT_TOKEN_FILE", path_secret(&client)));
             env.push(("GROKLAB_WORKER_TOKEN_FILE", path_secret(&worker)));
         }
-        self.component(COORDINATOR, args, env)
+        self.component(COORDINATOR, COORDINATOR.to_owned(), args, env)
     }
 
-    /// Starts the worker `name` for the coordinator at `url`.
+    /// Starts a worker for the coordinator at `url`.
     pub fn launch_worker(
         &self,
-        name: &'static str,
+        worker: &Worker,
         url: &str,
     ) -> Result<(Component, Running), Failure> {
         let cache = self.options.data.path().join("cache");
-        let args = vec![
+        let mut args = vec![
             "work".to_owned(),
             "--coordinator".to_owned(),
             url.to_owned(),
             "--cache".to_owned(),
             cache.display().to_string(),
         ];
-        let component = self.component(name, args, self.worker_env())?;
+        if let Some(device) = worker.device {
+            args.extend(["--device".to_owned(), device.to_string()]);
+        }
+        let component = self.component(worker.program, worker.name(), args, self.worker_env())?;
         let running = launch(&component)?;
         Ok((component, running))
     }
@@ -103,22 +106,23 @@ impl Launcher<'_> {
 
     fn component(
         &self,
-        name: &'static str,
+        program_name: &str,
+        name: String,
         args: Vec<String>,
         env: Vec<(&'static str, Secret)>,
     ) -> Result<Component, Failure> {
-        let program = program(&self.folder, name).ok_or_else(|| {
-            let what = format!("find {name} in `{}`", self.folder.display());
+        let program = program(&self.folder, program_name).ok_or_else(|| {
+            let what = format!("find {program_name} in `{}`", self.folder.display());
             Failure::new(Exit::NotFound, what)
         })?;
         Ok(Component {
-            name,
             program,
             args,
             env,
-            log: self.options.data.log_file(name),
+            log: self.options.data.log_file(&name),
             // The coordinator's Postgres lives in its group, and a restarted coordinator adopts it.
             kill_group: name != COORDINATOR,
+            name,
         })
     }
 

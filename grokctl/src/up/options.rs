@@ -32,7 +32,7 @@ impl StackOptions {
 /// A started component, for the person who wants to know.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Started {
-    pub component: &'static str,
+    pub component: String,
     /// The coordinator's; workers have none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,

@@ -1,20 +1,113 @@
-//! The programs of the stack: the coordinator, and the worker of each kind of job.
+//! The programs of the stack: the coordinator, and workers of each kind of job.
 
-use groklab_domain::JobKind;
+use groklab_domain::{DeviceSetting, JobKind};
+
+use crate::cli::UpArgs;
 
 pub const COORDINATOR: &str = "coordinator";
 
-/// The worker of each kind there is, with the name of its program.
-pub fn worker_programs() -> impl Iterator<Item = (JobKind, &'static str)> {
-    JobKind::ALL.iter().map(with_program)
+/// A worker to start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Worker {
+    pub kind: JobKind,
+    pub program: &'static str,
+    /// Among those of its kind, from 1.
+    pub number: usize,
+    /// Where it is told to compute; None leaves that to itself and to the environment.
+    pub device: Option<DeviceSetting>,
 }
 
-fn with_program(kind: &JobKind) -> (JobKind, &'static str) {
+impl Worker {
+    /// What it is called in messages, and its log.
+    pub fn name(&self) -> String {
+        match self.number {
+            1 => self.program.to_owned(),
+            number => format!("{}-{number}", self.program),
+        }
+    }
+}
+
+/// The workers that were asked for, one of each kind at least.
+pub fn workers(asked: &UpArgs) -> Vec<Worker> {
+    let of_kind = |kind: &JobKind| {
+        let devices: Vec<Option<DeviceSetting>> = match devices(asked, *kind) {
+            [] => vec![None],
+            named => named.iter().copied().map(Some).collect(),
+        };
+        let numbered = (1..).zip(devices);
+        numbered.map(|(number, device)| Worker {
+            kind: *kind,
+            program: program(*kind),
+            number,
+            device,
+        })
+    };
+    JobKind::ALL.iter().flat_map(of_kind).collect()
+}
+
+fn devices(asked: &UpArgs, kind: JobKind) -> &[DeviceSetting] {
+    match kind {
+        JobKind::Generate => &asked.generate_device,
+        JobKind::Train => &asked.train_device,
+        // It computes on no device.
+        JobKind::Verify => &[],
+    }
+}
+
+/// The worker's program for a kind of job.
+pub fn program(kind: JobKind) -> &'static str {
     // A new kind does not compile before its program is named here.
-    let program = match kind {
+    match kind {
         JobKind::Generate => "worker-gen",
         JobKind::Verify => "worker-verify",
         JobKind::Train => "worker-train",
-    };
-    (*kind, program)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Up {
+        #[command(flatten)]
+        args: UpArgs,
+    }
+
+    fn named(args: &[&str]) -> Vec<(String, Option<String>)> {
+        let up = Up::try_parse_from([&["up"], args].concat()).unwrap();
+        let shown = |worker: Worker| {
+            let device = worker.device.map(|device| device.to_string());
+            (worker.name(), device)
+        };
+        workers(&up.args).into_iter().map(shown).collect()
+    }
+
+    #[test]
+    fn each_device_has_a_worker_of_its_own() {
+        let one = |name: &str| (name.to_owned(), None);
+        let on = |name: &str, device: &str| (name.to_owned(), Some(device.to_owned()));
+        assert_eq!(
+            named(&[]),
+            ["worker-gen", "worker-verify", "worker-train"].map(one)
+        );
+        assert_eq!(
+            named(&[
+                "--generate-device",
+                "cuda:0,cuda:1",
+                "--train-device",
+                "cpu"
+            ]),
+            [
+                on("worker-gen", "cuda:0"),
+                on("worker-gen-2", "cuda:1"),
+                one("worker-verify"),
+                on("worker-train", "cpu"),
+            ]
+        );
+        let wrong = Up::try_parse_from(["up", "--train-device", "gpu"]);
+        assert!(wrong.is_err_and(|error| error.to_string().contains("unknown device `gpu`")));
+    }
 }

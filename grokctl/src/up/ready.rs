@@ -10,6 +10,7 @@ use groklab_runtime::connect::Access;
 
 use super::{
     component::{Component, Running},
+    programs::Worker,
     supervise::{died, ending},
 };
 use crate::{client::Client, failure::Failure, url::url_from_text};
@@ -50,10 +51,11 @@ async fn connect_and_ask(url: &str, access: &Access) -> Result<Client, Failure> 
     Ok(client)
 }
 
-/// Waits until a worker of `kind` that is not among `before` has registered.
+/// Waits until as many workers of its kind as `worker` is the last of have registered that are not
+/// among `before`.
 pub async fn worker(
     client: &Client,
-    kind: JobKind,
+    worker: &Worker,
     before: &KnownWorkers,
     component: &Component,
     running: &mut Running,
@@ -62,7 +64,7 @@ pub async fn worker(
     loop {
         // Registering is the last thing that a worker does before it asks for jobs.
         match client.workers().await {
-            Ok(workers) if before.has_new(&workers, kind) => {
+            Ok(workers) if before.count_new(&workers, worker.kind) >= worker.number => {
                 return Ok(());
             }
             // The coordinator answers, so the fault is the worker's.
@@ -91,14 +93,12 @@ impl KnownWorkers {
         Self(known)
     }
 
-    /// Whether a living worker of `kind` has come since.
-    fn has_new(&self, workers: &[WorkerRecord], kind: JobKind) -> bool {
-        for worker in workers {
-            if worker.alive && worker.kind == kind && !self.0.contains(&worker.worker_id) {
-                return true;
-            }
-        }
-        false
+    /// How many living workers of `kind` have come since.
+    fn count_new(&self, workers: &[WorkerRecord], kind: JobKind) -> usize {
+        let is_new = |worker: &&WorkerRecord| {
+            worker.alive && worker.kind == kind && !self.0.contains(&worker.worker_id)
+        };
+        workers.iter().filter(is_new).count()
     }
 }
 
@@ -131,10 +131,14 @@ mod tests {
             ..sample::worker(number, kind)
         };
         let known = KnownWorkers::among(&[worker(1, JobKind::Verify, true)]);
-        let is_new = |worker| known.has_new(&[worker], JobKind::Verify);
-        assert!(is_new(worker(2, JobKind::Verify, true)));
-        assert!(!is_new(worker(1, JobKind::Verify, true)));
-        assert!(!is_new(worker(2, JobKind::Train, true)));
-        assert!(!is_new(worker(2, JobKind::Verify, false)));
+        let workers = [
+            worker(1, JobKind::Verify, true),
+            worker(2, JobKind::Verify, true),
+            worker(3, JobKind::Train, true),
+            worker(4, JobKind::Verify, false),
+            worker(5, JobKind::Verify, true),
+        ];
+        assert_eq!(known.count_new(&workers, JobKind::Verify), 2);
+        assert_eq!(known.count_new(&workers, JobKind::Generate), 0);
     }
 }

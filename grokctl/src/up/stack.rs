@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use groklab_domain::JobKind;
 use nix::sys::signal::Signal;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -14,7 +15,7 @@ use super::{
     launch::{Launcher, launch},
     leftover,
     options::{StackOptions, Started},
-    programs::{COORDINATOR, worker_programs},
+    programs::{self, COORDINATOR},
     ready,
     tier::Tier,
     tokens,
@@ -190,7 +191,7 @@ impl Starting<'_> {
         let recorded = options.data.record_url(client.url());
         file_step("write", &options.data.address_file(), recorded)?;
         self.started.push(Started {
-            component: COORDINATOR,
+            component: COORDINATOR.to_owned(),
             address: Some(client.url().to_owned()),
             pid,
             log: component.log,
@@ -221,16 +222,16 @@ impl Starting<'_> {
         let before = ready::KnownWorkers::among(&client.workers().await?);
         let mut launched = Vec::new();
         let mut outcome = Ok(());
-        for (kind, name) in worker_programs() {
-            match self.launcher.launch_worker(name, client.url()) {
-                Ok((component, running)) => launched.push((kind, component, running)),
+        for worker in programs::workers(&self.launcher.options.up) {
+            match self.launcher.launch_worker(&worker, client.url()) {
+                Ok((component, running)) => launched.push((worker, component, running)),
                 // The others still have to be stopped in order.
                 Err(failure) => outcome = outcome.and(Err(failure)),
             }
         }
-        for (kind, component, mut running) in launched {
+        for (worker, component, mut running) in launched {
             if outcome.is_ok() {
-                let ready = ready::worker(client, kind, &before, &component, &mut running);
+                let ready = ready::worker(client, &worker, &before, &component, &mut running);
                 outcome = self.interrupt.unless_stopped(ready).await;
             }
             if outcome.is_err() {
@@ -238,7 +239,7 @@ impl Starting<'_> {
                 self.workers.refuse_restarts();
             }
             self.started.push(Started {
-                component: component.name,
+                component: component.name.clone(),
                 address: None,
                 pid: running.id(),
                 log: component.log.clone(),
@@ -260,7 +261,7 @@ fn require_programs(folder: &Path) -> Result<(), Failure> {
         missing.push(COORDINATOR);
     }
     // All missing ones at once, so that nobody builds them one by one.
-    for (_, name) in worker_programs() {
+    for name in JobKind::ALL.iter().copied().map(programs::program) {
         if program(folder, name).is_none() {
             missing.push(name);
         }

@@ -12,6 +12,7 @@ mod torch_cuda;
 pub use cuda::load_cuda;
 pub use doctor::examine;
 pub use driver::GpuMemory;
+pub use groklab_domain::DeviceSetting;
 pub use placement::Placement;
 pub(crate) use placement::Tactics;
-pub use setting::{DeviceSetting, KindSetting};
+pub use setting::KindSetting;
