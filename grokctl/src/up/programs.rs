@@ -29,20 +29,20 @@ impl Worker {
 
 /// The workers that were asked for, one of each kind at least.
 pub fn workers(asked: &UpArgs) -> Vec<Worker> {
-    let of_kind = |kind: &JobKind| {
-        let devices: Vec<Option<DeviceSetting>> = match devices(asked, *kind) {
+    let of_kind = |kind: JobKind| {
+        let devices: Vec<Option<DeviceSetting>> = match devices(asked, kind) {
             [] => vec![None],
             named => named.iter().copied().map(Some).collect(),
         };
         let numbered = (1..).zip(devices);
-        numbered.map(|(number, device)| Worker {
-            kind: *kind,
-            program: program(*kind),
+        numbered.map(move |(number, device)| Worker {
+            kind,
+            program: program(kind),
             number,
             device,
         })
     };
-    JobKind::ALL.iter().flat_map(of_kind).collect()
+    JobKind::ALL.iter().copied().flat_map(of_kind).collect()
 }
 
 fn devices(asked: &UpArgs, kind: JobKind) -> &[DeviceSetting] {

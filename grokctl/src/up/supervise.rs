@@ -128,7 +128,7 @@ mod tests {
             log.display().to_string(),
         ];
         let component = Component {
-            name: "c",
+            name: "c".to_owned(),
             program: "/bin/sh".into(),
             args,
             env: Vec::new(),
