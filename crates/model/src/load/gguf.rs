@@ -1,16 +1,14 @@
 //! A `.gguf` file: header, metadata, weights by their Hugging Face names. Reads versions 2 and 3,
 //! little endian; every length is checked.
 
-use std::{
-    collections::HashMap,
-    fs::File,
-    path::{Path, PathBuf},
-};
+use std::{collections::HashMap, path::Path};
 
-use memmap2::Mmap;
 use tch::Tensor;
 
-use super::quant::{self, Type};
+use super::{
+    mapped::Mapped,
+    quant::{self, Type},
+};
 use crate::{
     config::{Architecture, Config},
     error::{Error, Result},
@@ -29,8 +27,7 @@ pub(crate) enum Meta {
 }
 
 pub(crate) struct Gguf {
-    path: PathBuf,
-    map: Mmap,
+    file: Mapped,
     metadata: HashMap<String, Meta>,
     tensors: HashMap<String, Entry>,
 }
@@ -45,21 +42,13 @@ struct Entry {
 impl Gguf {
     /// Maps `path` and reads its header.
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let read = |source| Error::Read {
-            path: path.into(),
-            source,
-        };
-        let file = File::open(path).map_err(read)?;
-        // SAFETY: weight files are not written to while a process uses them.
-        let map = unsafe { Mmap::map(&file) }.map_err(read)?;
-        let corrupt = |reason: String| Error::Corrupt {
+        let file = Mapped::open(path)?;
+        let (metadata, tensors) = read_header(&file).map_err(|reason| Error::Corrupt {
             path: path.into(),
             reason,
-        };
-        let (metadata, tensors) = read_header(&map).map_err(corrupt)?;
+        })?;
         Ok(Self {
-            path: path.into(),
-            map,
+            file,
             metadata,
             tensors,
         })
@@ -120,7 +109,7 @@ impl Gguf {
             return Ok(None);
         };
         let wrong = || Error::Config {
-            what: format!("`{}`", self.path.display()),
+            what: format!("`{}`", self.path().display()),
             reason: format!("`{key}`: {wanted} is wanted"),
         };
         read(value).ok_or_else(wrong).map(Some)
@@ -143,7 +132,7 @@ impl Gguf {
     }
 
     pub(super) fn path(&self) -> &Path {
-        &self.path
+        self.file.path()
     }
 
     /// The shape of the tensor that the file calls `stored`.
@@ -178,15 +167,15 @@ impl Gguf {
                 entry.shape
             )));
         }
-        let bytes = entry
-            .start
-            .checked_add(count as usize / values * size)
-            .and_then(|end| self.map.get(entry.start..end));
-        let bytes = bytes.ok_or_else(|| Error::Corrupt {
-            path: self.path.clone(),
+        let end = entry.start.checked_add(count as usize / values * size);
+        let place = entry.start..end.unwrap_or(usize::MAX);
+        let bytes = self.file.get(place.clone()).ok_or_else(|| Error::Corrupt {
+            path: self.path().into(),
             reason: format!("it ends before `{stored}` does"),
         })?;
-        Ok(Tensor::from_slice(&quant::dequantise(kind, bytes)).view(entry.shape.as_slice()))
+        let numbers = quant::dequantise(kind, bytes);
+        self.file.let_go(place);
+        Ok(Tensor::from_slice(&numbers).view(entry.shape.as_slice()))
     }
 
     /// The weight with this Hugging Face name, dequantised, and its name in the file; q and k of a

@@ -7,6 +7,7 @@ mod gguf_config;
 mod gguf_tokenizer;
 mod hub;
 mod json;
+mod mapped;
 mod quant;
 mod shards;
 mod text_files;

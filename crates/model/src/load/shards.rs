@@ -3,20 +3,18 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    fs::File,
     ops::Range,
     path::{Path, PathBuf},
 };
 
-use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensors};
 use tch::{Kind, Tensor};
 
-use super::json::read_json;
+use super::{json::read_json, mapped::Mapped};
 use crate::error::{Error, Result};
 
 pub(crate) struct Shards {
-    files: Vec<(PathBuf, Mmap)>,
+    files: Vec<Mapped>,
     entries: HashMap<String, Entry>,
 }
 
@@ -36,13 +34,13 @@ impl Shards {
             entries: HashMap::new(),
         };
         for path in shard_paths(folder)? {
-            shards.add(path)?;
+            shards.add(&path)?;
         }
         Ok(shards)
     }
 
     pub(crate) fn files(&self) -> Vec<PathBuf> {
-        self.files.iter().map(|(path, _)| path.clone()).collect()
+        self.files.iter().map(|file| file.path().into()).collect()
     }
 
     /// A copy of the weight `name`.
@@ -55,8 +53,10 @@ impl Shards {
             .kind
             .clone()
             .map_err(|value| unsupported(name, &value))?;
-        let bytes = &self.files[entry.file].1[entry.bytes.clone()];
-        Ok(Tensor::from_data_size(bytes, &entry.shape, kind))
+        let (file, place) = (&self.files[entry.file], entry.bytes.clone());
+        let copy = Tensor::from_data_size(&file[place.clone()], &entry.shape, kind);
+        file.let_go(place);
+        Ok(copy)
     }
 
     /// The names of all weights, in no order.
@@ -64,20 +64,13 @@ impl Shards {
         self.entries.keys().map(String::as_str)
     }
 
-    fn add(&mut self, path: PathBuf) -> Result<()> {
-        let read = |source| Error::Read {
-            path: path.clone(),
-            source,
-        };
-        let file = File::open(&path).map_err(read)?;
-        // SAFETY: weight files are not written to while a process uses them.
-        let map = unsafe { Mmap::map(&file) }.map_err(read)?;
-        let corrupt = |reason: String| Error::Corrupt {
-            path: path.clone(),
-            reason,
-        };
+    fn add(&mut self, path: &Path) -> Result<()> {
+        let file = Mapped::open(path)?;
         let (header, metadata) =
-            SafeTensors::read_metadata(&map).map_err(|e| corrupt(e.to_string()))?;
+            SafeTensors::read_metadata(&file).map_err(|error| Error::Corrupt {
+                path: path.into(),
+                reason: error.to_string(),
+            })?;
         // Offsets count from the end of the header, before which stand 8 bytes with its length.
         let start = 8 + header;
         for (name, info) in metadata.tensors() {
@@ -94,7 +87,7 @@ impl Shards {
                 },
             );
         }
-        self.files.push((path, map));
+        self.files.push(file);
         Ok(())
     }
 }
