@@ -59,6 +59,16 @@ pub struct Work {
     /// Kind of numbers: auto (bfloat16 on a GPU, float32 on the CPU), float32 or bfloat16.
     #[arg(long, env = "GROKLAB_KIND", default_value_t)]
     pub kind: KindSetting,
+    /// On a GPU: take the algorithms that give the same bytes every time, at some cost of speed.
+    /// On the CPU it is always so.
+    #[arg(
+        long,
+        env = "GROKLAB_DETERMINISTIC",
+        value_name = "BOOL",
+        default_value_t = true,
+        action = clap::ArgAction::Set
+    )]
+    pub deterministic: bool,
     /// Folder in which models fetched by their hub id are kept; by default the one that other
     /// Hugging Face software uses.
     #[arg(long, env = "GROKLAB_MODELS", default_value_os_t = groklab_model::default_cache())]
@@ -99,6 +109,16 @@ pub struct Fit {
     /// Kind of numbers: auto (bfloat16 on a GPU, float32 on the CPU), float32 or bfloat16.
     #[arg(long, env = "GROKLAB_KIND", default_value_t)]
     pub kind: KindSetting,
+    /// On a GPU: take the algorithms that give the same bytes every time, at some cost of speed.
+    /// On the CPU it is always so.
+    #[arg(
+        long,
+        env = "GROKLAB_DETERMINISTIC",
+        value_name = "BOOL",
+        default_value_t = true,
+        action = clap::ArgAction::Set
+    )]
+    pub deterministic: bool,
     /// Folder in which models fetched by their hub id are kept.
     #[arg(long, env = "GROKLAB_MODELS", default_value_os_t = groklab_model::default_cache())]
     pub models: PathBuf,

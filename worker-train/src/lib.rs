@@ -20,6 +20,9 @@ use groklab_runtime::{metrics::METER, process::Process};
 pub async fn work(args: config::Work, process: Process) -> anyhow::Result<()> {
     groklab_model::set_threads(args.threads);
     let placement = Placement::of(args.device, args.kind)?;
+    if args.deterministic {
+        placement.compute_repeatably();
+    }
     let who = groklab_worker::Description {
         // Anew with every start: what an earlier process still holds is not this one's to finish.
         id: WorkerId::new(),

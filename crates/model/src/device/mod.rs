@@ -6,6 +6,7 @@ mod driver;
 pub(crate) mod flash;
 pub(crate) mod graph;
 mod placement;
+mod repeat;
 mod setting;
 mod torch_cuda;
 

@@ -7,7 +7,7 @@ use std::{
 
 use tch::{Device, Kind};
 
-use super::{DeviceSetting, GpuMemory, KindSetting, cuda, driver, flash, graph};
+use super::{DeviceSetting, GpuMemory, KindSetting, cuda, driver, flash, graph, repeat};
 use crate::error::{Error, Result};
 
 /// A device and the kind of numbers that weights and activations have on it.
@@ -148,11 +148,12 @@ impl Placement {
             Err(reason) => format!("without flash attention ({reason})"),
         };
         format!(
-            "cuda:{index} {kind}, {}, driver {}, libtorch {}, {} rows {graphs} and {flash}",
+            "cuda:{index} {kind}, {}, driver {}, libtorch {}, {} rows {graphs} and {flash}{}",
             driver::card(index).map_or_else(unknown, |card| card.name),
             driver::version().unwrap_or_else(unknown),
             cuda::libtorch_version().unwrap_or_else(unknown),
-            self.tactics().decoded_rows
+            self.tactics().decoded_rows,
+            repeat::shown()
         )
     }
 }

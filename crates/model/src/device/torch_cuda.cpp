@@ -1,6 +1,8 @@
 // What libtorch can do on a GPU and tch does not pass on: CUDA graphs, by which work is recorded
-// once and then replayed with one call, and attention over sequences of different lengths. Compiled
-// by build.rs against libtorch's headers; loaded after libtorch_cuda.so, whose functions it calls.
+// once and then replayed with one call, attention over sequences of different lengths, and algorithms
+// that repeat themselves. Compiled by build.rs against libtorch's headers; loaded after
+// libtorch_cuda.so, whose functions it calls.
+#include <ATen/Context.h>
 #include <ATen/cuda/CUDAGraph.h>
 #include <ATen/ops/_flash_attention_forward.h>
 #include <c10/cuda/CUDACachingAllocator.h>
@@ -52,6 +54,16 @@ at::Tensor flash(Arguments... arguments) {
 }  // namespace
 
 extern "C" {
+
+// From here on libtorch takes the algorithms that give the same bits every time. Where it has none
+// it warns and goes on.
+bool groklab_repeat(char* error, size_t size) {
+    return guarded(error, size, [] {
+        at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
+        // What is not written to is not read either: filling it would only take time.
+        at::globalContext().setDeterministicFillUninitializedMemory(false);
+    });
+}
 
 // From here on what this thread asks of the device is recorded, not done. The graph uses the memory
 // of `other`, if there is one: they must not run at the same time.

@@ -16,6 +16,7 @@ const ERROR_BYTES: usize = 1024;
 
 pub(super) type Begin = unsafe extern "C" fn(c_int, *mut c_void, *mut c_char, usize) -> *mut c_void;
 pub(super) type Act = unsafe extern "C" fn(*mut c_void, *mut c_char, usize) -> bool;
+pub(super) type Set = unsafe extern "C" fn(*mut c_char, usize) -> bool;
 pub(super) type Free = unsafe extern "C" fn(*mut c_void);
 pub(super) type Attend = unsafe extern "C" fn(
     *const c_void,
@@ -40,6 +41,7 @@ pub(super) struct Functions {
     pub replay: Act,
     pub free: Free,
     pub attend: Attend,
+    pub repeat: Set,
 }
 
 /// Room for the reason of a failure.
@@ -101,6 +103,7 @@ fn load() -> Result<Functions, Box<dyn std::error::Error>> {
             replay: *library.get::<Act>(b"groklab_graph_replay")?,
             free: *library.get::<Free>(b"groklab_graph_free")?,
             attend: *library.get::<Attend>(b"groklab_attend")?,
+            repeat: *library.get::<Set>(b"groklab_repeat")?,
         }
     };
     // The functions are kept for the life of the process.
