@@ -53,7 +53,7 @@ pub mod testing;
 mod train;
 
 pub use chat::{ChatTokenizer, Message};
-pub use config::{Architecture, Config, Llama3, RopeScaling};
+pub use config::{Architecture, Config, Llama3, Local, RopeScaling};
 pub use device::{DeviceSetting, GpuMemory, KindSetting, Placement, examine, load_cuda};
 pub use error::{Error, Result, gpu_is_lost};
 pub use generate::{

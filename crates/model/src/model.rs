@@ -8,7 +8,7 @@ use tch::{Kind, Tensor};
 
 use crate::{
     chat::ChatTokenizer,
-    config::{Config, frequencies},
+    config::{Config, frequencies, local_frequencies},
     device::{Placement, Tactics},
     digest,
     error::{Result, guard},
@@ -26,10 +26,30 @@ pub struct Model {
     pub(crate) head: Tensor,
     pub(crate) final_norm: Tensor,
     pub(crate) layers: Vec<Layer>,
-    /// Rotations of positions, `[max_positions, head_dim / 2]`, float32.
-    pub(crate) cos: Tensor,
-    pub(crate) sin: Tensor,
+    /// What embeddings are multiplied by, rounded to the activations' kind of numbers.
+    pub(crate) embedding_scale: f64,
+    pub(crate) angles: Angles,
+    /// Those of layers that see a window alone.
+    pub(crate) local_angles: Option<Angles>,
     base_digest: Digest,
+}
+
+/// Rotations of positions, `[max_positions, head_dim / 2]` each, float32.
+pub(crate) struct Angles {
+    pub cos: Tensor,
+    pub sin: Tensor,
+}
+
+impl Angles {
+    /// Computed in float32 as the reference implementation does.
+    fn new(frequencies: &Tensor, positions: i64, device: tch::Device) -> Self {
+        let options = (Kind::Float, tch::Device::Cpu);
+        let angles = Tensor::arange(positions, options).outer(frequencies);
+        Self {
+            cos: angles.cos().to_device(device),
+            sin: angles.sin().to_device(device),
+        }
+    }
 }
 
 /// The four products of a layer: q, k and v are one, gate and up are one.
@@ -51,6 +71,9 @@ pub(crate) struct Layer {
     /// `[q + k + v, hidden]`
     pub qkv: Tensor,
     pub qkv_bias: Option<Tensor>,
+    /// Of what attention gives, and of what the MLP gives.
+    pub out_norm: Option<Tensor>,
+    pub down_norm: Option<Tensor>,
     pub q_norm: Option<Tensor>,
     pub k_norm: Option<Tensor>,
     pub out: Tensor,
@@ -131,6 +154,16 @@ impl Model {
         &self.config
     }
 
+    /// The embeddings of tokens, `[tokens, hidden]`.
+    pub(crate) fn embedded(&self, ids: &Tensor) -> Tensor {
+        let embedded = self.embedding.index_select(0, ids);
+        if self.embedding_scale == 1.0 {
+            embedded
+        } else {
+            embedded * self.embedding_scale
+        }
+    }
+
     /// Where and in which kind of numbers it computes.
     pub fn placement(&self) -> Placement {
         self.placement
@@ -168,14 +201,18 @@ impl Model {
         let table = [config.vocab_size, config.hidden_size];
         let embedding = source.get("model.embed_tokens.weight", &table)?;
         let head = source.head(&embedding, &table)?;
-        let (cos, sin) = rotations(&config);
+        let angles = |frequencies: &Tensor| {
+            Angles::new(frequencies, config.max_positions, source.placement.device)
+        };
+        let scale = Tensor::from(config.embedding_scale()).to_kind(source.placement.kind);
         Ok(Self {
             layers: (0..config.layers)
                 .map(|index| source.layer(index))
                 .collect::<Result<_>>()?,
-            final_norm: source.get("model.norm.weight", &[config.hidden_size])?,
-            cos: cos.to_device(source.placement.device),
-            sin: sin.to_device(source.placement.device),
+            final_norm: source.norm("model.norm.weight", config.hidden_size)?,
+            embedding_scale: scale.double_value(&[]),
+            angles: angles(&frequencies(&config)),
+            local_angles: local_frequencies(&config).as_ref().map(angles),
             placement: source.placement,
             tactics: source.placement.tactics(),
             embedding,
@@ -200,6 +237,18 @@ impl Source<'_> {
             .tensor(name, shape)?
             .to_device(self.placement.device)
             .to_kind(self.placement.kind))
+    }
+
+    /// The weights of a norm.
+    fn norm(self, name: &str, size: i64) -> Result<Tensor> {
+        let offset = self.checkpoint.config.norm_offset();
+        if offset == 0.0 {
+            return self.get(name, &[size]);
+        }
+        // In float32, as the reference adds it.
+        let stored = self.checkpoint.tensor(name, &[size])?.to_kind(Kind::Float);
+        let weight = (stored + offset).to_device(self.placement.device);
+        Ok(weight.to_kind(self.placement.kind))
     }
 
     /// The output head: the embedding itself where the two are tied, unless the files have a head
@@ -250,7 +299,7 @@ impl Source<'_> {
             ("self_attn.k_proj", kv),
             ("self_attn.v_proj", kv),
         ];
-        let norm = |rest: &str, size: i64| self.get(&name(rest), &[size]);
+        let norm = |rest: &str, size: i64| self.norm(&name(rest), size);
         let head_norm = |rest: &str| {
             if config.qk_norm() {
                 norm(rest, config.head_dim).map(Some)
@@ -258,9 +307,21 @@ impl Source<'_> {
                 Ok(None)
             }
         };
+        // With norms behind the products, that before the MLP has another name.
+        let (mlp_norm, out_norm, down_norm) = if config.post_norms() {
+            (
+                norm("pre_feedforward_layernorm.weight", hidden)?,
+                Some(norm("post_attention_layernorm.weight", hidden)?),
+                Some(norm("post_feedforward_layernorm.weight", hidden)?),
+            )
+        } else {
+            (norm("post_attention_layernorm.weight", hidden)?, None, None)
+        };
         Ok(Layer {
             attention_norm: norm("input_layernorm.weight", hidden)?,
-            mlp_norm: norm("post_attention_layernorm.weight", hidden)?,
+            mlp_norm,
+            out_norm,
+            down_norm,
             qkv: parts(&qkv, &[hidden], "weight")?,
             qkv_bias: if config.qkv_bias() {
                 Some(parts(&qkv, &[], "bias")?)
@@ -278,12 +339,4 @@ impl Source<'_> {
             down: parts(&[("mlp.down_proj", hidden)], &[inner], "weight")?,
         })
     }
-}
-
-/// Cosine and sine of every position and frequency, computed in float32 as the reference
-/// implementation does.
-fn rotations(config: &Config) -> (Tensor, Tensor) {
-    let options = (Kind::Float, tch::Device::Cpu);
-    let angles = Tensor::arange(config.max_positions, options).outer(&frequencies(config));
-    (angles.cos(), angles.sin())
 }

@@ -5,15 +5,17 @@ mod json;
 mod rope;
 
 pub(crate) use fields::Fields;
-pub(crate) use rope::frequencies;
 pub use rope::{Llama3, RopeScaling};
+pub(crate) use rope::{frequencies, local_frequencies};
 
 use crate::error::{Error, Result};
 
 /// The families of transformers that are computed here. They differ in biases (qwen2), in per-head
-/// norms (qwen3) and in what a configuration without a field means (mistral).
+/// norms (qwen3), in what a configuration without a field means (mistral), and in scaled embeddings,
+/// norms behind products, GELU and layers that see a window (gemma3_text).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Architecture {
+    Gemma3,
     Llama,
     Mistral,
     Qwen2,
@@ -24,6 +26,7 @@ impl Architecture {
     /// Reads `model_type` of a configuration or `general.architecture` of a GGUF.
     pub fn parse(name: &str) -> Result<Self> {
         match name {
+            "gemma3_text" => Ok(Self::Gemma3),
             "llama" => Ok(Self::Llama),
             "mistral" => Ok(Self::Mistral),
             "qwen2" => Ok(Self::Qwen2),
@@ -31,7 +34,7 @@ impl Architecture {
             other => Err(Error::Unsupported {
                 what: "architecture",
                 value: other.into(),
-                supported: "llama, mistral, qwen2, qwen3",
+                supported: "gemma3_text, llama, mistral, qwen2, qwen3",
             }),
         }
     }
@@ -39,12 +42,30 @@ impl Architecture {
     /// The name in configurations.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Gemma3 => "gemma3_text",
             Self::Llama => "llama",
             Self::Mistral => "mistral",
             Self::Qwen2 => "qwen2",
             Self::Qwen3 => "qwen3",
         }
     }
+}
+
+/// Layers in which a token sees a window of those before it. No sequence is longer than the window,
+/// so they differ from the others in their rotations alone.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Local {
+    pub rope_theta: f64,
+    /// Of every layer, whether it is one of them.
+    pub layers: Vec<bool>,
+}
+
+/// What a layer makes of its gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Activation {
+    Silu,
+    /// GELU by a hyperbolic tangent, as in the first BERT.
+    GeluTanh,
 }
 
 /// The sizes of a model.
@@ -63,6 +84,8 @@ pub struct Config {
     pub norm_eps: f64,
     pub rope_theta: f64,
     pub rope_scaling: RopeScaling,
+    /// Layers that see a window alone, where there are some.
+    pub local: Option<Local>,
     /// The output head is the embedding.
     pub tied: bool,
     /// Ids that end a sequence, as far as the configuration says; the tokenizer and
@@ -88,6 +111,10 @@ impl Config {
             || self.heads % self.kv_heads != 0
             || self.head_dim % 2 != 0
             || !(self.rope_theta > 0.0 && self.norm_eps > 0.0)
+            || self
+                .local
+                .as_ref()
+                .is_some_and(|local| local.layers.len() != self.layers || !(local.rope_theta > 0.0))
         {
             return Err(Error::Config {
                 what: "model configuration".into(),
@@ -142,6 +169,45 @@ impl Config {
     }
 
     pub(crate) fn qk_norm(&self) -> bool {
-        self.architecture == Architecture::Qwen3
+        matches!(
+            self.architecture,
+            Architecture::Gemma3 | Architecture::Qwen3
+        )
+    }
+
+    /// Whether what attention and MLP give is normed before it is added.
+    pub(crate) fn post_norms(&self) -> bool {
+        self.architecture == Architecture::Gemma3
+    }
+
+    /// What the weights of norms are stored without.
+    pub(crate) fn norm_offset(&self) -> f64 {
+        if self.architecture == Architecture::Gemma3 {
+            1.0
+        } else {
+            0.0
+        }
+    }
+
+    /// What embeddings are multiplied by.
+    pub(crate) fn embedding_scale(&self) -> f64 {
+        if self.architecture == Architecture::Gemma3 {
+            (self.hidden_size as f64).sqrt()
+        } else {
+            1.0
+        }
+    }
+
+    pub(crate) fn activation(&self) -> Activation {
+        if self.architecture == Architecture::Gemma3 {
+            Activation::GeluTanh
+        } else {
+            Activation::Silu
+        }
+    }
+
+    /// Whether a layer sees a window alone.
+    pub(crate) fn is_local(&self, layer: usize) -> bool {
+        self.local.as_ref().is_some_and(|local| local.layers[layer])
     }
 }

@@ -79,12 +79,7 @@ impl Llama3 {
 
 /// Radians a position, of each pair of a head's numbers: `[head_dim / 2]`, float32.
 pub(crate) fn frequencies(config: &Config) -> Tensor {
-    let options = (Kind::Float, Device::Cpu);
-    let exponents =
-        Tensor::arange_start_step(0, config.head_dim, 2, options) / config.head_dim as f64;
-    let frequencies = Tensor::from(config.rope_theta as f32)
-        .pow(&exponents)
-        .reciprocal();
+    let frequencies = plain(config.rope_theta, config.head_dim);
     match &config.rope_scaling {
         RopeScaling::None => frequencies,
         RopeScaling::Linear { factor } => frequencies / *factor,
@@ -95,6 +90,18 @@ pub(crate) fn frequencies(config: &Config) -> Tensor {
         }
         RopeScaling::Each(factors) => frequencies / Tensor::from_slice(factors),
     }
+}
+
+/// The same for layers that see a window alone, where there are some.
+pub(crate) fn local_frequencies(config: &Config) -> Option<Tensor> {
+    let local = config.local.as_ref()?;
+    Some(plain(local.rope_theta, config.head_dim))
+}
+
+fn plain(theta: f64, head_dim: i64) -> Tensor {
+    let options = (Kind::Float, Device::Cpu);
+    let exponents = Tensor::arange_start_step(0, head_dim, 2, options) / head_dim as f64;
+    Tensor::from(theta as f32).pow(&exponents).reciprocal()
 }
 
 /// What one field of a configuration says of the rotations.
@@ -130,6 +137,50 @@ pub(super) fn read(file: &str, fields: &Fields<'_>) -> Result<(f64, RopeScaling)
     }
     let theta = new.theta.or(old.theta).or(outer).unwrap_or(10000.0);
     Ok((theta, new.scaling.or(old.scaling).unwrap_or_default()))
+}
+
+/// Of a gemma3_text: the same, and the base in layers that see a window. Newer files have a form for
+/// each kind of layer within `rope_parameters`.
+pub(super) fn read_gemma3(fields: &Fields<'_>) -> Result<(f64, RopeScaling, f64)> {
+    let (global, local) = match fields.value("rope_parameters") {
+        None => {
+            let mut global = form(fields, "rope_scaling")?;
+            global.theta = global.theta.or(fields.number("rope_theta")?);
+            let theta = fields.number("rope_local_base_freq")?;
+            (
+                global,
+                Form {
+                    theta,
+                    ..Form::default()
+                },
+            )
+        }
+        Some(json) => {
+            let kinds = Fields::new("rope_parameters", json)?;
+            let forms = (
+                form(&kinds, "full_attention")?,
+                form(&kinds, "sliding_attention")?,
+            );
+            kinds.refuse_others(&[])?;
+            forms
+        }
+    };
+    if let Some(scaling) = local
+        .scaling
+        .filter(|scaling| *scaling != RopeScaling::None)
+    {
+        return Err(Error::Unsupported {
+            what: "rope scaling of sliding_attention",
+            value: format!("{scaling:?}"),
+            supported: "default",
+        });
+    }
+    // The defaults of `Gemma3TextConfig`.
+    Ok((
+        global.theta.unwrap_or(1e6),
+        global.scaling.unwrap_or_default(),
+        local.theta.unwrap_or(1e4),
+    ))
 }
 
 fn form(fields: &Fields<'_>, key: &str) -> Result<Form> {

@@ -1,10 +1,13 @@
 //! The layers. Sequences lie behind each other without padding, and only attention knows where one
-//! ends. Follows transformers' `modeling_llama`, `modeling_qwen2` and `modeling_qwen3`; it departs
-//! from them by fusing q/k/v and gate/up, and by adding residuals within the products.
+//! ends. Follows transformers' `modeling_llama`, `modeling_mistral`, `modeling_qwen2`,
+//! `modeling_qwen3` and `modeling_gemma3`; it departs from them by fusing q/k/v and gate/up, and by adding residuals within the products.
 
 use tch::{Kind, Tensor};
 
-use crate::model::{Fused, Model};
+use crate::{
+    config::Activation,
+    model::{Angles, Fused, Model},
+};
 
 /// The products of a layer, with whatever adapter is in use.
 pub(crate) trait Linears {
@@ -56,8 +59,15 @@ impl Heads {
     }
 }
 
-/// Cosine and signed sine of the tokens of a pass, `[tokens, 1, head_dim]`.
+/// How the heads of the tokens of a pass are turned.
 pub(crate) struct Rotation {
+    global: Turn,
+    /// In layers that see a window alone.
+    local: Option<Turn>,
+}
+
+/// Cosine and signed sine of the tokens of a pass, `[tokens, 1, head_dim]`.
+struct Turn {
     cos: Tensor,
     sin: Tensor,
 }
@@ -65,9 +75,26 @@ pub(crate) struct Rotation {
 impl Rotation {
     pub(crate) fn new(model: &Model, positions: &Tensor) -> Self {
         let kind = model.placement.kind;
+        let turn = |angles: &Angles| Turn::new(angles, positions, kind);
+        Self {
+            global: turn(&model.angles),
+            local: model.local_angles.as_ref().map(turn),
+        }
+    }
+
+    fn of_layer(&self, is_local: bool) -> &Turn {
+        self.local
+            .as_ref()
+            .filter(|_| is_local)
+            .unwrap_or(&self.global)
+    }
+}
+
+impl Turn {
+    fn new(angles: &Angles, positions: &Tensor, kind: Kind) -> Self {
         // Computed in float32 and then rounded to the activations' kind, as transformers does.
-        let cos = model.cos.index_select(0, positions).to_kind(kind);
-        let sin = model.sin.index_select(0, positions).to_kind(kind);
+        let cos = angles.cos.index_select(0, positions).to_kind(kind);
+        let sin = angles.sin.index_select(0, positions).to_kind(kind);
         Self {
             cos: Tensor::cat(&[&cos, &cos], -1).unsqueeze(1),
             // The first half of a head is turned by minus the second.
@@ -95,7 +122,7 @@ pub(crate) struct Pass<'a> {
 impl Pass<'_> {
     /// The hidden states of the tokens `ids` behind the last layer, before the final norm.
     pub(crate) fn hidden_states(self, ids: &Tensor, attend: Attend<'_>) -> Tensor {
-        let mut x = self.model.embedding.index_select(0, ids);
+        let mut x = self.model.embedded(ids);
         for index in 0..self.model.layers.len() {
             x = self.layer(index, &x, attend);
         }
@@ -109,12 +136,35 @@ impl Pass<'_> {
         let normed = norm(self.model, x, &layer.attention_norm);
         let heads = self.heads(index, self.linears.project(index, Fused::Qkv, &normed));
         let attended = attend(index, &heads);
-        let x = self.linears.add_to(x, index, Fused::Out, &attended);
+        let x = self.add(x, index, Fused::Out, &attended, layer.out_norm.as_ref());
         let normed = norm(self.model, &x, &layer.mlp_norm);
         let gate_up = self.linears.project(index, Fused::GateUp, &normed);
         let halves = gate_up.chunk(2, -1);
-        let activated = halves[0].silu() * &halves[1];
-        self.linears.add_to(&x, index, Fused::Down, &activated)
+        let gate = match self.model.config.activation() {
+            Activation::Silu => halves[0].silu(),
+            Activation::GeluTanh => halves[0].gelu("tanh"),
+        };
+        let activated = gate * &halves[1];
+        self.add(&x, index, Fused::Down, &activated, layer.down_norm.as_ref())
+    }
+
+    /// `residual`, whose memory may be used, plus the product of `x`, which some architectures norm
+    /// first.
+    fn add(
+        self,
+        residual: &Tensor,
+        index: usize,
+        fused: Fused,
+        x: &Tensor,
+        weight: Option<&Tensor>,
+    ) -> Tensor {
+        match weight {
+            None => self.linears.add_to(residual, index, fused, x),
+            Some(weight) => {
+                let product = self.linears.project(index, fused, x);
+                residual + norm(self.model, &product, weight)
+            }
+        }
     }
 
     fn heads(self, index: usize, qkv: Tensor) -> Heads {
@@ -129,11 +179,12 @@ impl Pass<'_> {
                 key_heads: config.kv_heads,
             },
         );
-        self.rotation.turn(heads.qkv.narrow(1, 0, turned));
+        let rotation = self.rotation.of_layer(config.is_local(index));
+        rotation.turn(heads.qkv.narrow(1, 0, turned));
         heads
     }
 
-    /// The norms that qwen3 has for every head of queries and keys.
+    /// The norms that some have for every head of queries and keys.
     fn head_norms(self, index: usize, heads: Heads) -> Heads {
         let layer = &self.model.layers[index];
         let (Some(q_norm), Some(k_norm)) = (&layer.q_norm, &layer.k_norm) else {

@@ -148,7 +148,7 @@ impl Checkpoint {
             Err(Error::Unsupported {
                 what: "weight",
                 value,
-                supported: "those of llama, mistral, qwen2 and qwen3 as transformers has them",
+                supported: "those of its architecture as transformers has them",
             })
         })
     }

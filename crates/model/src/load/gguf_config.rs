@@ -28,6 +28,14 @@ pub(super) fn config(gguf: &Gguf) -> Result<Config> {
     let name = gguf.text("general.architecture")?.unwrap_or("(none)");
     let keys = Keys { gguf, prefix: name };
     let architecture = Architecture::parse(name)?;
+    // llama.cpp's name is another, and its norms are stored in another way.
+    if architecture == Architecture::Gemma3 {
+        return Err(Error::Unsupported {
+            what: "architecture of a GGUF",
+            value: name.into(),
+            supported: "llama, qwen2, qwen3; this one as a Hugging Face folder",
+        });
+    }
     let (hidden_size, heads) = (
         keys.required("embedding_length")?,
         keys.required("attention.head_count")?,
@@ -56,6 +64,7 @@ pub(super) fn config(gguf: &Gguf) -> Result<Config> {
             .map_or(1e-6, |eps| (eps as f32).to_string().parse().unwrap_or(eps)),
         rope_theta: keys.float("rope.freq_base")?.unwrap_or(10000.0),
         rope_scaling: keys.rope_scaling()?,
+        local: None,
         // No head is written where it is the embedding.
         tied: gguf.shape("output.weight").is_none(),
         // They are among the tokenizer's metadata.

@@ -32,7 +32,7 @@ impl Pack {
     }
 
     pub(super) fn embedded(&self, model: &Model) -> Tensor {
-        model.embedding.index_select(0, &self.ids)
+        model.embedded(&self.ids)
     }
 }
 

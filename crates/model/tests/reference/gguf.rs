@@ -156,9 +156,10 @@ fn rope_factors(config: &Value) -> Option<Vec<f32>> {
 
 fn sizes(config: &Value, architecture: &str) -> Vec<(String, Meta)> {
     let integer = |key: &str| Meta::Integer(config[key].as_u64().unwrap() as u32);
-    let theta = config["rope_parameters"]["rope_theta"]
-        .as_f64()
-        .or_else(|| config["rope_theta"].as_f64())
+    let form = &config["rope_parameters"];
+    let theta = [form, &form["full_attention"], config]
+        .iter()
+        .find_map(|form| form["rope_theta"].as_f64())
         .unwrap();
     let mut sizes = vec![
         ("embedding_length", integer("hidden_size")),

@@ -43,8 +43,13 @@ dispatched!(
 );
 dispatched!(
     /// `silu(gate) × up` into the first half of `gate_up`, whose second half is `up`.
-    gated(gate_up: &mut [f32]),
-    gated_body
+    silu_gated(gate_up: &mut [f32]),
+    silu_gated_body
+);
+dispatched!(
+    /// `gelu(gate) × up`, by a hyperbolic tangent, into the first half of `gate_up`.
+    gelu_gated(gate_up: &mut [f32]),
+    gelu_gated_body
 );
 dispatched!(
     /// `exp((x - most) / temperature)` of every value.
@@ -105,11 +110,23 @@ fn rotate_body(head: &mut [f32], cos: &[f32], sin: &[f32]) {
 }
 
 #[inline(always)]
-fn gated_body(gate_up: &mut [f32]) {
+fn silu_gated_body(gate_up: &mut [f32]) {
     let (gate, up) = gate_up.split_at_mut(gate_up.len() / 2);
     gate.iter_mut()
         .zip(up)
         .for_each(|(gate, up)| *gate = *gate / (1.0 + exp(-*gate)) * *up);
+}
+
+#[inline(always)]
+fn gelu_gated_body(gate_up: &mut [f32]) {
+    // Half of one and a hyperbolic tangent is a logistic function of twice its argument.
+    const SLOPE: f32 = 2.0 * std::f32::consts::FRAC_2_SQRT_PI * std::f32::consts::FRAC_1_SQRT_2;
+    let (gate, up) = gate_up.split_at_mut(gate_up.len() / 2);
+    gate.iter_mut().zip(up).for_each(|(gate, up)| {
+        let x = *gate;
+        let steep = SLOPE * (0.044_715 * x * x).mul_add(x, x);
+        *gate = x / (1.0 + exp(-steep)) * *up;
+    });
 }
 
 #[inline(always)]
@@ -240,13 +257,28 @@ mod tests {
                 .collect();
             let mut out = vec![0.0; x.len()];
             norm(simd, &x, &weight, 1e-6, width, &mut out);
-            gated(simd, &mut out);
+            silu_gated(simd, &mut out);
             (0..10)
                 .map(|row| out[row * width + at])
                 .collect::<Vec<f32>>()
         };
         assert_eq!(of(16, 0), of(16, 13));
         assert_eq!(of(16, 0), of(64, 37));
+    }
+
+    #[test]
+    fn gelu_is_that_of_its_formula() {
+        let Some(simd) = Simd::detect() else { return };
+        let gates: Vec<f32> = (-60..=60).map(|n| n as f32 / 5.0).collect();
+        let mut gate_up = [gates.clone(), vec![2.0; gates.len()]].concat();
+        gelu_gated(simd, &mut gate_up);
+        for (gate, computed) in gates.iter().zip(&gate_up) {
+            let x = f64::from(*gate);
+            let slope = (2.0 / std::f64::consts::PI).sqrt();
+            let exact = x * (1.0 + (slope * (x + 0.044715 * x.powi(3))).tanh());
+            let far = (f64::from(*computed) - exact).abs();
+            assert!(far < 1e-6 * x.abs().max(1.0), "{gate}: {computed}, {exact}");
+        }
     }
 
     #[test]

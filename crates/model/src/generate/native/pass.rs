@@ -1,6 +1,6 @@
 //! The forward pass of the CPU engine: up to 64 tokens of any sequences through all layers. Follows
-//! transformers' llama, mistral, qwen2 and qwen3 as `crate::forward` does; departs from it by
-//! keeping activations as columns `[features, width]`. It runs on one thread and writes to nothing
+//! transformers' gemma3, llama, mistral, qwen2 and qwen3 as `crate::forward` does; departs from it
+//! by keeping activations as columns `[features, width]`. It runs on one thread and writes to nothing
 //! but its workspace and the sequences, so several lanes may run it over the same weights.
 
 use tch::Tensor;
@@ -12,9 +12,9 @@ use super::{
     segment::Segment,
 };
 use crate::{
-    config::Config,
+    config::{Activation, Config},
     forward::Weights,
-    model::{Fused, Layer},
+    model::{Angles, Fused, Layer},
 };
 
 /// A model's weights as plain slices.
@@ -23,15 +23,25 @@ pub(super) struct Net<'a> {
     pub config: &'a Config,
     embedding: &'a [f32],
     head: &'a [f32],
+    embedding_scale: f32,
     final_norm: &'a [f32],
+    angles: AngleView<'a>,
+    /// Those of layers that see a window alone.
+    local_angles: Option<AngleView<'a>>,
+    layers: Vec<LayerView<'a>>,
+}
+
+struct AngleView<'a> {
     cos: &'a [f32],
     sin: &'a [f32],
-    layers: Vec<LayerView<'a>>,
 }
 
 struct LayerView<'a> {
     attention_norm: &'a [f32],
     mlp_norm: &'a [f32],
+    out_norm: Option<&'a [f32]>,
+    down_norm: Option<&'a [f32]>,
+    is_local: bool,
     head_norms: Option<(&'a [f32], &'a [f32])>,
     qkv: &'a [f32],
     qkv_bias: Option<&'a [f32]>,
@@ -57,12 +67,20 @@ pub(super) struct Workspace {
     head: Vec<f32>,
     attended: Vec<f32>,
     gate_up: Vec<f32>,
-    cos: Vec<f32>,
-    sin: Vec<f32>,
+    added: Vec<f32>,
+    turn: Turn,
+    local_turn: Turn,
     scores: Vec<f32>,
     shares: Vec<f32>,
     query: Vec<f32>,
     mixed: Vec<f32>,
+}
+
+/// Rotations of the tokens of a pass as columns, `[head_dim / 2, width]`.
+#[derive(Default)]
+struct Turn {
+    cos: Vec<f32>,
+    sin: Vec<f32>,
 }
 
 /// Logits are computed for this many entries of the vocabulary at a time, so that they can be
@@ -82,12 +100,12 @@ impl<'a> Net<'a> {
             Some(LayerView {
                 attention_norm: slice(&layer.attention_norm)?,
                 mlp_norm: slice(&layer.mlp_norm)?,
+                out_norm: optional(layer.out_norm.as_ref())?,
+                down_norm: optional(layer.down_norm.as_ref())?,
+                is_local: model.config.is_local(index),
                 head_norms,
                 qkv: weight(Fused::Qkv)?,
-                qkv_bias: match &layer.qkv_bias {
-                    Some(bias) => Some(slice(bias)?),
-                    None => None,
-                },
+                qkv_bias: optional(layer.qkv_bias.as_ref())?,
                 out: weight(Fused::Out)?,
                 gate_up: weight(Fused::GateUp)?,
                 down: weight(Fused::Down)?,
@@ -98,9 +116,13 @@ impl<'a> Net<'a> {
             config: &model.config,
             embedding: slice(&model.embedding)?,
             head: slice(&model.head)?,
+            embedding_scale: model.embedding_scale as f32,
             final_norm: slice(&model.final_norm)?,
-            cos: slice(&model.cos)?,
-            sin: slice(&model.sin)?,
+            angles: AngleView::new(&model.angles)?,
+            local_angles: match &model.local_angles {
+                Some(angles) => Some(AngleView::new(angles)?),
+                None => None,
+            },
             layers: model
                 .layers
                 .iter()
@@ -152,27 +174,16 @@ impl<'a> Net<'a> {
         );
         // Columns without a token begin as zeros and stay so: nothing in them can grow too large.
         clear(&mut work.x, hidden * width);
-        clear(&mut work.cos, half * width);
-        clear(&mut work.sin, half * width);
-        for (column, (token, &place)) in tokens.iter().zip(places).enumerate() {
-            put_column(
-                &mut work.x,
-                width,
-                column,
-                &self.embedding[token.id as usize * hidden..][..hidden],
-            );
-            put_column(
-                &mut work.cos,
-                width,
-                column,
-                &self.cos[place * half..][..half],
-            );
-            put_column(
-                &mut work.sin,
-                width,
-                column,
-                &self.sin[place * half..][..half],
-            );
+        for (column, token) in tokens.iter().enumerate() {
+            let embedding = &self.embedding[token.id as usize * hidden..][..hidden];
+            put_column(&mut work.x, width, column, embedding);
+        }
+        if self.embedding_scale != 1.0 {
+            work.x.iter_mut().for_each(|v| *v *= self.embedding_scale);
+        }
+        work.turn.fill(&self.angles, half, places, width);
+        if let Some(angles) = &self.local_angles {
+            work.local_turn.fill(angles, half, places, width);
         }
     }
 
@@ -239,23 +250,52 @@ impl<'a> Net<'a> {
                 );
             }
         }
-        product(
-            self.simd,
-            layer.out,
-            &work.attended,
-            &mut work.x,
-            width,
-            Into::Add,
-        );
+        match layer.out_norm {
+            None => product(
+                self.simd,
+                layer.out,
+                &work.attended,
+                &mut work.x,
+                width,
+                Into::Add,
+            ),
+            Some(norm) => {
+                clear(&mut work.added, work.x.len());
+                product(
+                    self.simd,
+                    layer.out,
+                    &work.attended,
+                    &mut work.added,
+                    width,
+                    Into::Set,
+                );
+                self.add_normed(work, norm, width);
+            }
+        }
     }
 
-    /// Norms of heads (qwen3) and rotation of queries and keys.
+    /// Adds what stands in `added`, normed.
+    fn add_normed(&self, work: &mut Workspace, norm: &[f32], width: usize) {
+        let eps = self.config.norm_eps;
+        ops::norm(self.simd, &work.added, norm, eps, width, &mut work.normed);
+        work.x
+            .iter_mut()
+            .zip(&work.normed)
+            .for_each(|(x, added)| *x += added);
+    }
+
+    /// Norms of heads and rotation of queries and keys.
     fn turn(&self, work: &mut Workspace, layer: &LayerView<'_>, width: usize) {
         let (heads, size) = (
             self.config.heads as usize,
             self.config.head_dim as usize * width,
         );
         let turned = heads + self.config.kv_heads as usize;
+        let turn = if layer.is_local {
+            &work.local_turn
+        } else {
+            &work.turn
+        };
         for (index, head) in work.qkv.chunks_exact_mut(size).take(turned).enumerate() {
             if let Some((q_norm, k_norm)) = layer.head_norms {
                 // A copy, as the norm writes to where it would read.
@@ -270,7 +310,7 @@ impl<'a> Net<'a> {
                     head,
                 );
             }
-            ops::rotate(self.simd, head, &work.cos, &work.sin);
+            ops::rotate(self.simd, head, &turn.cos, &turn.sin);
         }
     }
 
@@ -398,15 +438,32 @@ impl<'a> Net<'a> {
             width,
             Into::Set,
         );
-        ops::gated(self.simd, &mut work.gate_up);
-        product(
-            self.simd,
-            layer.down,
-            &work.gate_up[..inner],
-            &mut work.x,
-            width,
-            Into::Add,
-        );
+        match config.activation() {
+            Activation::Silu => ops::silu_gated(self.simd, &mut work.gate_up),
+            Activation::GeluTanh => ops::gelu_gated(self.simd, &mut work.gate_up),
+        }
+        match layer.down_norm {
+            None => product(
+                self.simd,
+                layer.down,
+                &work.gate_up[..inner],
+                &mut work.x,
+                width,
+                Into::Add,
+            ),
+            Some(norm) => {
+                clear(&mut work.added, work.x.len());
+                product(
+                    self.simd,
+                    layer.down,
+                    &work.gate_up[..inner],
+                    &mut work.added,
+                    width,
+                    Into::Set,
+                );
+                self.add_normed(work, norm, width);
+            }
+        }
     }
 
     /// Logits behind the columns in `wanted`.
@@ -461,6 +518,33 @@ impl<'a> Net<'a> {
             }
         }
     }
+}
+
+impl<'a> AngleView<'a> {
+    fn new(angles: &'a Angles) -> Option<Self> {
+        Some(Self {
+            cos: slice(&angles.cos)?,
+            sin: slice(&angles.sin)?,
+        })
+    }
+}
+
+impl Turn {
+    /// The rotations at `places`, of `half` pairs each.
+    fn fill(&mut self, angles: &AngleView<'_>, half: usize, places: &[usize], width: usize) {
+        clear(&mut self.cos, half * width);
+        clear(&mut self.sin, half * width);
+        for (column, &place) in places.iter().enumerate() {
+            let own = place * half..(place + 1) * half;
+            put_column(&mut self.cos, width, column, &angles.cos[own.clone()]);
+            put_column(&mut self.sin, width, column, &angles.sin[own]);
+        }
+    }
+}
+
+/// The values of a tensor that may not be there; none at all if they are not as [`slice`] wants.
+fn optional(tensor: Option<&Tensor>) -> Option<Option<&[f32]>> {
+    tensor.map_or(Some(None), |tensor| slice(tensor).map(Some))
 }
 
 /// The values of a float32 tensor on the CPU, where they lie.
