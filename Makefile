@@ -4,7 +4,7 @@ CARGO ?= cargo
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 BIN := $(CARGO_TARGET_DIR)/debug
 
-.PHONY: gpu-check images quickstart test test-containers setup setup-gpu setup-tests build lint fmt fuzz clean sqlx-cache bench-orchestration bench-verify bench-model
+.PHONY: gpu-check images quickstart test test-containers setup setup-gpu setup-tests build lint fmt fuzz clean sqlx-cache bench-orchestration bench-verify bench-model bench-peers
 
 quickstart: build
 	$(BIN)/grokctl run --local examples/quickstart.toml
@@ -52,6 +52,10 @@ bench-verify: setup
 bench-model: setup
 	$(CARGO) build --locked --workspace --example bench
 	OMP_WAIT_POLICY=passive GOMP_SPINCOUNT=0 $(BIN)/examples/bench .groklab/models/smollm2-135m-instruct.gguf $(BENCH)
+
+# Beside transformers and peft on the same work, by turns, on an idle machine; PEERS_ARGS="--runs 1 greedy" runs less.
+bench-peers: build
+	bench/peers.sh $(PEERS_ARGS)
 
 build: setup
 	$(CARGO) build --locked --workspace --bins

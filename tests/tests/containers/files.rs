@@ -114,13 +114,14 @@ fn the_tag_is_the_version() {
 }
 
 /// What programs are not compiled from.
-const NOT_COMPILED: [&str; 11] = [
+const NOT_COMPILED: [&str; 12] = [
     ".ci",
     ".dockerignore",
     ".git-blame-ignore-revs",
     ".gitignore",
     "Makefile",
     "README.md",
+    "bench",
     "clippy.toml",
     "deny.toml",
     "docs",
