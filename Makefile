@@ -28,7 +28,8 @@ setup-gpu:
 	@deploy/setup.sh gpu
 
 # On a machine with a GPU, about ten minutes: is it right there, does it repeat itself, how fast is it. Leaves gpu-check.jsonl.
-gpu-check: setup-gpu build
+gpu-check: setup-gpu
+	$(MAKE) build
 	python3 deploy/gpu-check/gpu_check.py --bin $(BIN)
 
 # All container images but CUDA's; docs/deploy.md.

@@ -18,6 +18,8 @@ use serde_json::Value;
 /// Runs the check on the CPU, with the model of a rehearsal; what it said, and its file's lines.
 fn check(out: &Path, args: &[&str]) -> (Output, Vec<Value>) {
     let script = root().join("deploy/gpu-check/gpu_check.py");
+    // Both, so that neither is an old one.
+    binary("worker-gen");
     let output = Command::new("python3")
         // Without what a person has installed: the peers are left out everywhere.
         .args(["-s", "-S"])
@@ -26,7 +28,7 @@ fn check(out: &Path, args: &[&str]) -> (Output, Vec<Value>) {
         .args(["--device", "cpu", "--shape", "tiny", "--work"])
         .arg(out.parent().unwrap())
         .arg("--bin")
-        .arg(binary("worker-gen").parent().unwrap())
+        .arg(binary("worker-train").parent().unwrap())
         .arg("--out")
         .arg(out)
         .args(args)
@@ -131,6 +133,19 @@ fn a_section_that_fails_and_wrong_use_are_told() {
         failed["error"].as_str().unwrap().starts_with("KeyError"),
         "{failed}"
     );
+
+    let nothing = folder.path().join("nothing");
+    fs::create_dir(&nothing).unwrap();
+    let args = ["--only", "fixtures", "--fixtures", nothing.to_str().unwrap()];
+    let (output, lines) = check(&out, &args);
+    assert_eq!(output.status.code(), Some(1));
+    let failed = lines.iter().find(|line| line["ok"] == false).unwrap();
+    assert!(failed["error"].as_str().unwrap().contains("there is no reference"), "{failed}");
+
+    let (output, _) = check(&folder.path().join("gpu-check.jsonl/file"), &[]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("--out and --work"), "{said}");
 
     let (output, _) = check(&out, &["--only", "speed"]);
     assert_eq!(output.status.code(), Some(2));

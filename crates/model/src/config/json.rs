@@ -1,7 +1,7 @@
 //! A Hugging Face `config.json`, in its old (`rope_theta`) or new (`rope_parameters`) form.
 //! Defaults are those of transformers' `Gemma3TextConfig`, `LlamaConfig`, `MistralConfig`,
-//! `Qwen2Config` and `Qwen3Config`. What
-//! `forward` does not compute, and what is not known here, is refused by its name.
+//! `Qwen2Config` and `Qwen3Config`. What `forward` does not compute, and what is not known here, is
+//! refused by its name.
 
 use serde_json::Value;
 
@@ -335,12 +335,15 @@ mod tests {
         let mut twice = base();
         twice["rope_scaling"] = llama3.clone();
         twice["rope_parameters"] = llama3.clone();
-        twice["rope_parameters"]["rope_theta"] = json!(5e5);
+        twice["rope_theta"] = json!(5e5);
         let config = Config::from_json(&twice).unwrap();
         assert_eq!((config.rope_theta, config.rope_scaling), (5e5, scaling));
-        twice["rope_scaling"]["factor"] = json!(8.0);
-        let error = Config::from_json(&twice).unwrap_err().to_string();
-        assert!(error.contains("the scaling"), "{error}");
+        for (key, value) in [("factor", json!(8.0)), ("rope_theta", json!(5e5))] {
+            let mut differ = twice.clone();
+            differ["rope_parameters"][key] = value;
+            let error = Config::from_json(&differ).unwrap_err().to_string();
+            assert!(error.contains("differ"), "{key}: {error}");
+        }
 
         for (key, value, says) in [
             ("type", json!("linear"), "`rope_type` is llama3"),

@@ -111,10 +111,14 @@ impl Config {
             || self.heads % self.kv_heads != 0
             || self.head_dim % 2 != 0
             || !(self.rope_theta > 0.0 && self.norm_eps > 0.0)
+            || !self
+                .local
+                .as_ref()
+                .is_none_or(|local| local.rope_theta > 0.0)
             || self
                 .local
                 .as_ref()
-                .is_some_and(|local| local.layers.len() != self.layers || !(local.rope_theta > 0.0))
+                .is_some_and(|local| local.layers.len() != self.layers)
         {
             return Err(Error::Config {
                 what: "model configuration".into(),

@@ -2,7 +2,7 @@
 //! changed for contexts longer than those a model was first trained on. Follows transformers'
 //! `modeling_rope_utils`, in float32 as there.
 
-use std::f32::consts::TAU;
+use std::{f32::consts::TAU, fmt};
 
 use tch::{Device, Kind, Tensor};
 
@@ -52,7 +52,11 @@ impl RopeScaling {
                     && factors.iter().all(|&factor| positive(factor.into()))
             }
         };
-        (!fits).then(|| format!("rope scaling that makes no sense: {self:?}"))
+        let shown = match self {
+            Self::Each(factors) => format!("{} factors for {} pairs", factors.len(), head_dim / 2),
+            other => format!("{other:?}"),
+        };
+        (!fits).then(|| format!("rope scaling that makes no sense: {shown}"))
     }
 }
 
@@ -105,38 +109,49 @@ fn plain(theta: f64, head_dim: i64) -> Tensor {
 }
 
 /// What one field of a configuration says of the rotations.
-#[derive(Default)]
+#[derive(Debug, Default, PartialEq)]
 struct Form {
     theta: Option<f64>,
     scaling: Option<RopeScaling>,
+}
+
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.theta {
+            Some(theta) => write!(f, "base {theta}, ")?,
+            None => f.write_str("no base, ")?,
+        }
+        write!(
+            f,
+            "scaling {:?}",
+            self.scaling.as_ref().unwrap_or(&RopeScaling::None)
+        )
+    }
 }
 
 /// The base of the rotations and what is changed in them. What stands within `rope_parameters` (or
 /// `rope_scaling`, as it was called) counts before the outer field.
 pub(super) fn read(file: &str, fields: &Fields<'_>) -> Result<(f64, RopeScaling)> {
     let outer = fields.number("rope_theta")?;
-    let (new, old) = (
-        form(fields, "rope_parameters")?,
-        form(fields, "rope_scaling")?,
-    );
-    let differ = |name: &str, new: String, old: String| Error::Config {
-        what: file.into(),
-        reason: format!("`rope_parameters` and `rope_scaling` have the {name} {new} and {old}"),
+    let forms = ["rope_parameters", "rope_scaling"].map(|key| {
+        let is_there = fields.value(key).is_some();
+        form(fields, key).map(|form| is_there.then_some(form))
+    });
+    let [new, old] = forms;
+    let own = match (new?, old?) {
+        // transformers takes the older one whole, and its base from outside.
+        (Some(new), Some(old)) if new != old => {
+            return Err(Error::Config {
+                what: file.into(),
+                reason: format!(
+                    "`rope_parameters` and `rope_scaling` differ, leave one out: {new} and {old}"
+                ),
+            });
+        }
+        (new, old) => new.or(old).unwrap_or_default(),
     };
-    match (new.theta, old.theta) {
-        (Some(new), Some(old)) if new != old => {
-            return Err(differ("bases", new.to_string(), old.to_string()));
-        }
-        _ => {}
-    }
-    match (&new.scaling, &old.scaling) {
-        (Some(new), Some(old)) if new != old => {
-            return Err(differ("scaling", format!("{new:?}"), format!("{old:?}")));
-        }
-        _ => {}
-    }
-    let theta = new.theta.or(old.theta).or(outer).unwrap_or(10000.0);
-    Ok((theta, new.scaling.or(old.scaling).unwrap_or_default()))
+    let theta = own.theta.or(outer).unwrap_or(10000.0);
+    Ok((theta, own.scaling.unwrap_or_default()))
 }
 
 /// Of a gemma3_text: the same, and the base in layers that see a window. Newer files have a form for
@@ -235,5 +250,28 @@ fn scaling(key: &str, form: &Fields<'_>) -> Result<RopeScaling> {
             value: other.into(),
             supported: "default, linear, llama3",
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn factors_must_be_one_for_each_pair_and_above_zero() {
+        let refuse = |factors: &[f32]| RopeScaling::Each(factors.to_vec()).refuse(8);
+        assert_eq!(refuse(&[1.0, 2.0, 4.0, 8.0]), None);
+        for wrong in [
+            &[1.0; 3][..],
+            &[1.0; 5],
+            &[1.0, 1.0, 1.0, 0.0],
+            &[f32::NAN; 4],
+        ] {
+            let said = refuse(wrong).unwrap();
+            assert!(
+                said.contains("makes no sense") && said.contains("4 pairs"),
+                "{said}"
+            );
+        }
     }
 }

@@ -28,8 +28,9 @@ pub(super) fn config(gguf: &Gguf) -> Result<Config> {
     let name = gguf.text("general.architecture")?.unwrap_or("(none)");
     let keys = Keys { gguf, prefix: name };
     let architecture = Architecture::parse(name)?;
-    // llama.cpp's name is another, and its norms are stored in another way.
-    if architecture == Architecture::Gemma3 {
+    // No file has these names: llama.cpp calls the one gemma3, and stores its norms in another way,
+    // and the other llama.
+    if matches!(architecture, Architecture::Gemma3 | Architecture::Mistral) {
         return Err(Error::Unsupported {
             what: "architecture of a GGUF",
             value: name.into(),
@@ -199,6 +200,10 @@ impl Keys<'_> {
         let factor =
             factor.filter(|factor| kind != Some("none") && *factor != 0.0 && *factor != 1.0);
         let each = self.gguf.shape(ROPE_FACTORS).is_some();
+        // Others have it for what llama.cpp computes with it and we do not.
+        if each && self.prefix != Architecture::Llama.as_str() {
+            return refuse(format!("`{ROPE_FACTORS}` of a {}", self.prefix));
+        }
         match factor {
             Some(factor) if each => refuse(format!(
                 "`{ROPE_FACTORS}` and a linear one of {factor} as well"

@@ -254,6 +254,19 @@ fn metadata_of_a_gguf_that_changes_the_model_is_refused() {
         let error = of(key, value);
         assert!(error.contains(named), "{key}: {error}");
     }
+    let named = vec![(
+        "general.architecture".to_owned(),
+        Meta::Text("mistral".into()),
+    )];
+    let error = refusal(&write_gguf(&folder, named));
+    assert!(
+        error.contains("architecture of a GGUF `mistral`"),
+        "{error}"
+    );
+    let scaled = fixture("llama3-rope").folder;
+    let twice = vec![("llama.rope.scaling.factor".to_owned(), Meta::Float(4.0))];
+    let error = refusal(&write_gguf(&scaled, twice));
+    assert!(error.contains("a linear one of 4 as well"), "{error}");
     let gguf = write_gguf(&folder, vec![("split.count".to_owned(), Meta::Integer(2))]);
     assert!(
         refusal(&gguf).contains("one of 2 parts (`split.count`)")
