@@ -66,7 +66,7 @@ pub struct Global {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run the coordinator and one worker of each kind on this machine, until Ctrl-C.
+    /// Run the coordinator and workers of each kind on this machine, until Ctrl-C.
     #[command(after_help = "Example: grokctl up --data /srv/groklab")]
     Up(UpArgs),
     /// Submit an experiment, watch it to its end and export the results.
@@ -280,8 +280,8 @@ pub struct UpArgs {
         hide_env_values = true
     )]
     pub database_url: Option<Secret>,
-    /// Where generation workers compute, one for each, as in cuda:0,cuda:1; by default one, which
-    /// takes the first GPU where there is one.
+    /// Where generation workers compute, one for each, as in cuda:0,cuda:1; by default one, on the
+    /// first GPU where there is one, or where GROKLAB_DEVICE says.
     #[arg(
         long,
         env = "GROKLAB_GENERATE_DEVICE",

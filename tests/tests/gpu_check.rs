@@ -136,11 +136,22 @@ fn a_section_that_fails_and_wrong_use_are_told() {
 
     let nothing = folder.path().join("nothing");
     fs::create_dir(&nothing).unwrap();
-    let args = ["--only", "fixtures", "--fixtures", nothing.to_str().unwrap()];
+    let args = [
+        "--only",
+        "fixtures",
+        "--fixtures",
+        nothing.to_str().unwrap(),
+    ];
     let (output, lines) = check(&out, &args);
     assert_eq!(output.status.code(), Some(1));
     let failed = lines.iter().find(|line| line["ok"] == false).unwrap();
-    assert!(failed["error"].as_str().unwrap().contains("there is no reference"), "{failed}");
+    assert!(
+        failed["error"]
+            .as_str()
+            .unwrap()
+            .contains("there is no reference"),
+        "{failed}"
+    );
 
     let (output, _) = check(&folder.path().join("gpu-check.jsonl/file"), &[]);
     assert_eq!(output.status.code(), Some(2));

@@ -1,4 +1,4 @@
-//! Everything on one machine: the coordinator and one worker of each kind as child processes,
+//! Everything on one machine: the coordinator and workers of each kind as child processes,
 //! started in order, kept alive, and stopped in order. Knows nothing of experiments.
 
 mod component;

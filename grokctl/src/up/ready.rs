@@ -2,6 +2,8 @@
 
 use std::{
     collections::HashSet,
+    io,
+    process::ExitStatus,
     time::{Duration, Instant},
 };
 
@@ -51,32 +53,43 @@ async fn connect_and_ask(url: &str, access: &Access) -> Result<Client, Failure> 
     Ok(client)
 }
 
-/// Waits until as many workers of its kind as `worker` is the last of have registered that are not
-/// among `before`.
-pub async fn worker(
+/// A worker that was started and is not supervised yet.
+pub struct Launched {
+    pub worker: Worker,
+    pub component: Component,
+    pub running: Running,
+}
+
+/// Waits until all of these have registered; fails as soon as one of them has ended.
+pub async fn workers(
     client: &Client,
-    worker: &Worker,
     before: &KnownWorkers,
-    component: &Component,
-    running: &mut Running,
+    launched: &mut [Launched],
 ) -> Result<(), Failure> {
     let deadline = Instant::now() + READY_WITHIN;
     loop {
+        for one in &mut *launched {
+            // Looked at, not waited for.
+            let looked = tokio::time::timeout(Duration::ZERO, one.running.ended());
+            if let Ok(status) = looked.await {
+                return Err(ended_early(&one.component, &one.running, status));
+            }
+        }
         // Registering is the last thing that a worker does before it asks for jobs.
         match client.workers().await {
-            Ok(workers) if before.count_new(&workers, worker.kind) >= worker.number => {
-                return Ok(());
-            }
-            // The coordinator answers, so the fault is the worker's.
-            Ok(_) if Instant::now() >= deadline => {
-                return Err(late(
-                    component,
-                    "it has not registered with the coordinator",
-                ));
-            }
+            Ok(workers) => match before.missing(&workers, launched) {
+                None => return Ok(()),
+                // The coordinator answers, so the fault is the worker's.
+                Some(component) if Instant::now() >= deadline => {
+                    let why = "it has not registered with the coordinator";
+                    return Err(late(component, why));
+                }
+                Some(_) => {}
+            },
             Err(failure) if Instant::now() >= deadline => return Err(failure),
-            _ => pause_while_alive(component, running).await?,
+            Err(_) => {}
         }
+        tokio::time::sleep(CHECK_EVERY).await;
     }
 }
 
@@ -93,6 +106,19 @@ impl KnownWorkers {
         Self(known)
     }
 
+    /// The first of the launched for which no worker of its kind has come since.
+    fn missing<'a>(
+        &self,
+        workers: &[WorkerRecord],
+        launched: &'a [Launched],
+    ) -> Option<&'a Component> {
+        let missing = launched.iter().find(|one| {
+            let worker = &one.worker;
+            self.count_new(workers, worker.kind) < worker.number
+        });
+        missing.map(|one| &one.component)
+    }
+
     /// How many living workers of `kind` have come since.
     fn count_new(&self, workers: &[WorkerRecord], kind: JobKind) -> usize {
         let is_new = |worker: &&WorkerRecord| {
@@ -106,11 +132,17 @@ impl KnownWorkers {
 async fn pause_while_alive(component: &Component, running: &mut Running) -> Result<(), Failure> {
     match tokio::time::timeout(CHECK_EVERY, running.ended()).await {
         Err(_) => Ok(()),
-        Ok(status) => {
-            let last_lines = component.log_tail(running.log_start());
-            Err(died(component, &ending(status), &last_lines))
-        }
+        Ok(status) => Err(ended_early(component, running, status)),
     }
+}
+
+fn ended_early(
+    component: &Component,
+    running: &Running,
+    status: io::Result<ExitStatus>,
+) -> Failure {
+    let last_lines = component.log_tail(running.log_start());
+    died(component, &ending(status), &last_lines)
 }
 
 fn late(component: &Component, why: &str) -> Failure {

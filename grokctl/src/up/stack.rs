@@ -16,7 +16,7 @@ use super::{
     leftover,
     options::{StackOptions, Started},
     programs::{self, COORDINATOR},
-    ready,
+    ready::{self, Launched},
     tier::Tier,
     tokens,
 };
@@ -217,36 +217,40 @@ impl Starting<'_> {
         self.interrupt.unless_stopped(ready).await
     }
 
-    /// Starts all workers, then waits for each: they load at the same time.
+    /// Starts all workers, then waits for them: they load at the same time.
     async fn start_workers(&mut self, client: &Client) -> Result<(), Failure> {
         let before = ready::KnownWorkers::among(&client.workers().await?);
         let mut launched = Vec::new();
         let mut outcome = Ok(());
         for worker in programs::workers(&self.launcher.options.up) {
             match self.launcher.launch_worker(&worker, client.url()) {
-                Ok((component, running)) => launched.push((worker, component, running)),
+                Ok((component, running)) => launched.push(Launched {
+                    worker,
+                    component,
+                    running,
+                }),
                 // The others still have to be stopped in order.
                 Err(failure) => outcome = outcome.and(Err(failure)),
             }
         }
-        for (worker, component, mut running) in launched {
-            if outcome.is_ok() {
-                let ready = ready::worker(client, &worker, &before, &component, &mut running);
-                outcome = self.interrupt.unless_stopped(ready).await;
-            }
-            if outcome.is_err() {
-                // What was launched beside it ends in order; what has died stays dead.
-                self.workers.refuse_restarts();
-            }
+        if outcome.is_ok() {
+            let ready = ready::workers(client, &before, &mut launched);
+            outcome = self.interrupt.unless_stopped(ready).await;
+        }
+        if outcome.is_err() {
+            // What was launched ends in order; what has died stays dead.
+            self.workers.refuse_restarts();
+        }
+        for one in launched {
             self.started.push(Started {
-                component: component.name.clone(),
+                component: one.component.name.clone(),
                 address: None,
-                pid: running.id(),
-                log: component.log.clone(),
+                pid: one.running.id(),
+                log: one.component.log.clone(),
             });
             self.workers.supervise(
-                component,
-                running,
+                one.component,
+                one.running,
                 self.launcher.console,
                 self.given_up.clone(),
             );

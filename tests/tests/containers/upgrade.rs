@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     disturbed::{each_rollout_has_one_verdict, patient, run_undisturbed, wait_until_begun},
-    engine::{engine_if_asked_for, output},
+    engine::{docker, engine_if_asked_for, output},
     images::IMAGES,
     installation::Installation,
 };
@@ -73,15 +73,35 @@ fn an_upgrade_in_the_middle_of_an_experiment_changes_no_result() {
     let file = old.busy_experiment("upgraded");
     old.grokctl_ok(&["submit", &file]);
     wait_until_begun(&old, "upgraded", "verify", 0);
+    assert_eq!(
+        image_of(&old, "coordinator"),
+        format!("groklab/coordinator:{OLD_TAG}")
+    );
     let new = old.with("GROKLAB_TAG", "test");
     new.up(&["coordinator"]);
+    assert_eq!(image_of(&new, "coordinator"), "groklab/coordinator:test");
     // The workers of before go on with it, and one kind after the other is replaced.
     wait_for_versions(&new, &[OLD_VERSION]);
     wait_until_begun(&new, "upgraded", "train", 0);
     new.up(&["worker-verify"]);
     wait_for_versions(&new, &[OLD_VERSION, NEW_VERSION]);
+    assert_eq!(
+        new.state("upgraded").unwrap(),
+        "running",
+        "it is in the middle"
+    );
     new.up(&[]);
     wait_for_versions(&new, &[NEW_VERSION]);
     assert_eq!(new.results("upgraded"), undisturbed);
     each_rollout_has_one_verdict(&new);
+    drop(new);
+    for image in IMAGES {
+        docker(&["image", "rm", &format!("groklab/{image}:{OLD_TAG}")]);
+    }
+}
+
+fn image_of(box_one: &Installation, service: &str) -> String {
+    let container = &box_one.containers(service)[0];
+    let image = docker(&["inspect", "-f", "{{.Config.Image}}", container]);
+    image.trim().to_owned()
 }
