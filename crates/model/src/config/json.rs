@@ -142,9 +142,9 @@ impl Config {
     }
 }
 
-/// The longest sequence in tokens. The tokens of a mistral, and of some layers of a gemma3_text, see
-/// as many as the window has, themselves included: what is no longer than that is computed by full
-/// attention, and the rest refused.
+/// The longest sequence in tokens. The tokens of a mistral, and of some layers of a gemma3_text,
+/// see as many as the window has, themselves included: what is no longer than that is computed by
+/// full attention, and the rest refused.
 fn longest(fields: &Fields<'_>, architecture: Architecture) -> Result<i64> {
     let positions = fields.required("max_position_embeddings")?;
     if !matches!(architecture, Architecture::Gemma3 | Architecture::Mistral) {

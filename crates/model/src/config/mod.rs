@@ -11,8 +11,8 @@ pub(crate) use rope::{frequencies, local_frequencies};
 use crate::error::{Error, Result};
 
 /// The families of transformers that are computed here. They differ in biases (qwen2), in per-head
-/// norms (qwen3), in what a configuration without a field means (mistral), and in scaled embeddings,
-/// norms behind products, GELU and layers that see a window (gemma3_text).
+/// norms (qwen3), in what a configuration without a field means (mistral), and in scaled
+/// embeddings, norms behind products, GELU and layers that see a window (gemma3_text).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Architecture {
     Gemma3,

@@ -154,8 +154,8 @@ pub(super) fn read(file: &str, fields: &Fields<'_>) -> Result<(f64, RopeScaling)
     Ok((theta, own.scaling.unwrap_or_default()))
 }
 
-/// Of a gemma3_text: the same, and the base in layers that see a window. Newer files have a form for
-/// each kind of layer within `rope_parameters`.
+/// Of a gemma3_text: the same, and the base in layers that see a window. Newer files have a form
+/// for each kind of layer within `rope_parameters`.
 pub(super) fn read_gemma3(fields: &Fields<'_>) -> Result<(f64, RopeScaling, f64)> {
     let (global, local) = match fields.value("rope_parameters") {
         None => {

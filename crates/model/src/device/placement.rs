@@ -102,6 +102,14 @@ impl Placement {
         self.device == Device::Cpu
     }
 
+    /// From here on this process computes so that it repeats itself: on a CPU it does so anyway.
+    /// Where that cannot be had on a GPU the description says so.
+    pub fn compute_repeatably(self) {
+        if !self.is_cpu() {
+            repeat::begin();
+        }
+    }
+
     /// How to compute here.
     pub(crate) fn tactics(self) -> Tactics {
         if self.is_cpu() {

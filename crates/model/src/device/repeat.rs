@@ -3,22 +3,14 @@
 
 use std::sync::OnceLock;
 
-use super::{
-    Placement,
-    torch_cuda::{Reason, functions},
-};
+use super::torch_cuda::{Reason, functions};
 
 /// Whether it was asked for, and why it could not be had.
 static ASKED: OnceLock<Result<(), String>> = OnceLock::new();
 
-impl Placement {
-    /// From here on this process computes so that it repeats itself, if this is a GPU. Where that
-    /// cannot be had the description says so.
-    pub fn compute_repeatably(self) {
-        if !self.is_cpu() {
-            ASKED.get_or_init(ask);
-        }
-    }
+/// From here on this process repeats itself on a GPU, or [`shown`] says why not.
+pub(super) fn begin() {
+    ASKED.get_or_init(ask);
 }
 
 fn ask() -> Result<(), String> {
@@ -48,13 +40,8 @@ mod tests {
 
     #[test]
     fn without_a_card_the_reason_is_told() {
-        Placement::CPU.compute_repeatably();
-        assert_eq!(shown(), "", "a CPU needs no asking");
-        let on_card = Placement {
-            device: tch::Device::Cuda(0),
-            kind: tch::Kind::BFloat16,
-        };
-        on_card.compute_repeatably();
+        assert_eq!(shown(), "", "nobody asked for it");
+        begin();
         // With a card it may be either.
         assert!(shown().contains("deterministic"), "{}", shown());
     }

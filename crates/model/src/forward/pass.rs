@@ -1,6 +1,7 @@
 //! The layers. Sequences lie behind each other without padding, and only attention knows where one
 //! ends. Follows transformers' `modeling_llama`, `modeling_mistral`, `modeling_qwen2`,
-//! `modeling_qwen3` and `modeling_gemma3`; it departs from them by fusing q/k/v and gate/up, and by adding residuals within the products.
+//! `modeling_qwen3` and `modeling_gemma3`; it departs from them by fusing q/k/v and gate/up, and by
+//! adding residuals within the products.
 
 use tch::{Kind, Tensor};
 

@@ -1,7 +1,7 @@
 //! The forward pass of the CPU engine: up to 64 tokens of any sequences through all layers. Follows
 //! transformers' gemma3, llama, mistral, qwen2 and qwen3 as `crate::forward` does; departs from it
-//! by keeping activations as columns `[features, width]`. It runs on one thread and writes to nothing
-//! but its workspace and the sequences, so several lanes may run it over the same weights.
+//! by keeping activations as columns `[features, width]`. It runs on one thread and writes to
+//! nothing but its workspace and the sequences, so several lanes may run it over the same weights.
 
 use tch::Tensor;
 
