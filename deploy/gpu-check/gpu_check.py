@@ -63,12 +63,12 @@ class Report:
     def write(self, mark, section, what, figures):
         self.file.write(json.dumps(dict(section=section, what=what, **figures)) + "\n")
         self.file.flush()
-        shown = ", ".join(f"{name} {brief(value)}" for name, value in figures.items() if name not in ("ok", "left_out", "output"))
+        shown = ", ".join(f"{name} {brief(value)}" for name, value in figures.items() if name not in ("ok", "left_out", "output", "where"))
         print(f"{mark:<7}{section:<12}{what}{'  ' if shown else ''}{shown}", flush=True)
 
 
 def brief(value):
-    return f"{value:.4g}" if isinstance(value, float) else str(value)[:160]
+    return f"{value:.4g}" if isinstance(value, float) else " ".join(str(value).split())[:300]
 
 
 class Memory(threading.Thread):
