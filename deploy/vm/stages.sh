@@ -17,13 +17,15 @@ export GROKLAB_TEST_SLOWNESS
 
 now() { $bb cut -d. -f1 /proc/uptime; }
 
-# Runs a command in a group of its own, beside a process that is none of its, as in a container with a process 1.
+# Runs a command in a group of its own, beside a process that is none of its, as in a container with a process 1. One
+# for each stage: who runs in it makes groups below it, and such a group takes no process any more.
 in_a_box() {
+    box=/sys/fs/cgroup/box-$name
     echo '+memory +pids' >/sys/fs/cgroup/cgroup.subtree_control
-    $bb mkdir -p /sys/fs/cgroup/box
-    sh -c 'echo $$ >/sys/fs/cgroup/box/cgroup.procs && exec sleep 100000' &
+    $bb mkdir "$box"
+    sh -c 'echo $$ >"$0/cgroup.procs" && exec sleep 100000' "$box" &
     beside=$!
-    sh -c 'echo $$ >/sys/fs/cgroup/box/cgroup.procs && exec "$@"' box "$@"
+    sh -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$box" "$@"
     status=$?
     kill "$beside"
     return "$status"
