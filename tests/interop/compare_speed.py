@@ -110,7 +110,9 @@ def ours(o, seed, folder):
     if o.what == "train":
         table = f"learning_rate = {RATE}\nweight_decay = 0.01\nmax_grad_norm = 1e9\nbatch_size = {EXAMPLES}\nsteps = {STEPS + 1}\n"
         (folder / "train.toml").write_text(table)
-        files = ["--data", DATA / "sft.jsonl", "--out", folder / "ours", "--init-adapter", folder / "init", "--config", folder / "train.toml"]
+        rows = [{key: row[key] for key in ("prompt", "completion")} for row in lines((DATA / "sft.jsonl").read_text())]
+        (folder / "sft.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        files = ["--data", folder / "sft.jsonl", "--out", folder / "ours", "--init-adapter", folder / "init", "--config", folder / "train.toml"]
         steps, _ = run([o.bin / "worker-train", "fit", "--model", o.gguf, "--threads", o.threads, *files])
         counted = steps[1:]
         seconds = sum(step["tokens"] / step["tokens_per_second"] for step in counted)
