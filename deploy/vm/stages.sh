@@ -47,7 +47,8 @@ stage() {
 
 stage doctor 'cgroups.*v2: memory pids' in_a_box "$worker" doctor
 stage groups 'test result: ok' "$groups_test" --include-ignored --show-output
-stage unit 'test result: ok' in_a_box "$unit_test"
+# One test compares files of the repository, which is not in the machine.
+stage unit 'test result: ok' in_a_box "$unit_test" --skip the_files_of_the_repository_are_current
 # shellcheck disable=SC2086 # A list of words.
 stage suite 'test result: ok' in_a_box "$suite_test" $only
 stage soak "^ *$soak candidates: .* 0 wrong" in_a_box "$worker" soak --count "$soak" --cpu-ms $((100 * GROKLAB_TEST_SLOWNESS))

@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, path::PathBuf};
 
-use groklab_model::{DeviceSetting, KindSetting};
+use groklab_model::{DeviceSetting, KindSetting, Placement};
 use groklab_runtime::{admin::HealthArgs, offline::EXIT_CODES};
 
 /// Trains LoRA adapters, for a Groklab coordinator or alone.
@@ -36,23 +36,16 @@ impl Command {
     /// Where the command computes; none where it does not.
     pub fn device(&self) -> Option<DeviceSetting> {
         match self {
-            Self::Work(args) => Some(args.device),
-            Self::Fit(args) => Some(args.device),
+            Self::Work(args) => Some(args.computing.device),
+            Self::Fit(args) => Some(args.computing.device),
             Self::Health(_) => None,
         }
     }
 }
 
+/// Where and how to compute.
 #[derive(Debug, clap::Args)]
-pub struct Work {
-    #[command(flatten)]
-    pub worker: groklab_worker::Args,
-    #[command(flatten)]
-    pub sharing: groklab_worker::SharingArgs,
-    /// Threads to compute with; by default one per core, or as many as a container's CPU limit
-    /// pays for.
-    #[arg(long, env = "GROKLAB_THREADS", value_name = "N")]
-    pub threads: Option<NonZeroUsize>,
+pub struct Computing {
     /// Where to compute: auto (the first GPU where there is one), cpu, cuda or cuda:N.
     #[arg(long, env = "GROKLAB_DEVICE", default_value_t)]
     pub device: DeviceSetting,
@@ -69,6 +62,34 @@ pub struct Work {
         action = clap::ArgAction::Set
     )]
     pub deterministic: bool,
+}
+
+impl Computing {
+    /// The place that was asked for, where this process computes as was asked from here on.
+    ///
+    /// # Errors
+    /// That GPU is not here, or cannot be used.
+    pub fn place(&self) -> groklab_model::Result<Placement> {
+        let placement = Placement::of(self.device, self.kind)?;
+        if self.deterministic {
+            placement.compute_repeatably();
+        }
+        Ok(placement)
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Work {
+    #[command(flatten)]
+    pub worker: groklab_worker::Args,
+    #[command(flatten)]
+    pub sharing: groklab_worker::SharingArgs,
+    /// Threads to compute with; by default one per core, or as many as a container's CPU limit
+    /// pays for.
+    #[arg(long, env = "GROKLAB_THREADS", value_name = "N")]
+    pub threads: Option<NonZeroUsize>,
+    #[command(flatten)]
+    pub computing: Computing,
     /// Folder in which models fetched by their hub id are kept; by default the one that other
     /// Hugging Face software uses.
     #[arg(long, env = "GROKLAB_MODELS", default_value_os_t = groklab_model::default_cache())]
@@ -103,22 +124,8 @@ pub struct Fit {
     /// Threads to compute with; by default one per core.
     #[arg(long, env = "GROKLAB_THREADS")]
     pub threads: Option<NonZeroUsize>,
-    /// Where to compute: auto (the first GPU where there is one), cpu, cuda or cuda:N.
-    #[arg(long, env = "GROKLAB_DEVICE", default_value_t)]
-    pub device: DeviceSetting,
-    /// Kind of numbers: auto (bfloat16 on a GPU, float32 on the CPU), float32 or bfloat16.
-    #[arg(long, env = "GROKLAB_KIND", default_value_t)]
-    pub kind: KindSetting,
-    /// On a GPU: take the algorithms that give the same bytes every time, at some cost of speed.
-    /// On the CPU it is always so.
-    #[arg(
-        long,
-        env = "GROKLAB_DETERMINISTIC",
-        value_name = "BOOL",
-        default_value_t = true,
-        action = clap::ArgAction::Set
-    )]
-    pub deterministic: bool,
+    #[command(flatten)]
+    pub computing: Computing,
     /// Folder in which models fetched by their hub id are kept.
     #[arg(long, env = "GROKLAB_MODELS", default_value_os_t = groklab_model::default_cache())]
     pub models: PathBuf,

@@ -96,11 +96,7 @@ pub fn fit(args: &Fit) -> anyhow::Result<()> {
     let tokenizer = if texts { Some(tokenizer(args)?) } else { None };
     let examples = examples(lines, tokenizer.as_ref(), &args.data)?;
     let held_out = examples_of(held_out, tokenizer.as_ref(), args.held_out.as_deref())?;
-    let placement = Placement::of(args.device, args.kind)?;
-    if args.deterministic {
-        placement.compute_repeatably();
-    }
-    let model = Model::open(&args.model, &args.models, placement)?;
+    let model = Model::open(&args.model, &args.models, args.computing.place()?)?;
     let batches = plan(&examples, &table);
     let train = &table.train;
     // The schedule has to know the last step before the first is made.

@@ -10,7 +10,7 @@ mod settings;
 mod train;
 
 use groklab_domain::{JobKind, WorkerId};
-use groklab_model::{Placement, Resident, gpu_is_lost};
+use groklab_model::{Resident, gpu_is_lost};
 use groklab_runtime::{metrics::METER, process::Process};
 
 /// Works for a coordinator until told to stop.
@@ -19,10 +19,7 @@ use groklab_runtime::{metrics::METER, process::Process};
 /// Whatever keeps the worker from going on; a job's failure is reported to the coordinator instead.
 pub async fn work(args: config::Work, process: Process) -> anyhow::Result<()> {
     groklab_model::set_threads(args.threads);
-    let placement = Placement::of(args.device, args.kind)?;
-    if args.deterministic {
-        placement.compute_repeatably();
-    }
+    let placement = args.computing.place()?;
     let who = groklab_worker::Description {
         // Anew with every start: what an earlier process still holds is not this one's to finish.
         id: WorkerId::new(),

@@ -114,11 +114,7 @@ impl Config {
             || !self
                 .local
                 .as_ref()
-                .is_none_or(|local| local.rope_theta > 0.0)
-            || self
-                .local
-                .as_ref()
-                .is_some_and(|local| local.layers.len() != self.layers)
+                .is_none_or(|local| local.rope_theta > 0.0 && local.layers.len() == self.layers)
         {
             return Err(Error::Config {
                 what: "model configuration".into(),

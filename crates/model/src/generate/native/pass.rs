@@ -250,32 +250,27 @@ impl<'a> Net<'a> {
                 );
             }
         }
-        match layer.out_norm {
-            None => product(
-                self.simd,
-                layer.out,
-                &work.attended,
-                &mut work.x,
-                width,
-                Into::Add,
-            ),
-            Some(norm) => {
-                clear(&mut work.added, work.x.len());
-                product(
-                    self.simd,
-                    layer.out,
-                    &work.attended,
-                    &mut work.added,
-                    width,
-                    Into::Set,
-                );
-                self.add_normed(work, norm, width);
-            }
-        }
+        let attended = std::mem::take(&mut work.attended);
+        self.add(work, layer.out, layer.out_norm, &attended, width);
+        work.attended = attended;
     }
 
-    /// Adds what stands in `added`, normed.
-    fn add_normed(&self, work: &mut Workspace, norm: &[f32], width: usize) {
+    /// Adds the product of `weight` and `input` to the residual, normed first where there is a norm
+    /// for it.
+    fn add(
+        &self,
+        work: &mut Workspace,
+        weight: &[f32],
+        norm: Option<&[f32]>,
+        input: &[f32],
+        width: usize,
+    ) {
+        let Some(norm) = norm else {
+            product(self.simd, weight, input, &mut work.x, width, Into::Add);
+            return;
+        };
+        clear(&mut work.added, work.x.len());
+        product(self.simd, weight, input, &mut work.added, width, Into::Set);
         let eps = self.config.norm_eps;
         ops::norm(self.simd, &work.added, norm, eps, width, &mut work.normed);
         work.x
@@ -442,28 +437,9 @@ impl<'a> Net<'a> {
             Activation::Silu => ops::silu_gated(self.simd, &mut work.gate_up),
             Activation::GeluTanh => ops::gelu_gated(self.simd, &mut work.gate_up),
         }
-        match layer.down_norm {
-            None => product(
-                self.simd,
-                layer.down,
-                &work.gate_up[..inner],
-                &mut work.x,
-                width,
-                Into::Add,
-            ),
-            Some(norm) => {
-                clear(&mut work.added, work.x.len());
-                product(
-                    self.simd,
-                    layer.down,
-                    &work.gate_up[..inner],
-                    &mut work.added,
-                    width,
-                    Into::Set,
-                );
-                self.add_normed(work, norm, width);
-            }
-        }
+        let gated = std::mem::take(&mut work.gate_up);
+        self.add(work, layer.down, layer.down_norm, &gated[..inner], width);
+        work.gate_up = gated;
     }
 
     /// Logits behind the columns in `wanted`.
