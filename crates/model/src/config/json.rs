@@ -5,10 +5,8 @@
 
 use serde_json::Value;
 
-use super::{Architecture, Config, Fields, Local, rope};
+use super::{Architecture, Config, FILE, Fields, gemma3, rope::Form};
 use crate::error::{Error, Result};
-
-const FILE: &str = "config.json";
 
 /// Fields that change nothing of what these architectures compute: records of how the model was
 /// made and kept, names of tokens (`tokenizer.json` and `eos_token_id` decide), defaults of
@@ -109,15 +107,13 @@ impl Config {
         // A negative number becomes 0, which `check` refuses.
         let layers = usize::try_from(fields.required("num_hidden_layers")?).unwrap_or(0);
         let head_dim = fields.integer("head_dim")?.unwrap_or(width);
-        let gemma3 = architecture == Architecture::Gemma3;
-        let (rope_theta, rope_scaling, local) = if gemma3 {
-            refuse_other_scale(&fields, head_dim)?;
-            let (theta, scaling, rope_theta) = rope::read_gemma3(&fields)?;
-            let layers = local_layers(&fields, layers)?;
-            (theta, scaling, Some(Local { rope_theta, layers }))
+        let is_gemma3 = architecture == Architecture::Gemma3;
+        let (rope, local) = if is_gemma3 {
+            gemma3::refuse_other_scale(&fields, head_dim)?;
+            let (rope, local) = gemma3::rotations(&fields, layers)?;
+            (rope, Some(local))
         } else {
-            let (theta, scaling) = rope::read(FILE, &fields)?;
-            (theta, scaling, None)
+            (Form::read(&fields)?, None)
         };
         let config = Self {
             architecture,
@@ -130,10 +126,10 @@ impl Config {
             head_dim,
             max_positions: longest(&fields, architecture)?,
             norm_eps: fields.number("rms_norm_eps")?.unwrap_or(1e-6),
-            rope_theta,
-            rope_scaling,
+            rope_theta: rope.theta.unwrap_or(10000.0),
+            rope_scaling: rope.scaling,
             local,
-            tied: fields.flag("tie_word_embeddings")?.unwrap_or(gemma3),
+            tied: fields.flag("tie_word_embeddings")?.unwrap_or(is_gemma3),
             end_tokens: fields.ids("eos_token_id")?,
         };
         fields.refuse_others(&HARMLESS)?;
@@ -158,56 +154,6 @@ fn longest(fields: &Fields<'_>, architecture: Architecture) -> Result<i64> {
     Ok(window.map_or(positions, |window| positions.min(window)))
 }
 
-/// Of every layer of a gemma3_text, whether it sees a window alone. Older files say that each
-/// `sliding_window_pattern`th sees everything.
-fn local_layers(fields: &Fields<'_>, layers: usize) -> Result<Vec<bool>> {
-    let mut pattern = 6;
-    for key in ["_sliding_window_pattern", "sliding_window_pattern"] {
-        if let Some(stated) = fields.integer(key)? {
-            pattern = usize::try_from(stated).unwrap_or(0);
-        }
-    }
-    let wrong = |what: String| Error::Config {
-        what: FILE.into(),
-        reason: what,
-    };
-    let Some(kinds) = fields.list("layer_types")? else {
-        if pattern == 0 {
-            return Err(wrong("`sliding_window_pattern` must be 1 or more".into()));
-        }
-        return Ok((1..=layers).map(|number| number % pattern != 0).collect());
-    };
-    if kinds.len() != layers {
-        return Err(wrong(format!(
-            "`layer_types` has {} entries for {layers} layers",
-            kinds.len()
-        )));
-    }
-    let is_local = |kind: &Value| match kind.as_str() {
-        Some("sliding_attention") => Ok(true),
-        Some("full_attention") => Ok(false),
-        _ => Err(Error::Unsupported {
-            what: "layer_types",
-            value: kind.to_string(),
-            supported: "full_attention, sliding_attention",
-        }),
-    };
-    kinds.iter().map(is_local).collect()
-}
-
-/// A gemma3_text may scale attention by another number than its heads' width.
-fn refuse_other_scale(fields: &Fields<'_>, head_dim: i64) -> Result<()> {
-    let scale = fields.number("query_pre_attn_scalar")?.unwrap_or(256.0);
-    if scale == head_dim as f64 {
-        return Ok(());
-    }
-    Err(Error::Unsupported {
-        what: "query_pre_attn_scalar",
-        value: scale.to_string(),
-        supported: "the width of a head",
-    })
-}
-
 /// Refuses what is known by name and not computed.
 fn refuse_other_forms(fields: &Fields<'_>, architecture: Architecture) -> Result<()> {
     let refuse = |what: &'static str, value: String, supported| {
@@ -217,8 +163,8 @@ fn refuse_other_forms(fields: &Fields<'_>, architecture: Architecture) -> Result
             supported,
         })
     };
-    let gemma3 = architecture == Architecture::Gemma3;
-    let (field, computed) = if gemma3 {
+    let is_gemma3 = architecture == Architecture::Gemma3;
+    let (field, computed) = if is_gemma3 {
         ("hidden_activation", "gelu_pytorch_tanh")
     } else {
         ("hidden_act", "silu")
@@ -248,7 +194,7 @@ fn refuse_other_forms(fields: &Fields<'_>, architecture: Architecture) -> Result
     }
     if let Some(other) = fields
         .list("layer_types")?
-        .filter(|_| !gemma3)
+        .filter(|_| !is_gemma3)
         .and_then(|kinds| kinds.iter().find(|kind| **kind != "full_attention"))
     {
         return refuse("layer_types", other.to_string(), "full_attention");
@@ -480,105 +426,6 @@ mod tests {
             ["llama", "mistral", "qwen2", "qwen3"].map(sizes),
             [(64, 2), (8, 2), (32, 2), (32, 128)]
         );
-    }
-
-    fn gemma3() -> Value {
-        let mut json = base();
-        let fields = json!({"model_type": "gemma3_text", "num_hidden_layers": 4, "head_dim": 8,
-            "hidden_activation": "gelu_pytorch_tanh", "query_pre_attn_scalar": 8,
-            "sliding_window": 32, "use_bidirectional_attention": false,
-            "final_logit_softcapping": null});
-        let own = fields.as_object().unwrap().clone();
-        json.as_object_mut().unwrap().extend(own);
-        json
-    }
-
-    #[test]
-    fn a_gemma3_is_read_in_its_older_and_newer_form() {
-        let mut older = gemma3();
-        older["sliding_window_pattern"] = json!(3);
-        older["rope_theta"] = json!(5e5);
-        older["rope_local_base_freq"] = json!(2e4);
-        older["rope_scaling"] = json!({"rope_type": "linear", "factor": 8.0});
-        let config = Config::from_json(&older).unwrap();
-        let local = Local {
-            rope_theta: 2e4,
-            layers: vec![true, true, false, true],
-        };
-        assert_eq!(config.local.as_ref(), Some(&local));
-        assert_eq!(config.rope_theta, 5e5);
-        assert_eq!(config.rope_scaling, RopeScaling::Linear { factor: 8.0 });
-        assert_eq!((config.max_positions, config.tied), (32, true));
-
-        let mut newer = gemma3();
-        newer["layer_types"] = ["sliding", "sliding", "full", "sliding"]
-            .map(|kind| json!(format!("{kind}_attention")))
-            .to_vec()
-            .into();
-        newer["rope_parameters"] = json!({
-            "full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 5e5},
-            "sliding_attention": {"rope_type": "default", "rope_theta": 2e4}});
-        assert_eq!(Config::from_json(&newer).unwrap(), config);
-
-        let defaults = Config::from_json(&gemma3()).unwrap();
-        assert_eq!(defaults.rope_theta, 1e6);
-        let local = defaults.local.unwrap();
-        assert_eq!((local.rope_theta, local.layers), (1e4, vec![true; 4]));
-    }
-
-    #[test]
-    fn what_a_gemma3_does_in_another_way_is_refused_by_name() {
-        for (key, value, says) in [
-            (
-                "query_pre_attn_scalar",
-                json!(16),
-                "query_pre_attn_scalar `16`",
-            ),
-            ("hidden_activation", json!("gelu"), "activation `gelu`"),
-            (
-                "attn_logit_softcapping",
-                json!(50.0),
-                "attn_logit_softcapping",
-            ),
-            (
-                "final_logit_softcapping",
-                json!(30.0),
-                "final_logit_softcapping",
-            ),
-            (
-                "use_bidirectional_attention",
-                json!(true),
-                "use_bidirectional",
-            ),
-            ("attention_bias", json!(true), "attention_bias"),
-            ("sliding_window_pattern", json!(0), "1 or more"),
-            (
-                "layer_types",
-                json!(["full_attention"]),
-                "1 entries for 4 layers",
-            ),
-            (
-                "layer_types",
-                json!([
-                    "full_attention",
-                    "full_attention",
-                    "full_attention",
-                    "chunked"
-                ]),
-                "chunked",
-            ),
-            (
-                "rope_parameters",
-                json!({"sliding_attention": {"rope_type": "linear", "factor": 2.0}}),
-                "sliding_attention",
-            ),
-            ("rope_parameters", json!({"rope_theta": 1e4}), "rope_theta"),
-        ] {
-            let mut json = gemma3();
-            json[key] = value;
-            let error = Config::from_json(&json).unwrap_err().to_string();
-            assert!(error.contains(says), "{key}: {error}");
-        }
     }
 
     #[test]

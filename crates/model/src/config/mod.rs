@@ -1,6 +1,7 @@
 //! What a model is: its architecture and sizes.
 
 mod fields;
+mod gemma3;
 mod json;
 mod rope;
 
@@ -9,6 +10,9 @@ pub use rope::{Llama3, RopeScaling};
 pub(crate) use rope::{frequencies, local_frequencies};
 
 use crate::error::{Error, Result};
+
+/// The file of a Hugging Face folder that says what a model is.
+const FILE: &str = "config.json";
 
 /// The families of transformers that are computed here. They differ in biases (qwen2), in per-head
 /// norms (qwen3), in what a configuration without a field means (mistral), and in scaled

@@ -2,11 +2,11 @@
 //! changed for contexts longer than those a model was first trained on. Follows transformers'
 //! `modeling_rope_utils`, in float32 as there.
 
-use std::{f32::consts::TAU, fmt};
+use std::f32::consts::TAU;
 
 use tch::{Device, Kind, Tensor};
 
-use super::{Config, Fields};
+use super::{Config, FILE, Fields};
 use crate::error::{Error, Result};
 
 /// A change to the frequencies.
@@ -108,119 +108,58 @@ fn plain(theta: f64, head_dim: i64) -> Tensor {
     Tensor::from(theta as f32).pow(&exponents).reciprocal()
 }
 
-/// What one field of a configuration says of the rotations.
+/// What a configuration says of the rotations.
 #[derive(Debug, Default, PartialEq)]
-struct Form {
-    theta: Option<f64>,
-    scaling: Option<RopeScaling>,
+pub(super) struct Form {
+    pub theta: Option<f64>,
+    pub scaling: RopeScaling,
 }
 
-impl fmt::Display for Form {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.theta {
-            Some(theta) => write!(f, "base {theta}, ")?,
-            None => f.write_str("no base, ")?,
-        }
-        write!(
-            f,
-            "scaling {:?}",
-            self.scaling.as_ref().unwrap_or(&RopeScaling::None)
-        )
-    }
-}
-
-/// The base of the rotations and what is changed in them. What stands within `rope_parameters` (or
-/// `rope_scaling`, as it was called) counts before the outer field.
-pub(super) fn read(file: &str, fields: &Fields<'_>) -> Result<(f64, RopeScaling)> {
-    let outer = fields.number("rope_theta")?;
-    let forms = ["rope_parameters", "rope_scaling"].map(|key| {
-        let is_there = fields.value(key).is_some();
-        form(fields, key).map(|form| is_there.then_some(form))
-    });
-    let [new, old] = forms;
-    let own = match (new?, old?) {
-        // transformers takes the older one whole, and its base from outside.
-        (Some(new), Some(old)) if new != old => {
+impl Form {
+    /// Of a whole configuration. What stands within `rope_parameters` (or `rope_scaling`, as it was
+    /// called) counts before the outer field.
+    pub(super) fn read(fields: &Fields<'_>) -> Result<Self> {
+        let outer = fields.number("rope_theta")?;
+        let new = Self::of_field(fields, "rope_parameters")?;
+        let old = Self::of_field(fields, "rope_scaling")?;
+        if let (Some(new), Some(old)) = (&new, &old)
+            && new != old
+        {
+            // transformers takes the older one whole, and its base from outside.
             return Err(Error::Config {
-                what: file.into(),
+                what: FILE.into(),
                 reason: format!(
-                    "`rope_parameters` and `rope_scaling` differ, leave one out: {new} and {old}"
+                    "`rope_parameters` and `rope_scaling` differ, leave one out: {new:?}, {old:?}"
                 ),
             });
         }
-        (new, old) => new.or(old).unwrap_or_default(),
-    };
-    let theta = own.theta.or(outer).unwrap_or(10000.0);
-    Ok((theta, own.scaling.unwrap_or_default()))
-}
-
-/// Of a gemma3_text: the same, and the base in layers that see a window. Newer files have a form
-/// for each kind of layer within `rope_parameters`.
-pub(super) fn read_gemma3(fields: &Fields<'_>) -> Result<(f64, RopeScaling, f64)> {
-    let (global, local) = match fields.value("rope_parameters") {
-        None => {
-            let mut global = form(fields, "rope_scaling")?;
-            global.theta = global.theta.or(fields.number("rope_theta")?);
-            let theta = fields.number("rope_local_base_freq")?;
-            (
-                global,
-                Form {
-                    theta,
-                    ..Form::default()
-                },
-            )
-        }
-        Some(json) => {
-            let kinds = Fields::new("rope_parameters", json)?;
-            let forms = (
-                form(&kinds, "full_attention")?,
-                form(&kinds, "sliding_attention")?,
-            );
-            kinds.refuse_others(&[])?;
-            forms
-        }
-    };
-    if let Some(scaling) = local
-        .scaling
-        .filter(|scaling| *scaling != RopeScaling::None)
-    {
-        return Err(Error::Unsupported {
-            what: "rope scaling of sliding_attention",
-            value: format!("{scaling:?}"),
-            supported: "default",
-        });
+        let mut form = new.or(old).unwrap_or_default();
+        form.theta = form.theta.or(outer);
+        Ok(form)
     }
-    // The defaults of `Gemma3TextConfig`.
-    Ok((
-        global.theta.unwrap_or(1e6),
-        global.scaling.unwrap_or_default(),
-        local.theta.unwrap_or(1e4),
-    ))
-}
 
-fn form(fields: &Fields<'_>, key: &str) -> Result<Form> {
-    let Some(json) = fields.value(key) else {
-        return Ok(Form::default());
-    };
-    let form = Fields::new(key, json)?;
-    let scaling = scaling(key, &form)?;
-    if let Some(part) = form
-        .number("partial_rotary_factor")?
-        .filter(|part| *part != 1.0)
-    {
-        return Err(Error::Unsupported {
-            what: "partial_rotary_factor",
-            value: part.to_string(),
-            supported: "1",
-        });
+    /// Of one field, if it is there.
+    pub(super) fn of_field(fields: &Fields<'_>, key: &str) -> Result<Option<Self>> {
+        let Some(json) = fields.value(key) else {
+            return Ok(None);
+        };
+        let form = Fields::new(key, json)?;
+        let scaling = scaling(key, &form)?;
+        if let Some(part) = form
+            .number("partial_rotary_factor")?
+            .filter(|part| *part != 1.0)
+        {
+            return Err(Error::Unsupported {
+                what: "partial_rotary_factor",
+                value: part.to_string(),
+                supported: "1",
+            });
+        }
+        let theta = form.number("rope_theta")?;
+        // A `factor` without a type or an `mrope_section` would change the rotations.
+        form.refuse_others(&[])?;
+        Ok(Some(Self { theta, scaling }))
     }
-    let theta = form.number("rope_theta")?;
-    // A `factor` without a type or an `mrope_section` would change the rotations.
-    form.refuse_others(&[])?;
-    Ok(Form {
-        theta,
-        scaling: Some(scaling),
-    })
 }
 
 fn scaling(key: &str, form: &Fields<'_>) -> Result<RopeScaling> {
