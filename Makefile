@@ -4,10 +4,14 @@ CARGO ?= cargo
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 BIN := $(CARGO_TARGET_DIR)/debug
 
-.PHONY: gpu-check images quickstart test test-containers setup setup-gpu setup-tests build lint fmt fuzz clean sqlx-cache bench-orchestration bench-verify bench-model bench-peers
+.PHONY: dist gpu-check images quickstart learn test test-containers setup setup-gpu setup-tests build lint fmt fuzz clean sqlx-cache bench-orchestration bench-verify bench-model bench-peers bench-detector bench-intervals
 
 quickstart: build
 	$(BIN)/grokctl run --local examples/quickstart.toml
+
+# Functions that training never asks: about 15 minutes on two cores.
+learn: build
+	$(BIN)/grokctl run --local examples/learn.toml
 
 # Goes on after a suite that fails, and says at its end which did, and how many tests could not be run on this machine.
 SKIPPED := $(CARGO_TARGET_DIR)/skipped-tests
@@ -36,6 +40,10 @@ gpu-check: setup-gpu
 images:
 	deploy/images.sh
 
+# One archive for machines without Rust, in dist/; docs/deploy.md. Compiles everything anew the first time.
+dist: setup
+	deploy/dist.sh
+
 # What only tests need as well: an S3 server (48 MB).
 setup-tests:
 	@deploy/setup.sh tests
@@ -54,6 +62,14 @@ bench-model: setup
 	$(CARGO) build --locked --workspace --example bench
 	OMP_WAIT_POLICY=passive GOMP_SPINCOUNT=0 $(BIN)/examples/bench .groklab/models/smollm2-135m-instruct.gguf $(BENCH)
 
+# The detector on real runs, on series that show no grokking and on steps; half a minute. Fails where its promises do not hold.
+bench-detector:
+	$(CARGO) run --locked --release -p groklab-domain --example bench_detector
+
+# How often the intervals over units hold the truth; a few seconds. Fails where they hold too rarely.
+bench-intervals:
+	$(CARGO) run --locked --release -p groklab-domain --example bench_intervals
+
 # Beside transformers and peft on the same work, by turns, on an idle machine; PEERS_ARGS="--runs 1 greedy" runs less.
 bench-peers: build
 	bench/peers.sh $(PEERS_ARGS)
@@ -61,8 +77,12 @@ bench-peers: build
 build: setup
 	$(CARGO) build --locked --workspace --bins
 
+# build.rs lists the families' folders, where `cargo fmt` does not see them.
+FAMILIES = $(wildcard crates/problems/src/families/*/*.rs)
+
 lint: setup
 	$(CARGO) fmt --all --check
+	rustfmt --edition 2024 --check $(FAMILIES)
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	deploy/sqlx-cache.sh --check
 	@if command -v cargo-deny >/dev/null; then deploy/deny.sh; else echo "lint: cargo-deny is not installed: licences, bans and sources were not checked"; fi
@@ -74,6 +94,7 @@ fuzz:
 
 fmt:
 	$(CARGO) fmt --all
+	rustfmt --edition 2024 $(FAMILIES)
 
 # After a change to a query or a migration.
 sqlx-cache:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the binaries that images hold, without a path of this machine in them.
+# Builds the binaries that images and archives hold, without a path of this machine in them.
 #   deploy/binaries.sh SITE OUT     SITE: where libtorch's wheels are unpacked; OUT gets bin/ and licenses/
 # GROKLAB_PROFILE=dev takes debug binaries, which build faster and are larger: to try images out.
 set -euo pipefail
@@ -46,8 +46,9 @@ for program in "${programs[@]}"; do
         if grep -qaF "$place/" "$out/bin/$program"; then say "$program names $place: other machines have no such folder"; exit 1; fi
     done
 done
-# What is linked in, with the licence of each.
+# What is linked in, with the licence of each, and the texts of these licences.
 "${CARGO:-cargo}" tree --locked --workspace --edges normal --prefix none --format '{p} {l}' |
-    sed -e 's/ (\*)$//' -e 's, (/[^)]*),,' | sed '/^$/d' | sort -u > "$out/licenses/crates.txt"
-cp /usr/share/common-licenses/Apache-2.0 "$out/licenses/LICENSE"
+    sed -e 's/ (\*)$//' -e 's, (/[^)]*),,' -e 's/ (proc-macro)//' | sed '/^$/d' | sort -u > "$out/licenses/crates.txt"
+"${CARGO:-cargo}" metadata --locked --format-version 1 | deploy/crate-licenses.py "$out/licenses/crates.txt" > "$out/licenses/crates-texts.txt"
+cp LICENSE NOTICE "$out/licenses/"
 say "$(du -sh "$out/bin" | cut -f1) in $out/bin"

@@ -45,8 +45,8 @@ docker=$(deploy/docker-with-buildkit.sh)
 "$docker" version --format '{{.Server.Version}}' >/dev/null || { say "the Docker engine does not answer"; exit 1; }
 
 # Debug binaries never lie where those that are shipped do.
-dist=dist
-[ "$profile" = dist ] || dist=dist-debug
+dist=dist/binaries
+[ "$profile" = dist ] || dist=dist-debug/binaries
 if [ "$binaries" = prebuilt ]; then
     GROKLAB_PROFILE=$profile deploy/binaries.sh .groklab/site "$dist"
 fi

@@ -2,7 +2,7 @@
 //! run or in an error that says where. `cargo test` runs it on random edits of a good file; `make
 //! fuzz` lets coverage guide it.
 
-use groklab_domain::experiment::{self, Error};
+use groklab_domain::experiment::{self, Error, Place, Source};
 
 const GOOD: &str = r#"name = "good"
 iterations = 3
@@ -13,7 +13,8 @@ source = "Qwen/Qwen2.5-Coder-1.5B-Instruct"
 families = ["arithmetic", "rpn"]
 difficulty = [3, 7]
 holdout = "rule"
-held_out = ["rpn/ops=+-"]
+held_out = ["rpn/notation=prefix"]
+ood = 4
 [generate]
 temperature = 0.8
 [train]
@@ -58,7 +59,10 @@ fn check(text: &str) {
                 parsed
             );
         }
-        Err(Error::Syntax { line, message }) => {
+        Err(Error::Syntax { place, message }) => {
+            let Place::Line { line, .. } = place else {
+                panic!("it is no setting: {place}");
+            };
             assert!(
                 (1..=1 + text.matches('\n').count()).contains(&line),
                 "line {line}"
@@ -89,4 +93,29 @@ fn any_edit_of_a_good_file_is_an_experiment_or_an_error() {
             }
             check(&text.into_iter().collect::<String>());
         });
+}
+
+#[test]
+fn any_setting_is_taken_or_refused_by_its_text() {
+    bolero::check!().for_each(|bytes: &[u8]| {
+        let setting = String::from_utf8_lossy(bytes);
+        for setting in [
+            setting.clone().into_owned(),
+            format!("train.rank={setting}"),
+        ] {
+            let sources = [
+                Source::File {
+                    name: "good.toml",
+                    text: GOOD,
+                },
+                Source::Set(&setting),
+            ];
+            match experiment::compose(&sources) {
+                Ok(composed) => assert!(composed.experiment.check().is_empty()),
+                // The file is good, so that only the setting can be no TOML or of a wrong type.
+                Err(Error::Syntax { place, .. }) => assert_eq!(place, Place::Set(setting)),
+                Err(Error::Invalid(found)) => assert!(!found.is_empty()),
+            }
+        }
+    });
 }

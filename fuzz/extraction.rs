@@ -88,6 +88,17 @@ fn a_byte_order_mark_in_a_block_changes_nothing() {
     ]));
 }
 
+/// Found by this target: where such a block ends because another one opens, the mark hid its first
+/// line from the search for prose.
+#[test]
+fn a_byte_order_mark_in_a_block_that_is_not_closed_changes_nothing() {
+    check(&text(&[
+        97, 167, 114, 75, 77, 100, 53, 18, 4, 207, 51, 157, 96, 213, 65, 28, 66, 248, 183, 39, 4,
+        163, 130, 27, 214, 147, 184, 130, 241, 157, 233, 223, 144, 202, 182, 153, 181, 166, 180,
+        11, 133, 129, 229, 120, 47, 152, 106, 3, 247, 228, 218, 18,
+    ]));
+}
+
 #[test]
 fn any_bytes_hold_a_candidate_or_none() {
     bolero::check!().for_each(check);

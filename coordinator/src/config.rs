@@ -129,6 +129,19 @@ enum Subcommand {
     /// Ask a running coordinator on this machine whether it can do its duty.
     #[command(after_help = "Example:\n  coordinator health --admin-listen 127.0.0.1:9090")]
     Health(HealthArgs),
+    /// Say whether this machine has what a Postgres of the coordinator's own needs, and the fix.
+    #[command(
+        after_help = "Exit codes: 0 a coordinator can start here, 1 it cannot\n\n\
+            Example:\n  coordinator doctor"
+    )]
+    Doctor(DoctorArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct DoctorArgs {
+    /// Print an object a line instead of text.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What a coordinator runs with.
@@ -164,14 +177,18 @@ pub enum Command {
     Print(String),
     /// Ask a running coordinator how it is.
     Health(HealthArgs),
+    /// Look at this machine.
+    Doctor(DoctorArgs),
 }
 
 impl Config {
     /// Reads flags and environment; ends the process where clap says so (`--help`, bad flags).
     pub fn from_args() -> anyhow::Result<Command> {
         let mut flags: Flags = parse();
-        if let Some(Subcommand::Health(health)) = flags.command.take() {
-            return Ok(Command::Health(health));
+        match flags.command.take() {
+            Some(Subcommand::Health(health)) => return Ok(Command::Health(health)),
+            Some(Subcommand::Doctor(doctor)) => return Ok(Command::Doctor(doctor)),
+            None => {}
         }
         let print = flags.print_config;
         let config = Self::try_from(flags)?;

@@ -4,7 +4,8 @@
 
 use std::process::ExitCode;
 
-use groklab_coordinator::{Command, Config, QueueFace};
+use groklab_coordinator::{Command, Config, DoctorArgs, QueueFace, postgres};
+use groklab_domain::finding::Level;
 use groklab_runtime::{
     offline, output,
     process::{Service, USAGE},
@@ -17,11 +18,25 @@ fn main() -> ExitCode {
         Ok(Command::Run(config)) => serve(*config),
         Ok(Command::Print(text)) => offline::run(NAME, || Ok(output::line(text)?)),
         Ok(Command::Health(health)) => health.run(NAME),
+        Ok(Command::Doctor(args)) => offline::run(NAME, || doctor(&args)),
         Err(error) => {
             output::complain(format!("{NAME}: error: {error:#}"));
             ExitCode::from(USAGE)
         }
     }
+}
+
+fn doctor(args: &DoctorArgs) -> anyhow::Result<()> {
+    let findings = postgres::examine();
+    for finding in &findings {
+        output::line(finding.shown(args.json))?;
+    }
+    let missing = findings.iter().any(|found| found.level == Level::Missing);
+    anyhow::ensure!(
+        !missing,
+        "a coordinator with a Postgres of its own cannot start here"
+    );
+    Ok(())
 }
 
 fn serve(config: Config) -> ExitCode {

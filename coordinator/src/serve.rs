@@ -232,6 +232,8 @@ fn spawn_loops(group: &mut Group, resources: &Resources) {
     group.spawn("scheduler", OnFailure::Stop, reconcile);
     let sweep = scheduler.clone().sweep(group.stop());
     group.spawn("sweep", OnFailure::Stop, sweep);
+    let delete = scheduler.clone().delete(group.stop());
+    group.spawn("delete", OnFailure::Stop, delete);
     // Without it the store grows, and nothing else suffers.
     group.spawn("collect", OnFailure::Log, scheduler.collect(group.stop()));
     let (store, nudge) = (resources.store.clone(), resources.nudge.clone());

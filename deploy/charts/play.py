@@ -29,7 +29,8 @@ iterations = 1
 [model]
 source = "{MODELS}/tiny-coder"
 [problems]
-families = ["sum_digits"]
+families = ["digits/digits=all"]
+holdout = "case"
 difficulty = [1, 2]
 train = 16
 val = 4

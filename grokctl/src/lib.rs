@@ -8,12 +8,14 @@ mod cli;
 mod client;
 mod commands;
 mod console;
+mod curves;
 mod data_folder;
 mod experiment_file;
 mod failure;
 mod interrupt;
 mod lock;
 mod login_file;
+mod reference;
 #[cfg(test)]
 mod sample;
 mod secrets;

@@ -87,8 +87,11 @@ fn help() {
     assert_sessions("help", &[session(dir.path(), &["--help"])]);
     for command in grokctl::Cli::command().get_subcommands() {
         let name = command.get_name();
-        let text = session(dir.path(), &[name, "--help"]);
-        assert_sessions(&format!("help_{name}"), &[text]);
+        let mut texts = vec![session(dir.path(), &[name, "--help"])];
+        for inner in command.get_subcommands() {
+            texts.push(session(dir.path(), &[name, inner.get_name(), "--help"]));
+        }
+        assert_sessions(&format!("help_{name}"), &texts);
     }
 }
 
@@ -99,10 +102,20 @@ fn errors() {
     fs::write(dir.path().join("unknown-key.toml"), bad_key).unwrap();
     let no_model = EXPERIMENT.replace("org/name", "models/m.gguf");
     fs::write(dir.path().join("no-model.toml"), no_model).unwrap();
-    let here: [&[&str]; 8] = [
+    fs::write(dir.path().join("gpu.toml"), "[train]\nrank = 0\n").unwrap();
+    let here: [&[&str]; 12] = [
         &["validate", "nowhere.toml"],
         &["validate", "unknown-key.toml"],
         &["validate", "no-model.toml"],
+        &["validate", "quick.toml", "gpu.toml"],
+        &["validate", "quick.toml", "--set", "train.rnak=8"],
+        &["validate", "quick.toml", "--set", "problems.families=[rpn]"],
+        &[
+            "validate",
+            "quick.toml",
+            "--set",
+            "model.source=$GROKLAB_MODELS/m.gguf",
+        ],
         &["shwo"],
         &["list", "--state", "lost"],
         &["rollouts", "quick", "--verdict", "wrong"],
@@ -128,7 +141,7 @@ fn errors() {
 #[test]
 fn experiments_and_workers() {
     let dir = folder();
-    let commands: [&[&str]; 9] = [
+    let commands: [&[&str]; 10] = [
         &["list"],
         &["list", "--state", "queued"],
         &["show", "quick"],
@@ -138,15 +151,39 @@ fn experiments_and_workers() {
         &["logs", "quick", "--level", "warn"],
         &["workers"],
         &["submit", "quick.toml"],
+        &["submit", "quick.toml", "--set", "name=other"],
     ];
     assert_sessions("experiments_and_workers", &asked(dir.path(), &commands));
 }
 
 #[test]
+fn names_forks_and_deletions() {
+    let dir = folder();
+    let commands: [&[&str]; 12] = [
+        &["list", "--tag", "paper"],
+        &["list", "--tag", "paper", "--tag", "other"],
+        &["rename", "quick", "slow"],
+        &["rename", "quick", "halted"],
+        &["tag", "quick", "+draft", "-paper"],
+        &["tag", "quick", "draft"],
+        &["tag", "quick", "+draft", "--json"],
+        &["fork", "quick@1", "--set", "train.rank=8"],
+        &["fork", "quick", "--set", "train.rnk=8"],
+        &["delete", "quick"],
+        &["delete", "halted", "--yes"],
+        &["delete", "quick", "--yes"],
+    ];
+    assert_sessions("names_forks_and_deletions", &asked(dir.path(), &commands));
+}
+
+#[test]
 fn for_programs() {
     let dir = folder();
-    let commands: [&[&str]; 9] = [
+    let commands: [&[&str]; 12] = [
         &["--json", "list", "--state", "paused"],
+        &["--json", "tag", "quick", "+draft"],
+        &["--json", "fork", "quick@1"],
+        &["--json", "delete", "quick", "--yes"],
         &["--json", "cancel", "halted"],
         &["--json", "logs", "quick", "--level", "warn"],
         &["--json", "workers"],
@@ -157,6 +194,32 @@ fn for_programs() {
         &["--json", "problems", "quick.toml", "--limit", "1"],
     ];
     assert_sessions("for_programs", &asked(dir.path(), &commands));
+}
+
+/// What files and settings say together, and the file with every key.
+#[test]
+fn configuration() {
+    let dir = folder();
+    let gpu = "[train]\nrank = 64\n[problems]\nfamilies = [\"digits\"]\n";
+    fs::write(dir.path().join("gpu.toml"), gpu).unwrap();
+    let show = [
+        "config",
+        "show",
+        "quick.toml",
+        "gpu.toml",
+        "--set",
+        "seed=7",
+    ];
+    let commands: [&[&str]; 3] = [
+        &show,
+        &["--json", "config", "show", "quick.toml", "--set", "name=x"],
+        &["config", "defaults"],
+    ];
+    let sessions: Vec<String> = commands
+        .iter()
+        .map(|args| session(dir.path(), args))
+        .collect();
+    assert_sessions("configuration", &sessions);
 }
 
 #[test]
@@ -185,6 +248,53 @@ fn what_the_model_wrote() {
         &["problems", "quick.toml", "--split", "test", "--limit", "1"],
     ];
     assert_sessions("what_the_model_wrote", &asked(dir.path(), &commands));
+}
+
+/// Curves of 24 units: train is memorised at step 40, val and test rise at step 160.
+fn curves() -> String {
+    let mut lines = String::new();
+    for evaluation in 0..16 {
+        let split = |solved: bool| vec![i32::from(solved); 24];
+        let line = serde_json::json!({
+            "step": 20 * evaluation,
+            "train": split(evaluation >= 2),
+            "val": split(evaluation >= 8),
+            "test": split(evaluation >= 8),
+        });
+        lines.push_str(&format!("{line}\n"));
+    }
+    lines
+}
+
+#[test]
+fn what_curves_show() {
+    let dir = folder();
+    let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+    write("curves.jsonl", &curves());
+    write("no-test.jsonl", &curves().replace("\"test\"", "\"dev\""));
+    write(
+        "two.csv",
+        "step,split,unit,correct\n0,train,a,0\n0,val,a,0\n10,train,a,1\n10,val,a,3\n",
+    );
+    write(
+        "few.csv",
+        "step,split,unit,correct\n0,train,a,0\n0,val,a,0\n10,train,a,1\n10,val,a,0\n",
+    );
+    let mut sessions = Vec::new();
+    let commands: [&[&str]; 8] = [
+        &["detect", "curves.jsonl"],
+        &["detect", "curves.jsonl", "--json"],
+        &["detect", "few.csv", "--test-from-val"],
+        &["detect", "no-test.jsonl"],
+        &["detect", "two.csv"],
+        &["detect", "curves.jsonl", "--test-from-val"],
+        &["detect", "curves.jsonl", "--chance", "2"],
+        &["detect", "nowhere.jsonl"],
+    ];
+    for command in commands {
+        sessions.push(session(dir.path(), command));
+    }
+    assert_sessions("what_curves_show", &sessions);
 }
 
 #[test]

@@ -118,6 +118,11 @@ pub fn chat(base: &v1::BaseModel) -> Result<Chat, Status> {
     json_field("base.chat_json", &base.chat_json)
 }
 
+/// The revision that is wanted of a model on the hub.
+pub fn revision(base: &v1::BaseModel) -> Option<&str> {
+    Some(base.revision.as_str()).filter(|revision| !revision.is_empty())
+}
+
 /// Parses one value of a case.
 pub fn value(name: &str, json: &str) -> Result<Value, Status> {
     json_field(name, json)

@@ -13,7 +13,8 @@ iterations = {iterations}
 [model]
 source = "{}"
 [problems]
-families = ["sum_digits"]
+families = ["digits/digits=all"]
+holdout = "case"
 difficulty = [1, 2]
 train = 16
 val = 4

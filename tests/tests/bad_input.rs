@@ -581,11 +581,11 @@ const SETTINGS: [(&str, &str, &[&str]); 18] = [
     ("method = \"rft\"", "method = \"grpo\"", &["grpo", "rft"]),
     ("epochs = 4", "epochs = 0", &["`train.epochs` = 0", "1"]),
     ("epochs = 4", "epochs = \"four\"", &["epochs", "four"]),
-    ("sum_digits", "sum_digit", &["did you mean", "sum_digits"]),
+    ("digits/digits=all", "digit", &["did you mean", "digits"]),
     (
         "train = 16",
         "train = 99999",
-        &["wants 400000", "there are 2108", "ask for fewer"],
+        &["wants 399992", "there are 2234", "ask for fewer"],
     ),
     (
         "difficulty = [1, 2]",
@@ -594,13 +594,13 @@ const SETTINGS: [(&str, &str, &[&str]); 18] = [
     ),
     (
         "difficulty = [1, 2]",
-        "holdout = \"rule\"",
-        &["`problems.held_out`", "name what to hold out"],
+        "ood = 4",
+        &["`problems.held_out`", "name what ood asks"],
     ),
     (
         "difficulty = [1, 2]",
-        "held_out = [\"sum_digits\"]",
-        &["`problems.held_out`", "problems.holdout"],
+        "held_out = [\"digits\"]",
+        &["held_out = [\"digits\"]", "set `problems.ood` too"],
     ),
     (
         "max_new_tokens = 48",

@@ -52,7 +52,7 @@ fn every_command_says_the_same_to_people_and_programs() {
             count(&|r| r["verdict"] == "wrong_answer"),
         ),
         (
-            &["--problem", "3", "--family", "sum_digits"],
+            &["--problem", "3", "--family", "digits"],
             count(&|r| r["problem"] == 3),
         ),
     ];
@@ -102,7 +102,7 @@ fn every_command_says_the_same_to_people_and_programs() {
     assert_eq!(
         (
             same["problems"].as_u64(),
-            same["greedy"]["mcnemar"]["gained"].as_u64()
+            same["mcnemar"]["gained"].as_u64()
         ),
         (Some(8), Some(0))
     );
@@ -322,4 +322,41 @@ fn up_starts_a_worker_for_each_device() {
     let said = String::from_utf8_lossy(&refused.stderr);
     assert_eq!(refused.status.code(), Some(2), "{said}");
     assert!(said.contains("unknown device `gpu`"), "{said}");
+}
+
+#[test]
+fn doctor_asks_every_program() {
+    let ask = |env: &[(&str, &str)]| {
+        let asked = Command::new(binary("grokctl"))
+            .args(["doctor", "--json"])
+            .envs(env.iter().copied())
+            .output()
+            .unwrap();
+        let text = String::from_utf8(asked.stdout).unwrap();
+        let lines: Vec<Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        (asked.status.code(), lines)
+    };
+    let (code, lines) = ask(&[]);
+    assert_eq!(code, Some(0), "{lines:#?}");
+    for program in ["coordinator", "worker-gen", "worker-train", "worker-verify"] {
+        assert!(
+            lines.iter().any(|line| line["program"] == program),
+            "{program}: {lines:#?}"
+        );
+    }
+    // What one of them lacks is said in its own words.
+    let (code, lines) = ask(&[("GROKLAB_PYTHON", "/nowhere/python3")]);
+    assert_eq!(code, Some(1), "{lines:#?}");
+    let lacking: Vec<&Value> = lines
+        .iter()
+        .filter(|line| line["level"] == "missing")
+        .collect();
+    assert_eq!(lacking.len(), 1, "{lacking:#?}");
+    assert_eq!(lacking[0]["program"], "worker-verify");
+    let details = lacking[0]["details"].as_str().unwrap();
+    assert!(details.contains("/nowhere/python3"), "{details}");
+    assert!(details.contains("apt-get install python3"), "{details}");
 }

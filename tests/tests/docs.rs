@@ -63,6 +63,7 @@ fn every_test_that_operations_names_exists() {
         "together",
         "shutdown",
         "moving",
+        "life",
     ] {
         let text = fs::read_to_string(root.join(format!("tests/{file}.rs"))).unwrap_or_default();
         let tests: Vec<&str> = text
@@ -77,5 +78,30 @@ fn every_test_that_operations_names_exists() {
                 "docs/operations.md does not name `{file}.rs: {test}`"
             );
         }
+    }
+}
+
+/// What is written in several places and must be raised in all of them.
+#[test]
+fn versions_are_the_same_everywhere() {
+    let file = |name: &str| groklab_tests::files::read(&groklab_tests::root().join(name));
+    let version = env!("CARGO_PKG_VERSION");
+    for (name, text) in [
+        ("CITATION.cff", format!("\nversion: {version}\n")),
+        (
+            "README.md",
+            format!("groklab-{version}-x86_64-linux.tar.xz"),
+        ),
+        ("CHANGELOG.md", version.to_owned()),
+    ] {
+        assert!(file(name).contains(&text), "{name}: `{}`", text.trim());
+    }
+    // The oldest Rust that builds it, the one that is developed with, and the image's.
+    let oldest = env!("CARGO_PKG_RUST_VERSION");
+    for (name, text) in [
+        ("rust-toolchain.toml", format!("channel = \"{oldest}.")),
+        ("deploy/Dockerfile", format!("RUST_IMAGE=rust:{oldest}-")),
+    ] {
+        assert!(file(name).contains(&text), "{name}: `{text}`");
     }
 }

@@ -68,7 +68,7 @@ fn killing_any_process_in_the_middle_of_any_job_changes_nothing() {
     }
     stack.submit(&long_jobs("alone"));
     let alone = run(&stack, "alone");
-    assert_eq!(alone.adapters.len(), 1);
+    assert!(alone.adapters.contains_key("iter_1"));
 
     for (kind, worker) in [("generate", GENERATE), ("verify", VERIFY), ("train", TRAIN)] {
         stack.submit(&long_jobs(kind));

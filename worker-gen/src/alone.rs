@@ -238,7 +238,7 @@ pub fn score_lines(args: &Score) -> anyhow::Result<()> {
 pub fn doctor(args: &Doctor) -> anyhow::Result<()> {
     let findings = examine(args.device, args.kind);
     for finding in &findings {
-        output::line(finding.line())?;
+        output::line(finding.shown(args.json))?;
     }
     let missing = findings.iter().any(|found| found.level == Level::Missing);
     anyhow::ensure!(!missing, "a worker cannot start here");
@@ -247,12 +247,13 @@ pub fn doctor(args: &Doctor) -> anyhow::Result<()> {
 
 /// The tokenizer of the model that the command line names.
 fn tokenizer(source: &Source) -> anyhow::Result<ChatTokenizer> {
-    load_tokenizer(&source.model, &source.models, &source.chat.chat()?).map_err(|error| match error
-    {
-        // `--system`, `--chat` or `--chat-template` asks for what the template does not know.
-        Error::Chat { .. } => wrong(error),
-        error => error.into(),
-    })
+    load_tokenizer(source.named(), &source.models, &source.chat.chat()?).map_err(
+        |error| match error {
+            // `--system`, `--chat` or `--chat-template` asks for what the template does not know.
+            Error::Chat { .. } => wrong(error),
+            error => error.into(),
+        },
+    )
 }
 
 /// What the command line names, in memory.
@@ -268,7 +269,7 @@ impl Loaded {
         set_threads(source.threads);
         let start = Instant::now();
         let model = Model::open(
-            &source.model,
+            source.named(),
             &source.models,
             Placement::of(source.device, source.kind)?,
         )?;

@@ -3,7 +3,11 @@
 use std::{num::NonZeroUsize, path::PathBuf};
 
 use groklab_model::{DeviceSetting, KindSetting};
-use groklab_runtime::{admin::HealthArgs, offline::EXIT_CODES};
+use groklab_runtime::{
+    admin::HealthArgs,
+    offline::EXIT_CODES,
+    paths::{expanded, expanded_path},
+};
 
 /// Samples completions from a language model, for a Groklab coordinator or alone.
 #[derive(Debug, clap::Parser)]
@@ -39,7 +43,8 @@ pub enum Command {
     ))]
     Score(Score),
     /// Look at what there is to compute with, and what is missing for a GPU.
-    #[command(after_help = "Exit codes: 0 a worker can start here, 1 it cannot")]
+    #[command(after_help = "Exit codes: 0 a worker can start here, 1 it cannot\n\n\
+            Example:\n  worker-gen doctor")]
     Doctor(Doctor),
 }
 
@@ -58,6 +63,9 @@ impl Command {
 
 #[derive(Debug, clap::Args)]
 pub struct Doctor {
+    /// Print an object a line instead of text.
+    #[arg(long)]
+    pub json: bool,
     /// Where to compute: auto (the first GPU where there is one), cpu, cuda or cuda:N.
     #[arg(long, env = "GROKLAB_DEVICE", default_value_t)]
     pub device: DeviceSetting,
@@ -84,7 +92,12 @@ pub struct Work {
     pub kind: KindSetting,
     /// Folder in which models fetched by their hub id are kept; by default the one that other
     /// Hugging Face software uses.
-    #[arg(long, env = "GROKLAB_MODELS", default_value_os_t = groklab_model::default_cache())]
+    #[arg(
+        long,
+        env = "GROKLAB_MODELS",
+        default_value_os_t = groklab_model::default_cache(),
+        value_parser = expanded_path
+    )]
     pub models: PathBuf,
 }
 
@@ -92,12 +105,15 @@ pub struct Work {
 #[derive(Debug, clap::Args)]
 pub struct Source {
     /// A Hugging Face folder, a .gguf file, or a hub id org/name.
-    #[arg(long)]
+    #[arg(long, value_parser = expanded)]
     pub model: String,
+    /// A branch, tag or commit of a hub id; by default main.
+    #[arg(long, value_name = "REVISION")]
+    pub revision: Option<String>,
     #[command(flatten)]
     pub chat: groklab_worker::ChatArgs,
     /// A folder with adapter_config.json and adapter_model.safetensors.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = expanded_path)]
     pub adapter: Option<PathBuf>,
     /// Threads to compute with; by default one per core.
     #[arg(long, env = "GROKLAB_THREADS")]
@@ -109,8 +125,23 @@ pub struct Source {
     #[arg(long, env = "GROKLAB_KIND", default_value_t)]
     pub kind: KindSetting,
     /// Folder in which models fetched by their hub id are kept.
-    #[arg(long, env = "GROKLAB_MODELS", default_value_os_t = groklab_model::default_cache())]
+    #[arg(
+        long,
+        env = "GROKLAB_MODELS",
+        default_value_os_t = groklab_model::default_cache(),
+        value_parser = expanded_path
+    )]
     pub models: PathBuf,
+}
+
+impl Source {
+    /// What names the model.
+    pub fn named(&self) -> groklab_model::Source<'_> {
+        groklab_model::Source {
+            name: &self.model,
+            revision: self.revision.as_deref(),
+        }
+    }
 }
 
 #[derive(Debug, clap::Args)]

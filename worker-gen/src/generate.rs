@@ -5,7 +5,7 @@ use std::{ops::ControlFlow, time::Instant};
 use groklab_domain::{Digest, Finish, job::AdapterRef};
 use groklab_model::{
     Adapter, Applied, ChatTokenizer, Completion, Error, Model, Request, Resident, Row, Sampling,
-    Stop, gpu_is_lost,
+    Source, Stop, gpu_is_lost,
 };
 use groklab_proto::{
     convert::{self, optional_field},
@@ -52,13 +52,17 @@ impl Generator {
             .ok_or_else(|| Failure::caller("the job names no base model"))?;
         let digest: Option<Digest> = optional_field("base.digest", &base.digest)?;
         let chat = convert::chat(base)?;
-        let is_loaded = resident.holds(&base.source, &chat);
+        let source = Source {
+            name: &base.source,
+            revision: convert::revision(base),
+        };
+        let is_loaded = resident.holds(source, &chat);
         if !is_loaded {
             // It was made for the model that goes, whose memory the next one needs.
             *applied = None;
         }
         let loading = Instant::now();
-        let (model, tokenizer) = resident.get(&base.source, &chat, digest).map_err(failure)?;
+        let (model, tokenizer) = resident.get(source, &chat, digest).map_err(failure)?;
         if !is_loaded {
             metrics.model_loaded(loading.elapsed());
         }
@@ -105,6 +109,9 @@ impl Generator {
         }
         Ok(v1::GenerateResult {
             base_digest: model.base_digest().to_string(),
+            base_commit: model
+                .base_commit()
+                .map_or_else(String::new, |commit| commit.to_string()),
             adapter_id: adapter.map(|a| a.id.to_string()).unwrap_or_default(),
             rollouts,
         })

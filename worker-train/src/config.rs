@@ -2,8 +2,12 @@
 
 use std::{num::NonZeroUsize, path::PathBuf};
 
-use groklab_model::{DeviceSetting, KindSetting, Placement};
-use groklab_runtime::{admin::HealthArgs, offline::EXIT_CODES};
+use groklab_model::{DeviceSetting, KindSetting, Placement, Source};
+use groklab_runtime::{
+    admin::HealthArgs,
+    offline::EXIT_CODES,
+    paths::{expanded, expanded_path},
+};
 
 /// Trains LoRA adapters, for a Groklab coordinator or alone.
 #[derive(Debug, clap::Parser)]
@@ -30,6 +34,28 @@ pub enum Command {
          Example:\n  worker-train fit --model model.gguf --data sft.jsonl --out adapter"
     ))]
     Fit(Fit),
+    /// Write base and adapter as one Hugging Face folder, in the base's kind of numbers.
+    #[command(after_help = format!(
+        "Out:  {{\"files\", \"weights\", \"changed\", \"bytes\", \"lost_in_rounding\"}}: \
+            the last is the part of the adapter's change that rounding to the base's kind of \
+            numbers took away\n\n\
+         {EXIT_CODES}\n\n\
+         Example:\n  worker-train merge --model org/name --adapter adapter --out merged"
+    ))]
+    Merge(Merge),
+    /// Write an adapter as a GGUF, which llama.cpp adds to a GGUF of the base by --lora.
+    #[command(after_help = format!(
+        "Out:  {{\"file\", \"bytes\"}}\n\n{EXIT_CODES}\n\n\
+         Example:\n  worker-train gguf-lora --model org/name --adapter adapter --out adapter.gguf"
+    ))]
+    GgufLora(GgufLora),
+    /// Write a model's tokenizer and chat template into a folder, as for what lies beside an
+    /// adapter; of a hub id nothing else is fetched.
+    #[command(after_help = format!(
+        "Out:  {{\"files\"}}\n\n{EXIT_CODES}\n\n\
+         Example:\n  worker-train tokenizer --model org/name --out adapter"
+    ))]
+    Tokenizer(Tokenizer),
 }
 
 impl Command {
@@ -38,7 +64,8 @@ impl Command {
         match self {
             Self::Work(args) => Some(args.computing.device),
             Self::Fit(args) => Some(args.computing.device),
-            Self::Health(_) => None,
+            // Computed on the CPU, where every machine rounds alike.
+            Self::Merge(_) | Self::GgufLora(_) | Self::Tokenizer(_) | Self::Health(_) => None,
         }
     }
 }
@@ -92,15 +119,38 @@ pub struct Work {
     pub computing: Computing,
     /// Folder in which models fetched by their hub id are kept; by default the one that other
     /// Hugging Face software uses.
-    #[arg(long, env = "GROKLAB_MODELS", default_value_os_t = groklab_model::default_cache())]
+    #[arg(
+        long,
+        env = "GROKLAB_MODELS",
+        default_value_os_t = groklab_model::default_cache(),
+        value_parser = expanded_path
+    )]
+    pub models: PathBuf,
+}
+
+/// A model by its name.
+#[derive(Debug, clap::Args)]
+pub struct Base {
+    /// A Hugging Face folder, a .gguf file, or a hub id org/name.
+    #[arg(long, value_parser = expanded)]
+    pub model: String,
+    /// A branch, tag or commit of a hub id; by default main.
+    #[arg(long, value_name = "REVISION")]
+    pub revision: Option<String>,
+    /// Folder in which models fetched by their hub id are kept.
+    #[arg(
+        long,
+        env = "GROKLAB_MODELS",
+        default_value_os_t = groklab_model::default_cache(),
+        value_parser = expanded_path
+    )]
     pub models: PathBuf,
 }
 
 #[derive(Debug, clap::Args)]
 pub struct Fit {
-    /// A Hugging Face folder, a .gguf file, or a hub id org/name.
-    #[arg(long)]
-    pub model: String,
+    #[command(flatten)]
+    pub base: Base,
     #[command(flatten)]
     pub chat: groklab_worker::ChatArgs,
     /// The examples.
@@ -111,7 +161,7 @@ pub struct Fit {
     pub out: PathBuf,
     /// Start from this adapter; with `start = "continue"` in the configuration also from its
     /// optimiser's state.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = expanded_path)]
     pub init_adapter: Option<PathBuf>,
     /// A TOML file with the keys of an experiment's [train] and: betas, eps, steps, batch_size,
     /// micro_batch_tokens, seed.
@@ -126,7 +176,55 @@ pub struct Fit {
     pub threads: Option<NonZeroUsize>,
     #[command(flatten)]
     pub computing: Computing,
-    /// Folder in which models fetched by their hub id are kept.
-    #[arg(long, env = "GROKLAB_MODELS", default_value_os_t = groklab_model::default_cache())]
-    pub models: PathBuf,
+}
+
+impl Base {
+    /// What names the model.
+    pub fn source(&self) -> Source<'_> {
+        Source {
+            name: &self.model,
+            revision: self.revision.as_deref(),
+        }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Merge {
+    #[command(flatten)]
+    pub base: Base,
+    /// A folder with adapter_config.json and adapter_model.safetensors.
+    #[arg(long, value_name = "DIR", value_parser = expanded_path)]
+    pub adapter: PathBuf,
+    /// The folder to make.
+    #[arg(long, value_name = "DIR", value_parser = expanded_path)]
+    pub out: PathBuf,
+    /// The weights come in several files where one would be larger.
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value_t = 5_000_000_000,
+        value_parser = clap::value_parser!(u64).range(1..)
+    )]
+    pub max_file_bytes: u64,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct GgufLora {
+    #[command(flatten)]
+    pub base: Base,
+    /// A folder with adapter_config.json and adapter_model.safetensors.
+    #[arg(long, value_name = "DIR", value_parser = expanded_path)]
+    pub adapter: PathBuf,
+    /// The file to make.
+    #[arg(long, value_name = "FILE", value_parser = expanded_path)]
+    pub out: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Tokenizer {
+    #[command(flatten)]
+    pub base: Base,
+    /// A folder that is there; files of the same names are replaced.
+    #[arg(long, value_name = "DIR", value_parser = expanded_path)]
+    pub out: PathBuf,
 }

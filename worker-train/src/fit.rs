@@ -96,7 +96,11 @@ pub fn fit(args: &Fit) -> anyhow::Result<()> {
     let tokenizer = if texts { Some(tokenizer(args)?) } else { None };
     let examples = examples(lines, tokenizer.as_ref(), &args.data)?;
     let held_out = examples_of(held_out, tokenizer.as_ref(), args.held_out.as_deref())?;
-    let model = Model::open(&args.model, &args.models, args.computing.place()?)?;
+    let model = Model::open(
+        args.base.source(),
+        &args.base.models,
+        args.computing.place()?,
+    )?;
     let batches = plan(&examples, &table);
     let train = &table.train;
     // The schedule has to know the last step before the first is made.
@@ -118,7 +122,7 @@ pub fn fit(args: &Fit) -> anyhow::Result<()> {
         },
         None => Start::Fresh { seed: table.seed },
     };
-    let mut trainer = Trainer::new(&model, spec, settings, start)?.on_base(&args.model);
+    let mut trainer = Trainer::new(&model, spec, settings, start)?;
     trainer
         .check(&examples)
         .map_err(|error| unfit(error, &args.data))?;
@@ -251,6 +255,7 @@ fn spec(table: &Table, init: Option<&Adapter>) -> anyhow::Result<LoraSpec> {
 fn settings(table: &Table, total_steps: u64, placement: Placement) -> Settings {
     let run = settings::Run {
         total_steps,
+        runs_left: 0,
         seed: table.seed,
         placement,
     };
@@ -282,9 +287,11 @@ fn lines_of(path: &Path) -> anyhow::Result<Vec<Line>> {
 }
 
 fn tokenizer(args: &Fit) -> anyhow::Result<ChatTokenizer> {
-    load_tokenizer(&args.model, &args.models, &args.chat.chat()?).map_err(|error| match error {
-        Error::Chat { .. } => wrong(error),
-        error => error.into(),
+    load_tokenizer(args.base.source(), &args.base.models, &args.chat.chat()?).map_err(|error| {
+        match error {
+            Error::Chat { .. } => wrong(error),
+            error => error.into(),
+        }
     })
 }
 

@@ -7,6 +7,7 @@ pub mod config;
 pub mod fit;
 mod metrics;
 mod settings;
+pub mod take_home;
 mod train;
 
 use groklab_domain::{JobKind, WorkerId};

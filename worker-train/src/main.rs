@@ -8,6 +8,7 @@ use groklab_runtime::{config::parse, offline, process::Service};
 use groklab_worker_train::{
     config::{Cli, Command},
     fit::fit,
+    take_home,
 };
 
 const NAME: &str = "worker-train";
@@ -28,5 +29,8 @@ fn main() -> ExitCode {
         }
         Command::Health(args) => args.run(NAME),
         Command::Fit(args) => offline::run(NAME, || fit(&args)),
+        Command::Merge(args) => offline::run(NAME, || take_home::merge(&args)),
+        Command::GgufLora(args) => offline::run(NAME, || take_home::gguf_lora(&args)),
+        Command::Tokenizer(args) => offline::run(NAME, || take_home::tokenizer(&args)),
     }
 }

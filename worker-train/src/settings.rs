@@ -13,6 +13,8 @@ use serde::{Deserialize, Deserializer};
 #[derive(Clone, Copy)]
 pub(crate) struct Run {
     pub total_steps: u64,
+    /// Runs over which the schedule goes on, this one among them; 0: it is this run's own.
+    pub runs_left: u64,
     pub seed: u64,
     /// Where it is computed: a GPU takes larger parts.
     pub placement: Placement,
@@ -26,6 +28,7 @@ pub(crate) fn of(train: &experiment::Train, run: Run) -> Settings {
         max_grad_norm: train.max_grad_norm,
         warmup_steps: u64::from(train.warmup_steps),
         total_steps: run.total_steps,
+        runs_left: run.runs_left,
         schedule: match train.schedule {
             experiment::Schedule::Constant => Schedule::Constant,
             experiment::Schedule::Linear => Schedule::Linear,
@@ -244,6 +247,7 @@ mod tests {
                     gradient_checkpointing = true";
         let run = Run {
             total_steps: 9,
+            runs_left: 2,
             seed: 7,
             placement: Placement::CPU,
         };

@@ -4,8 +4,8 @@ use std::{ops::ControlFlow, time::Instant};
 
 use groklab_domain::{Digest, experiment, job::AdapterRef, method::Objective, seed};
 use groklab_model::{
-    Adapter, ChatTokenizer, Error, Example, LoraSpec, Model, Resident, Start, StepReport, Trainer,
-    gpu_is_lost, plan_batches,
+    Adapter, ChatTokenizer, Error, Example, LoraSpec, Model, Resident, Source, Start, StepReport,
+    Trainer, gpu_is_lost, plan_batches,
 };
 use groklab_proto::{
     convert::{self, field, optional_field},
@@ -57,10 +57,14 @@ impl Fitter {
         let set = context
             .artifacts
             .get(field("training_set_digest", &job.training_set_digest)?)?;
+        let source = Source {
+            name: &base.source,
+            revision: convert::revision(base),
+        };
         // After the set: where that cannot be fetched, no model is loaded in vain.
         let (model, tokenizer) = self
             .resident
-            .get(&base.source, &convert::chat(base)?, digest)
+            .get(source, &convert::chat(base)?, digest)
             .map_err(failure)?;
         let examples = examples(&set, tokenizer)?;
         let lengths: Vec<usize> = examples.iter().map(Example::tokens).collect();
@@ -71,10 +75,7 @@ impl Fitter {
             // Not the seed itself, from which a fresh adapter is drawn.
             seed::derive(job.seed, &[b"order"]),
         );
-        // The source as the job names it: every worker of an experiment must write the same
-        // configuration.
-        let mut trainer =
-            trainer(job, &table, model, batches.len() as u64, context)?.on_base(&base.source);
+        let mut trainer = trainer(job, &table, model, batches.len() as u64, context)?;
         // Before the first step: an example that cannot be trained on is named by its line in the
         // set.
         trainer.check(&examples).map_err(|error| {
@@ -107,6 +108,9 @@ impl Fitter {
         }
         Ok(v1::TrainResult {
             base_digest: model.base_digest().to_string(),
+            base_commit: model
+                .base_commit()
+                .map_or_else(String::new, |commit| commit.to_string()),
             // The files are stored before the result names them; what a crash in between leaves is
             // collected after a day.
             adapter: Some(publish(&trainer.adapter(), context)?.into()),
@@ -177,6 +181,7 @@ fn trainer<'a>(
     let spec = LoraSpec::plain(i64::from(table.rank), table.alpha, table.dropout, targets);
     let run = settings::Run {
         total_steps,
+        runs_left: u64::from(job.iterations_left),
         seed: job.seed,
         placement: model.placement(),
     };

@@ -60,7 +60,7 @@ pub struct Cli {
 /// The sandbox and the programs it is made of.
 #[derive(Debug, Args)]
 pub struct Programs {
-    /// nsjail; else the one on PATH, else the one that `make setup` installed
+    /// nsjail; else the one on PATH, else the one installed with this program
     #[arg(long, env = "GROKLAB_NSJAIL", global = true)]
     nsjail: Option<PathBuf>,
     /// The interpreter inside the sandbox [default: /usr/bin/python3]
@@ -99,7 +99,12 @@ impl Programs {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Say what isolates on this machine, what is missing, and the fix
-    Doctor,
+    #[command(after_help = "Example:\n  worker-verify doctor")]
+    Doctor {
+        /// An object a line instead of text
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the profile that a container around the worker needs
     #[command(after_help = PROFILE_HELP)]
     ContainerProfile {

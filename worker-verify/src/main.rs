@@ -52,7 +52,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     }
     let programs = cli.programs;
     match cli.command {
-        Command::Doctor => run_doctor(&programs),
+        Command::Doctor { json } => run_doctor(&programs, json),
         Command::Work { worker, threads } => Ok(run_worker(&programs, *worker, threads)),
         Command::ContainerProfile { of } => print_profile(of),
         Command::Health(args) => Ok(args.run(NAME)),
@@ -86,12 +86,12 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn run_doctor(programs: &Programs) -> anyhow::Result<ExitCode> {
+fn run_doctor(programs: &Programs, json: bool) -> anyhow::Result<ExitCode> {
     let mut out = output::writer()?;
     let mut is_complete = true;
     for finding in examine(&programs.locate(), programs.isolation) {
         is_complete &= finding.level != groklab_domain::finding::Level::Missing;
-        writeln!(out, "{}", finding.line())?;
+        writeln!(out, "{}", finding.shown(json))?;
     }
     Ok(exit_code(is_complete))
 }

@@ -150,6 +150,12 @@ pub struct RawRun {
 pub enum InfrastructureError {
     #[error("no nsjail at `{}`; set GROKLAB_NSJAIL or run `make setup`", .0.display())]
     NoNsjail(PathBuf),
+    #[error(
+        "no Python at `{}`: apt-get install python3, or name one that every user can read with \
+         GROKLAB_PYTHON",
+        .0.display()
+    )]
+    NoPython(PathBuf),
     #[error("python at `{}` does not answer: {reason}", path.display())]
     Python { path: PathBuf, reason: String },
     #[error("start `{}`", path.display())]

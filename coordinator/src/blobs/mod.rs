@@ -4,6 +4,7 @@ mod answers;
 mod by_digest;
 mod fault;
 mod folder;
+mod listing;
 mod place;
 mod reading;
 mod s3;

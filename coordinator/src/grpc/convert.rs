@@ -1,8 +1,8 @@
 //! Records as the messages they are sent in.
 
 use groklab_domain::records::{
-    ComparisonReport, EventLine, ExperimentRecord, ExperimentUpdate, JsonLine, ProblemLine,
-    Progress, RolloutLine, WorkerRecord,
+    ComparisonReport, EventLine, ExperimentRecord, ExperimentUpdate, Footprint, JsonLine, Parent,
+    ProblemLine, Progress, RolloutLine, WorkerRecord,
 };
 use groklab_proto::v1;
 use serde::Serialize;
@@ -22,6 +22,9 @@ pub fn experiment(record: ExperimentRecord) -> v1::Experiment {
         iterations: record.iterations,
         created_unix_ms: record.created_unix_ms,
         updated_unix_ms: record.updated_unix_ms,
+        base_commit: record
+            .base_commit
+            .map_or_else(String::new, |commit| commit.to_string()),
         python: record
             .python
             .map_or_else(String::new, |python| python.to_string()),
@@ -29,6 +32,26 @@ pub fn experiment(record: ExperimentRecord) -> v1::Experiment {
         config_json: record.config_json,
         iteration_began_unix_ms: record.iteration_began_unix_ms,
         seconds_per_iteration: record.seconds_per_iteration,
+        tags: record.tags,
+        parent: record.parent.map(parent),
+    }
+}
+
+fn parent(record: Parent) -> v1::Parent {
+    v1::Parent {
+        experiment_id: record.experiment_id.to_string(),
+        iteration: record.iteration,
+        adapter_id: record.adapter.map_or_else(String::new, |id| id.to_string()),
+    }
+}
+
+pub fn footprint(experiment: v1::Experiment, record: Footprint) -> v1::FootprintResponse {
+    v1::FootprintResponse {
+        experiment: Some(experiment),
+        rollouts: record.rollouts,
+        jobs: record.jobs,
+        artifacts: record.artifacts,
+        artifact_bytes: record.artifact_bytes,
     }
 }
 

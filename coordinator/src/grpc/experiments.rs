@@ -49,6 +49,11 @@ impl Experiments {
         queries::resolve_experiment(self.store(), &request.into_inner().experiment).await
     }
 
+    /// One whose rows are all there.
+    async fn readable(&self, request: Named) -> Result<ExperimentId> {
+        queries::readable_experiment(self.store(), &request.into_inner().experiment).await
+    }
+
     async fn current(&self, id: ExperimentId) -> Result<v1::Experiment> {
         let mut db = self.store().connection().await?;
         let record = queries::experiment_record(&mut db, id).await?;
@@ -86,8 +91,9 @@ impl experiments_server::Experiments for Experiments {
     }
 
     async fn list(&self, request: Request<v1::ListRequest>) -> Answer<v1::ListResponse> {
-        let state = request::state(&request.into_inner())?;
-        let records = queries::experiment_records(self.store(), state).await?;
+        let request = request.into_inner();
+        let (state, tags) = (request::state(&request)?, request::tags(&request)?);
+        let records = queries::experiment_records(self.store(), state, tags).await?;
         let experiments = records.into_iter().map(convert::experiment).collect();
         Ok(Response::new(v1::ListResponse { experiments }))
     }
@@ -104,6 +110,45 @@ impl experiments_server::Experiments for Experiments {
         self.control(request, Control::Resume).await
     }
 
+    async fn footprint(&self, request: Named) -> Answer<v1::FootprintResponse> {
+        let id = self.named(request).await?;
+        let experiment = self.current(id).await?;
+        let footprint = queries::footprint(self.store(), id).await?;
+        Ok(Response::new(convert::footprint(experiment, footprint)))
+    }
+
+    async fn delete(&self, request: Request<v1::DeleteRequest>) -> Answer<v1::Experiment> {
+        let v1::DeleteRequest { experiment, cancel } = request.into_inner();
+        let record = self.service.delete_experiment(&experiment, cancel).await?;
+        Ok(Response::new(convert::experiment(record)))
+    }
+
+    async fn rename(&self, request: Request<v1::RenameRequest>) -> Answer<v1::Experiment> {
+        let v1::RenameRequest { experiment, name } = request.into_inner();
+        let id = self.service.rename_experiment(&experiment, &name).await?;
+        Ok(Response::new(self.current(id).await?))
+    }
+
+    async fn tag(&self, request: Request<v1::TagRequest>) -> Answer<v1::Experiment> {
+        let asked = request.into_inner();
+        let (add, remove) = (&asked.add, &asked.remove);
+        let id = self
+            .service
+            .tag_experiment(&asked.experiment, add, remove)
+            .await?;
+        Ok(Response::new(self.current(id).await?))
+    }
+
+    async fn fork(&self, request: Request<v1::ForkRequest>) -> Answer<v1::SubmitResponse> {
+        let asked = request::fork(request.into_inner());
+        let (id, warnings) = self.service.fork_experiment(&asked).await?;
+        let experiment = Some(self.current(id).await?);
+        Ok(Response::new(v1::SubmitResponse {
+            experiment,
+            warnings,
+        }))
+    }
+
     type WatchStream = Reply<v1::WatchUpdate>;
 
     async fn watch(&self, request: Named) -> Answer<Self::WatchStream> {
@@ -116,14 +161,15 @@ impl experiments_server::Experiments for Experiments {
     type EventsStream = Reply<v1::Event>;
 
     async fn events(&self, request: Named) -> Answer<Self::EventsStream> {
-        let id = self.named(request).await?;
+        let id = self.readable(request).await?;
         let events = queries::timeline(self.store().clone(), id);
+        let events = queries::whole(self.store().clone(), id, events);
         Ok(reply(events.map_ok(convert::event)))
     }
 
     async fn metrics(&self, request: Request<v1::MetricsRequest>) -> Answer<v1::MetricsResponse> {
         let request = request.into_inner();
-        let id = queries::resolve_experiment(self.store(), &request.experiment).await?;
+        let id = queries::readable_experiment(self.store(), &request.experiment).await?;
         let page = queries::metrics_page(self.store(), id, request.first).await?;
         Ok(Response::new(convert::metrics_page(page)))
     }
@@ -131,8 +177,9 @@ impl experiments_server::Experiments for Experiments {
     type ProblemsStream = Reply<v1::ProblemRecord>;
 
     async fn problems(&self, request: Named) -> Answer<Self::ProblemsStream> {
-        let id = self.named(request).await?;
+        let id = self.readable(request).await?;
         let problems = queries::problem_lines(self.store().clone(), id, None);
+        let problems = queries::whole(self.store().clone(), id, problems);
         Ok(reply(problems.map(|line| convert::problem(line?))))
     }
 
@@ -144,8 +191,9 @@ impl experiments_server::Experiments for Experiments {
     ) -> Answer<Self::RolloutsStream> {
         let request = request.into_inner();
         let (filter, limit) = (request::filter(&request)?, request::limit(&request));
-        let id = queries::resolve_experiment(self.store(), &request.experiment).await?;
+        let id = queries::readable_experiment(self.store(), &request.experiment).await?;
         let rollouts = queries::rollout_lines(self.store().clone(), id, filter).take(limit);
+        let rollouts = queries::whole(self.store().clone(), id, rollouts);
         Ok(reply(rollouts.map(|line| convert::rollout(line?))))
     }
 
@@ -158,7 +206,7 @@ impl experiments_server::Experiments for Experiments {
     type ExportStream = Reply<v1::ExportChunk>;
 
     async fn export(&self, request: Named) -> Answer<Self::ExportStream> {
-        let id = self.named(request).await?;
+        let id = self.readable(request).await?;
         let pieces = queries::export_files(self.reader(), id).await?;
         Ok(reply(pieces.map_ok(convert::export_chunk)))
     }

@@ -1,13 +1,13 @@
 //! What clients ask for, read out of messages. A field that does not parse is refused by its name.
 
-use groklab_domain::{ExperimentState, Split, records::RolloutFilter};
+use groklab_domain::{ExperimentState, Split, experiment::check_tag, records::RolloutFilter};
 use groklab_proto::{
     convert::{field, optional_field},
     v1,
 };
 use tonic::Status;
 
-use crate::queries::Evaluation;
+use crate::{fork::ForkRequest, queries::Evaluation};
 
 /// The largest number that a column of ordinals or iterations holds: a filter beyond it finds
 /// nothing, as it should.
@@ -15,6 +15,23 @@ const MAX_ORDINAL: u32 = i32::MAX.cast_unsigned();
 
 pub fn state(request: &v1::ListRequest) -> Result<Option<ExperimentState>, Status> {
     optional_field("state", &request.state)
+}
+
+/// The tags that are asked for.
+pub fn tags(request: &v1::ListRequest) -> Result<&[String], Status> {
+    for tag in &request.tags {
+        check_tag(tag).map_err(|invalid| Status::invalid_argument(invalid.to_string()))?;
+    }
+    Ok(&request.tags)
+}
+
+pub fn fork(request: v1::ForkRequest) -> ForkRequest {
+    ForkRequest {
+        key: request.idempotency_key,
+        parent: request.experiment,
+        iteration: request.iteration,
+        config_json: request.config_json,
+    }
 }
 
 pub fn filter(request: &v1::RolloutsRequest) -> Result<RolloutFilter, Status> {

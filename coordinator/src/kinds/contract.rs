@@ -7,7 +7,7 @@ use std::{
 };
 
 use groklab_domain::{
-    Digest, ExperimentId, PythonVersion,
+    Commit, Digest, ExperimentId, PythonVersion,
     experiment::Experiment as Config,
     job::{Batch, Job},
     records::Event,
@@ -77,6 +77,9 @@ pub trait Kind {
 pub struct MadeWith {
     /// Of the base model's weights; None where no model was at work.
     pub base: Option<Digest>,
+    /// Of a base model on the hub. The digest decides whether two are the same; this says where it
+    /// came from.
+    pub commit: Option<Commit>,
     /// None where no candidate was run.
     pub python: Option<PythonVersion>,
 }
@@ -115,8 +118,10 @@ impl Experiments {
     /// them.
     pub fn fix(&mut self, id: ExperimentId, with: MadeWith) -> Result<(), Refusal> {
         let experiment = self.by_id.get_mut(&id).ok_or("its experiment is gone")?;
+        let base = newly_fixed("base model", &mut experiment.base_digest, with.base)?;
         let newly = MadeWith {
-            base: newly_fixed("base model", &mut experiment.base_digest, with.base)?,
+            base,
+            commit: with.commit.filter(|_| base.is_some()),
             python: newly_fixed("Python", &mut experiment.python, with.python)?,
         };
         self.fixed.push((id, newly));
@@ -124,9 +129,14 @@ impl Experiments {
     }
 
     pub async fn store_fixed(&self, db: &mut PgConnection) -> Result<()> {
-        for &(id, MadeWith { base, python }) in &self.fixed {
+        for &(id, newly) in &self.fixed {
+            let MadeWith {
+                base,
+                commit,
+                python,
+            } = newly;
             if let Some(base) = base {
-                experiment::fix_base_digest(db, id, base).await?;
+                experiment::fix_base(db, id, base, commit).await?;
             }
             if let Some(needed) = python {
                 experiment::fix_python(db, id, needed).await?;
@@ -216,5 +226,7 @@ pub(super) fn base_model(experiment: &Experiment) -> Result<v1::BaseModel> {
             .base_digest
             .map_or_else(String::new, |digest| digest.to_string()),
         chat_json,
+        // The commit, once that is fixed.
+        revision: model.revision.clone().unwrap_or_default(),
     })
 }

@@ -4,10 +4,10 @@
 use std::collections::HashMap;
 
 use groklab_domain::{
-    Digest, ExperimentId, Purpose,
+    Commit, Digest, ExperimentId, Purpose,
     experiment::Experiment as Config,
     job::{AdapterRef, Job},
-    seed,
+    seed::{self, ProblemSeed},
 };
 use groklab_proto::{
     convert::{self, field, optional_field},
@@ -39,6 +39,7 @@ pub struct Generate;
 #[derive(Debug)]
 pub struct Generated {
     base: Digest,
+    commit: Option<Commit>,
     /// None: the untrained model.
     adapter: Option<Digest>,
     rollouts: Vec<Rollout>,
@@ -78,6 +79,7 @@ impl Kind for Generate {
         let rollouts = in_order(wire.rollouts, |rollout| (rollout.problem, rollout.sample))?;
         Ok(Generated {
             base: parsed(field("base_digest", &wire.base_digest))?,
+            commit: parsed(optional_field("base_commit", &wire.base_commit))?,
             adapter: parsed(optional_field("adapter_id", &wire.adapter_id))?,
             rollouts: rollouts
                 .into_iter()
@@ -89,6 +91,7 @@ impl Kind for Generate {
     fn made_with(results: &Generated) -> MadeWith {
         MadeWith {
             base: Some(results.base),
+            commit: results.commit,
             python: None,
         }
     }
@@ -159,11 +162,12 @@ fn prompts(
         let problem = problems
             .get(&(job.experiment, ordinal))
             .ok_or_else(|| Error::broken(format!("job {} without problem {ordinal}", job.id)))?;
+        let drawn_by = ProblemSeed::of(problem.identity, ordinal);
         let mut samples = Vec::with_capacity(spec.batch.samples as usize);
         for sample in spec.batch.sample_range() {
             // The draws are part of the job: whoever runs it, and however often, makes the same
             // ones.
-            let seed = seed::rollout(config.seed, spec.purpose, spec.iteration, ordinal, sample);
+            let seed = seed::rollout(config.seed, spec.purpose, spec.iteration, drawn_by, sample);
             samples.push(v1::Sample { sample, seed });
         }
         prompts.push(v1::Prompt {

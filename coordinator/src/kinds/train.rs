@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use groklab_domain::{
-    Digest, JobId,
+    Commit, Digest, JobId,
     experiment::{Experiment as Config, Start},
     job::{AdapterRef, Job},
     seed,
@@ -33,6 +33,7 @@ pub struct Train;
 #[derive(Debug)]
 pub struct Trained {
     base: Digest,
+    commit: Option<Commit>,
     adapter: AdapterRef,
     optimiser: Option<Digest>,
     examples: u32,
@@ -93,6 +94,7 @@ impl Kind for Train {
         let steps = (0..).zip(&wire.steps);
         Ok(Trained {
             base: parsed(field("base_digest", &wire.base_digest))?,
+            commit: parsed(optional_field("base_commit", &wire.base_commit))?,
             adapter: parsed(adapter(named))?,
             optimiser: parsed(optional_field("optimiser_digest", &wire.optimiser_digest))?,
             examples: wire.examples,
@@ -104,6 +106,7 @@ impl Kind for Train {
     fn made_with(results: &Trained) -> MadeWith {
         MadeWith {
             base: Some(results.base),
+            commit: results.commit,
             python: None,
         }
     }
@@ -174,7 +177,7 @@ async fn message(
     let init = match config.train.start {
         // From the base, with an optimiser that has seen nothing.
         Start::Restart => None,
-        // None in iteration 0, which starts from the base as well.
+        // None in iteration 0, which starts from the base as well, unless it is a fork's.
         Start::Continue => adapters::get(db, experiment.id, iteration).await?,
     };
     let optimiser = init.and_then(|adapter| adapter.optimiser);
@@ -189,6 +192,10 @@ async fn message(
         settings_json: serde_json::to_string(&config.train)
             .map_err(|error| Error::internal("write training settings", error))?,
         seed: seed::training(config.seed, iteration),
+        iterations_left: match config.train.start {
+            Start::Restart => 0,
+            Start::Continue => config.iterations.saturating_sub(iteration),
+        },
     })
 }
 

@@ -80,6 +80,7 @@ impl Kind for Verify {
     fn made_with(results: &Verified) -> MadeWith {
         MadeWith {
             base: None,
+            commit: None,
             python: Some(results.python),
         }
     }

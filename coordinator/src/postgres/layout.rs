@@ -143,7 +143,8 @@ fn identity(data: &Path) -> Result<String, Error> {
     }
 }
 
-fn find_binaries() -> Option<PathBuf> {
+/// The folder of `initdb` and `postgres`.
+pub(super) fn find_binaries() -> Option<PathBuf> {
     let versions = fs::read_dir("/usr/lib/postgresql")
         .into_iter()
         .flatten()
@@ -167,7 +168,8 @@ fn find_binaries() -> Option<PathBuf> {
     found.pop().map(|(_, path)| path).or_else(in_path)
 }
 
-fn unprivileged() -> Result<Account, Error> {
+/// Whom Postgres runs as when the coordinator is root.
+pub(super) fn unprivileged() -> Result<Account, Error> {
     let user = ["postgres", "nobody"]
         .into_iter()
         .find_map(|name| User::from_name(name).ok().flatten());

@@ -1,9 +1,11 @@
 //! A Postgres of the coordinator's own: system binaries, one Unix socket, no port, never as root.
 //! It survives its coordinator, which adopts it again; it knows nothing of what is stored.
 
+mod doctor;
 mod layout;
 mod server;
 
+pub use doctor::examine;
 pub use layout::Layout;
 pub use server::Server;
 

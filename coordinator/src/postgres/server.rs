@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use groklab_runtime::log_file;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -108,9 +109,11 @@ impl Server {
 
     /// Keeps the server running until `stop`, then stops it. A server that dies is started again.
     pub async fn supervise(mut self, stop: CancellationToken) {
+        let log = self.layout.log.clone();
         loop {
             tokio::select! {
                 () = self.ended() => {}
+                never = log_file::keep_bounded(&log) => match never {},
                 () = stop.cancelled() => return self.stop().await,
             }
             tracing::warn!("Postgres ended by itself, starting it again");

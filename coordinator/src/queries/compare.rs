@@ -5,13 +5,17 @@ use std::collections::HashMap;
 use futures::TryStreamExt as _;
 use groklab_domain::{
     Digest, ExperimentId, Split,
+    experiment::{Experiment as Config, unlike},
     metrics::Comparison,
     records::{ComparisonReport, ComparisonSide, Outcomes},
 };
 
 use tokio::sync::Semaphore;
 
-use super::{experiments::resolve_experiment, problems::problem_lines};
+use super::{
+    problems::problem_lines,
+    whole::{readable_experiment, require_whole},
+};
 use crate::{
     error::{Error, Result},
     store::{Store, experiment, metric, verdict},
@@ -31,6 +35,8 @@ struct Side {
     id: ExperimentId,
     name: String,
     iteration: u32,
+    /// `None`: another version wrote it, and this one cannot read it.
+    config: Option<Config>,
     outcomes: Outcomes,
 }
 
@@ -47,19 +53,22 @@ pub async fn compare_evaluations(
     let before = side(store, before, split).await?;
     let after = side(store, after, split).await?;
     let after_outcomes = numbered_like(store, &before, &after, split).await?;
+    require_whole(store, before.id).await?;
+    require_whole(store, after.id).await?;
     // Renumbering has dropped from `after` what `before` was not asked; this drops the rest.
     let before_outcomes = before.outcomes.shared_with(&after_outcomes);
     Ok(ComparisonReport {
         split,
         before: before.report(),
         after: after.report(),
+        unlike: unlike_settings(&before, &after),
         shared: before_outcomes.len() as u32,
         comparison: pair_up(before_outcomes, after_outcomes).await?,
     })
 }
 
 async fn side(store: &Store, evaluation: &Evaluation, split: Split) -> Result<Side> {
-    let id = resolve_experiment(store, &evaluation.experiment).await?;
+    let id = readable_experiment(store, &evaluation.experiment).await?;
     let mut db = store.connection().await?;
     let evaluated = metric::iterations(&mut db, id).await?;
     // Not the experiment's current iteration, whose evaluation may be under way.
@@ -69,12 +78,22 @@ async fn side(store: &Store, evaluation: &Evaluation, split: Split) -> Result<Si
             "evaluated are the iterations {evaluated:?}"
         )));
     };
+    let stored = experiment::get(&mut db, id).await?;
     Ok(Side {
         id,
-        name: experiment::get(&mut db, id).await?.name,
+        config: stored.config().ok().cloned(),
+        name: stored.name,
         iteration,
         outcomes: verdict::evaluation(&mut db, id, iteration, split).await?,
     })
+}
+
+/// By which settings the two sides measure differently; also that it cannot be told.
+fn unlike_settings(before: &Side, after: &Side) -> Vec<String> {
+    match (&before.config, &after.config) {
+        (Some(before), Some(after)) => unlike(before, after),
+        _ => vec!["settings that this version cannot read".to_owned()],
+    }
 }
 
 /// What came out `after`, by the ordinals that `before` gives to the same problems: two experiments
@@ -111,7 +130,7 @@ async fn identities(store: &Store, id: ExperimentId, split: Split) -> Result<Has
 const COMPUTED_AT_ONCE: usize = 1;
 static COMPUTING: Semaphore = Semaphore::const_new(COMPUTED_AT_ONCE);
 
-/// The bootstrap takes a while on many problems, so it does not hold up other answers.
+/// The exact test takes a while on many problems, so it does not hold up other answers.
 async fn pair_up(before: Outcomes, after: Outcomes) -> Result<Option<Comparison>> {
     let permit = COMPUTING.acquire().await.expect("it is never closed");
     tokio::task::spawn_blocking(move || {

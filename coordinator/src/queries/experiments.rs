@@ -5,14 +5,14 @@ use std::{cmp::Reverse, time::Duration};
 
 use groklab_domain::{
     ExperimentId, ExperimentState, JobKind,
-    records::{ExperimentRecord, Progress, WorkerRecord},
+    records::{ExperimentRecord, Footprint, Progress, WorkerRecord},
 };
 use sqlx::PgConnection;
 
 use crate::{
     error::Result,
     store::{
-        Store,
+        Store, deletion,
         experiment::{self, Experiment},
         iteration, job, worker,
     },
@@ -28,13 +28,19 @@ pub async fn resolve_experiment(store: &Store, name: &str) -> Result<ExperimentI
     experiment::resolve(&mut db, name).await
 }
 
-/// Newest first, without progress; no `state` means all.
+/// What deleting an experiment takes along.
+pub async fn footprint(store: &Store, id: ExperimentId) -> Result<Footprint> {
+    deletion::footprint(&mut *store.connection().await?, id).await
+}
+
+/// Newest first, without progress, those that have all of these tags; no `state` means all.
 pub async fn experiment_records(
     store: &Store,
     state: Option<ExperimentState>,
+    tags: &[String],
 ) -> Result<Vec<ExperimentRecord>> {
     let mut db = store.connection().await?;
-    let stored = experiment::list(&mut db, state).await?;
+    let stored = experiment::list(&mut db, state, tags).await?;
     Ok(stored.into_iter().map(without_progress).collect())
 }
 
@@ -75,7 +81,10 @@ fn without_progress(stored: Experiment) -> ExperimentRecord {
         iterations,
         created_unix_ms: stored.created_unix_ms,
         updated_unix_ms: stored.updated_unix_ms,
+        base_commit: stored.base_commit,
         python: stored.python,
+        tags: stored.tags,
+        parent: stored.parent,
         progress: Vec::new(),
         config_json: stored.config_json,
         iteration_began_unix_ms: 0,

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::{
     metrics_page::as_json_lines, problems::problem_lines, reader::Reader, rollouts::rollout_lines,
+    whole::whole,
 };
 use crate::{
     error::{Error, Result},
@@ -46,19 +47,25 @@ pub async fn export_files(
         lines.map(written::<RolloutLine>),
     ));
     files.extend(checkpoints(&reader, id).await?);
-    Ok(stream::iter(files).flatten())
+    Ok(whole(reader.store, id, stream::iter(files).flatten()))
 }
 
 async fn small_files(reader: &Reader, id: ExperimentId) -> Result<Vec<Pieces>> {
     let mut db = reader.store.connection().await?;
-    let config = config_json(experiment::get(&mut db, id).await?)?;
+    let stored = experiment::get(&mut db, id).await?;
+    let parent = stored.parent;
+    let config = config_json(stored)?;
     let metrics = as_json_lines::<MetricsLine>(metric::lines(&mut db, id, 0, None).await?);
     let iterations = as_json_lines::<IterationLine>(iteration::lines(&mut db, id, 0, None).await?);
-    Ok(vec![
+    let mut files = vec![
         whole_file("config.json", config),
         line_file("metrics.jsonl", stream::iter(metrics).map(Ok)),
         line_file("iterations.jsonl", stream::iter(iterations).map(Ok)),
-    ])
+    ];
+    if let Some(parent) = parent {
+        files.push(whole_file("parent.json", pretty(&parent)?));
+    }
+    Ok(files)
 }
 
 /// The first three splits always have a file; held-out rules only where there are any.
@@ -92,13 +99,16 @@ async fn checkpoints(reader: &Reader, id: ExperimentId) -> Result<Vec<Pieces>> {
 
 /// For people; what another version wrote is passed on as it is.
 fn config_json(stored: Experiment) -> Result<String> {
-    let mut text = match stored.config() {
-        Ok(config) => serde_json::to_string_pretty(config)
-            .map_err(|error| Error::internal("write config.json", error))?,
-        Err(_) => stored.config_json,
-    };
-    text.push('\n');
-    Ok(text)
+    match stored.config() {
+        Ok(config) => pretty(config),
+        Err(_) => Ok(stored.config_json + "\n"),
+    }
+}
+
+fn pretty(value: &impl Serialize) -> Result<String> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Error::internal("write a file of the export", error))?;
+    Ok(text + "\n")
 }
 
 fn written<T: Serialize>(record: Result<T>) -> Result<JsonLine<T>> {

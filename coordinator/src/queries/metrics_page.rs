@@ -6,6 +6,7 @@ use groklab_domain::{
     records::JsonLine,
 };
 
+use super::whole::require_whole;
 use crate::{
     error::{Error, Result},
     store::{Store, iteration, metric},
@@ -36,6 +37,8 @@ pub async fn metrics_page(store: &Store, id: ExperimentId, first: u32) -> Result
     // end at different ones.
     let metrics = metric::lines(&mut db, id, first, limit).await?;
     let iterations = iteration::lines(&mut db, id, first, limit).await?;
+    drop(db);
+    require_whole(store, id).await?;
     // Where one kind has more to come, the other stops at the same iteration.
     let ends = [end_of_full_page(&metrics), end_of_full_page(&iterations)];
     let last = ends.into_iter().flatten().min();

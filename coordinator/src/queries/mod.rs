@@ -13,9 +13,12 @@ mod rollouts;
 mod source;
 mod timeline;
 mod watch;
+mod whole;
 
 pub use compare::{Evaluation, compare_evaluations};
-pub use experiments::{experiment_record, experiment_records, resolve_experiment, worker_records};
+pub use experiments::{
+    experiment_record, experiment_records, footprint, resolve_experiment, worker_records,
+};
 pub use export::{FilePiece, export_files};
 pub use metrics_page::{MetricsPage, metrics_page};
 pub use problems::problem_lines;
@@ -24,3 +27,4 @@ pub use rollouts::rollout_lines;
 pub use source::StoredExperiment;
 pub use timeline::timeline;
 pub use watch::watch_updates;
+pub use whole::{readable_experiment, whole};

@@ -10,7 +10,7 @@ use groklab_domain::{
 use groklab_runtime::trace;
 use sqlx::PgConnection;
 
-use super::snapshot::is_due;
+use super::{draw, snapshot::is_due};
 use crate::{
     error::{Error, Result},
     store::{
@@ -34,17 +34,21 @@ pub async fn start(db: &mut PgConnection, experiment: &Experiment) -> Result<()>
 pub async fn plan(db: &mut PgConnection, experiment: &Experiment) -> Result<()> {
     let (i, config) = (experiment.iteration, experiment.config()?);
     let headings = problem::headings(db, experiment.id).await?;
-    let mut problems = Vec::with_capacity(headings.len());
-    for heading in &headings {
-        problems.push((heading.ordinal, heading.split));
+    let mut evaluated = Vec::new();
+    if is_due(experiment)? {
+        evaluated.extend(headings.iter().map(|heading| heading.ordinal));
     }
     // Nothing is trained on the last iteration's rollouts, so none are made.
-    let roll_out = i < experiment.last_iteration && config.train.method.method().trains();
+    let rolled_out = if i < experiment.last_iteration && config.train.method.method().trains() {
+        draw::rolled_out(db, experiment, &headings).await?
+    } else {
+        Vec::new()
+    };
     // All jobs of an iteration, on whatever machine, hang below the step that made them.
     let traceparent = trace::traceparent();
     iteration::insert(db, experiment.id, i).await?;
     let mut jobs = Vec::new();
-    for spec in iteration_jobs(config, i, &problems, is_due(experiment)?, roll_out) {
+    for spec in iteration_jobs(config, i, &evaluated, &rolled_out) {
         jobs.push(NewJob {
             experiment: experiment.id,
             spec,
@@ -72,8 +76,8 @@ pub async fn train(db: &mut PgConnection, experiment: &Experiment) -> Result<()>
 pub async fn close(db: &mut PgConnection, experiment: &Experiment) -> Result<()> {
     let (id, i) = (experiment.id, experiment.iteration);
     let before = adapter::get(db, id, i).await?;
-    // There already if training made one. Iteration 0 starts from the untrained model, so without
-    // training there is nothing to carry over from it.
+    // There already if training made one. Where iteration 0 starts from the untrained
+    // model, there is nothing to carry over from it without training.
     let mut after = adapter::get(db, id, i + 1).await?;
     if after.is_none()
         && let Some(before) = before

@@ -1,8 +1,9 @@
-//! Collects artifacts that nothing refers to: what a worker stored and never reported. Touches
-//! nothing younger than a day.
+//! Collects artifacts that nothing refers to: what a worker stored and never reported, and what was
+//! let go. Touches nothing younger than a day.
 
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::reconcile::Scheduler;
@@ -12,6 +13,8 @@ use crate::{
 };
 
 const COLLECT_EVERY: Duration = Duration::from_secs(3600);
+/// Listing a store takes a request for each thousand artifacts.
+const ADOPT_EVERY: Duration = Duration::from_secs(24 * 3600);
 /// Rows that one transaction keeps locked.
 const ROWS_PER_TRANSACTION: i64 = 100;
 
@@ -19,9 +22,18 @@ impl Scheduler {
     /// Collects every hour until `stop`. After a start it first waits for one lease's length, so
     /// that workers who outlived the coordinator can report what they have stored.
     pub async fn collect(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let mut wait = self.lease;
+        let (mut wait, mut adopt_after) = (self.lease, Instant::now());
         while tokio::time::timeout(wait, stop.cancelled()).await.is_err() {
             wait = COLLECT_EVERY;
+            if Instant::now() >= adopt_after {
+                match self.adopt().await {
+                    Ok(()) => adopt_after = Instant::now() + ADOPT_EVERY,
+                    Err(error) => tracing::warn!(
+                        error = chain(&error),
+                        "artifacts without rows were not looked for, trying again in an hour"
+                    ),
+                }
+            }
             if let Err(error) = self.collect_once().await {
                 tracing::warn!(
                     error = chain(&error),

@@ -5,7 +5,7 @@ use groklab_domain::{
     experiment::Experiment as Config,
     grokking::{self, Parameters},
     job::{StopDecision, decide_stop},
-    metrics::{self, BySplit, EvaluationSeconds, Grokking, MetricsLine, ProblemRef, Sampling},
+    metrics::{self, BySplit, EvaluationSeconds, Grokking, MetricsLine, Sampling},
     records::Event,
 };
 use sqlx::PgConnection;
@@ -19,20 +19,52 @@ use crate::{
 pub async fn measure(db: &mut PgConnection, experiment: &Experiment) -> Result<()> {
     let (id, i) = (experiment.id, experiment.iteration);
     let mut lines = stored_lines(db, experiment).await?;
-    let line = line(db, experiment, &lines).await?;
+    let mut line = line(db, experiment).await?;
+    line.grokking = judge(experiment, &lines, &line).await?;
+    lines.push(line.clone());
+    let is_last = i >= experiment.last_iteration;
+    let trains = experiment.config()?.train.method.method().trains();
+    // It ends here in any case, and a reason would say that it was stopped early.
+    let decision = if is_last {
+        StopDecision::GoOn
+    } else {
+        decide_stop(experiment.config()?, &lines)
+    };
+    // Without training every evaluation is the last word.
+    if is_last || decision.stops() || !trains {
+        line.grokking.close();
+    }
     let text = serde_json::to_string(&line)
         .map_err(|error| Error::internal("write a line of metrics", error))?;
     // Stored as text: it is passed on and exported with these very bytes.
     metric::insert(db, id, i, &text).await?;
     event::insert(db, id, &evaluated(&line)).await?;
-    lines.push(line);
-    // It ends here in any case, and a reason would say that it was stopped early.
-    let decision = if i >= experiment.last_iteration {
-        StopDecision::GoOn
-    } else {
-        decide_stop(experiment.config()?, &lines)
-    };
     iteration::set_stop(db, id, i, &decision).await
+}
+
+/// What the evaluations so far show.
+async fn judge(
+    experiment: &Experiment,
+    earlier: &[MetricsLine],
+    line: &MetricsLine,
+) -> Result<Grokking> {
+    // Without training nothing changes between evaluations: a series would only show the same model
+    // again.
+    let trains = experiment.config()?.train.method.method().trains();
+    let mut lines = if trains { earlier.to_vec() } else { Vec::new() };
+    // The series is judged as a whole again each time: what an earlier stretch was shows only now.
+    lines.push(line.clone());
+    // It resamples, which takes a while where units and evaluations are many.
+    tokio::task::spawn_blocking(move || {
+        let parameters = Parameters::default();
+        let report = grokking::detect(&metrics::series(&lines), &parameters);
+        Grokking {
+            families: metrics::detect_families(&lines, &parameters),
+            ..Grokking::from(report)
+        }
+    })
+    .await
+    .map_err(|error| Error::internal("judge a series of evaluations", error))
 }
 
 async fn stored_lines(db: &mut PgConnection, experiment: &Experiment) -> Result<Vec<MetricsLine>> {
@@ -46,52 +78,23 @@ async fn stored_lines(db: &mut PgConnection, experiment: &Experiment) -> Result<
         .collect()
 }
 
-async fn line(
-    db: &mut PgConnection,
-    experiment: &Experiment,
-    earlier: &[MetricsLine],
-) -> Result<MetricsLine> {
+/// The line without what only the series can say.
+async fn line(db: &mut PgConnection, experiment: &Experiment) -> Result<MetricsLine> {
     let (id, i, config) = (experiment.id, experiment.iteration, experiment.config()?);
     let headings = problem::headings(db, id).await?;
-    let problems: Vec<ProblemRef<'_>> = headings
-        .iter()
-        .map(|h| ProblemRef {
-            ordinal: h.ordinal,
-            split: h.split,
-            family: &h.family,
-            rule: &h.rule,
-        })
-        .collect();
+    let problems: Vec<_> = headings.iter().map(problem::Heading::as_ref).collect();
     let outcomes = verdict::outcomes(db, id, i, Purpose::Eval).await?;
     let breakdown = metrics::evaluate(&problems, &outcomes, &sampling(config))
         .map_err(|error| Error::internal(format!("evaluation of iteration {i}"), error))?;
     let adapter = adapter::get(db, id, i)
         .await?
         .map(|adapter| adapter.adapter.id);
-    // Without training nothing changes between evaluations: a series would only show the same model
-    // again.
-    let earlier = if config.train.method.method().trains() {
-        earlier
-    } else {
-        &[]
-    };
-    let mut series: Vec<_> = earlier.iter().map(MetricsLine::evaluation).collect();
-    // The series is judged as a whole again each time: that an earlier stretch was the plateau
-    // before a rise shows only now.
-    series.push(breakdown.evaluation(i));
-    let report = grokking::detect(&series, &Parameters::default());
     let seconds = job::seconds(db, id, i, Purpose::Eval).await?;
     let seconds = EvaluationSeconds {
         generate: seconds[JobKind::Generate],
         verify: seconds[JobKind::Verify],
     };
-    Ok(breakdown.into_line(
-        i,
-        adapter,
-        config.problems.holdout,
-        Grokking::from(&report),
-        seconds,
-    ))
+    Ok(breakdown.into_line(i, adapter, config.problems.holdout, seconds))
 }
 
 fn sampling(config: &Config) -> Sampling {

@@ -2,8 +2,11 @@
 //! no state of its own, so several coordinators may run on one database and any of them may die at
 //! any time.
 
+mod adopt;
 mod apply;
 mod collect;
+mod delete;
+mod draw;
 mod listen;
 mod measure;
 mod reconcile;

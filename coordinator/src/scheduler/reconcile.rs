@@ -74,6 +74,10 @@ impl Scheduler {
         for id in ids {
             let span = tracing::info_span!("reconcile", experiment.id = %id);
             if let Err(error) = self.reconcile(id).instrument(span).await {
+                // It was deleted after this pass began.
+                if matches!(error, Error::Missing { .. }) {
+                    continue;
+                }
                 tracing::error!(experiment.id = %id, error = chain(&error), "reconcile failed");
                 // What is merely busy is tried again; anything else would fail for ever.
                 let handled = if matches!(error, Error::Busy { .. }) {
@@ -128,7 +132,10 @@ impl Scheduler {
     /// resumes it.
     async fn pause(&self, id: ExperimentId, error: &Error) -> Result<()> {
         let mut tx = self.store.begin().await?;
-        let experiment = experiment::lock_wait(&mut tx, id).await?;
+        let experiment = match experiment::lock_wait(&mut tx, id).await {
+            Err(Error::Missing { .. }) => return Ok(()),
+            found => found?,
+        };
         if !matches!(
             experiment.state,
             ExperimentState::Queued | ExperimentState::Running

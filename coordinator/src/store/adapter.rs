@@ -1,4 +1,4 @@
-//! Adapters: the one each iteration starts from. Iteration 0 has none.
+//! Adapters: the one each iteration starts from. Iteration 0 has none, but in a fork its parent's.
 
 use std::collections::HashMap;
 
@@ -50,8 +50,8 @@ pub async fn let_go(
     keep: Option<u32>,
 ) -> Result<()> {
     let iteration = iteration.cast_signed();
-    // The adapter that `iteration` made has the next number, and is the newest. None has number 0.
-    let newest_dropped = keep.map_or(0, |keep| iteration + 1 - keep.cast_signed());
+    // The adapter that `iteration` made has the next number, and is the newest. None has number -1.
+    let newest_dropped = keep.map_or(-1, |keep| iteration + 1 - keep.cast_signed());
     sqlx::query_file!(
         "src/store/sql/adapter/let_go.sql",
         experiment.0,

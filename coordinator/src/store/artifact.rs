@@ -23,6 +23,34 @@ pub async fn insert(db: &mut PgConnection, digest: Digest, size: u64) -> Result<
     Ok(())
 }
 
+/// Records those of these blobs, with their sizes, that no row names; returns them. Rows that are
+/// there stay as they are.
+pub async fn adopt(db: &mut PgConnection, blobs: &[(Digest, u64)]) -> Result<Vec<Digest>> {
+    // In one order everywhere, so that two coordinators do not wait for each other.
+    let mut blobs = blobs.to_vec();
+    blobs.sort_unstable();
+    let names: Vec<String> = blobs.iter().map(|(digest, _)| digest.to_string()).collect();
+    let sizes: Vec<i64> = blobs.iter().map(|(_, size)| size.cast_signed()).collect();
+    let adopted = sqlx::query_scalar!(
+        "insert into artifact (digest, size)
+         select * from unnest($1::text[], $2::bigint[]) on conflict (digest) do nothing
+         returning digest",
+        &names,
+        &sizes
+    )
+    .fetch_all(db)
+    .await?;
+    adopted.iter().map(|digest| word(digest)).collect()
+}
+
+/// Removes the row of a blob that this very transaction has recorded.
+pub async fn forget(db: &mut PgConnection, digest: Digest) -> Result<()> {
+    sqlx::query!("delete from artifact where digest = $1", digest.to_string())
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
 /// Those of these blobs that are stored.
 pub async fn stored(db: &mut PgConnection, digests: &[Digest]) -> Result<HashSet<Digest>> {
     let names: Vec<String> = digests.iter().map(Digest::to_string).collect();

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use groklab_domain::{Digest, ExperimentId, ExperimentState, JobId, PythonVersion, experiment};
+use groklab_domain::{
+    Commit, Digest, ExperimentId, ExperimentState, JobId, PythonVersion, experiment,
+    records::Parent,
+};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -16,7 +19,8 @@ pub struct Experiment {
     pub name: String,
     /// As it was submitted.
     pub config_json: String,
-    /// What it says, or why this version cannot read it.
+    /// What it says, with the commit as the model's revision once that is fixed; or why this
+    /// version cannot read it.
     config: Result<experiment::Experiment, String>,
     pub state: ExperimentState,
     pub reason: String,
@@ -25,8 +29,14 @@ pub struct Experiment {
     pub last_iteration: u32,
     /// Of the base model's weights; fixed by the first result.
     pub base_digest: Option<Digest>,
+    /// Of a model on the hub; fixed by the first result.
+    pub base_commit: Option<Commit>,
     /// Of the interpreter that judges; fixed by the first verdict.
     pub python: Option<PythonVersion>,
+    /// In order of the alphabet.
+    pub tags: Vec<String>,
+    /// What it was forked from.
+    pub parent: Option<Parent>,
     pub created_unix_ms: i64,
     pub updated_unix_ms: i64,
 }
@@ -55,7 +65,12 @@ struct Row {
     iteration: i32,
     last_iteration: i32,
     base_digest: Option<String>,
+    base_commit: Option<String>,
     python: Option<String>,
+    tags: Vec<String>,
+    parent_id: Option<Uuid>,
+    parent_iteration: Option<i32>,
+    parent_adapter_id: Option<String>,
     created_unix_ms: i64,
     updated_unix_ms: i64,
 }
@@ -64,42 +79,79 @@ impl TryFrom<Row> for Experiment {
     type Error = Error;
 
     fn try_from(row: Row) -> Result<Self> {
+        let base_commit: Option<Commit> = optional_word(row.base_commit.as_deref())?;
         Ok(Self {
             id: ExperimentId(row.experiment_id),
             name: row.name,
-            // Kept as an error rather than returned: one configuration that cannot be read must not
-            // hide the others from a list, nor keep this one from being cancelled.
-            config: serde_json::from_str(&row.config).map_err(|error| error.to_string()),
+            config: read_config(&row.config, base_commit),
             config_json: row.config,
             state: word(&row.state)?,
             reason: row.reason,
             iteration: row.iteration.cast_unsigned(),
             last_iteration: row.last_iteration.cast_unsigned(),
             base_digest: optional_word(row.base_digest.as_deref())?,
+            base_commit,
             python: optional_word(row.python.as_deref())?,
+            tags: row.tags,
+            parent: match row.parent_id.zip(row.parent_iteration) {
+                None => None,
+                Some((id, iteration)) => Some(Parent {
+                    experiment_id: ExperimentId(id),
+                    iteration: iteration.cast_unsigned(),
+                    adapter: optional_word(row.parent_adapter_id.as_deref())?,
+                }),
+            },
             created_unix_ms: row.created_unix_ms,
             updated_unix_ms: row.updated_unix_ms,
         })
     }
 }
 
+/// What a configuration says. One place puts the commit into it, for whoever makes jobs of it or
+/// exports it.
+fn read_config(json: &str, base_commit: Option<Commit>) -> Result<experiment::Experiment, String> {
+    // Kept as an error rather than returned: one configuration that cannot be read must not hide
+    // the others from a list, nor keep this one from being cancelled.
+    let mut config: experiment::Experiment =
+        serde_json::from_str(json).map_err(|error| error.to_string())?;
+    if let Some(commit) = base_commit {
+        config.model.revision = Some(commit.to_string());
+    }
+    Ok(config)
+}
+
+/// An experiment to store.
+#[derive(Debug)]
+pub struct NewExperiment<'a> {
+    pub id: ExperimentId,
+    pub key: &'a str,
+    pub config: &'a experiment::Experiment,
+    /// The same as it is kept.
+    pub config_json: &'a str,
+    /// Of a fork: what it was made from, and the digest of the parent's base model.
+    pub parent: Option<Parent>,
+    pub base_digest: Option<Digest>,
+}
+
 /// Stores a queued experiment; false where one with this key is there already.
-pub async fn insert(
-    db: &mut PgConnection,
-    id: ExperimentId,
-    key: &str,
-    config: &experiment::Experiment,
-    config_json: &str,
-) -> Result<bool> {
+pub async fn insert(db: &mut PgConnection, new: &NewExperiment<'_>) -> Result<bool> {
+    let parent = new.parent;
     let done = sqlx::query!(
         "insert into experiment (experiment_id, idempotency_key, name, config, state, \
-            last_iteration)
-         values ($1, $2, $3, $4, 'queued', $5) on conflict (idempotency_key) do nothing",
-        id.0,
-        key,
-        config.name,
-        config_json,
-        config.iterations.cast_signed()
+            last_iteration, parent_id, parent_iteration, parent_adapter_id, base_digest)
+         values ($1, $2, $3, $4, 'queued', $5, $6, $7, $8, $9)
+         on conflict (idempotency_key) do nothing",
+        new.id.0,
+        new.key,
+        new.config.name,
+        new.config_json,
+        new.config.iterations.cast_signed(),
+        parent.map(|parent| parent.experiment_id.0),
+        parent.map(|parent| parent.iteration.cast_signed()),
+        parent
+            .and_then(|parent| parent.adapter)
+            .map(|id| id.to_string()),
+        new.base_digest.map(|digest| digest.to_string())
     )
     .execute(db)
     .await?;
@@ -120,16 +172,17 @@ pub async fn id_by_key(db: &mut PgConnection, key: &str) -> Result<Option<Experi
 
 /// The query for all experiments that meet a condition.
 macro_rules! rows {
-    ($condition:literal, $argument:expr) => {
+    ($condition:literal, $($argument:expr),+) => {
         sqlx::query_as!(
             Row,
             r#"select experiment_id, name, config, state, reason, iteration, last_iteration,
-                      base_digest, python,
+                      base_digest, base_commit, python, tags, parent_id, parent_iteration,
+                      parent_adapter_id,
                       (extract(epoch from created_at) * 1000)::bigint as "created_unix_ms!",
                       (extract(epoch from updated_at) * 1000)::bigint as "updated_unix_ms!"
                from experiment where "#
                 + $condition,
-            $argument
+            $($argument),+
         )
     };
 }
@@ -202,22 +255,25 @@ pub async fn lock_wait(db: &mut PgConnection, id: ExperimentId) -> Result<Experi
     get(db, id).await
 }
 
-/// Newest first; `state` empty means all.
+/// Newest first, those that have all of these tags; `state` empty means all.
 pub async fn list(
     db: &mut PgConnection,
     state: Option<ExperimentState>,
+    tags: &[String],
 ) -> Result<Vec<Experiment>> {
     let state = state.map(ExperimentState::as_str);
     let rows = rows!(
-        "$1::text is null or state = $1 order by created_at desc, experiment_id desc limit 1000",
-        state
+        "($1::text is null or state = $1) and tags @> $2
+         order by created_at desc, experiment_id desc limit 1000",
+        state,
+        tags
     );
     let rows = rows.fetch_all(db).await?;
     rows.into_iter().map(TryInto::try_into).collect()
 }
 
-/// Finds an experiment by name (the newest of that name), by id, or by unique prefix of an id. A
-/// name comes first, for ids begin with digits that names may be made of.
+/// Finds an experiment by name (the newest of that name that is not being deleted), by id, or by
+/// unique prefix of an id. A name comes first, for ids begin with digits that names may be made of.
 pub async fn resolve(db: &mut PgConnection, text: &str) -> Result<ExperimentId> {
     if text.contains('\0') {
         return Err(Error::Caller(
@@ -225,7 +281,8 @@ pub async fn resolve(db: &mut PgConnection, text: &str) -> Result<ExperimentId> 
         ));
     }
     let named = sqlx::query_scalar!(
-        "select experiment_id from experiment where name = $1 order by created_at desc limit 1",
+        "select experiment_id from experiment where name = $1
+         order by state = 'deleting', created_at desc limit 1",
         text
     )
     .fetch_optional(&mut *db)
@@ -345,17 +402,20 @@ pub async fn lock_all(
     get_many(db, ids).await
 }
 
-/// Fixes the digest of the base model's weights. The caller holds the row and has seen that it is
-/// not fixed.
-pub async fn fix_base_digest(
+/// Fixes the digest of the base model's weights, and its commit if it has one. The caller holds the
+/// row and has seen that they are not fixed.
+pub async fn fix_base(
     db: &mut PgConnection,
     id: ExperimentId,
     digest: Digest,
+    commit: Option<Commit>,
 ) -> Result<()> {
     sqlx::query!(
-        "update experiment set base_digest = $2 where experiment_id = $1 and base_digest is null",
+        "update experiment set base_digest = $2, base_commit = $3
+         where experiment_id = $1 and base_digest is null",
         id.0,
-        digest.to_string()
+        digest.to_string(),
+        commit.map(|commit| commit.to_string())
     )
     .execute(db)
     .await?;

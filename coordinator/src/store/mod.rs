@@ -5,13 +5,16 @@ pub mod adapter;
 pub mod artifact;
 pub mod attempt;
 mod connect;
+pub mod deletion;
 pub mod event;
 pub mod experiment;
 pub mod iteration;
 pub mod job;
+pub mod label;
 pub mod lease;
 pub mod metric;
 pub mod problem;
+pub mod problem_copy;
 pub mod queue;
 pub mod rollout;
 pub mod rollout_line;
@@ -31,10 +34,9 @@ use crate::error::{Error, Result};
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
 
 const OTHER_SCHEMA: &str = concat!(
-    "the database holds the schema of another version of groklab, and before 0.2 there is no way ",
-    "from one to another: use an empty data folder (`--data`) or database, and `grokctl export` \
-        of ",
-    "the version that made this one for what shall be kept"
+    "the database holds the schema of another version of groklab, which this one cannot bring up ",
+    "to date: use the version that made it or a later one, or an empty data folder (`--data`) or \
+        database"
 );
 
 /// The channel of `notify` between coordinators.
@@ -71,8 +73,7 @@ impl Store {
     }
 }
 
-/// Until version 0.2 the schema is one file that may change, so a database that another version
-/// made is refused by name.
+/// A database that a later version made, or one whose files were others, is refused by name.
 fn migration_error(error: MigrateError) -> Error {
     match error {
         // The file's checksum differs, or the database has a migration that is not here.

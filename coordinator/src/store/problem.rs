@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use groklab_domain::{
     Digest, ExperimentId, Split,
     job::Job,
+    metrics::ProblemRef,
     records::{CaseLine, ProblemLine},
 };
 use serde_json::Value as Json;
@@ -26,6 +27,8 @@ pub struct Problem {
     pub prompt: String,
     pub entry: String,
     pub signature: String,
+    /// What tells it from all others wherever it stands; rows of older versions have none.
+    pub identity: Option<Digest>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +52,19 @@ pub struct Heading {
     pub split: Split,
     pub family: String,
     pub rule: String,
+    /// As in [`Problem`].
+    pub identity: Option<Digest>,
+}
+
+impl Heading {
+    pub fn as_ref(&self) -> ProblemRef<'_> {
+        ProblemRef {
+            ordinal: self.ordinal,
+            split: self.split,
+            family: &self.family,
+            rule: &self.rule,
+        }
+    }
 }
 
 pub async fn insert(
@@ -62,11 +78,12 @@ pub async fn insert(
     }
     sqlx::query!(
         "insert into problem (
-             experiment_id, ordinal, split, family, rule, difficulty, prompt, entry, signature
+             experiment_id, ordinal, split, family, rule, difficulty, prompt, entry, signature,
+             identity
          )
          select $1, * from unnest(
              $2::int[], $3::text[], $4::text[], $5::text[], $6::int[], $7::text[], $8::text[],
-             $9::text[]
+             $9::text[], $10::text[]
          )",
         experiment.0,
         &columns.ordinal,
@@ -76,7 +93,8 @@ pub async fn insert(
         &columns.difficulty,
         &columns.prompt as &[&str],
         &columns.entry as &[&str],
-        &columns.signature as &[&str]
+        &columns.signature as &[&str],
+        &columns.identity as &[Option<String>]
     )
     .execute(db)
     .await?;
@@ -94,6 +112,7 @@ struct ProblemColumns<'a> {
     prompt: Vec<&'a str>,
     entry: Vec<&'a str>,
     signature: Vec<&'a str>,
+    identity: Vec<Option<String>>,
 }
 
 impl<'a> ProblemColumns<'a> {
@@ -106,6 +125,8 @@ impl<'a> ProblemColumns<'a> {
         self.prompt.push(&problem.prompt);
         self.entry.push(&problem.entry);
         self.signature.push(&problem.signature);
+        let identity = problem.identity.as_ref();
+        self.identity.push(identity.map(ToString::to_string));
     }
 }
 
@@ -167,7 +188,7 @@ impl<'a> CaseColumns<'a> {
 /// All problems without their text, in order.
 pub async fn headings(db: &mut PgConnection, experiment: ExperimentId) -> Result<Vec<Heading>> {
     let rows = sqlx::query!(
-        "select ordinal, split, family, rule from problem
+        "select ordinal, split, family, rule, identity from problem
          where experiment_id = $1 order by ordinal",
         experiment.0
     )
@@ -180,6 +201,7 @@ pub async fn headings(db: &mut PgConnection, experiment: ExperimentId) -> Result
             split: word(&row.split)?,
             family: row.family,
             rule: row.rule,
+            identity: row.identity.as_deref().map(word).transpose()?,
         });
     }
     Ok(headings)
@@ -216,7 +238,7 @@ pub async fn get_many(db: &mut PgConnection, keys: &[Key]) -> Result<HashMap<Key
     let (experiments, ordinals) = columns(keys);
     let rows = sqlx::query!(
         r#"select experiment_id as "experiment_id!", ordinal as "ordinal!", split, family, rule,
-                  difficulty, prompt, entry, signature
+                  difficulty, prompt, entry, signature, identity
            from unnest($1::uuid[], $2::int[]) as asked (experiment_id, ordinal)
            join problem using (experiment_id, ordinal)"#,
         &experiments,
@@ -235,6 +257,7 @@ pub async fn get_many(db: &mut PgConnection, keys: &[Key]) -> Result<HashMap<Key
             prompt: row.prompt,
             entry: row.entry,
             signature: row.signature,
+            identity: row.identity.as_deref().map(word).transpose()?,
         };
         problems.insert((ExperimentId(row.experiment_id), problem.ordinal), problem);
     }

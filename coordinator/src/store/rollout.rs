@@ -225,7 +225,8 @@ impl JobRollouts {
 }
 
 /// What may be trained on: the training rollouts of the iterations `first..=last` with one of these
-/// verdicts that the model ended itself, in order of problem, sample and iteration.
+/// verdicts that the model ended itself, in order of problem, the newest iteration first, and
+/// sample.
 pub async fn trainable(
     db: &mut PgConnection,
     experiment: ExperimentId,
@@ -235,11 +236,11 @@ pub async fn trainable(
 ) -> Result<Vec<JudgedRollout>> {
     let words: Vec<String> = pool.iter().map(ToString::to_string).collect();
     let rows = sqlx::query!(
-        "select r.rollout_id, r.problem, r.sample, v.verdict, v.code
+        "select r.rollout_id, r.problem, r.iteration, r.sample, v.verdict, v.code
          from rollout r join verdict v using (rollout_id)
          where r.experiment_id = $1 and r.iteration between $2 and $3 and r.purpose = 'train'
            and r.finish = 'stop' and v.verdict = any($4)
-         order by r.problem, r.sample, r.iteration",
+         order by r.problem, r.iteration desc, r.sample",
         experiment.0,
         first.cast_signed(),
         last.cast_signed(),
@@ -252,6 +253,7 @@ pub async fn trainable(
         trainable.push(JudgedRollout {
             rollout_id: row.rollout_id,
             problem: row.problem.cast_unsigned(),
+            iteration: row.iteration.cast_unsigned(),
             sample: row.sample.cast_unsigned(),
             verdict: word(&row.verdict)?,
             code: String::from_utf8_lossy(&row.code).into_owned(),

@@ -5,24 +5,21 @@ use groklab_proto::v1;
 use tonic::Code;
 
 use crate::{
-    harness::{Coordinator, eventually, named},
+    harness::{Coordinator, SHORT_FILE, eventually, named},
     worker::Worker,
 };
-
-const FILE: &str =
-    "name = \"short\"\n[model]\nsource = \"m.gguf\"\n[problems]\nfamilies = [\"sum_digits\"]\n";
 
 #[tokio::test]
 async fn a_submission_is_stored_once_per_key() {
     let coordinator = Coordinator::start().await;
     let id = |response: v1::SubmitResponse| response.experiment.unwrap().experiment_id;
     let both = tokio::join!(
-        coordinator.try_submit("key", FILE),
-        coordinator.try_submit("key", FILE)
+        coordinator.try_submit("key", SHORT_FILE),
+        coordinator.try_submit("key", SHORT_FILE)
     );
     let first = id(both.0.unwrap());
     assert_eq!(first, id(both.1.unwrap()));
-    let second = id(coordinator.try_submit("another", FILE).await.unwrap());
+    let second = id(coordinator.try_submit("another", SHORT_FILE).await.unwrap());
     assert_ne!(first, second);
     assert_eq!(
         coordinator.get("short").await.experiment_id,
@@ -30,7 +27,7 @@ async fn a_submission_is_stored_once_per_key() {
         "a name means the newest"
     );
     assert_eq!(coordinator.get(&first[..36]).await.experiment_id, first);
-    let file = FILE.replace("\"short\"", "\"0\"");
+    let file = SHORT_FILE.replace("\"short\"", "\"0\"");
     let zero = id(coordinator.try_submit("zero", &file).await.unwrap());
     assert_eq!(
         coordinator.get("0").await.experiment_id,
@@ -40,6 +37,7 @@ async fn a_submission_is_stored_once_per_key() {
     let listed = coordinator
         .experiments()
         .list(v1::ListRequest {
+            tags: Vec::new(),
             state: String::new(),
         })
         .await
@@ -53,7 +51,7 @@ async fn a_submission_is_stored_once_per_key() {
 async fn what_cannot_be_run_is_refused_with_the_reason() {
     let coordinator = Coordinator::start().await;
     let mut config =
-        serde_json::to_value(groklab_domain::experiment::parse(FILE).unwrap()).unwrap();
+        serde_json::to_value(groklab_domain::experiment::parse(SHORT_FILE).unwrap()).unwrap();
     config["train"]["rank"] = 0.into();
     let submit = |config_json: String| v1::SubmitRequest {
         idempotency_key: "k".to_owned(),
@@ -75,7 +73,7 @@ async fn what_cannot_be_run_is_refused_with_the_reason() {
         .unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument);
     let refused = coordinator
-        .try_submit("k", &FILE.replace("sum_digits", "sums"))
+        .try_submit("k", &SHORT_FILE.replace("digits/digits=all", "sums"))
         .await
         .unwrap_err();
     assert!(
@@ -170,14 +168,15 @@ async fn an_artifact_is_what_its_digest_says() {
 #[tokio::test]
 async fn metrics_come_in_pages_that_miss_nothing() {
     let coordinator = Coordinator::start().await;
-    let id = coordinator.submit(FILE).await;
+    let id = coordinator.submit(SHORT_FILE).await;
     coordinator
         .execute(
             "update experiment set state = 'paused', reason = 'so that nothing is added by itself'",
         )
         .await;
     let all = "insert into metric (experiment_id, iteration, line)
-        select experiment_id, i, '{\"iteration\": ' || i || '}' from experiment, generate_series(0, 498, 2) i";
+        select experiment_id, i, '{\"iteration\": ' || i || '}'
+        from experiment, generate_series(0, 498, 2) i";
     coordinator.execute(all).await;
     let (mut first, mut metrics, mut pages) = (Some(0), Vec::new(), 0);
     while let Some(from) = first {
@@ -222,7 +221,7 @@ async fn metrics_come_in_pages_that_miss_nothing() {
 #[tokio::test]
 async fn what_nothing_refers_to_for_a_day_is_collected() {
     let coordinator = Coordinator::start().await;
-    coordinator.submit(FILE).await;
+    coordinator.submit(SHORT_FILE).await;
     let mut worker = Worker::register(&coordinator, "train").await;
     let [young, old, used] = [
         worker.put(b"young").await,
@@ -233,8 +232,10 @@ async fn what_nothing_refers_to_for_a_day_is_collected() {
     coordinator
         .execute("update artifact set created_at = now() - interval '25 hours' where size <> 5")
         .await;
-    let refer = "insert into adapter (experiment_id, iteration, adapter_id, config_digest, weights_digest, trained)
-        select experiment_id, 1, digest, digest, digest, true from experiment, artifact where size = 4";
+    let refer = "insert into adapter
+            (experiment_id, iteration, adapter_id, config_digest, weights_digest, trained)
+        select experiment_id, 1, digest, digest, digest, true
+        from experiment, artifact where size = 4";
     coordinator.execute(refer).await;
 
     let coordinator = coordinator.restarted().await;

@@ -1,4 +1,5 @@
-//! Calls that are served in one transaction: each gets its own answer, and what one sends never changes what another gets.
+//! Calls that are served in one transaction: each gets its own answer, and what one sends never
+//! changes what another gets.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,7 +21,8 @@ iterations = 0
 [model]
 source = "m.gguf"
 [problems]
-families = ["sum_digits"]
+families = ["digits/digits=all"]
+holdout = "case"
 difficulty = [2, 2]
 train = 11
 val = 0
@@ -161,7 +163,12 @@ async fn each_of_many_completions_gets_its_own_answer() {
         6
     );
     assert_eq!(
-        coordinator.count("select count(*) from attempt where outcome = 'failed' and reason like 'results refused: made with%'").await,
+        coordinator
+            .count(
+                "select count(*) from attempt where outcome = 'failed'
+                 and reason like 'results refused: made with%'"
+            )
+            .await,
         1
     );
     assert_eq!(

@@ -19,6 +19,14 @@ use tonic::transport::Channel;
 
 use crate::postgres::{Postgres, folder};
 
+/// An experiment that says no more than it must; one rule is quickly made.
+pub const SHORT_FILE: &str = r#"name = "short"
+[model]
+source = "m.gguf"
+[problems]
+families = ["digits/digits=all"]
+holdout = "case"
+"#;
 pub const CLIENT_TOKEN: &str = "c11ec11ec11ec11ec11ec11ec11ec11e";
 pub const WORKER_TOKEN: &str = "30e730e730e730e730e730e730e730e7";
 

@@ -1,4 +1,5 @@
-//! Malformed and hostile messages to every call: each gets an error, and the database is afterwards what it was before.
+//! Malformed and hostile messages to every call: each gets an error, and the database is afterwards
+//! what it was before.
 
 use std::time::Duration;
 
@@ -11,10 +12,10 @@ use tonic::{
     transport::Channel,
 };
 
-use crate::{harness::Coordinator, worker::Worker};
-
-const FILE: &str =
-    "name = \"short\"\n[model]\nsource = \"m.gguf\"\n[problems]\nfamilies = [\"sum_digits\"]\n";
+use crate::{
+    harness::{Coordinator, SHORT_FILE},
+    worker::Worker,
+};
 
 const CALLS: [&str; 22] = [
     "Experiments/Submit",
@@ -174,6 +175,7 @@ fn hostile(text: &str, worker: &str, job: &str) -> Vec<(&'static str, Vec<u8>)> 
         base_digest: t(),
         adapter_id: t(),
         rollouts: vec![rollout; 3],
+        base_commit: t(),
     };
     let verdict = v1::RolloutVerdict {
         verdict: t(),
@@ -237,6 +239,7 @@ fn hostile(text: &str, worker: &str, job: &str) -> Vec<(&'static str, Vec<u8>)> 
         (
             "Experiments/List",
             v1::ListRequest {
+                tags: Vec::new(),
                 state: format!("x{text}"),
             }
             .encode_to_vec(),
@@ -338,7 +341,7 @@ async fn stored(coordinator: &Coordinator) -> Vec<String> {
 #[tokio::test]
 async fn whatever_is_sent_gets_an_error_and_changes_nothing() {
     let coordinator = Coordinator::with(3600, 3).await;
-    let id = coordinator.submit(FILE).await;
+    let id = coordinator.submit(SHORT_FILE).await;
     let mut worker = Worker::register(&coordinator, "generate").await;
     let job = worker.lease().await;
     coordinator

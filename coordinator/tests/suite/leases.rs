@@ -17,7 +17,8 @@ iterations = 0
 [model]
 source = "m.gguf"
 [problems]
-families = ["sum_digits"]
+families = ["digits/digits=all"]
+holdout = "case"
 difficulty = [2, 2]
 train = 1
 val = 0

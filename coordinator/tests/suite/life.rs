@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use groklab_domain::Digest;
+use groklab_proto::v1::{self, complete_request::Result as Outcome, job::Work};
 
 use crate::{
     harness::{Coordinator, named},
-    worker::{Worker, crew},
+    worker::{COMMIT, Worker, crew},
 };
 
 /// 12 problems; 12 + 24 rollouts per evaluation, 24 for training.
@@ -17,7 +18,8 @@ iterations = 2
 [model]
 source = "m.gguf"
 [problems]
-families = ["sum_digits"]
+families = ["digits/digits=all"]
+holdout = "case"
 difficulty = [2, 2]
 train = 6
 val = 3
@@ -143,6 +145,48 @@ async fn only_the_newest_checkpoints_are_kept_where_the_file_says_so() {
 }
 
 #[tokio::test]
+async fn the_commit_of_the_model_is_fixed_by_the_first_result() {
+    let coordinator = Coordinator::start().await;
+    let source = "source = \"org/name\"\nrevision = \"v1\"";
+    let id = coordinator
+        .submit(&FILE.replace("source = \"m.gguf\"", source))
+        .await;
+    let mut worker = Worker::register(&coordinator, "generate").await;
+    let revision = |job: &v1::Job| match &job.work {
+        Some(Work::Generate(job)) => job.base.as_ref().unwrap().revision.clone(),
+        _ => unreachable!("a generate job"),
+    };
+    let job = worker.lease().await;
+    assert_eq!(revision(&job), "v1");
+    let Outcome::Generate(mut result) = worker.work(&job).await else {
+        unreachable!("a generate job")
+    };
+    result.base_commit = "v1".to_owned();
+    let refused = worker.complete(&job, Outcome::Generate(result)).await;
+    let message = refused.unwrap_err().message().to_owned();
+    assert!(message.contains("`base_commit` = `v1`"), "{message}");
+    coordinator.experiments().pause(named(&id)).await.unwrap();
+    // Resuming forgives the failure and its waiting time.
+    coordinator.experiments().resume(named(&id)).await.unwrap();
+    let job = worker.lease().await;
+    let result = worker.work(&job).await;
+    assert!(worker.complete(&job, result).await.unwrap());
+    assert_eq!(revision(&worker.lease().await), COMMIT);
+    // It is shown beside what was asked for, and an export repeats exactly what was run.
+    let shown = coordinator.get(&id).await;
+    assert_eq!(shown.base_commit, COMMIT);
+    assert!(
+        shown.config_json.contains("\"v1\""),
+        "{}",
+        shown.config_json
+    );
+    let files = export(&coordinator, &id).await;
+    let config: serde_json::Value = serde_json::from_slice(&files["config.json"]).unwrap();
+    assert_eq!(config["model"]["revision"], COMMIT);
+    coordinator.stop().await;
+}
+
+#[tokio::test]
 async fn an_export_has_every_file() {
     let coordinator = Coordinator::start().await;
     let _crew = crew(&coordinator).await;
@@ -217,7 +261,7 @@ async fn an_export_has_every_file() {
     coordinator.stop().await;
 }
 
-async fn export(coordinator: &Coordinator, name: &str) -> BTreeMap<String, Vec<u8>> {
+pub async fn export(coordinator: &Coordinator, name: &str) -> BTreeMap<String, Vec<u8>> {
     let mut chunks = coordinator
         .experiments()
         .export(named(name))

@@ -3,11 +3,16 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it panics")]
 
 mod access;
+mod deletion;
+mod drawn;
+mod forks;
 mod groups;
 mod harness;
 mod hostile;
+mod labels;
 mod leases;
 mod life;
+mod orphans;
 mod poolers;
 mod postgres;
 mod process;

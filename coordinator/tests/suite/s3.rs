@@ -27,7 +27,7 @@ fn environment<'a>(variables: &'a [(&'static str, String)]) -> Vec<(&'static str
     environment
 }
 
-fn bucket(server: &Server) -> String {
+pub fn bucket(server: &Server) -> String {
     let name = format!("bucket-{}", Uuid::now_v7());
     server.make_bucket(&name);
     name

@@ -1,6 +1,9 @@
 //! The schema: its words are those of the domain, and the schema of another version is refused.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use groklab_domain::{
     AttemptOutcome, ExperimentState, Finish, JobKind, Purpose, Split, Verdict, candidate::Reason,
@@ -8,7 +11,7 @@ use groklab_domain::{
 };
 use sqlx::{Connection as _, PgConnection};
 
-use crate::{harness::Coordinator, process::refusal};
+use crate::{harness::Coordinator, life::FILE, postgres::Postgres, process::refusal};
 
 type Words = BTreeMap<String, BTreeSet<String>>;
 
@@ -63,6 +66,35 @@ async fn every_check_allows_the_words_of_the_domain() {
         .map(|(place, words)| (place.to_owned(), words))
         .into();
     assert_eq!(checked(&coordinator.database_url).await, expected);
+    coordinator.stop().await;
+}
+
+#[tokio::test]
+async fn a_database_of_the_first_version_is_brought_up_to_date() {
+    let id = "0198c0de-0000-7000-8000-000000000001";
+    let postgres = Postgres::shared();
+    let database_url = postgres.database().await;
+    let mut db = PgConnection::connect(&database_url).await.unwrap();
+    // As the first version left it, with its own record of what was done.
+    let all = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations");
+    let first = tempfile::tempdir().unwrap();
+    let name = "0001_schema.sql";
+    std::fs::copy(all.join(name), first.path().join(name)).unwrap();
+    let migrations = sqlx::migrate::Migrator::new(first.path()).await.unwrap();
+    migrations.run(&mut db).await.unwrap();
+    sqlx::query(
+        "insert into experiment (experiment_id, idempotency_key, name, config, state, last_iteration)
+         values ($1::text::uuid, 'key', 'old', $2, 'cancelled', 2)",
+    )
+    .bind(id)
+    .bind(serde_json::to_string(&groklab_domain::experiment::parse(FILE).unwrap()).unwrap())
+    .execute(&mut db)
+    .await
+    .unwrap();
+    let coordinator = Coordinator::by_way_of(database_url.clone(), database_url).await;
+    let old = coordinator.get("old").await;
+    assert_eq!(old.experiment_id, id);
+    assert_eq!((old.tags, old.parent), (vec![], None));
     coordinator.stop().await;
 }
 

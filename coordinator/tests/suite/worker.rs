@@ -1,7 +1,7 @@
 //! A worker that pretends: what it writes, how it judges and what it trains follow from the job alone.
 //! Greedily the untrained model solves every third problem, a trained one two of three; samples with an even number are right.
 
-use groklab_domain::{Digest, WorkerId, candidate::Candidate};
+use groklab_domain::{Digest, WorkerId, candidate::Candidate, experiment::is_hub_id};
 use groklab_proto::{
     convert,
     v1::{self, complete_request::Result as Outcome, job::Work},
@@ -13,8 +13,22 @@ use crate::harness::Coordinator;
 pub const CORRECT: &[u8] = b"def f(n):\n    return 2 * n\n";
 pub const WRONG: &[u8] = b"def f(n):\n    return 1\0\xff\n";
 
+/// What every adapter is, as the default file asks for it.
+pub const ADAPTER_CONFIG: &[u8] = br#"{"r": 16, "lora_alpha": 32, "target_modules":
+    ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]}"#;
+
 /// What verification workers have, unless a test says otherwise.
 pub const PYTHON: &str = "3.11.2";
+
+/// What `main` is, and every other revision, of models that are named by a hub id.
+pub const COMMIT: &str = "00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee";
+
+fn commit(base: &Option<v1::BaseModel>) -> String {
+    match base {
+        Some(base) if is_hub_id(&base.source) => COMMIT.to_owned(),
+        _ => String::new(),
+    }
+}
 
 pub fn base() -> String {
     Digest::of(b"base").to_string()
@@ -200,13 +214,14 @@ impl Worker {
                 .map(|adapter| adapter.id.clone())
                 .unwrap_or_default(),
             rollouts: rollouts.collect(),
+            base_commit: commit(&job.base),
         }
     }
 
     async fn train(&mut self, job: &v1::TrainJob) -> v1::TrainResult {
         let set = self.get(&job.training_set_digest).await.unwrap();
         let examples = set.iter().filter(|&&byte| byte == b'\n').count() as u32;
-        let config = self.put(b"{\"r\": 16}").await;
+        let config = self.put(ADAPTER_CONFIG).await;
         let weights = self
             .put(format!("{} {}", job.training_set_digest, job.seed).as_bytes())
             .await;
@@ -230,6 +245,7 @@ impl Worker {
             examples,
             tokens: 20,
             steps: vec![step(0), step(1)],
+            base_commit: commit(&job.base),
         }
     }
 

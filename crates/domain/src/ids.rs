@@ -112,6 +112,47 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
+/// A commit of a model's repository on the hub: 40 hex digits. Names of branches and tags may come
+/// to mean other files; a commit never does.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Commit([u8; 20]);
+
+impl fmt::Display for Commit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for Commit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A text that is not 40 hex digits in lower case.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a commit: `{0}`")]
+pub struct NotACommit(String);
+
+impl FromStr for Commit {
+    type Err = NotACommit;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let lower = !text.bytes().any(|byte| byte.is_ascii_uppercase());
+        let bytes = hex::decode(text).ok().filter(|_| lower);
+        bytes
+            .and_then(|b| b.try_into().ok())
+            .map(Self)
+            .ok_or_else(|| NotACommit(text.to_owned()))
+    }
+}
+
+impl Serialize for Commit {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,5 +162,14 @@ mod tests {
         let digest = Digest::of(b"abc");
         assert_eq!(digest.to_string().parse::<Digest>().unwrap(), digest);
         assert!("sha256:00".parse::<Digest>().is_err());
+    }
+
+    #[test]
+    fn a_commit_is_forty_digits_in_lower_case() {
+        let text = "0123456789abcdef0123456789abcdef01234567";
+        assert_eq!(text.parse::<Commit>().unwrap().to_string(), text);
+        for other in ["main", "0123456", &text.to_uppercase(), &format!("{text}0")] {
+            assert!(other.parse::<Commit>().is_err(), "{other}");
+        }
     }
 }

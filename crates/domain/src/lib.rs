@@ -2,6 +2,7 @@
 //! statistics and grokking. Pure: no input or output, no clock, no randomness of its own.
 
 pub mod candidate;
+pub mod curriculum;
 mod device;
 pub mod experiment;
 pub mod finding;
@@ -10,6 +11,7 @@ pub mod ids;
 pub mod job;
 pub mod method;
 pub mod metrics;
+pub mod pilot;
 pub mod python;
 pub mod records;
 pub mod seed;
@@ -21,7 +23,7 @@ pub mod verdict;
 mod words;
 
 pub use device::DeviceSetting;
-pub use ids::{Digest, ExperimentId, Fence, JobId, WorkerId};
+pub use ids::{Commit, Digest, ExperimentId, Fence, JobId, WorkerId};
 pub use python::PythonVersion;
 pub use states::{
     AttemptOutcome, ExperimentState, Fault, Finish, Holdout, JobKind, Purpose, Split,

@@ -1,6 +1,7 @@
 //! States and the transitions between them, as data.
 
 use enum_map::Enum;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::words::words;
@@ -14,6 +15,8 @@ words! {
         Completed = "completed",
         Failed = "failed",
         Cancelled = "cancelled",
+        /// What was stored of it goes, step by step; nothing of it is read or written any more.
+        Deleting = "deleting",
     }
 }
 
@@ -48,10 +51,18 @@ words! {
 }
 
 words! {
-    /// The level at which test problems are held out.
+    /// What training never sees of the problems that val and test ask.
+    #[derive(JsonSchema)]
     pub enum Holdout {
+        /// The inputs alone: every rule is asked in every split.
         Case = "case",
+        /// The rules.
         Rule = "rule",
+        /// The rules, while each value of their parameters is seen in another combination.
+        Composition = "composition",
+        /// The rules whose ordered parameter is beyond the range that training sees.
+        Extrapolation = "extrapolation",
+        /// The families in `held_out`; training asks the other families.
         Family = "family",
     }
 }
@@ -88,19 +99,23 @@ words! {
 }
 
 impl ExperimentState {
-    /// No further change is possible.
+    /// It has ended: all that may still become of it is that it is deleted.
     pub fn is_final(self) -> bool {
-        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
+        matches!(
+            self,
+            Self::Completed | Self::Failed | Self::Cancelled | Self::Deleting
+        )
     }
 
     /// Whether the state machine has the step from `self` to `next`.
     pub fn may_become(self, next: Self) -> bool {
-        use ExperimentState::{Cancelled, Completed, Failed, Paused, Queued, Running};
+        use ExperimentState::{Cancelled, Completed, Deleting, Failed, Paused, Queued, Running};
         match self {
             Queued => matches!(next, Running | Paused | Cancelled | Failed),
             Running => matches!(next, Paused | Completed | Cancelled | Failed),
             Paused => matches!(next, Running | Queued | Cancelled | Failed),
-            Completed | Failed | Cancelled => false,
+            Completed | Failed | Cancelled => next == Deleting,
+            Deleting => false,
         }
     }
 }
@@ -127,13 +142,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn final_states_have_no_successor() {
+    fn what_has_ended_may_only_be_deleted() {
         for &from in ExperimentState::ALL {
-            let successors = ExperimentState::ALL
+            let goes_on = ExperimentState::ALL
                 .iter()
-                .filter(|&&to| from.may_become(to))
-                .count();
-            assert_eq!(from.is_final(), successors == 0, "{from}");
+                .any(|&to| to != ExperimentState::Deleting && from.may_become(to));
+            assert_eq!(from.is_final(), !goes_on, "{from}");
+            let may_go = from.is_final() && from != ExperimentState::Deleting;
+            assert_eq!(from.may_become(ExperimentState::Deleting), may_go, "{from}");
         }
     }
 }

@@ -34,7 +34,7 @@ fn main() -> Result<()> {
     load_cuda(device);
     let placement = Placement::of(device, KindSetting::Auto)?;
     let start = Instant::now();
-    let (model, tokenizer) = load(&source, Path::new("/nonexistent"), placement)?;
+    let (model, tokenizer) = load(source.as_str(), Path::new("/nonexistent"), placement)?;
     println!(
         "{}",
         json!({

@@ -44,6 +44,13 @@ pub(crate) fn of_files(files: &[PathBuf]) -> Result<Digest> {
     Ok(Digest(hasher.finalize().into()))
 }
 
+/// SHA-256 of the contents of one file.
+pub(crate) fn of_file(path: &Path) -> std::io::Result<Digest> {
+    let mut hasher = Sha256::new();
+    add_contents(&mut hasher, File::open(path)?)?;
+    Ok(Digest(hasher.finalize().into()))
+}
+
 /// SHA-256 over length-prefixed `parts`.
 pub(crate) fn of_parts(label: &[u8], parts: &[&[u8]]) -> Digest {
     let mut hasher = Sha256::new();
@@ -56,9 +63,13 @@ pub(crate) fn of_parts(label: &[u8], parts: &[&[u8]]) -> Digest {
 }
 
 fn add_file(hasher: &mut Sha256, path: &Path) -> std::io::Result<()> {
-    let mut file = File::open(path)?;
+    let file = File::open(path)?;
     // Lengths before contents, so that no two lists of files give the same bytes.
     hasher.update(file.metadata()?.len().to_le_bytes());
+    add_contents(hasher, file)
+}
+
+fn add_contents(hasher: &mut Sha256, mut file: File) -> std::io::Result<()> {
     let mut buffer = vec![0; 1 << 20];
     loop {
         match file.read(&mut buffer)? {

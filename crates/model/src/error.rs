@@ -17,6 +17,12 @@ pub enum Error {
         path: PathBuf,
         source: std::io::Error,
     },
+    /// A file could not be written.
+    #[error("write `{path}`")]
+    Write {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     /// A file is not what its name says.
     #[error("`{path}` is damaged or incomplete ({reason}); fetch it again")]
     Corrupt { path: PathBuf, reason: String },
@@ -53,9 +59,7 @@ pub enum Error {
     #[error("`model.chat.{key}`: {reason}")]
     Chat { key: String, reason: String },
     /// A model could not be fetched from the hub.
-    #[error(
-        "fetch `{repository}` from the hub: {reason}; give a folder or a .gguf file to work offline"
-    )]
+    #[error("fetch `{repository}` from the hub: {reason}")]
     Hub { repository: String, reason: String },
     /// The adapter's files are unreadable or use what is not implemented.
     #[error("adapter: {0}")]

@@ -39,6 +39,7 @@ mod config;
 mod device;
 mod digest;
 mod error;
+mod export;
 mod forward;
 mod generate;
 mod lanes;
@@ -56,11 +57,12 @@ pub use chat::{ChatTokenizer, Message};
 pub use config::{Architecture, Config, Llama3, Local, RopeScaling};
 pub use device::{DeviceSetting, GpuMemory, KindSetting, Placement, examine, load_cuda};
 pub use error::{Error, Result, gpu_is_lost};
+pub use export::{Merge, Merged, gguf_lora, write_tokenizer};
 pub use generate::{
     Completion, Finish, Progress, Request, Row, Sampling, Stop, generate, last_logits,
 };
 pub use lanes::{set_threads, threads};
-pub use load::default_cache;
+pub use load::{Source, default_cache};
 pub use lora::{Adapter, Applied, LoraSpec, Target};
 pub use model::{Model, load, load_for, load_tokenizer};
 pub use resident::Resident;

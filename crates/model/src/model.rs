@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use groklab_domain::{Digest, experiment::Chat};
+use groklab_domain::{Commit, Digest, experiment::Chat};
 use tch::{Kind, Tensor};
 
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     device::{Placement, Tactics},
     digest,
     error::{Result, guard},
-    load::Checkpoint,
+    load::{Checkpoint, HubName, Source},
     memory,
 };
 
@@ -32,6 +32,8 @@ pub struct Model {
     /// Those of layers that see a window alone.
     pub(crate) local_angles: Option<Angles>,
     base_digest: Digest,
+    base_commit: Option<Commit>,
+    pub(crate) hub_name: Option<HubName>,
 }
 
 /// Rotations of positions, `[max_positions, head_dim / 2]` each, float32.
@@ -103,7 +105,11 @@ impl Layer {
 /// # Errors
 /// Names the file, field, weight or architecture that is missing, damaged or not supported, and
 /// what to do.
-pub fn load(source: &str, cache: &Path, placement: Placement) -> Result<(Model, ChatTokenizer)> {
+pub fn load<'a>(
+    source: impl Into<Source<'a>>,
+    cache: &Path,
+    placement: Placement,
+) -> Result<(Model, ChatTokenizer)> {
     load_for(source, cache, placement, &Chat::default())
 }
 
@@ -111,13 +117,13 @@ pub fn load(source: &str, cache: &Path, placement: Placement) -> Result<(Model, 
 ///
 /// # Errors
 /// Also what `chat` asks for and the model's template does not know.
-pub fn load_for(
-    source: &str,
+pub fn load_for<'a>(
+    source: impl Into<Source<'a>>,
     cache: &Path,
     placement: Placement,
     chat: &Chat,
 ) -> Result<(Model, ChatTokenizer)> {
-    let checkpoint = Checkpoint::open(source, cache)?;
+    let checkpoint = Checkpoint::open(source.into(), cache)?;
     let tokenizer = tokenizer_of(&checkpoint, chat)?;
     Ok((Model::from_checkpoint(&checkpoint, placement)?, tokenizer))
 }
@@ -126,8 +132,12 @@ pub fn load_for(
 ///
 /// # Errors
 /// As [`load_for`].
-pub fn load_tokenizer(source: &str, cache: &Path, chat: &Chat) -> Result<ChatTokenizer> {
-    tokenizer_of(&Checkpoint::open(source, cache)?, chat)
+pub fn load_tokenizer<'a>(
+    source: impl Into<Source<'a>>,
+    cache: &Path,
+    chat: &Chat,
+) -> Result<ChatTokenizer> {
+    tokenizer_of(&Checkpoint::open(source.into(), cache)?, chat)
 }
 
 fn tokenizer_of(checkpoint: &Checkpoint, chat: &Chat) -> Result<ChatTokenizer> {
@@ -140,13 +150,22 @@ fn tokenizer_of(checkpoint: &Checkpoint, chat: &Chat) -> Result<ChatTokenizer> {
 
 impl Model {
     /// Loads the weights of `source` alone, without a tokenizer, to a place of the caller's choice.
-    pub fn open(source: &str, cache: &Path, placement: Placement) -> Result<Self> {
-        Self::from_checkpoint(&Checkpoint::open(source, cache)?, placement)
+    pub fn open<'a>(
+        source: impl Into<Source<'a>>,
+        cache: &Path,
+        placement: Placement,
+    ) -> Result<Self> {
+        Self::from_checkpoint(&Checkpoint::open(source.into(), cache)?, placement)
     }
 
     /// The digest of the weight files and the configuration this model was loaded from.
     pub fn base_digest(&self) -> Digest {
         self.base_digest
+    }
+
+    /// The commit of the hub id that this model was loaded from; None for files of another kind.
+    pub fn base_commit(&self) -> Option<Commit> {
+        self.base_commit
     }
 
     /// The sizes of the model.
@@ -184,7 +203,7 @@ impl Model {
             || {
                 let _no_grad = tch::no_grad_guard();
                 let model = Self::build(
-                    Source {
+                    Moving {
                         checkpoint,
                         placement,
                     },
@@ -196,7 +215,7 @@ impl Model {
         )
     }
 
-    fn build(source: Source<'_>, base_digest: Digest) -> Result<Self> {
+    fn build(source: Moving<'_>, base_digest: Digest) -> Result<Self> {
         let config = source.checkpoint.config.clone();
         let table = [config.vocab_size, config.hidden_size];
         let embedding = source.get("model.embed_tokens.weight", &table)?;
@@ -219,18 +238,20 @@ impl Model {
             head,
             config,
             base_digest,
+            base_commit: source.checkpoint.commit,
+            hub_name: source.checkpoint.hub_name.clone(),
         })
     }
 }
 
 /// A checkpoint being moved to a device.
 #[derive(Clone, Copy)]
-struct Source<'a> {
+struct Moving<'a> {
     checkpoint: &'a Checkpoint,
     placement: Placement,
 }
 
-impl Source<'_> {
+impl Moving<'_> {
     fn get(self, name: &str, shape: &[i64]) -> Result<Tensor> {
         Ok(self
             .checkpoint
@@ -241,7 +262,7 @@ impl Source<'_> {
 
     /// The weights of a norm.
     fn norm(self, name: &str, size: i64) -> Result<Tensor> {
-        let offset = self.checkpoint.config.norm_offset();
+        let offset = self.checkpoint.norm_offset();
         if offset == 0.0 {
             return self.get(name, &[size]);
         }

@@ -8,6 +8,7 @@ use crate::{
     chat::ChatTokenizer,
     device::Placement,
     error::{Error, Result},
+    load::Source,
     model::{Model, load_for},
 };
 
@@ -19,10 +20,24 @@ pub struct Resident {
 }
 
 struct Loaded {
-    source: String,
+    name: String,
+    revision: Option<String>,
     chat: Chat,
     model: Model,
     tokenizer: ChatTokenizer,
+}
+
+impl Loaded {
+    /// The name of a branch becomes a commit once the first result has come: it is still the same
+    /// model.
+    fn is(&self, source: Source<'_>) -> bool {
+        let same = self.revision.as_deref() == source.revision;
+        let commit = || {
+            let commit = self.model.base_commit()?;
+            Some(source.revision? == commit.to_string())
+        };
+        self.name == source.name && (same || commit().unwrap_or(false))
+    }
 }
 
 impl Resident {
@@ -42,10 +57,9 @@ impl Resident {
     }
 
     /// Whether `source`, with prompts as `chat` says, is what is loaded.
-    pub fn holds(&self, source: &str, chat: &Chat) -> bool {
-        self.loaded
-            .as_ref()
-            .is_some_and(|loaded| loaded.source == source && loaded.chat == *chat)
+    pub fn holds(&self, source: Source<'_>, chat: &Chat) -> bool {
+        let loaded = self.loaded.as_ref();
+        loaded.is_some_and(|loaded| loaded.is(source) && loaded.chat == *chat)
     }
 
     /// The model of `source`, loaded if it is not the last one, and its tokenizer with prompts as
@@ -55,7 +69,7 @@ impl Resident {
     /// Loading, or [`Error::OtherWeights`] when its digest is not the `expected` one.
     pub fn get(
         &mut self,
-        source: &str,
+        source: Source<'_>,
         chat: &Chat,
         expected: Option<Digest>,
     ) -> Result<(&Model, &ChatTokenizer)> {
@@ -65,7 +79,8 @@ impl Resident {
             self.loaded = None;
             let (model, tokenizer) = load_for(source, &self.cache, self.placement, chat)?;
             self.loaded = Some(Loaded {
-                source: source.to_owned(),
+                name: source.name.to_owned(),
+                revision: source.revision.map(str::to_owned),
                 chat: chat.clone(),
                 model,
                 tokenizer,
@@ -76,7 +91,7 @@ impl Resident {
         } = self.loaded.as_ref().expect("it was just loaded");
         match expected.filter(|expected| *expected != model.base_digest()) {
             Some(expected) => Err(Error::OtherWeights {
-                source_text: source.to_owned(),
+                source_text: source.name.to_owned(),
                 expected,
                 found: model.base_digest(),
             }),

@@ -18,7 +18,7 @@ use crate::{
     lora::{NamedTensor, write_safetensors},
 };
 
-pub use hub::{Hub, Served};
+pub use hub::{COMMIT, Hub, Request, Served};
 
 const HIDDEN: i64 = 64;
 const INNER: i64 = 160;

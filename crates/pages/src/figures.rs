@@ -1,9 +1,14 @@
 //! How figures read, in a report as on a terminal: percentages, intervals, phases, comparisons.
 
+mod series;
+
 use groklab_domain::{
-    metrics::{Comparison, MetricsLine, SplitMetrics},
-    stats::Interval,
+    grokking::{Certainty, Report},
+    metrics::{Compared, Comparison, MetricsLine, SplitMetrics},
+    stats::{Interval, McNemar, PairedDifference},
 };
+
+pub use series::grokking_lines;
 
 /// What stands where there is no figure.
 pub const NO_FIGURE: &str = "–";
@@ -58,28 +63,83 @@ pub fn pass_at(score: &SplitMetrics, k: u32) -> Option<f64> {
     score.sampled.as_ref()?.pass_at.get(&k).copied()
 }
 
-/// "grokked (onset 40)".
+/// "grokked (onset 40)"; with a question mark while it is provisional.
 pub fn phase(evaluation: &MetricsLine) -> String {
     let grokking = &evaluation.grokking;
+    let open = |report: &Report| report.certainty == Certainty::Provisional;
     match grokking.onset {
+        Some(onset) if grokking.report.as_ref().is_some_and(open) => {
+            format!("{}? (onset {onset})", grokking.phase)
+        }
         Some(onset) => format!("{} (onset {onset})", grokking.phase),
         None => grokking.phase.to_string(),
     }
 }
 
-/// A sentence per measure that was compared; `sides` says what was compared with what.
+/// Two sentences per measure that was compared, units first; `sides` says what was compared with
+/// what.
 pub fn comparison_sentences(comparison: &Comparison, sides: &str) -> Vec<String> {
-    let paired = format!("{sides}, paired over {} problems", comparison.problems);
-    // Only problems whose outcome changed say something about the difference.
-    let (greedy, mcnemar) = (&comparison.greedy, &comparison.greedy.mcnemar);
-    let (gained, lost) = (mcnemar.gained, mcnemar.lost);
-    let mut sentences = vec![format!(
-        "{paired}: greedy {greedy} (McNemar: {gained} gained, {lost} lost)"
-    )];
+    let McNemar { gained, lost, .. } = comparison.mcnemar;
+    let mut sentences = vec![
+        over_units(sides, "greedy", comparison.units, &comparison.greedy),
+        // Only problems whose outcome changed say something about the difference.
+        over_problems("greedy", &comparison.greedy)
+            + &format!(" (McNemar: {gained} gained, {lost} lost)"),
+    ];
     for (k, sampled) in &comparison.pass_at {
-        sentences.push(format!("{paired}: pass@{k} {sampled} (paired bootstrap)"));
+        let measure = pass_at_heading(k);
+        sentences.push(over_units(sides, &measure, comparison.units, sampled));
+        sentences.push(over_problems(&measure, sampled));
     }
     sentences
+}
+
+/// "4 rules": what intervals and p-values count.
+pub fn units(number: u32) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} rule{plural}")
+}
+
+fn over_units(sides: &str, measure: &str, number: u32, compared: &Compared) -> String {
+    let n = units(number);
+    let Some(paired) = compared.over_units else {
+        let points = 100.0 * (compared.after - compared.before);
+        return format!(
+            "{sides}, n = {n}: {measure} {points:+.1} points; one shows nothing of others"
+        );
+    };
+    let mut sentence = format!("{sides}, n = {n}: {measure} {}", paired_figures(&paired));
+    if paired.smallest_p >= LEVEL {
+        sentence.push_str(&format!(
+            "; {n} can give no p below {:.4}",
+            paired.smallest_p
+        ));
+    }
+    sentence
+}
+
+fn over_problems(measure: &str, compared: &Compared) -> String {
+    let paired = compared.over_problems;
+    let problems = paired.units;
+    format!(
+        "  for these {problems} problems alone: {measure} {}",
+        paired_figures(&paired)
+    )
+}
+
+/// Above it a p shows nothing, whatever the difference.
+const LEVEL: f64 = 0.05;
+
+/// "+23.4 points [15.2, 31.0], p = 0.0004".
+fn paired_figures(paired: &PairedDifference) -> String {
+    let (points, ci95) = (100.0 * paired.difference, interval(paired.ci95));
+    // Below that, four decimals would read as 0.
+    let p = if paired.p < 0.0001 {
+        "p < 0.0001".to_owned()
+    } else {
+        format!("p = {:.4}", paired.p)
+    };
+    format!("{points:+.1} points {ci95}, {p}")
 }
 
 #[cfg(test)]
@@ -100,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_comparison_is_a_sentence_each() {
+    fn a_comparison_is_two_sentences_a_measure() {
         let outcomes = |correct: fn(u32) -> bool| {
             let mut outcomes = Outcomes::default();
             for problem in 0..40 {
@@ -121,20 +181,21 @@ mod tests {
         let after = outcomes(|p| (5..30).contains(&p));
         let comparison = before.against(&after).unwrap();
         let sentences = comparison_sentences(&comparison, "test, iteration 0 → 3");
-        let paired = "test, iteration 0 → 3, paired over 40 problems";
-        let greedy = &sentences[0];
+        assert_eq!(
+            sentences[0],
+            "test, iteration 0 → 3, n = 1 rule: greedy +37.5 points; one shows nothing of others"
+        );
+        let problems = "  for these 40 problems alone: greedy +37.5 points [";
+        assert!(sentences[1].starts_with(problems), "{}", sentences[1]);
         assert!(
-            greedy.starts_with(&format!("{paired}: greedy +37.5 points [")),
-            "{greedy}"
+            sentences[1].ends_with("p = 0.0041 (McNemar: 20 gained, 5 lost)"),
+            "{}",
+            sentences[1]
         );
         assert!(
-            greedy.ends_with("p = 0.0041 (McNemar: 20 gained, 5 lost)"),
-            "{greedy}"
-        );
-        let sampled = &sentences[1];
-        assert!(
-            sampled.starts_with(&format!("{paired}: pass@1 +37.5 points [")),
-            "{sampled}"
+            sentences[3].contains("alone: pass@1 +37.5"),
+            "{}",
+            sentences[3]
         );
     }
 }

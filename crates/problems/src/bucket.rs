@@ -1,9 +1,9 @@
-//! Which split a case may appear in: decided by a hash of the case alone, so that no case can be in
-//! two splits and no split's size, nor an experiment's seed, moves a case.
+//! Which split a case or a rule may appear in: decided by a hash of it alone, so that none can be
+//! in two splits, and no split's size, nor a seed, nor another rule moves one.
 
 use groklab_domain::{Split, Value};
 
-use crate::{family::Rule, index::Index, problem::literals};
+use crate::{family::Rule, python::literals};
 
 /// Shares of the hash space, in twentieths.
 pub(crate) const SHARES: [(Split, u64); 4] = [
@@ -16,7 +16,7 @@ pub(crate) const SHARES_TOTAL: u64 = 20;
 
 /// The canonical form of a case's arguments: Python literals, separated by `, `. Where their order
 /// does not matter they are sorted, so that one order cannot be in train and another in test.
-pub(crate) fn canonical(rule: &dyn Rule, args: &[Value]) -> String {
+pub(crate) fn canonical(rule: &Rule, args: &[Value]) -> String {
     match args {
         args if !rule.commutes() => literals(args),
         // The list is the one argument, and its items are what may stand in any order.
@@ -40,8 +40,38 @@ fn sorted(values: &[Value]) -> Vec<Value> {
 pub fn split_of(family: &str, rule: &str, canonical: &str) -> Split {
     // Neither the seed nor a size goes in, so a case stays in its split in every experiment.
     // Another context would move them all.
-    let mut hasher = blake3::Hasher::new_derive_key("groklab 2026 problem bucket");
-    for part in [family, rule, canonical] {
+    let place = hash("groklab 2026 problem bucket", &[family, rule, canonical]) % SHARES_TOTAL;
+    shared_out(place, &SHARES)
+}
+
+/// The only split in which the rule is asked, where rules are held out.
+pub fn split_of_rule(family: &str, rule: &str) -> Split {
+    let place = hash("groklab 2026 rule bucket", &[family, rule]) % SHARES_TOTAL;
+    shared_out(place, &SHARES)
+}
+
+/// The only split in which a rule is asked that train may not ask: its place in the same order, but
+/// for val, test and ood alone.
+pub(crate) fn split_of_held_out(family: &str, rule: &str) -> Split {
+    let evenly = [(Split::Val, 1), (Split::Test, 1), (Split::Ood, 1)];
+    shared_out(
+        hash("groklab 2026 held out rule bucket", &[family, rule]) % 3,
+        &evenly,
+    )
+}
+
+/// Where the rule stands among others that may be asked; another order for every seed.
+pub(crate) fn place_of_rule(seed: u64, family: &str, rule: &str) -> u64 {
+    hash(
+        "groklab 2026 rule order",
+        &[&seed.to_string(), family, rule],
+    )
+}
+
+/// A number that belongs to the texts and to what it is wanted for.
+pub(crate) fn hash(purpose: &str, parts: &[&str]) -> u64 {
+    let mut hasher = blake3::Hasher::new_derive_key(purpose);
+    for part in parts {
         // With their lengths, so that `a` and `bc` are not `ab` and `c`.
         hasher.update(&(part.len() as u64).to_le_bytes());
         hasher.update(part.as_bytes());
@@ -50,37 +80,17 @@ pub fn split_of(family: &str, rule: &str, canonical: &str) -> Split {
         .try_into()
         .expect("a blake3 hash has 32 bytes");
     // Of 2⁶⁴ values each remainder has its share to within one.
-    let mut place = u64::from_le_bytes(bytes) % SHARES_TOTAL;
-    for (split, share) in SHARES {
-        if place < share {
-            return split;
+    u64::from_le_bytes(bytes)
+}
+
+fn shared_out(mut place: u64, shares: &[(Split, u64)]) -> Split {
+    for (split, share) in shares {
+        if place < *share {
+            return *split;
         }
         place -= share;
     }
     unreachable!("the shares add up to their total")
-}
-
-/// A fair coin that belongs to the text alone. Splits a space into cases kept for telling wrong
-/// solutions apart and free ones.
-pub(crate) fn coin(text: &str) -> bool {
-    // Not the hash of `split_of`, so that every split has both kinds of cases.
-    blake3::hash(text.as_bytes()).as_bytes()[0] & 1 == 1
-}
-
-/// The items in an order that belongs to the text alone.
-pub(crate) fn shuffled<T>(text: &str, mut items: Vec<T>) -> Vec<T> {
-    let bytes: [u8; 8] = blake3::hash(text.as_bytes()).as_bytes()[..8]
-        .try_into()
-        .expect("a blake3 hash has 32 bytes");
-    let mut order = Index::new(u64::from_le_bytes(bytes));
-    let mut out = Vec::with_capacity(items.len());
-    while !items.is_empty() {
-        let chosen = order.take(items.len() as u64);
-        out.push(
-            items.remove(usize::try_from(chosen).expect("a digit is below the number of items")),
-        );
-    }
-    out
 }
 
 #[cfg(test)]
@@ -97,14 +107,5 @@ mod tests {
             .filter(|n| split_of("gcd", "op=gcd", &n.to_string()) == Split::Train)
             .count();
         assert!((5300..5700).contains(&train), "{train}");
-    }
-
-    #[test]
-    fn every_order_has_its_turn() {
-        let firsts = (0..600)
-            .filter(|n| shuffled(&n.to_string(), vec![1, 2, 3])[0] == 1)
-            .count();
-        assert!((150..250).contains(&firsts), "{firsts}");
-        assert_eq!(shuffled("a", vec![1, 2, 3]), shuffled("a", vec![1, 2, 3]));
     }
 }

@@ -1,325 +1,293 @@
-//! Makes an experiment's problems: plan, check that enough cases exist, then draw them from their
-//! buckets.
+//! An experiment's problems: planned and checked at once, made one by one as they are wanted.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
-use groklab_domain::{Split, Value, experiment::Problems, seed};
-use num_bigint::BigUint;
-use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+use groklab_domain::{Split, experiment::Problems, grokking::UnitCounts};
 
 use crate::{
-    bucket::{canonical, split_of},
-    capacity,
+    cases::CaseOrder,
+    draw::Seen,
+    enough,
     error::Error,
-    families::by_name,
-    family::{Class, Family, Rule},
-    index::Index,
-    plan::{Part, plan},
-    problem::{Case, Problem, prompt},
+    part::Part,
+    plan::parts,
+    problem::{Problem, prompt, rule_name},
+    registry::by_name,
 };
 
-/// Random draws before a space is walked through instead; one too large for that then counts as
-/// used up.
-const DRAWS: u32 = 200_000;
-/// Spaces up to this many indices are walked through: many more than are counted, since only the
-/// last cases need it.
-const WALKED: u32 = 1 << 22;
-/// Draws in which a case with another answer is looked for.
-const CHOOSY_DRAWS: u32 = 2_000;
-
-/// All problems of an experiment: by split, then family in the order of `spec.families`, then
-/// number. A problem depends on the seed, its split, family and number alone, so a larger split
-/// begins with the problems of a smaller one.
-///
-/// # Errors
-/// What is wrong with `spec`: unknown or unsuitable names, rules that test would ask and train
-/// would not, more cases than exist.
-pub fn make(spec: &Problems, seed: u64) -> Result<Vec<Problem>, Error> {
-    for name in &spec.families {
-        by_name(name)?;
-    }
-    let parts = plan(spec)?;
-    // All parts before any is made: a large file is refused at once, with the number of cases there
-    // are.
-    for part in &parts {
-        enough(part, spec)?;
-    }
-    let mut problems = Vec::new();
-    for part in &parts {
-        make_part(part, spec, seed, &mut problems)?;
-    }
-    Ok(problems)
-}
-
-/// Checks that the cases the part wants exist.
-fn enough(part: &Part, spec: &Problems) -> Result<(), Error> {
-    let mut wanted: BTreeMap<(&str, u8, Class), (&'static dyn Rule, u64)> = BTreeMap::new();
-    for number in 0..part.count {
-        let (rule, difficulty) = part.asks(number);
-        for place in 0..spec.visible + spec.hidden {
-            let class = class_of(rule, place, spec.visible);
-            wanted
-                .entry((rule.about().id, difficulty, class))
-                .or_insert((rule, 0))
-                .1 += 1;
-        }
-    }
-    for ((_, difficulty, class), (rule, wanted)) in wanted {
-        // The quick bound first: counting exactly takes long, and most files ask for far less than
-        // there is.
-        if !capacity::surely(rule, difficulty, class, part.split, wanted) {
-            let capacity =
-                capacity::count(part.family.name, rule, difficulty, class).of(part.split);
-            if capacity < wanted {
-                let (split, family, rule) = (part.split, part.family.name, rule.about().id);
-                return Err(Error::Capacity {
-                    split,
-                    family,
-                    rule,
-                    difficulty,
-                    class,
-                    wanted,
-                    capacity,
-                });
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Cases take the rule's answer classes in turn, the visible ones first. Hidden ones after the
-/// fourth may have a turn of their own.
-fn class_of(rule: &dyn Rule, place: u32, visible: u32) -> Class {
-    let (classes, turn) = match (rule.further(), place.checked_sub(visible + 4)) {
-        (Some(further), Some(turn)) => (further, turn),
-        _ => (rule.classes(), place),
-    };
-    classes[turn as usize % classes.len()]
-}
-
-fn make_part(
-    part: &Part,
-    spec: &Problems,
+/// What will be asked. Its counts are known before a problem is made.
+pub struct Plan {
+    spec: Problems,
     seed: u64,
-    problems: &mut Vec<Problem>,
-) -> Result<(), Error> {
-    // For this part alone: cases of other splits lie in other buckets, and another family's rules
-    // are not this one's.
-    let mut seen = HashSet::new();
-    for number in 0..part.count {
-        let (rule, difficulty) = part.asks(number);
-        let about = rule.about();
-        let mut draw = Draw {
-            family: part.family,
-            rule,
-            difficulty,
-            split: part.split,
-            // A stream for each problem, so that one more draw in one of them moves none of the
-            // others.
-            rng: stream(seed, part, number),
-            seen: &mut seen,
-        };
-        let mut cases: Vec<Case> = Vec::new();
-        for place in 0..spec.visible + spec.hidden {
-            let class = class_of(rule, place, spec.visible);
-            let avoid = if place + 1 == spec.visible + spec.hidden {
-                // Only the last case can still tell, and it is always a hidden one.
-                same_answer(&cases)
-            } else {
-                None
-            };
-            let (args, expected, canonical) = draw.next(class, avoid)?;
-            cases.push(Case {
-                args,
-                expected,
-                visible: place < spec.visible,
-                canonical,
+    parts: Vec<Part>,
+}
+
+/// One family's share of a split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    pub split: Split,
+    pub family: &'static str,
+    pub problems: u32,
+    /// What passes or fails together among these problems.
+    pub units: u32,
+}
+
+impl Plan {
+    /// `seed` counts where the table names none of its own.
+    ///
+    /// # Errors
+    /// What is wrong with `spec`: unknown or unsuitable names, versions that this build does not
+    /// make, rules that test would ask and train would not, more cases than exist.
+    pub fn new(spec: &Problems, seed: u64) -> Result<Self, Error> {
+        let seed = spec.seed.unwrap_or(seed);
+        check_versions(spec)?;
+        let parts = parts(spec, seed)?;
+        // All parts before any is made: a large file is refused at once, with the number of cases
+        // there are.
+        for part in &parts {
+            enough::check(part, spec)?;
+        }
+        Ok(Self {
+            spec: spec.clone(),
+            seed,
+            parts,
+        })
+    }
+
+    /// How many problems and units there are, by split, then family in the order of the file.
+    pub fn shares(&self) -> Vec<Share> {
+        let mut shares = Vec::new();
+        for part in &self.parts {
+            shares.push(Share {
+                split: part.split,
+                family: part.folder.name(),
+                problems: part.count,
+                units: part.units(),
             });
         }
-        problems.push(Problem {
-            ordinal: u32::try_from(problems.len())
-                .expect("submit limits the splits to 100,000 problems each"),
-            family: part.family.name.to_owned(),
-            rule: about.id.to_owned(),
-            difficulty,
+        shares
+    }
+
+    /// How many units each split has.
+    pub fn units(&self) -> UnitCounts {
+        let count = |split| {
+            let of = self.parts.iter().filter(|part| part.split == split);
+            of.map(|part| part.units() as usize).sum()
+        };
+        UnitCounts {
+            train: count(Split::Train),
+            val: count(Split::Val),
+            test: count(Split::Test),
+        }
+    }
+
+    /// The rules that training may ask, as `family/rule`; how many it asks is a matter of sizes.
+    pub fn trained(&self) -> HashSet<String> {
+        let mut trained = HashSet::new();
+        for part in self.parts.iter().filter(|part| part.split == Split::Train) {
+            for rule in &part.rules {
+                trained.insert(format!("{}/{}", part.folder.name(), rule.id));
+            }
+        }
+        trained
+    }
+
+    /// Every problem's split, in the order of the ordinals.
+    pub fn splits(&self) -> Vec<Split> {
+        let mut splits = Vec::new();
+        for part in &self.parts {
+            splits.extend(std::iter::repeat_n(part.split, part.count as usize));
+        }
+        splits
+    }
+
+    /// The problems, by split, then family in the order of the file, then number. Each depends on
+    /// the seed, its split, rule and repetition alone, so a larger split begins with the problems
+    /// of a smaller one.
+    pub fn problems(&self) -> impl Iterator<Item = Result<Problem, Error>> {
+        self.problems_of(|_, _| true)
+    }
+
+    /// The problems of those splits and families alone; nothing is computed for the others.
+    pub fn problems_of(
+        &self,
+        is_wanted: impl Fn(Split, &str) -> bool,
+    ) -> impl Iterator<Item = Result<Problem, Error>> {
+        let mut first = 0;
+        let mut wanted = Vec::new();
+        for part in &self.parts {
+            if is_wanted(part.split, part.folder.name()) {
+                wanted.push((part, first));
+            }
+            first += part.count;
+        }
+        wanted.into_iter().flat_map(move |(part, first)| {
+            // For this part alone: cases of other splits lie in other buckets, and another family's
+            // rules are not this one's.
+            let mut seen = Seen::default();
+            (0..part.count).map(move |number| self.problem(part, first, number, &mut seen))
+        })
+    }
+
+    fn problem(
+        &self,
+        part: &Part,
+        first: u32,
+        number: u32,
+        seen: &mut Seen,
+    ) -> Result<Problem, Error> {
+        let asked = part.asks(number);
+        let order = CaseOrder {
+            spec: &self.spec,
+            seed: self.seed,
+            part,
+            rule: part.folder.make(asked.rule),
+            asked,
+        };
+        let cases = order.cases(seen)?;
+        let text = order.rule.text;
+        Ok(Problem {
+            ordinal: first + number,
+            family: part.folder.name().to_owned(),
+            difficulty: order.asked.difficulty,
             split: part.split,
-            prompt: prompt(about, &cases),
-            entry: about.entry().to_owned(),
-            signature: about.signature.to_owned(),
+            prompt: prompt(&text, &cases),
+            entry: text.entry().to_owned(),
+            signature: text.signature,
+            rule: rule_name(part.folder.family.unit, &text.id, &cases),
             cases,
-        });
+        })
+    }
+}
+
+/// All problems of an experiment.
+///
+/// # Errors
+/// Those of [`Plan::new`], and cases that ran out only when they were drawn.
+pub fn make(spec: &Problems, seed: u64) -> Result<Vec<Problem>, Error> {
+    Plan::new(spec, seed)?.problems().collect()
+}
+
+/// Fills in the versions of the families that the file asks and holds out.
+///
+/// # Errors
+/// An unknown family.
+pub fn record_versions(spec: &mut Problems) -> Result<(), Error> {
+    for name in spec.families.iter().chain(&spec.held_out) {
+        let family = name
+            .split_once('/')
+            .map_or(name.as_str(), |(family, _)| family);
+        let family = &by_name(family)?.family;
+        // What the file says stays, and is checked.
+        let versions = &mut spec.versions;
+        versions
+            .entry(family.name.to_owned())
+            .or_insert(family.version);
     }
     Ok(())
 }
 
-/// The answer that all cases so far share, if they do: the last case then looks for another, so
-/// that no constant is right.
-fn same_answer(cases: &[Case]) -> Option<Value> {
-    let (first, rest) = cases.split_first()?;
-    rest.iter()
-        .all(|case| case.expected == first.expected)
-        .then(|| first.expected.clone())
-}
-
-/// The random stream of one problem: ChaCha8 with the derived seed as the first eight bytes of its
-/// key.
-fn stream(seed: u64, part: &Part, number: u32) -> ChaCha8Rng {
-    let parts: [&[u8]; 4] = [
-        b"problem",
-        part.split.as_str().as_bytes(),
-        part.family.name.as_bytes(),
-        &number.to_le_bytes(),
-    ];
-    let mut key = [0; 32];
-    key[..8].copy_from_slice(&seed::derive(seed, &parts).to_le_bytes());
-    ChaCha8Rng::from_seed(key)
-}
-
-/// The size, if the space is small enough to be walked through.
-fn walkable(size: &BigUint) -> Option<u32> {
-    u32::try_from(size).ok().filter(|size| *size <= WALKED)
-}
-
-/// Draws the cases of one problem.
-struct Draw<'a> {
-    family: &'static Family,
-    rule: &'static dyn Rule,
-    difficulty: u8,
-    split: Split,
-    rng: ChaCha8Rng,
-    /// Rule and canonical form of the part's cases so far.
-    seen: &'a mut HashSet<(&'static str, String)>,
-}
-
-impl Draw<'_> {
-    /// A new case of the class and the split: arguments, answer, canonical form.
-    fn next(
-        &mut self,
-        class: Class,
-        avoid: Option<Value>,
-    ) -> Result<(Vec<Value>, Value, String), Error> {
-        let size = self.rule.size(self.difficulty, class);
-        let random = (0..DRAWS).find_map(|attempt| {
-            let index = Index::random(&size, &mut self.rng);
-            // Where hardly any case has another answer, the problem is made all the same.
-            let avoid = avoid.as_ref().filter(|_| attempt < CHOOSY_DRAWS);
-            self.fitting(class, index, avoid)
-        });
-        // At random as long as that finds something, for a walk always takes the first that are
-        // left.
-        let found = random
-            .or_else(|| self.walk(class, &size))
-            .ok_or_else(|| self.used_up(class, &size))?;
-        self.seen.insert((self.rule.about().id, found.2.clone()));
-        Ok(found)
-    }
-
-    /// The first case that is left, if the space is small enough to look at all of it.
-    fn walk(&self, class: Class, size: &BigUint) -> Option<(Vec<Value>, Value, String)> {
-        (0..walkable(size)?).find_map(|i| self.fitting(class, Index::new(i), None))
-    }
-
-    fn used_up(&self, class: Class, size: &BigUint) -> Error {
-        Error::UsedUp {
-            split: self.split,
-            family: self.family.name,
-            rule: self.rule.about().id,
-            difficulty: self.difficulty,
-            class,
-            taken: self.seen.len(),
-            tries: DRAWS + walkable(size).unwrap_or(0),
+fn check_versions(spec: &Problems) -> Result<(), Error> {
+    for (name, wanted) in &spec.versions {
+        let family = &by_name(name)?.family;
+        // What is left of a family that is not asked any more decides nothing.
+        let named = spec.families.iter().chain(&spec.held_out);
+        let is_named = named
+            .filter_map(|name| name.split('/').next())
+            .any(|of| of == name);
+        if is_named && family.version != *wanted {
+            return Err(Error::Version {
+                family: family.name,
+                wanted: *wanted,
+                built: family.version,
+            });
         }
     }
-
-    fn fitting(
-        &self,
-        class: Class,
-        index: Index,
-        avoid: Option<&Value>,
-    ) -> Option<(Vec<Value>, Value, String)> {
-        let drawn = self.rule.draw(self.difficulty, class, index)?;
-        let canonical = canonical(self.rule, &drawn.args);
-        let id = self.rule.about().id;
-        // The cheapest test first: this runs for every index that is tried.
-        let fits = avoid != Some(&drawn.expected)
-            && split_of(self.family.name, id, &canonical) == self.split
-            && !self.seen.contains(&(id, canonical.clone()));
-        fits.then_some((drawn.args, drawn.expected, canonical))
-    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::family::{Drawn, RuleText, Solutions};
+    use std::collections::BTreeSet;
 
-    /// A space of a million indices with a single case.
-    struct Needle;
-
-    const PLACE: u32 = 1_000_000;
-
-    impl Rule for Needle {
-        fn about(&self) -> &RuleText {
-            &RuleText {
-                id: "needle",
-                lowest_difficulty: 1,
-                signature: "def f(n: int) -> int",
-                task: "",
-            }
-        }
-
-        fn classes(&self) -> &'static [Class] {
-            &["needle"]
-        }
-
-        fn size(&self, _: u8, _: Class) -> BigUint {
-            BigUint::from(PLACE + 1)
-        }
-
-        fn draw(&self, _: u8, _: Class, index: Index) -> Option<Drawn> {
-            (index == Index::new(PLACE)).then(|| Drawn {
-                args: vec![Value::int(1)],
-                expected: Value::int(1),
-            })
-        }
-
-        fn solutions(&self) -> Solutions {
-            Solutions {
-                reference: String::new(),
-                wrong: Vec::new(),
-            }
-        }
-    }
-
-    static HAY: Family = Family {
-        name: "hay",
-        description: "",
-        rules: &[&Needle],
+    use groklab_domain::{
+        Value,
+        metrics::{ProblemRef, unit_of},
     };
 
-    #[test]
-    fn the_last_case_is_found_and_the_end_is_named() {
-        let (rng, seen) = (ChaCha8Rng::from_seed([1; 32]), &mut HashSet::new());
-        let mut draw = Draw {
-            family: &HAY,
-            rule: &Needle,
-            difficulty: 1,
-            split: split_of("hay", "needle", "1"),
-            rng,
-            seen,
+    use super::*;
+    use crate::{
+        catalog::Folder,
+        family::{Family, Rule, RuleText, Unit},
+        inputs::Numbers,
+        python::Python,
+    };
+
+    fn next(_: u32) -> Option<Rule> {
+        let text = RuleText {
+            id: "step=1".to_owned(),
+            signature: "def f(n: int) -> int".to_owned(),
+            task: "Return the next number.".to_owned(),
+            parameters: Vec::new(),
+            lowest_difficulty: 1,
         };
-        assert_eq!(draw.next("needle", None).unwrap().2, "1");
-        let error = draw.next("needle", None).unwrap_err();
-        assert!(
-            matches!(
-                error,
-                Error::UsedUp {
-                    taken: 1,
-                    tries: 1_200_001,
-                    ..
-                }
-            ),
-            "{error}"
-        );
+        let reference = |args: &[Value]| Some(Value::int(crate::args::int(args, 0)? + 1));
+        Some(Rule::new(text, Numbers::LARGE, reference))
+    }
+
+    const SINGLE: Family = Family {
+        name: "single",
+        description: "",
+        version: 1,
+        unit: Unit::Problem,
+        ordered: None,
+        size: 1,
+        rule: next,
+    };
+
+    static FOLDER: Folder = Folder::new(
+        "single",
+        SINGLE,
+        Python {
+            reference: "",
+            wrong: &[],
+            blind: &[],
+        },
+    );
+
+    /// Units of the problems that a plan makes of so many in test, and of what it counts.
+    fn units(count: u32) -> (BTreeSet<String>, usize) {
+        let part = Part {
+            split: Split::Test,
+            folder: &FOLDER,
+            rules: FOLDER.listed().iter().collect(),
+            count,
+            difficulty: [1, 3],
+            problems_per_rule: 1,
+        };
+        let plan = Plan {
+            spec: Problems::default(),
+            seed: 1,
+            parts: vec![part],
+        };
+        let mut units = BTreeSet::new();
+        for problem in plan.problems() {
+            let problem = problem.unwrap();
+            assert_eq!(problem.rule_id(), "step=1");
+            units.insert(unit_of(&ProblemRef {
+                ordinal: problem.ordinal,
+                split: problem.split,
+                family: &problem.family,
+                rule: &problem.rule,
+            }));
+        }
+        (units, plan.units().test)
+    }
+
+    #[test]
+    fn a_family_whose_unit_is_the_problem_has_a_unit_for_each() {
+        let ((few, counted), (many, _)) = (units(5), units(12));
+        assert_eq!((few.len(), counted, many.len()), (5, 5, 12));
+        assert!(few.is_subset(&many));
     }
 }

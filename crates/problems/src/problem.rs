@@ -1,10 +1,17 @@
 //! A problem and its prompt. The prompt's common part comes first and the visible cases last, so
 //! prompts of a rule share a prefix.
 
-use groklab_domain::{Split, Value};
+use groklab_domain::{
+    Split, Value,
+    metrics::{own_unit, split_unit},
+};
 use serde::{Deserialize, Serialize};
 
-use crate::family::RuleText;
+use crate::{
+    bucket::hash,
+    family::{RuleText, Unit},
+    python::literals,
+};
 
 /// One rule asked once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -12,6 +19,7 @@ pub struct Problem {
     /// Place within the experiment: by split, then family, then order within the family.
     pub ordinal: u32,
     pub family: String,
+    /// The rule's id; where each problem is a unit of its own, with an end that says which.
     pub rule: String,
     pub difficulty: u8,
     pub split: Split,
@@ -37,13 +45,23 @@ pub struct Case {
     pub canonical: String,
 }
 
-/// Python literals, separated by `, `.
-pub(crate) fn literals(values: &[Value]) -> String {
-    values
-        .iter()
-        .map(Value::python)
-        .collect::<Vec<_>>()
-        .join(", ")
+impl Problem {
+    /// The id of the rule that is asked.
+    pub fn rule_id(&self) -> &str {
+        split_unit(&self.rule).0
+    }
+}
+
+/// The name that the problem's rule goes by, which says what its unit is.
+pub(crate) fn rule_name(unit: Unit, id: &str, cases: &[Case]) -> String {
+    match unit {
+        Unit::Rule => id.to_owned(),
+        Unit::Problem => {
+            // By what is asked, so that no size and no other problem changes it.
+            let asked: Vec<&str> = cases.iter().map(|case| case.canonical.as_str()).collect();
+            own_unit(id, &format!("{:016x}", hash("groklab 2026 unit", &asked)))
+        }
+    }
 }
 
 /// The prompt of a problem with these cases.

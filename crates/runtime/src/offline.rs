@@ -11,6 +11,7 @@ use std::{
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Serialize, de::DeserializeOwned};
+use tracing_subscriber::{EnvFilter, layer::SubscriberExt};
 
 use crate::{output, process::USAGE, procfs};
 
@@ -30,6 +31,7 @@ pub struct Wrong(pub String);
 /// Runs `command` and prints its error, with all its causes, once. Nothing is begun where standard
 /// output is closed, and a reader who has gone ends it quietly.
 pub fn run(name: &'static str, command: impl FnOnce() -> anyhow::Result<()>) -> ExitCode {
+    say_what_takes_long();
     let outcome = match output::require() {
         Ok(()) => command(),
         Err(error) => Err(error.into()),
@@ -38,6 +40,22 @@ pub fn run(name: &'static str, command: impl FnOnce() -> anyhow::Result<()>) -> 
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(name, &error),
     }
+}
+
+/// Prints the lines that a model on its way from the hub gives, which has no bar where standard
+/// error is no terminal.
+fn say_what_takes_long() {
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .without_time()
+        .with_level(false)
+        .with_target(false);
+    let subscriber = tracing_subscriber::registry()
+        .with(EnvFilter::new("groklab_model=info"))
+        .with(lines);
+    // Another one only is there where a program runs two commands, and does the same.
+    let _ = tracing::subscriber::set_global_default(subscriber);
 }
 
 /// Prints what ended a command, unless it is a reader who has gone; the exit code.

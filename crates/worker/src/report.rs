@@ -51,6 +51,11 @@ pub(crate) async fn complete(client: &Client, done: CompletedJob, stop: &Cancell
     if code == Code::FailedPrecondition {
         // The coordinator has recorded the failed attempt itself.
         tracing::error!(message, "the result was refused");
+    } else if code == Code::NotFound {
+        tracing::warn!(
+            message,
+            "its experiment was deleted; the result was not stored"
+        );
     } else if stop.is_cancelled() {
         // There is no time left for `fail`; `leave` still hands the job back.
         tracing::error!(message, "the result could not be delivered in time");

@@ -24,14 +24,14 @@ use super::{
 };
 use crate::failure::{Exit, Failure, chain};
 
-const CALL_DEADLINE: Duration = Duration::from_secs(30);
+pub(super) const CALL_DEADLINE: Duration = Duration::from_secs(30);
 /// Submitting makes and stores all problems.
-const SUBMIT_DEADLINE: Duration = Duration::from_secs(300);
+pub(super) const SUBMIT_DEADLINE: Duration = Duration::from_secs(300);
 
 /// A connected client; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Client {
-    rpc: ExperimentsClient<InterceptedService<Channel, Credentials>>,
+    pub(super) rpc: ExperimentsClient<InterceptedService<Channel, Credentials>>,
     url: String,
 }
 
@@ -103,14 +103,16 @@ impl Client {
         self.read(&what, convert::experiment(answer))
     }
 
-    /// The experiments in `state`, or all.
+    /// The experiments in `state`, or all, that have all of these tags.
     pub async fn list(
         &self,
         state: Option<ExperimentState>,
+        tags: &[String],
     ) -> Result<Vec<ExperimentRecord>, Failure> {
         let what = "list the experiments";
         let message = v1::ListRequest {
             state: state.map_or_else(String::new, |state| state.to_string()),
+            tags: tags.to_vec(),
         };
         let mut rpc = self.rpc.clone();
         let call = rpc.list(timed(message, CALL_DEADLINE));
@@ -253,7 +255,7 @@ impl Client {
 
     /// The answer to `call`. Beside the deadline that the coordinator is told, this one also holds
     /// where it does not answer at all.
-    async fn within<T>(
+    pub(super) async fn within<T>(
         &self,
         deadline: Duration,
         what: &str,
@@ -267,18 +269,18 @@ impl Client {
         self.read(what, answer)
     }
 
-    fn read<T>(&self, what: &str, answer: Result<T, Status>) -> Result<T, Failure> {
+    pub(super) fn read<T>(&self, what: &str, answer: Result<T, Status>) -> Result<T, Failure> {
         answer.map_err(|status| Failure::from_status(what, &status, &self.url))
     }
 }
 
-fn reference(id: &str) -> v1::ExperimentRef {
+pub(super) fn reference(id: &str) -> v1::ExperimentRef {
     v1::ExperimentRef {
         experiment: id.to_owned(),
     }
 }
 
-fn timed<T>(message: T, deadline: Duration) -> Request<T> {
+pub(super) fn timed<T>(message: T, deadline: Duration) -> Request<T> {
     let mut request = Request::new(message);
     request.set_timeout(deadline);
     request

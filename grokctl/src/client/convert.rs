@@ -4,8 +4,8 @@
 use std::str::FromStr;
 
 use groklab_domain::records::{
-    ComparisonReport, EventLine, ExperimentRecord, ExperimentUpdate, JsonLine, ProblemLine,
-    Progress, RolloutFilter, RolloutLine, WorkerJob, WorkerRecord,
+    ComparisonReport, EventLine, ExperimentRecord, ExperimentUpdate, Footprint, JsonLine, Parent,
+    ProblemLine, Progress, RolloutFilter, RolloutLine, WorkerJob, WorkerRecord,
 };
 use groklab_proto::v1;
 use serde::de::DeserializeOwned;
@@ -23,12 +23,34 @@ pub fn experiment(wire: v1::Experiment) -> Result<ExperimentRecord, Status> {
         iterations: wire.iterations,
         created_unix_ms: wire.created_unix_ms,
         updated_unix_ms: wire.updated_unix_ms,
+        base_commit: optional_field("base_commit", &wire.base_commit)?,
         python: optional_field("python", &wire.python)?,
+        tags: wire.tags,
+        parent: wire.parent.as_ref().map(parent).transpose()?,
         progress: all(wire.progress, progress)?,
         config_json: wire.config_json,
         iteration_began_unix_ms: wire.iteration_began_unix_ms,
         seconds_per_iteration: wire.seconds_per_iteration,
     })
+}
+
+fn parent(wire: &v1::Parent) -> Result<Parent, Status> {
+    Ok(Parent {
+        experiment_id: field("parent.experiment_id", &wire.experiment_id)?,
+        iteration: wire.iteration,
+        adapter: optional_field("parent.adapter_id", &wire.adapter_id)?,
+    })
+}
+
+pub fn footprint(wire: v1::FootprintResponse) -> Result<(ExperimentRecord, Footprint), Status> {
+    let footprint = Footprint {
+        rollouts: wire.rollouts,
+        jobs: wire.jobs,
+        artifacts: wire.artifacts,
+        artifact_bytes: wire.artifact_bytes,
+    };
+    let experiment = present("experiment", wire.experiment)?;
+    Ok((self::experiment(experiment)?, footprint))
 }
 
 fn progress(wire: v1::Progress) -> Result<Progress, Status> {

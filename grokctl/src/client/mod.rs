@@ -4,6 +4,7 @@
 mod answers;
 mod connection;
 mod convert;
+mod life;
 mod streams;
 
 pub use answers::Evaluation;

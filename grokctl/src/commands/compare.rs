@@ -29,6 +29,7 @@ pub async fn run(context: &Context, args: &CompareArgs) -> Result<Exit, Failure>
             "split": report.split,
             "before": report.before,
             "after": report.after,
+            "unlike": report.unlike,
             "comparison": comparison,
         }))?;
         return Ok(Exit::Ok);
@@ -37,6 +38,9 @@ pub async fn run(context: &Context, args: &CompareArgs) -> Result<Exit, Failure>
         if let Some(note) = unpaired_note(side, &report, comparison.problems) {
             console.note(note);
         }
+    }
+    if let Some(note) = unlike_note(&report) {
+        console.note(note);
     }
     let sides = format!(
         "{}, {} iteration {} → {} iteration {}",
@@ -50,6 +54,14 @@ pub async fn run(context: &Context, args: &CompareArgs) -> Result<Exit, Failure>
         console.print(sentence)?;
     }
     Ok(Exit::Ok)
+}
+
+/// What is not measured alike should not pass for what training did.
+fn unlike_note(report: &ComparisonReport) -> Option<String> {
+    let unlike = report.unlike.join(", ");
+    (!unlike.is_empty()).then(|| {
+        format!("not measured alike ({unlike}): the difference is not the training's alone")
+    })
 }
 
 /// Reads `name` or `name@iteration`.

@@ -1,6 +1,6 @@
 //! What every command needs.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::{
     address::{access, coordinator_url},
@@ -8,7 +8,7 @@ use crate::{
     client::Client,
     console::Console,
     data_folder::DataFolder,
-    experiment_file::{self, Checked},
+    experiment_file::{self, Checked, Inputs},
     failure::Failure,
     interrupt::Interrupt,
     login_file::{Login, default_login_file},
@@ -31,9 +31,9 @@ impl Context {
         Client::connect(&url, &access).await
     }
 
-    /// Reads and checks an experiment file.
-    pub fn check(&self, file: &Path) -> Result<Checked, Failure> {
-        experiment_file::check(file, self.global.model_folder.as_deref())
+    /// Reads, puts together and checks experiment files.
+    pub fn check(&self, inputs: &Inputs) -> Result<Checked, Failure> {
+        experiment_file::check(inputs, self.global.model_folder.as_deref())
     }
 
     /// Where a login is kept.

@@ -5,8 +5,9 @@ use clap_complete::Shell;
 use groklab_runtime::output;
 
 use super::{
-    compare, context::Context, control, export, join, list, login, logs, problems, rollouts,
-    run_local, secrets, show, submit, up, validate, watch, workers,
+    compare, config, context::Context, control, delete, detect, doctor, export, fork, join, label,
+    list, login, logs, pilot, problems, rollouts, run_local, secrets, show, submit, up, validate,
+    watch, workers,
 };
 use crate::{
     cli::{Cli, Command},
@@ -22,7 +23,7 @@ pub async fn run(cli: Cli, interrupt: Interrupt) -> Result<Exit, Failure> {
     // Before anything is begun whose result could not be shown.
     output::require()?;
     let mut console = Console::new(cli.global.json);
-    if let Command::Up(_) | Command::Run(_) = &cli.command {
+    if let Command::Up(_) | Command::Run(_) | Command::Pilot(_) = &cli.command {
         console = console.working();
     }
     let context = Context {
@@ -34,6 +35,7 @@ pub async fn run(cli: Cli, interrupt: Interrupt) -> Result<Exit, Failure> {
     let starts_processes = match &cli.command {
         Command::Up(_) => true,
         Command::Run(args) => args.local,
+        Command::Pilot(args) => args.local,
         _ => false,
     };
     let command = run_command(cli.command, &context);
@@ -58,16 +60,24 @@ async fn run_command(command: Command, context: &Context) -> Result<Exit, Failur
         Command::Cancel(args) => control::run(context, &args.experiment, Control::Cancel).await,
         Command::Pause(args) => control::run(context, &args.experiment, Control::Pause).await,
         Command::Resume(args) => control::run(context, &args.experiment, Control::Resume).await,
+        Command::Delete(args) => delete::run(context, args).await,
+        Command::Rename(args) => label::rename(context, &args).await,
+        Command::Tag(args) => label::tag(context, &args).await,
+        Command::Fork(args) => fork::run(context, args).await,
         Command::Rollouts(args) => rollouts::run(context, args).await,
+        Command::Pilot(args) => pilot::run(context, args).await,
         Command::Problems(args) => problems::run(context, &args),
         Command::Compare(args) => compare::run(context, &args).await,
         Command::Logs(args) => logs::run(context, &args).await,
         Command::Export(args) => export::run(context, args).await,
         Command::Workers => workers::run(context).await,
+        Command::Doctor(args) => doctor::run(context, &args).await,
         Command::Login(args) => login::run(context, &args).await,
         Command::Join(args) => join::run(context, &args),
         Command::Secrets(args) => secrets::run(context, args),
-        Command::Validate(args) => validate::run(context, &args.file),
+        Command::Config(command) => config::run(context, command),
+        Command::Detect(args) => detect::run(context, &args),
+        Command::Validate(args) => validate::run(context, &args),
         Command::Completions { shell } => completions(context, shell),
     }
 }

@@ -35,7 +35,7 @@ pub fn refuse_existing(out: &Path, force: bool) -> Result<(), Failure> {
 }
 
 /// Whether something has this name, be it a link to nowhere.
-fn exists(path: &Path) -> bool {
+pub fn exists(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
 }
 
@@ -69,6 +69,31 @@ pub fn publish(staging: TempDir, out: &Path, force: bool) -> Result<(), Failure>
     let _ = staging.keep();
     drop(old);
     Ok(())
+}
+
+/// Copies the files of the folder `from` into the new folder `to`.
+pub fn copy_folder(from: &Path, to: &Path) -> Result<(), Failure> {
+    file_step("create", to, fs::create_dir(to))?;
+    for entry in file_step("read", from, fs::read_dir(from))? {
+        let entry = file_step("read", from, entry)?;
+        let path = to.join(entry.file_name());
+        file_step("write", &path, fs::copy(entry.path(), &path))?;
+    }
+    Ok(())
+}
+
+/// How many files a folder holds, in folders too.
+pub fn count_files(folder: &Path) -> Result<usize, Failure> {
+    let mut count = 0;
+    for entry in file_step("read", folder, fs::read_dir(folder))? {
+        let path = file_step("read", folder, entry)?.path();
+        count += if path.is_dir() {
+            count_files(&path)?
+        } else {
+            1
+        };
+    }
+    Ok(count)
 }
 
 #[cfg(test)]

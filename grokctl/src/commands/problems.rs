@@ -1,6 +1,7 @@
 //! `problems`: what a file would ask, made here and now; nothing is submitted.
 
-use groklab_problems::{Case, Problem};
+use groklab_domain::Split;
+use groklab_problems::{Case, Plan, Problem};
 
 use super::{context::Context, validate};
 use crate::{
@@ -13,50 +14,58 @@ use crate::{
 const DEFAULT_LIMIT: usize = 3;
 
 pub fn run(context: &Context, args: &ProblemsArgs) -> Result<Exit, Failure> {
-    let file = &args.file.file;
-    let checked = context.check(file)?;
+    let checked = context.check(&args.inputs)?;
     let config = &checked.experiment;
-    // The check made them as well and kept only how many there are.
-    let made = groklab_problems::make(&config.problems, config.seed).map_err(|error| {
-        Failure::usage(format!("make the problems of `{}`", file.display())).because(chain(&error))
-    })?;
-    let wanted: Vec<&Problem> = made
-        .iter()
-        .filter(|problem| is_wanted(problem, args))
-        .collect();
+    let refused = |error| args.inputs.failure(chain(&error));
+    let plan = Plan::new(&config.problems, config.seed).map_err(refused)?;
+    let wanted = plan.problems_of(|split, family| is_wanted(split, family, args));
+    let count = count_wanted(&plan, args);
     let console = &context.console;
     let json = console.json();
     let limit = match args.limit {
-        Some(0) => wanted.len(),
+        Some(0) => count,
         Some(limit) => limit as usize,
-        None if json => wanted.len(),
+        None if json => count,
         None => DEFAULT_LIMIT,
     };
-    if json {
-        for problem in wanted.iter().take(limit) {
-            console.print_json(problem)?;
+    if !json {
+        console.print(validate::problems_table(&checked.summary))?;
+    }
+    // Made one by one as they are shown.
+    for problem in wanted.take(limit) {
+        let problem = problem.map_err(refused)?;
+        if json {
+            console.print_json(&problem)?;
+        } else {
+            console.print(text(&problem))?;
         }
+    }
+    if json {
         return Ok(Exit::Ok);
     }
-    console.print(validate::problems_table(&checked.summary))?;
-    for problem in wanted.iter().take(limit) {
-        console.print(text(problem))?;
-    }
-    if wanted.is_empty() {
+    if count == 0 {
         console.note("no problem of this split and family");
-    } else if limit < wanted.len() {
+    } else if limit < count {
         console.note(format!(
-            "{limit} of {} problems; --limit 0 shows all, --split and --family choose",
-            wanted.len()
+            "{limit} of {count} problems; --limit 0 shows all, --split and --family choose"
         ));
     }
     Ok(Exit::Ok)
 }
 
-fn is_wanted(problem: &Problem, args: &ProblemsArgs) -> bool {
-    let split = args.split.unwrap_or(problem.split);
-    let family = args.family.as_ref().unwrap_or(&problem.family);
-    problem.split == split && problem.family == *family
+fn count_wanted(plan: &Plan, args: &ProblemsArgs) -> usize {
+    let mut count = 0;
+    for share in plan.shares() {
+        if is_wanted(share.split, share.family, args) {
+            count += share.problems as usize;
+        }
+    }
+    count
+}
+
+fn is_wanted(split: Split, family: &str, args: &ProblemsArgs) -> bool {
+    args.split.is_none_or(|wanted| wanted == split)
+        && args.family.as_ref().is_none_or(|wanted| wanted == family)
 }
 
 /// A problem for a person: what the model is told, and what decides.

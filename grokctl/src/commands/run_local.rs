@@ -2,13 +2,11 @@
 //! unfinished experiment of the same name and content in the data folder is gone on with, never
 //! started twice.
 
-use std::path::PathBuf;
-
 use groklab_domain::{ExperimentState, experiment::Experiment, records::ExperimentRecord};
 
 use super::{context::Context, submit, up};
 use crate::{
-    cli::RunArgs,
+    cli::{RunArgs, UpArgs},
     client::{Client, Control},
     console::Console,
     experiment_file::Checked,
@@ -18,12 +16,30 @@ use crate::{
 
 pub async fn run(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
     // A bad file should be refused before anything is started.
-    let checked = context.check(&args.file.file)?;
+    let checked = context.check(&args.inputs)?;
+    let console = &context.console;
+    let name = &checked.experiment.name;
+    let again = format!("run --local {}", args.inputs.arguments());
+    with_stack(context, args.up, (name, &again), async |client| {
+        let experiment = begin(client, &checked, console).await?;
+        submit::finish(client, &experiment, args.out, console).await
+    })
+    .await
+}
+
+/// Brings everything up, does `work`, and stops everything. An interrupted work says that what
+/// `name` has done is kept, and by which command it is gone on with.
+pub async fn with_stack(
+    context: &Context,
+    up: UpArgs,
+    (name, again): (&str, &str),
+    work: impl AsyncFnOnce(&Client) -> Result<Exit, Failure>,
+) -> Result<Exit, Failure> {
     let (console, interrupt) = (&context.console, &context.interrupt);
     let options = StackOptions {
         connect: context.global.connect.clone(),
         data: context.data.clone(),
-        up: args.up,
+        up,
         port: 0,
     };
     let data = context.data.path().display().to_string();
@@ -34,33 +50,28 @@ pub async fn run(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
     }
     let client = stack.client().clone();
     let outcome = tokio::select! {
-        outcome = run_to_the_end(&client, &checked, args.out, console) => outcome,
+        outcome = work(&client) => outcome,
         () = interrupt.stop.cancelled() => Err(Failure::interrupted()),
         failure = stack.given_up() => Err(failure),
     };
     if interrupt.stop.is_cancelled() {
-        let file = args.file.file.display().to_string();
-        console.note(farewell(&checked.experiment.name, &file, &data));
+        console.note(format!(
+            "interrupted; what `{name}` has done so far is kept in {data}: \
+             `grokctl --data {data} {again}` goes on with it"
+        ));
     }
     console.note("stopping what was started");
     stack.stop().await;
     outcome
 }
 
-fn farewell(name: &str, file: &str, data: &str) -> String {
-    format!(
-        "interrupted; what `{name}` has done so far is kept in {data}: \
-         `grokctl --data {data} run --local {file}` goes on with it"
-    )
-}
-
-async fn run_to_the_end(
+/// Goes on with what the folder holds of the experiment, or submits it.
+async fn begin(
     client: &Client,
     checked: &Checked,
-    out: Option<PathBuf>,
     console: &Console,
-) -> Result<Exit, Failure> {
-    let existing = client.list(None).await?;
+) -> Result<ExperimentRecord, Failure> {
+    let existing = client.list(None, &[]).await?;
     // The folder keeps what earlier runs left unfinished, and its workers go on with all of it.
     let (same, others) = unfinished(&existing, &checked.experiment.name);
     if others > 0 {
@@ -69,16 +80,15 @@ async fn run_to_the_end(
              `grokctl list` shows them"
         ));
     }
-    let experiment = match same {
-        Some(same) => go_on(client, same, checked, console).await?,
+    match same {
+        Some(same) => go_on(client, same, checked, console).await,
         None => {
             let experiment = submit::submit(client, checked, console).await?;
             let (name, id) = (&experiment.name, experiment.experiment_id);
             console.note(format!("submitted {name} as {id}"));
-            experiment
+            Ok(experiment)
         }
-    };
-    submit::finish(client, &experiment, out, console).await
+    }
 }
 
 /// The newest unfinished experiment called `name`, and how many other unfinished ones there are.
@@ -112,7 +122,13 @@ async fn go_on(
     let stored = client.get(&id).await?;
     // What another version wrote and this one cannot read is not the same either.
     let config: Option<Experiment> = serde_json::from_str(&stored.config_json).ok();
-    if config.as_ref() != Some(&checked.experiment) {
+    let mut asked = checked.experiment.clone();
+    if let Some(config) = &config {
+        // Its problems are stored, of whatever versions the build had that made them.
+        asked.problems.versions = config.problems.versions.clone();
+    }
+    // A fork has the file's settings and starts elsewhere.
+    if config != Some(asked) || stored.parent.is_some() {
         return Err(Failure::usage(format!("run `{}`", stored.name))
             .because(format!(
                 "an unfinished experiment of this name with other settings is in the data folder \

@@ -1,6 +1,7 @@
 //! `show`: the experiment's settings, state and progress, and its accuracy so far.
 
 use groklab_domain::{experiment::Experiment, records::ExperimentRecord};
+use groklab_pages::figures::grokking_lines;
 use serde_json::json;
 
 use super::context::Context;
@@ -38,6 +39,11 @@ pub async fn run(context: &Context, id: &str) -> Result<Exit, Failure> {
     if !evaluations.is_empty() {
         console.print(accuracy_table(&evaluations).trim_fmt())?;
     }
+    if let Some(last) = evaluations.last() {
+        for line in grokking_lines(&last.grokking, "iteration") {
+            console.print(line)?;
+        }
+    }
     if !iterations.is_empty() {
         console.print(iterations_table(&iterations).trim_fmt())?;
     }
@@ -53,9 +59,25 @@ fn summary(experiment: &ExperimentRecord, now_unix_ms: i64) -> Vec<String> {
         format!("  submitted   {submitted}"),
         format!("  iteration   {iteration} of {iterations}"),
     ];
+    if !experiment.tags.is_empty() {
+        lines.push(format!("  tags        {}", experiment.tags.join(", ")));
+    }
+    if let Some(from) = experiment.parent {
+        let adapter = match from.adapter {
+            Some(id) => format!("adapter {id}"),
+            None => "the untrained model".to_owned(),
+        };
+        lines.push(format!(
+            "  forked from {} at iteration {}, {adapter}",
+            from.experiment_id, from.iteration
+        ));
+    }
     // One that another version wrote may not be readable; the rest is still worth showing.
     if let Ok(config) = serde_json::from_str::<Experiment>(&experiment.config_json) {
         lines.extend(settings(&config));
+    }
+    if let Some(commit) = experiment.base_commit {
+        lines.push(format!("  commit      {commit}"));
     }
     if let Some(python) = experiment.python {
         lines.push(format!("  judged by   Python {python}"));
@@ -83,7 +105,7 @@ fn settings(config: &Experiment) -> Vec<String> {
     let (train, val, test, ood) = (problems.train, problems.val, problems.test, problems.ood);
     let method = config.train.method.method();
     vec![
-        format!("  model       {}", config.model.source),
+        format!("  model       {}", config.model.named()),
         format!(
             "  problems    {families} · difficulty {easiest}–{hardest} · \
              train {train} val {val} test {test} ood {ood}"
@@ -116,13 +138,16 @@ mod tests {
             state: ExperimentState::Paused,
             reason: "no worker".into(),
             config_json: serde_json::to_string(&config).unwrap(),
+            base_commit: Some("00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee".parse().unwrap()),
             ..sample::experiment("short")
         };
         let text = summary(&experiment, 0).join("\n");
         assert!(text.starts_with("short is paused: no worker\n"), "{text}");
+        let commit = "commit      00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee";
+        assert!(text.contains(commit), "{text}");
         assert!(
             text.contains(
-                "arithmetic, rpn, parentheses · difficulty 1–5 · train 48 val 32 test 64 ood 0"
+                "letters, digits, bases · difficulty 1–5 · train 48 val 32 test 64 ood 0"
             ),
             "{text}"
         );

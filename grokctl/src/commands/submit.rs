@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use groklab_domain::records::ExperimentRecord;
 use uuid::Uuid;
 
-use super::{context::Context, export, export_folder, watch};
+use super::{context::Context, export::Export, export_folder, watch};
 use crate::{
-    cli::{RunArgs, SubmitArgs},
+    cli::{Forms, RunArgs, SubmitArgs},
     client::Client,
     console::Console,
     experiment_file::Checked,
@@ -16,7 +16,7 @@ use crate::{
 };
 
 pub async fn run(context: &Context, args: SubmitArgs) -> Result<Exit, Failure> {
-    let checked = context.check(&args.file.file)?;
+    let checked = context.check(&args.inputs)?;
     let client = context.client().await?;
     let console = &context.console;
     let experiment = submit(&client, &checked, console).await?;
@@ -42,7 +42,7 @@ pub async fn run(context: &Context, args: SubmitArgs) -> Result<Exit, Failure> {
 /// Submits, watches, exports. Safe to drop at any await: the experiment goes on without its
 /// watcher.
 pub async fn run_remote(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
-    let checked = context.check(&args.file.file)?;
+    let checked = context.check(&args.inputs)?;
     let client = context.client().await?;
     let experiment = submit(&client, &checked, &context.console).await?;
     let (name, id) = (&experiment.name, experiment.experiment_id);
@@ -63,7 +63,12 @@ pub async fn finish(
     let exit = watch::to_the_end(client, &id, console).await?;
     // Chosen only now, for another run may have taken the name meanwhile.
     let out = out.unwrap_or_else(|| export_folder::default_folder(&experiment.name));
-    export::to_folder(client, &id, &out, false, console).await?;
+    let export = Export {
+        out: &out,
+        force: false,
+        forms: Forms::default(),
+    };
+    export.run(client, &id, console).await?;
     Ok(exit)
 }
 

@@ -1,30 +1,35 @@
 //! `validate`: says what a file would do and what looks wrong with it.
 
-use std::path::Path;
-
-use groklab_domain::Split;
+use groklab_domain::{
+    Split,
+    grokking::{Planned, UnitCounts},
+    stats::{least_gain, smallest_p},
+};
+use groklab_pages::figures;
 use serde_json::json;
 
 use super::context::Context;
 use crate::{
-    experiment_file::{Checked, Summary},
+    experiment_file::{Checked, Inputs, Summary},
     failure::{Exit, Failure},
     view::tables::table,
 };
 
-pub fn run(context: &Context, file: &Path) -> Result<Exit, Failure> {
-    let checked = context.check(file)?;
+pub fn run(context: &Context, inputs: &Inputs) -> Result<Exit, Failure> {
+    let checked = context.check(inputs)?;
     let console = &context.console;
     if console.json() {
         console.print_json(&json!({
             "config": checked.experiment,
             "summary": checked.summary,
+            "detector": planned(&checked).simulate(),
+            "least_gain": least_gain(checked.summary.units.test as u32, LOST),
             "warnings": checked.warnings,
         }))?;
         return Ok(Exit::Ok);
     }
-    let (file, name) = (file.display(), &checked.experiment.name);
-    console.print(format!("{file}: `{name}` may be submitted"))?;
+    let (files, name) = (inputs.names().join(" "), &checked.experiment.name);
+    console.print(format!("{files}: `{name}` may be submitted"))?;
     console.print(problems_table(&checked.summary))?;
     for line in cost_lines(&checked) {
         console.print(line)?;
@@ -52,6 +57,56 @@ pub fn problems_table(summary: &Summary) -> String {
     table.trim_fmt()
 }
 
+fn planned(checked: &Checked) -> Planned {
+    Planned {
+        units: checked.summary.units,
+        evaluations: checked.summary.evaluations as usize,
+    }
+}
+
+fn units_line(units: UnitCounts) -> String {
+    let UnitCounts { train, val, test } = units;
+    format!(
+        "  rules        train {train} · val {val} · test {test}: what intervals and p-values count"
+    )
+}
+
+/// What so many units of test can show of a gain.
+fn comparison_line(units: u32) -> String {
+    let n = figures::units(units);
+    match least_gain(units, LOST) {
+        Some(gain) => format!(
+            "  comparing    n = {n} in test show a gain (p < 0.05, in 80 % of experiments) where \
+             {:.0} % of rules gain and {:.0} % lose",
+            100.0 * gain,
+            100.0 * LOST
+        ),
+        None => format!(
+            "  comparing    n = {n} in test hardly show any gain: no p is below {:.4}, and six \
+             rules that all gain are the least for p < 0.05",
+            smallest_p(units as usize)
+        ),
+    }
+}
+
+/// The share of rules that is taken to be lost while others are gained.
+const LOST: f64 = 0.05;
+
+/// How often these numbers would find grokking, and take something else for it.
+fn detector_line(checked: &Checked) -> String {
+    let planned = planned(checked);
+    if let Some(cannot) = planned.cannot_show() {
+        return format!("  grokking     {cannot}");
+    }
+    let rates = planned.simulate();
+    format!(
+        "  grokking     a late jump of val would be found in {:.0} % of runs that have one, and \
+         seen in {:.1} % of those that have none (simulated)",
+        100.0 * rates.detected,
+        100.0 * rates.false_alarms
+    )
+}
+
 fn cost_lines(checked: &Checked) -> Vec<String> {
     let (summary, config) = (&checked.summary, &checked.experiment);
     vec![
@@ -66,5 +121,8 @@ fn cost_lines(checked: &Checked) -> Vec<String> {
         ),
         format!("  jobs         {}", summary.jobs),
         format!("  tokens       at most {}", summary.tokens_at_most),
+        units_line(checked.summary.units),
+        comparison_line(checked.summary.units.test as u32),
+        detector_line(checked),
     ]
 }

@@ -24,14 +24,33 @@ pub async fn run(context: &Context, id: &str) -> Result<Exit, Failure> {
 /// Watches, then prints the results; the exit code says how the experiment ended. Safe to drop at
 /// any await.
 pub async fn to_the_end(client: &Client, id: &str, console: &Console) -> Result<Exit, Failure> {
+    let last = shown(client, id, console).await?;
+    print_results(client, &last, console).await?;
+    Ok(exit_for(last.state))
+}
+
+/// As [`to_the_end`], for a command that has results of its own.
+pub async fn followed(client: &Client, id: &str, console: &Console) -> Result<Exit, Failure> {
+    let last = shown(client, id, console).await?;
+    note_pause(&last, console);
+    Ok(exit_for(last.state))
+}
+
+/// Shows the progress until the experiment rests.
+async fn shown(client: &Client, id: &str, console: &Console) -> Result<ExperimentRecord, Failure> {
     let mut view = progress_view(console);
     let last = follow(client, id, view.as_mut(), console).await;
     // The bars go before anything is printed below them, also where following failed.
     view.finish();
     drop(view);
-    let last = last?;
-    print_results(client, &last, console).await?;
-    Ok(exit_for(last.state))
+    last
+}
+
+fn note_pause(experiment: &ExperimentRecord, console: &Console) {
+    if experiment.state == ExperimentState::Paused {
+        let (state, name) = (state_line(experiment), &experiment.name);
+        console.note(format!("{state}; `grokctl resume {name}` goes on"));
+    }
 }
 
 /// The exit code for how an experiment rests.
@@ -49,10 +68,7 @@ async fn print_results(
     experiment: &ExperimentRecord,
     console: &Console,
 ) -> Result<(), Failure> {
-    if experiment.state == ExperimentState::Paused {
-        let (state, name) = (state_line(experiment), &experiment.name);
-        console.note(format!("{state}; `grokctl resume {name}` goes on"));
-    }
+    note_pause(experiment, console);
     let id = experiment.experiment_id.to_string();
     let lines = client.metrics(&id).await?;
     let evaluations = read_lines("a line of metrics", &lines.metrics)?;

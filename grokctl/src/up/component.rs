@@ -5,12 +5,12 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Seek, SeekFrom},
     os::fd::{AsRawFd, OwnedFd},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     time::Duration,
 };
 
-use groklab_runtime::{child::signal_group, config::DRAIN_FD, secret::Secret};
+use groklab_runtime::{child::signal_group, config::DRAIN_FD, log_file, secret::Secret};
 use nix::{
     fcntl::{FcntlArg, FdFlag, OFlag, fcntl},
     sys::signal::{Signal, kill, killpg},
@@ -60,6 +60,8 @@ pub struct Running {
 impl Component {
     /// Starts it. Errors are those of pipes, files and exec.
     pub fn start(&self) -> io::Result<Running> {
+        // Where it fails, as on a full disk, a later look tries again: no reason not to start.
+        let _ = log_file::bound(&self.log, log_file::MAX_LOG_BYTES);
         let log = OpenOptions::new()
             .create(true)
             .append(true)
@@ -115,6 +117,8 @@ impl Component {
         let mut file = File::open(&self.log)?;
         let end = file.metadata()?.len();
         let tail = end.saturating_sub(LOG_TAIL_BYTES);
+        // It was too long meanwhile and has begun anew.
+        let start = if start > end { 0 } else { start };
         file.seek(SeekFrom::Start(start.max(tail)))?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
@@ -129,6 +133,14 @@ impl Running {
 
     pub fn log_start(&self) -> u64 {
         self.log_start
+    }
+
+    /// Like [`Running::ended`]; meanwhile `log` stays within its bounds. Cancel-safe.
+    pub async fn ended_logging_to(&mut self, log: &Path) -> io::Result<ExitStatus> {
+        tokio::select! {
+            status = self.ended() => status,
+            never = log_file::keep_bounded(log) => match never {},
+        }
     }
 
     /// Waits until it has ended and what it left behind in its group has been killed. Cancel-safe.

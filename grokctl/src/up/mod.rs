@@ -2,6 +2,7 @@
 //! started in order, kept alive, and stopped in order. Knows nothing of experiments.
 
 mod component;
+mod doctor;
 mod launch;
 mod leftover;
 mod options;
@@ -13,5 +14,7 @@ mod supervise;
 mod tier;
 mod tokens;
 
+pub use doctor::{ask, programs_to_ask};
 pub use options::{StackOptions, Started};
-pub use stack::Stack;
+pub use programs::{beside, program};
+pub use stack::{Stack, bin_folder};

@@ -1,8 +1,13 @@
 //! The programs of the stack: the coordinator, and workers of each kind of job.
 
+use std::path::{Path, PathBuf};
+
 use groklab_domain::{DeviceSetting, JobKind};
 
-use crate::cli::UpArgs;
+use crate::{
+    cli::UpArgs,
+    failure::{Exit, Failure},
+};
 
 pub const COORDINATOR: &str = "coordinator";
 
@@ -62,6 +67,21 @@ pub fn program(kind: JobKind) -> &'static str {
         JobKind::Verify => "worker-verify",
         JobKind::Train => "worker-train",
     }
+}
+
+/// The program `name`, where it was built or installed together with this one.
+pub fn beside(name: &str) -> Result<PathBuf, Failure> {
+    let own = std::env::current_exe().map_err(|error| {
+        let what = "find grokctl's own folder";
+        Failure::other(what).because(error)
+    })?;
+    let path = own.parent().unwrap_or(Path::new("/")).join(name);
+    if path.is_file() {
+        return Ok(path);
+    }
+    Err(Failure::new(Exit::NotFound, format!("find {name}"))
+        .because(format!("there is no `{}`", path.display()))
+        .next("build it with `make build`, or export where the workers are"))
 }
 
 #[cfg(test)]

@@ -279,7 +279,8 @@ fn require_programs(folder: &Path) -> Result<(), Failure> {
         .next("build them with `make build`, or name their folder with --bin-dir DIR"))
 }
 
-fn bin_folder(named: Option<&Path>) -> Result<PathBuf, Failure> {
+/// Where the programs are: beside grokctl unless named.
+pub fn bin_folder(named: Option<&Path>) -> Result<PathBuf, Failure> {
     if let Some(folder) = named {
         return Ok(folder.to_path_buf());
     }

@@ -41,7 +41,7 @@ pub async fn supervise(
             // A component that ends because it was told to is not started again.
             biased;
             () = orders.stop.cancelled() => return stop(&component, &mut running, &orders).await,
-            status = running.ended() => status,
+            status = running.ended_logging_to(&component.log) => status,
         };
         let how = ending(status);
         // The next run adds to the same file.
@@ -97,7 +97,10 @@ pub fn died(component: &Component, how: &str, last_lines: &str) -> Failure {
     };
     Failure::other(format!("start {}", component.name))
         .because(why)
-        .next(format!("read {}", component.log.display()))
+        .next(format!(
+            "`grokctl doctor`, which says what this machine lacks, or read {}",
+            component.log.display()
+        ))
 }
 
 fn given_up(component: &Component, how: &str, last_lines: &str) -> Failure {

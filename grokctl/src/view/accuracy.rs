@@ -3,7 +3,8 @@
 use comfy_table::Table;
 use groklab_domain::metrics::{IterationLine, MetricsLine, SplitMetrics};
 use groklab_pages::figures::{
-    interval, loss, pass_at, pass_at_heading, pass_at_ks, percent, percent_or_none, phase,
+    NO_FIGURE, interval, loss, pass_at, pass_at_heading, pass_at_ks, percent, percent_or_none,
+    phase, units,
 };
 
 use super::tables::table;
@@ -12,7 +13,14 @@ use super::tables::table;
 pub fn accuracy_table(evaluations: &[MetricsLine]) -> Table {
     let ks = pass_at_ks(evaluations);
     let pass_at_headings: Vec<String> = ks.iter().map(pass_at_heading).collect();
-    let mut header = vec!["iteration", "split", "correct", "greedy", "95 % interval"];
+    let mut header = vec![
+        "iteration",
+        "split",
+        "correct",
+        "greedy",
+        "n",
+        "95 % over n",
+    ];
     header.extend(pass_at_headings.iter().map(String::as_str));
     // Everything before it but the split is a figure.
     let shortcuts_column = header.len();
@@ -38,7 +46,9 @@ fn score_cells(score: &SplitMetrics, ks: &[u32]) -> Vec<String> {
     let mut cells = vec![
         format!("{}/{}", score.correct, score.total),
         percent(score.accuracy),
-        interval(score.ci95),
+        units(score.units),
+        // A single one shows nothing of how they vary.
+        score.ci95_clustered.map_or(NO_FIGURE.to_owned(), interval),
     ];
     for &k in ks {
         cells.push(percent_or_none(pass_at(score, k)));
@@ -107,15 +117,15 @@ mod tests {
         let rows = rows(&accuracy_table(&sample::metrics()[1..]));
         assert_eq!(
             rows[1],
-            "│ iteration split correct greedy 95 % interval pass@1 pass@4 shortcuts phase │"
+            "│ iteration split correct greedy n 95 % over n pass@1 pass@4 shortcuts phase │"
         );
         assert_eq!(
             rows[3],
-            "│ 3 train 48/48 100.0 % [92.6, 100.0] – – 0 memorised │"
+            "│ 3 train 48/48 100.0 % 4 rules [51.0, 100.0] – – 0 memorised │"
         );
         assert_eq!(
             rows[4],
-            "│ test 41/64 64.1 % [51.8, 74.7] 58.2 % 75.0 % 3 │"
+            "│ test 41/64 64.1 % 4 rules [21.9, 91.9] 58.2 % 75.0 % 3 │"
         );
     }
 

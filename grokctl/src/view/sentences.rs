@@ -5,7 +5,7 @@ use groklab_domain::{
     metrics::{IterationLine, MetricsLine, SplitMetrics},
     records::{EventLine, ExperimentRecord, Level},
 };
-use groklab_pages::figures::{interval, pass_at, percent};
+use groklab_pages::figures::{interval, pass_at, percent, units};
 
 use super::{code::printable, words::clock};
 
@@ -21,7 +21,7 @@ pub fn state_line(experiment: &ExperimentRecord) -> String {
     }
 }
 
-/// "iteration 1 · test greedy 41/64 64.1 % [51.8, 74.7] · pass@1 58.2 % · train greedy …".
+/// "iteration 1 · test greedy 41/64 64.1 % [21.9, 91.9] over 4 rules · pass@1 58.2 % · train …".
 pub fn evaluation_line(evaluation: &MetricsLine) -> String {
     let parts = split_parts(evaluation);
     format!("iteration {} · {}", evaluation.iteration, parts.join(" · "))
@@ -52,8 +52,13 @@ fn split_parts(evaluation: &MetricsLine) -> Vec<String> {
 
 fn split_part(split: Split, score: &SplitMetrics) -> String {
     let (correct, total) = (score.correct, score.total);
-    let (accuracy, ci95) = (percent(score.accuracy), interval(score.ci95));
-    let mut part = format!("{split} greedy {correct}/{total} {accuracy} {ci95}");
+    let mut part = format!(
+        "{split} greedy {correct}/{total} {}",
+        percent(score.accuracy)
+    );
+    if let Some(ci95) = score.ci95_clustered {
+        part.push_str(&format!(" {} over {}", interval(ci95), units(score.units)));
+    }
     if let Some(share) = pass_at(score, 1) {
         part.push_str(&format!(" · pass@1 {}", percent(share)));
     }
@@ -99,8 +104,9 @@ mod tests {
         assert_eq!(
             evaluation_line(&sample::metrics()[1]),
             concat!(
-                "iteration 3 · test greedy 41/64 64.1 % [51.8, 74.7] · pass@1 58.2 % · ",
-                "train greedy 48/48 100.0 % [92.6, 100.0]"
+                "iteration 3 · test greedy 41/64 64.1 % [21.9, 91.9] over 4 rules · ",
+                "pass@1 58.2 % · ",
+                "train greedy 48/48 100.0 % [51.0, 100.0] over 4 rules"
             )
         );
     }

@@ -34,17 +34,26 @@ pub fn table(header: &[&str], figure_columns: &[usize]) -> Table {
 pub fn experiments(experiments: &[ExperimentRecord], now_unix_ms: i64) -> Table {
     let mut sorted: Vec<_> = experiments.iter().collect();
     sorted.sort_by_key(|experiment| Reverse(experiment.created_unix_ms));
-    let header = ["id", "name", "state", "iteration", "submitted", "reason"];
+    let mut header = vec!["id", "name", "state", "iteration", "submitted", "reason"];
+    // A column that nobody uses is not shown.
+    let tagged = sorted.iter().any(|experiment| !experiment.tags.is_empty());
+    if tagged {
+        header.insert(2, "tags");
+    }
     let mut table = table(&header, &[]);
     for experiment in sorted {
-        table.add_row([
+        let mut row = vec![
             experiment.experiment_id.to_string(),
             experiment.name.clone(),
             experiment.state.to_string(),
             format!("{} of {}", experiment.iteration, experiment.iterations),
             ago(experiment.created_unix_ms, now_unix_ms),
             shortened(&printable(&experiment.reason), MAX_REASON_CHARS),
-        ]);
+        ];
+        if tagged {
+            row.insert(2, experiment.tags.join(" "));
+        }
+        table.add_row(row);
     }
     table
 }

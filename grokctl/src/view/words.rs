@@ -50,6 +50,35 @@ pub fn ago(then_unix_ms: i64, now_unix_ms: i64) -> String {
     format!("{} ago", span((now_unix_ms - then_unix_ms).max(0) / 1000))
 }
 
+/// "1 job", "1,234 jobs".
+pub fn count(number: u64, what: &str) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{grouped} {what}{plural}")
+}
+
+/// "12 bytes", "41.2 MB", in units of a thousand.
+pub fn bytes(number: u64) -> String {
+    let (mut size, mut unit) = (number as f64, "bytes");
+    for larger in ["kB", "MB", "GB", "TB"] {
+        if size < 1000.0 {
+            break;
+        }
+        (size, unit) = (size / 1000.0, larger);
+    }
+    match unit {
+        "bytes" => format!("{number} bytes"),
+        _ => format!("{size:.1} {unit}"),
+    }
+}
+
 /// A span of whole seconds in its largest fitting unit.
 pub fn span(seconds: i64) -> String {
     match seconds {
@@ -90,6 +119,26 @@ pub fn shortened(text: &str, max_chars: usize) -> String {
 mod tests {
     use super::*;
     use crate::sample;
+
+    #[test]
+    fn numbers_and_bytes_are_read_at_a_glance() {
+        let counts = [0, 1, 999, 1_000, 1_234_567].map(|number| count(number, "job"));
+        assert_eq!(
+            counts,
+            [
+                "0 jobs",
+                "1 job",
+                "999 jobs",
+                "1,000 jobs",
+                "1,234,567 jobs"
+            ]
+        );
+        let sizes = [0, 999, 1_000, 41_234_567, 5_000_000_000].map(bytes);
+        assert_eq!(
+            sizes,
+            ["0 bytes", "999 bytes", "1.0 kB", "41.2 MB", "5.0 GB"]
+        );
+    }
 
     #[test]
     fn reads_well() {

@@ -54,6 +54,7 @@ pub fn finished() -> v1::Experiment {
         created_unix_ms: BEGAN_UNIX_MS,
         updated_unix_ms: BEGAN_UNIX_MS + 600_000,
         python: "3.11".to_owned(),
+        tags: vec!["paper".to_owned()],
         config_json: config_json(),
         ..v1::Experiment::default()
     }
@@ -68,11 +69,29 @@ pub fn experiments() -> Vec<v1::Experiment> {
         state: "paused".to_owned(),
         reason: reason.to_owned(),
         iteration: 0,
+        tags: Vec::new(),
         created_unix_ms: BEGAN_UNIX_MS + 86_400_000,
         progress: progress(48),
         ..finished()
     };
     vec![finished(), paused]
+}
+
+/// A fork of `parent`.
+pub fn forked(parent: v1::Experiment, iteration: Option<u32>) -> v1::Experiment {
+    let adapter_id = format!("sha256:{}", "1f".repeat(32));
+    v1::Experiment {
+        experiment_id: "0198c0de-0000-7000-8000-000000000003".to_owned(),
+        name: format!("{}-fork", parent.name),
+        state: "queued".to_owned(),
+        iteration: 0,
+        parent: Some(v1::Parent {
+            experiment_id: parent.experiment_id,
+            iteration: iteration.unwrap_or(3),
+            adapter_id,
+        }),
+        ..finished()
+    }
 }
 
 /// One evaluation under way.

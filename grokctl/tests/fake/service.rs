@@ -116,6 +116,8 @@ impl Experiments for Service {
         let state = &request.get_ref().state;
         let mut experiments = answers::experiments();
         experiments.retain(|experiment| state.is_empty() || experiment.state == *state);
+        let tags = &request.get_ref().tags;
+        experiments.retain(|experiment| tags.iter().all(|tag| experiment.tags.contains(tag)));
         Ok(Response::new(v1::ListResponse { experiments }))
     }
 
@@ -129,6 +131,54 @@ impl Experiments for Service {
 
     async fn resume(&self, request: Request<v1::ExperimentRef>) -> Answer<v1::Experiment> {
         controlled(request, "running")
+    }
+
+    async fn footprint(
+        &self,
+        request: Request<v1::ExperimentRef>,
+    ) -> Answer<v1::FootprintResponse> {
+        Ok(Response::new(v1::FootprintResponse {
+            experiment: Some(found(&request.get_ref().experiment)?),
+            rollouts: 1_234,
+            jobs: 12,
+            artifacts: 6,
+            artifact_bytes: 41_200_000,
+        }))
+    }
+
+    async fn delete(&self, request: Request<v1::DeleteRequest>) -> Answer<v1::Experiment> {
+        Ok(Response::new(v1::Experiment {
+            state: "deleting".to_owned(),
+            ..found(&request.get_ref().experiment)?
+        }))
+    }
+
+    async fn rename(&self, request: Request<v1::RenameRequest>) -> Answer<v1::Experiment> {
+        let asked = request.into_inner();
+        if found(&asked.name).is_ok() {
+            let why = format!("another experiment has the name `{}`", asked.name);
+            return Err(Status::failed_precondition(why));
+        }
+        Ok(Response::new(v1::Experiment {
+            name: asked.name,
+            ..found(&asked.experiment)?
+        }))
+    }
+
+    async fn tag(&self, request: Request<v1::TagRequest>) -> Answer<v1::Experiment> {
+        let asked = request.into_inner();
+        let mut experiment = found(&asked.experiment)?;
+        experiment.tags.retain(|tag| !asked.remove.contains(tag));
+        experiment.tags.extend(asked.add);
+        Ok(Response::new(experiment))
+    }
+
+    async fn fork(&self, request: Request<v1::ForkRequest>) -> Answer<v1::SubmitResponse> {
+        let parent = found(&request.get_ref().experiment)?;
+        Ok(Response::new(v1::SubmitResponse {
+            experiment: Some(answers::forked(parent, request.get_ref().iteration)),
+            warnings: vec!["what the coordinator has to say".to_owned()],
+        }))
     }
 
     async fn watch(&self, request: Request<v1::ExperimentRef>) -> Answer<Self::WatchStream> {
@@ -203,6 +253,7 @@ impl Experiments for Service {
             split,
             before,
             after,
+            unlike: Vec::new(),
             shared: before_outcomes.shared_with(&after_outcomes).len() as u32,
             comparison: before_outcomes.against(&after_outcomes),
         };

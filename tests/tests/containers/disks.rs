@@ -149,7 +149,7 @@ fn a_full_disk_of_the_artifacts_pauses_an_experiment_and_loses_nothing() {
         disk.make_room();
         box_one.grokctl_ok(&["resume", &disturbed]);
         let results = box_one.results(&disturbed);
-        assert_eq!(results.adapters.len(), 2, "{results:?}");
+        assert!(results.adapters.contains_key("iter_2"), "{results:?}");
         let undisturbed = format!("undisturbed-{seed}");
         box_one.grokctl_ok(&["submit", &box_one.seeded_experiment(&undisturbed, seed)]);
         assert_eq!(results, box_one.results(&undisturbed));
@@ -186,7 +186,7 @@ fn full_caches_of_workers_hold_nothing_up() {
         disk.fill();
     }
     let results = box_one.results("full");
-    assert_eq!(results.adapters.len(), 2, "{results:?}");
+    assert!(results.adapters.contains_key("iter_2"), "{results:?}");
     for (service, disk) in &caches {
         let log = log(&box_one.containers(service)[0]);
         assert!(

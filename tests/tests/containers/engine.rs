@@ -45,13 +45,19 @@ static IMAGES: LazyLock<Result<(), String>> = LazyLock::new(|| {
     output(&mut script).map(drop)
 });
 
-/// Waits for its turn and for the images. None, and said why, where there is no engine.
-pub fn engine() -> Option<MutexGuard<'static, ()>> {
+/// Waits for its turn. None, and said why, where there is no engine.
+fn turn() -> Option<MutexGuard<'static, ()>> {
     let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(reason) = &*MISSING {
         skip(reason);
         return None;
     }
+    Some(alone)
+}
+
+/// Waits for its turn and for the images. None, and said why, where there is no engine.
+pub fn engine() -> Option<MutexGuard<'static, ()>> {
+    let alone = turn()?;
     if let Err(error) = &*IMAGES {
         panic!("deploy/testing/images.sh: {error}");
     }
@@ -60,11 +66,20 @@ pub fn engine() -> Option<MutexGuard<'static, ()>> {
 
 /// The same for what takes many minutes.
 pub fn engine_if_asked_for() -> Option<MutexGuard<'static, ()>> {
-    if std::env::var_os(ASKED_FOR).is_none() {
+    is_asked_for().then(engine)?
+}
+
+/// The same for what needs none of the images.
+pub fn bare_engine_if_asked_for() -> Option<MutexGuard<'static, ()>> {
+    is_asked_for().then(turn)?
+}
+
+fn is_asked_for() -> bool {
+    let asked = std::env::var_os(ASKED_FOR).is_some();
+    if !asked {
         skip("it takes long: make test-containers runs it");
-        return None;
     }
-    engine()
+    asked
 }
 
 /// The standard output of a command that succeeds; else what it said.

@@ -113,19 +113,27 @@ fn the_tag_is_the_version() {
     assert!(env.lines().any(|line| line == version), "{version}");
 }
 
-/// What programs are not compiled from.
-const NOT_COMPILED: [&str; 12] = [
+/// What programs are not compiled from. Images have a Rust of their own, which `rust-toolchain.toml` would
+/// exchange for another.
+const NOT_COMPILED: [&str; 19] = [
     ".ci",
     ".dockerignore",
+    ".editorconfig",
     ".git-blame-ignore-revs",
+    ".github",
     ".gitignore",
+    "CHANGELOG.md",
+    "CITATION.cff",
+    "CONTRIBUTING.md",
     "Makefile",
     "README.md",
+    "SECURITY.md",
     "bench",
     "clippy.toml",
     "deny.toml",
     "docs",
     "examples",
+    "rust-toolchain.toml",
     "rustfmt.toml",
 ];
 

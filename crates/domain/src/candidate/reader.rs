@@ -41,6 +41,14 @@ struct Open {
     strings: Strings,
 }
 
+impl Open {
+    /// Its content if it ends at `end`, without a byte-order mark: every question about the block
+    /// is asked of this.
+    fn content(&self, text: &[u8], end: usize) -> Range<usize> {
+        without_mark(text, self.start.min(end)..end)
+    }
+}
+
 /// Longer beginnings of lines close no block early: they are read once, as a whole.
 const MAX_EARLY_BYTES: usize = 64;
 
@@ -142,7 +150,7 @@ impl Reader {
             return;
         }
         // What is asked here must be what is asked of the block once it has ended.
-        let content = &text[without_mark(text, open.start.min(self.line)..self.line)];
+        let content = &text[open.content(text, self.line)];
         let is_code = code::beside_prose(content).is_some_and(|code| code.end == content.len());
         // Remembered for the rest of the line: to ask is to read the whole block, and it would be
         // asked at every token.
@@ -224,8 +232,9 @@ impl Reader {
     /// A block that was never closed ends where the next one begins: prose between the two is not
     /// its own.
     fn read_reopening(&mut self, text: &[u8], line: Range<usize>, open: Open) {
-        let content = &text[open.start.min(line.start)..line.start];
-        let end = code::beside_prose(content).map_or(line.start, |code| open.start + code.end);
+        let content = open.content(text, line.start);
+        let end = code::beside_prose(&text[content.clone()])
+            .map_or(line.start, |code| content.start + code.end);
         self.open = None;
         self.end_block(text, open, end);
         self.beside = line.start;
@@ -282,8 +291,8 @@ impl Reader {
     }
 
     /// Takes note of a block that ends at `end`.
-    fn end_block(&mut self, text: &[u8], Open { fence, start, .. }: Open, end: usize) {
-        let range = without_mark(text, start.min(end)..end);
+    fn end_block(&mut self, text: &[u8], open: Open, end: usize) {
+        let (fence, range) = (open.fence, open.content(text, end));
         let content = &text[range.clone()];
         // An empty block is often followed by the real one.
         if content.trim_ascii().is_empty() || self.chosen.is_some() {

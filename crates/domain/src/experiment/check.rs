@@ -1,24 +1,25 @@
 //! What a value may be, beyond its type. Each rule names the key, the value and the fix.
 
-use super::schema::{Experiment, TARGETS};
+use std::collections::HashSet;
+
+use super::{
+    hub::{is_hub_id, is_revision},
+    invalid::Invalid,
+    json_schema,
+    name::check_name,
+    schema::Experiment,
+    training::{Curriculum, TARGETS},
+};
 use crate::{
     job::{RESULT_BYTES, TOKEN_BYTES},
     states::Holdout,
 };
 
-/// One value that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{key}` = {value}: {fix}")]
-pub struct Invalid {
-    /// The dotted key, as in `train.rank`.
-    pub key: &'static str,
-    pub value: String,
-    /// What would be right.
-    pub fix: String,
-}
-
 /// Bytes of a system message or a chat template: every job that encodes prompts carries them.
 const CHAT_BYTES: usize = 128 << 10;
+
+/// What a seed may be.
+const SEED: &str = "use 0 to 9223372036854775807";
 
 /// What `problems.difficulty` may be.
 pub(super) const DIFFICULTY: &str = "use [lowest, highest] between 1 and 10";
@@ -36,18 +37,18 @@ impl Experiment {
     }
 
     fn check_top(&self, c: &mut Checks) {
-        self.check_name(c);
+        c.0.extend(check_name(&self.name).err());
         c.require(
             // TOML's integers end there, and the file must say the seed that was used.
             i64::try_from(self.seed).is_ok(),
             "seed",
             self.seed,
-            "use 0 to 9223372036854775807",
+            SEED,
         );
-        c.range("iterations", self.iterations, 0, 100_000);
+        c.range("iterations", self.iterations);
         if let Some(keep) = self.keep_checkpoints {
             // The newest one is what the next iteration starts from.
-            c.range("keep_checkpoints", keep, 1, 100_000);
+            c.range("keep_checkpoints", keep);
         }
         c.require(
             !self.model.source.trim().is_empty(),
@@ -55,6 +56,7 @@ impl Experiment {
             "\"\"",
             "name a folder, a .gguf file or a hub id",
         );
+        self.check_revision(c);
         let chat = [
             ("model.chat.system", &self.model.chat.system),
             ("model.chat.template", &self.model.chat.template),
@@ -84,11 +86,11 @@ impl Experiment {
                 "use a text, a number, true or false, or a list of these",
             );
         }
-        c.float("verify.cpu_seconds", self.verify.cpu_seconds, 0.1, 60.0);
-        c.range("verify.memory_mb", self.verify.memory_mb, 64, 16_384);
-        c.range("stop.patience", self.stop.patience, 0, 100_000);
+        c.range("verify.cpu_seconds", self.verify.cpu_seconds);
+        c.range("verify.memory_mb", self.verify.memory_mb);
+        c.range("stop.patience", self.stop.patience);
         if let Some(target) = self.stop.target_accuracy {
-            c.float("stop.target_accuracy", target, 0.01, 1.0);
+            c.range("stop.target_accuracy", target);
             c.require(
                 self.problems.val > 0,
                 "stop.target_accuracy",
@@ -98,25 +100,25 @@ impl Experiment {
         }
     }
 
-    /// A name must be good for a folder, and for the command line: there a `-` begins a flag, and
-    /// names come before ids.
-    fn check_name(&self, c: &mut Checks) {
-        let legal = |ch: char| ch.is_ascii_alphanumeric() || "-_.".contains(ch);
-        let named = (1..=64).contains(&self.name.len())
-            && self.name.chars().all(legal)
-            && !self.name.starts_with(['.', '-']);
+    /// Only the hub has revisions.
+    fn check_revision(&self, c: &mut Checks) {
+        let Some(revision) = &self.model.revision else {
+            return;
+        };
         c.require(
-            named,
-            "name",
-            quoted(&self.name),
-            "use 1 to 64 letters, digits, `-`, `_` or `.`, not starting with `-` or `.`",
+            is_revision(revision),
+            "model.revision",
+            quoted(revision),
+            "name a branch, a tag or a commit of 40 hex digits",
         );
-        let id = uuid::Uuid::try_parse(&self.name).is_ok();
         c.require(
-            !id,
-            "name",
-            quoted(&self.name),
-            "it reads as an id and could hide the experiment that has it; use a word",
+            is_hub_id(&self.model.source),
+            "model.revision",
+            quoted(revision),
+            format!(
+                "`model.source` = \"{}\" is no hub id, and files have no revisions: leave it out",
+                self.model.source
+            ),
         );
     }
 
@@ -136,43 +138,56 @@ impl Experiment {
             format!("[{low}, {high}]"),
             DIFFICULTY,
         );
-        // Only training needs train problems.
-        let least = u32::from(self.train.method.method().trains());
-        c.range("problems.train", p.train, least, 100_000);
-        c.range("problems.val", p.val, 0, 100_000);
-        c.range("problems.test", p.test, 1, 100_000);
-        c.range("problems.ood", p.ood, 0, 100_000);
-        c.range("problems.visible", p.visible, 0, 16);
-        c.range("problems.hidden", p.hidden, 1, 64);
-        let wants_names = p.holdout != Holdout::Case || p.ood > 0;
-        let fix = if wants_names {
-            "name what to hold out, as \"family/rule\" or \"family\""
-        } else {
-            "set `problems.ood` or `problems.holdout` too"
-        };
+        c.range("problems.train", p.train);
         c.require(
-            wants_names != p.held_out.is_empty(),
-            "problems.held_out",
-            format!("{:?}", p.held_out),
-            fix,
+            p.train > 0 || !self.train.method.method().trains(),
+            "problems.train",
+            p.train,
+            "training needs at least 1",
         );
-        for (i, family) in p.families.iter().enumerate() {
-            c.require(
-                !p.families[..i].contains(family),
-                "problems.families",
-                quoted(family),
-                "name each family once",
-            );
+        c.range("problems.val", p.val);
+        c.range("problems.test", p.test);
+        c.range("problems.ood", p.ood);
+        c.range("problems.visible", p.visible);
+        c.range("problems.hidden", p.hidden);
+        c.range("problems.problems_per_rule", p.problems_per_rule);
+        if let Some(rules) = p.rules {
+            c.range("problems.rules", rules);
         }
+        if let Some(seed) = p.seed {
+            c.require(i64::try_from(seed).is_ok(), "problems.seed", seed, SEED);
+        }
+        self.check_held_out(c);
+        c.distinct("problems.families", &p.families);
+        c.distinct("problems.held_out", &p.held_out);
+        c.distinct("problems.learnable", &p.learnable);
+    }
+
+    fn check_held_out(&self, c: &mut Checks) {
+        let p = &self.problems;
+        let (named, asked) = (!p.held_out.is_empty(), p.ood > 0);
+        let value = format!("{:?}", p.held_out);
+        let key = "problems.held_out";
+        // The other levels know without names what to hold out.
+        let needs_names = p.holdout == Holdout::Family || (p.holdout == Holdout::Case && asked);
+        let fix = if p.holdout == Holdout::Family {
+            "name the families to hold out"
+        } else {
+            "name what ood asks, as \"family/rule\" or \"family\""
+        };
+        // That ood asks what is named is the plan's to require: experiments of before, whose
+        // problems a fork copies, held rules out without it.
+        c.require(named || !needs_names, key, &value, fix);
     }
 
     fn check_generate(&self, c: &mut Checks) {
         let g = &self.generate;
-        c.range("generate.samples", g.samples, 1, 1_024);
-        c.float("generate.temperature", g.temperature, 0.0, 10.0);
-        c.float("generate.top_p", g.top_p, 0.01, 1.0);
-        c.range("generate.max_new_tokens", g.max_new_tokens, 1, 32_768);
-        c.range("generate.rollouts_per_job", g.rollouts_per_job, 1, 4_096);
+        c.range("generate.samples", g.samples);
+        self.check_drawn(c);
+        c.range("generate.temperature", g.temperature);
+        c.range("generate.top_p", g.top_p);
+        c.range("generate.max_new_tokens", g.max_new_tokens);
+        c.range("generate.rollouts_per_job", g.rollouts_per_job);
         // A problem's samples stay in one job, so a job can be larger than `rollouts_per_job` says.
         let rollouts = g.rollouts_per_job.max(g.samples).max(self.evaluate.samples);
         let bytes = u64::from(rollouts) * u64::from(g.max_new_tokens) * TOKEN_BYTES;
@@ -192,18 +207,43 @@ impl Experiment {
         c.require(bytes <= RESULT_BYTES, key, value, fix);
     }
 
+    /// Of the train problems that an iteration samples.
+    fn check_drawn(&self, c: &mut Checks) {
+        let (drawn, train) = (self.generate.problems, self.problems.train);
+        if let Some(drawn) = drawn {
+            c.range("generate.problems", drawn);
+            c.require(
+                drawn <= train,
+                "generate.problems",
+                drawn,
+                format!("use at most `problems.train` = {train}"),
+            );
+        }
+        // Where every problem is sampled, there is nothing to choose.
+        let chooses = drawn.is_some_and(|drawn| drawn < train);
+        let curriculum = self.generate.curriculum;
+        c.require(
+            chooses || curriculum == Curriculum::Uniform,
+            "generate.curriculum",
+            quoted(curriculum.as_str()),
+            format!(
+                "set `generate.problems` below `problems.train` = {train}: all of them are sampled"
+            ),
+        );
+    }
+
     fn check_train(&self, c: &mut Checks) {
         let t = &self.train;
-        c.range("train.rank", t.rank, 1, 512);
-        c.float("train.alpha", t.alpha, 0.001, 4_096.0);
-        c.float("train.dropout", t.dropout, 0.0, 0.9);
-        c.float("train.learning_rate", t.learning_rate, 1e-8, 1.0);
-        c.range("train.warmup_steps", t.warmup_steps, 0, 1_000_000);
-        c.float("train.weight_decay", t.weight_decay, 0.0, 1.0);
-        c.float("train.max_grad_norm", t.max_grad_norm, 1e-6, 1e6);
-        c.range("train.epochs", t.epochs, 1, 1_000);
-        c.range("train.batch_tokens", t.batch_tokens, 16, 1 << 24);
-        c.range("train.max_per_problem", t.max_per_problem, 1, 1_024);
+        c.range("train.rank", t.rank);
+        c.range("train.alpha", t.alpha);
+        c.range("train.dropout", t.dropout);
+        c.range("train.learning_rate", t.learning_rate);
+        c.range("train.warmup_steps", t.warmup_steps);
+        c.range("train.weight_decay", t.weight_decay);
+        c.range("train.max_grad_norm", t.max_grad_norm);
+        c.range("train.epochs", t.epochs);
+        c.range("train.batch_tokens", t.batch_tokens);
+        c.range("train.max_per_problem", t.max_per_problem);
         c.require(
             !t.targets.is_empty(),
             "train.targets",
@@ -229,10 +269,10 @@ impl Experiment {
 
     fn check_evaluate(&self, c: &mut Checks) {
         let e = &self.evaluate;
-        c.range("evaluate.every", e.every, 1, 100_000);
-        c.range("evaluate.samples", e.samples, 0, 1_024);
-        c.float("evaluate.temperature", e.temperature, 0.01, 10.0);
-        c.float("evaluate.top_p", e.top_p, 0.01, 1.0);
+        c.range("evaluate.every", e.every);
+        c.range("evaluate.samples", e.samples);
+        c.range("evaluate.temperature", e.temperature);
+        c.range("evaluate.top_p", e.top_p);
         for &k in e.pass_at.iter().flatten() {
             // Without samples there is no pass@k, and the list does not count.
             let fits = k >= 1 && (e.samples == 0 || k <= e.samples);
@@ -244,30 +284,6 @@ impl Experiment {
             );
         }
     }
-}
-
-/// What the experiment cannot show or looks unintended, though it may run. `grokking` says why it
-/// could not show grokking.
-pub fn advise(experiment: &Experiment, grokking: Option<String>) -> Vec<String> {
-    let mut advice = Vec::new();
-    if experiment.stop.on_grokking || experiment.iterations >= 10 {
-        advice.extend(grokking);
-    }
-    if experiment.problems.visible == 0 {
-        advice.push(
-            "no visible cases: prompts show no example, shortcuts cannot be told, and \
-            problems of one rule have the same prompt in every split"
-                .to_owned(),
-        );
-    }
-    if experiment.train.method.method().trains()
-        && experiment.generate.temperature == 0.0
-        && experiment.generate.samples > 1
-    {
-        advice
-            .push("generate.temperature = 0: all samples of a problem will be the same".to_owned());
-    }
-    advice
 }
 
 #[derive(Default)]
@@ -290,19 +306,20 @@ impl Checks {
         }
     }
 
-    fn range(&mut self, key: &'static str, value: u32, least: u32, most: u32) {
-        self.require(
-            (least..=most).contains(&value),
-            key,
-            value,
-            format!("use {least} to {most}"),
-        );
+    /// Nothing is named twice; there may be many names.
+    fn distinct(&mut self, key: &'static str, names: &[String]) {
+        let mut seen = HashSet::new();
+        for name in names {
+            self.require(seen.insert(name), key, quoted(name), "name each once");
+        }
     }
 
-    fn float(&mut self, key: &'static str, value: f64, least: f64, most: f64) {
+    /// The value lies in the range that stands at the field of this key.
+    fn range(&mut self, key: &'static str, value: impl Into<f64> + Copy + ToString) {
+        let [least, most] = json_schema::range(key);
         self.require(
             // NaN lies in no range, so it is refused as well.
-            (least..=most).contains(&value),
+            (least..=most).contains(&value.into()),
             key,
             value,
             format!("use {least} to {most}"),

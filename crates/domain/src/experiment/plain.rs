@@ -34,6 +34,7 @@ fn kind(name: &str) -> String {
         "a boolean" => "true or false",
         "a string" => TEXT,
         "a sequence" => "a list in brackets",
+        "a map" => "a table",
         _ if name.starts_with("struct ") => "a table",
         _ => name,
     };

@@ -1,257 +1,206 @@
-//! The search itself: memorised, plateau, grokked, emerged, each as the design defines it, and in
-//! words why not more.
+//! The search itself: memorised, delayed, grokked, emerged, and in words why not more.
 //!
-//! Departures from a bare reading: train accuracy that is already memorised before any training
-//! (iteration 0) shows nothing; "suddenly" means at most `transition` evaluations between the
-//! plateau and the change-point; the series as it stands is judged, so a model that later unlearns
-//! what it grokked is no longer called grokked.
+//! The series as it stands is judged: a model that later unlearns what it grokked is no longer
+//! called grokked. What its next evaluations may change is in the report's certainty.
 
-use super::plateau::{Kind, latest, mean};
-use super::{Evaluation, Parameters, Phase, Report, Rise, rise};
+use super::agreement;
+use super::emergence::emergence;
+use super::phrases::{percent, points};
+use super::resample::resample;
+use super::series::{Series, accuracy};
+use super::shape::{self, LEAST_AFTER, Memorised, Rise, Unshaped};
+use super::{Certainty, Estimate, Parameters, Phase, Report, UnitCounts};
+use crate::stats::Interval;
 
-/// Judges a series of evaluations in order of iteration.
-pub fn detect(series: &[Evaluation], parameters: &Parameters) -> Report {
-    let report = grokking(series, parameters);
-    if report.phase == Phase::Grokked {
-        // Where both could be said, this is the stronger statement.
+/// Judges a series of evaluations in order of time.
+pub fn detect(series: &Series, parameters: &Parameters) -> Report {
+    let units = UnitCounts {
+        train: series.train.len(),
+        val: series.val.len(),
+        test: series.test.len(),
+    };
+    let mut report = Report::nothing(units, String::new());
+    if let Err(why_not) = advance(series, parameters, &mut report) {
+        report.reason = why_not;
+    }
+    let fewest = units.val.min(units.test);
+    if report.phase.generalised() || fewest < parameters.least_units {
         return report;
     }
-    emergence(series, parameters).unwrap_or(report)
-}
-
-/// The path memorised → plateau → grokked, as far as the series goes along it.
-fn grokking(series: &[Evaluation], parameters: &Parameters) -> Report {
-    let mut report = Report {
-        phase: Phase::None,
-        memorised: None,
-        plateau: None,
-        onset: None,
-        delay: None,
-        ratio: None,
-        rise: None,
-        reason: String::new(),
-    };
-    match advance(series, parameters, &mut report) {
-        Ok(()) => report.phase = Phase::Grokked,
-        Err(why_not) => report.reason = why_not,
-    }
-    report
+    emergence(series, parameters, &report).unwrap_or(report)
 }
 
 /// Fills `report` step by step; the error says in words why there is no further step.
-fn advance(
-    series: &[Evaluation],
-    parameters: &Parameters,
-    report: &mut Report,
-) -> Result<(), String> {
-    let memorised = memorised(series, parameters)?;
+fn advance(series: &Series, parameters: &Parameters, report: &mut Report) -> Result<(), String> {
+    let evaluations = series.times.len();
+    let train = accuracy(&series.train, evaluations);
+    let least = parameters.memorised;
+    let memorised = shape::memorised(&series.times, &train, least, parameters)
+        .map_err(|unshaped| in_words(unshaped, parameters))?;
     report.phase = Phase::Memorised;
-    report.memorised = Some(series[memorised].iteration);
-    // Only at the last of these evaluations is it known that the train split is memorised.
-    let established = memorised + parameters.memorised_for - 1;
-    report.plateau = latest(
-        series,
-        established,
-        established..series.len(),
-        Kind::Memorised,
-        parameters,
+    report.memorised = Some(memorised.time);
+    enough_units(report.units, parameters)?;
+    let rise = late_rise(series, &memorised, &train, parameters, report)?;
+    let after = memorised.evaluation;
+    let before = after..(after + 3).min(evaluations);
+    agreement::check(series, before, parameters, report)?;
+    report.certainty = Certainty::after(&rise, &series.times);
+    let width = rise.width(memorised.time);
+    let mut reason = format!(
+        "memorised at {:.1}, half of a rise by {} at {:.1}: {:.1} times as long",
+        memorised.time,
+        points(rise.height()),
+        rise.t50,
+        rise.t50 / memorised.time
     );
-    report
-        .plateau
-        .ok_or_else(|| no_plateau(series, parameters))?;
-    // Kept if the search ends here: the report says how far the series has come.
-    report.phase = Phase::Plateau;
-    let (change, rise) = significant_rise(series, established, parameters, report)?;
-    // The plateau must end at most `transition` evaluations before the change-point.
-    let before = established.max(change.saturating_sub(parameters.transition + 1));
-    report.plateau = Some(
-        latest(
-            series,
-            established,
-            before..change,
-            Kind::Memorised,
-            parameters,
-        )
-        .ok_or_else(|| {
-            format!(
-                "val rose by iteration {}, but gradually: no plateau leads up to it",
-                rise.iteration
-            )
-        })?,
-    );
-    if !runs(&series[change..], parameters.generalised_for, |e| {
-        e.val.rate() >= parameters.generalised
-    })
-    .any(|_| true)
-    {
-        let (level, times) = (percent(parameters.generalised), parameters.generalised_for);
-        return Err(format!(
-            "val rose at iteration {} but has not been at {level} in {times} evaluations running",
-            rise.iteration
+    report.phase = Phase::Delayed;
+    if width > parameters.width {
+        reason.push_str(&format!(
+            "; gradual: the rise took {width:.1} times as long as the wait"
         ));
+    } else if let Some(gradual) = gradual_when_sampled(series, &memorised, &rise, parameters) {
+        reason.push_str(&gradual);
+    } else {
+        report.phase = Phase::Grokked;
     }
-    test_agrees(series, change, Some(parameters.test_after), parameters)?;
-    report.onset = Some(rise.iteration);
-    let start = series[memorised].iteration;
-    report.delay = Some(rise.iteration - start);
-    // Nothing was trained before iteration 0, so nothing can be a multiple of it.
-    report.ratio = (start > 0).then(|| f64::from(rise.iteration) / f64::from(start));
-    report.reason = format!("memorised at iteration {start}, then {}", told(&rise));
+    report.reason = reason;
     Ok(())
 }
 
-/// Both splits low and flat, then both rise at one change-point: emergence. `None` where that is
-/// not so.
-fn emergence(series: &[Evaluation], parameters: &Parameters) -> Option<Report> {
-    let (change, rise) = rise::search(series, parameters)?;
-    let first = change.saturating_sub(parameters.transition + 1);
-    let plateau = latest(series, 0, first..change, Kind::Low, parameters)?;
-    // With val's correction: the two rise together, so the search has picked train's place too.
-    let train = rise::at_split(series, change, |e| e.train, rise.candidates, parameters);
-    let enough = smallest_val(series) >= parameters.least_problems
-        && rise.lower >= parameters.rise
-        && train.lower >= parameters.rise;
-    if !enough || test_agrees(series, change, None, parameters).is_err() {
-        return None;
+fn enough_units(units: UnitCounts, parameters: &Parameters) -> Result<(), String> {
+    for (split, count) in [("val", units.val), ("test", units.test)] {
+        if count < parameters.least_units {
+            let plural = if count == 1 { "" } else { "s" };
+            return Err(format!(
+                "cannot show more: {split} has {count} unit{plural}, {} are needed",
+                parameters.least_units
+            ));
+        }
     }
-    Some(Report {
-        phase: Phase::Emerged,
-        memorised: memorised(series, parameters)
-            .ok()
-            .map(|i| series[i].iteration),
-        plateau: Some(plateau),
-        onset: Some(rise.iteration),
-        delay: None,
-        ratio: None,
-        rise: Some(rise),
-        reason: format!(
-            "train and val were both below {}, then {}",
-            percent(parameters.low),
-            told(&rise)
-        ),
-    })
+    Ok(())
 }
 
-/// The index of the first evaluation of those that count as memorised.
-fn memorised(series: &[Evaluation], parameters: &Parameters) -> Result<usize, String> {
-    let high = |e: &Evaluation| e.train.rate() >= parameters.memorised;
-    if let Some(first) = series.first().filter(|e| e.iteration == 0 && high(e)) {
-        return Err(format!(
-            "train was at {} before any training: there is nothing to memorise",
-            percent(first.train.rate())
-        ));
-    }
-    runs(series, parameters.memorised_for, high)
-        .next()
-        .ok_or_else(|| {
-            let best = series.iter().map(|e| e.train.rate()).fold(0.0, f64::max);
-            let (level, times) = (percent(parameters.memorised), parameters.memorised_for);
-            format!(
-                "train has not been at {level} in {times} evaluations running; its best is {}",
-                percent(best)
-            )
-        })
-}
-
-/// Starts of runs of `length` evaluations in all of which `holds`.
-fn runs(
-    series: &[Evaluation],
-    length: usize,
-    holds: impl Fn(&Evaluation) -> bool,
-) -> impl Iterator<Item = usize> {
-    series
-        .windows(length.max(1))
-        .enumerate()
-        .filter(move |(_, window)| window.iter().all(&holds))
-        .map(|(start, _)| start)
-}
-
-fn no_plateau(series: &[Evaluation], parameters: &Parameters) -> String {
-    let gap = series.last().map_or(0.0, |e| e.train.rate() - e.val.rate());
-    let (length, least) = (parameters.plateau, points(parameters.gap));
-    format!(
-        "no plateau was shown, {length} or more evaluations of flat val at least {least} below \
-            train; val is now {} below",
-        points(gap)
-    )
-}
-
-/// The change-point of val after memorising, if it is large enough; `report.rise` gets it either
-/// way.
-fn significant_rise(
-    series: &[Evaluation],
-    established: usize,
+/// Val's rise after memorising, if it is large, high and late enough.
+fn late_rise(
+    series: &Series,
+    memorised: &Memorised,
+    train: &[f64],
     parameters: &Parameters,
     report: &mut Report,
-) -> Result<(usize, Rise), String> {
-    let problems = smallest_val(series);
-    if problems < parameters.least_problems {
+) -> Result<Rise, String> {
+    let after = memorised.evaluation;
+    let left = series.times.len() - after;
+    if left < LEAST_AFTER {
+        return Err(in_words(Unshaped::TooShort(left), parameters));
+    }
+    let val = accuracy(&series.val, series.times.len());
+    let end = shape::mean(&val[after + shape::ending(left)..]);
+    let Some(rise) = memorised.rise(&series.times, &val, 0.02) else {
+        let now = percent(end);
+        return Err(format!("val has not risen since: it is at {now}"));
+    };
+    let risen = fill_in(series, memorised, &rise, parameters, report);
+    let gap = shape::mean(&train[after..after + 3]) - rise.low;
+    if gap < parameters.gap {
         return Err(format!(
-            "val has {problems} problems; {} are needed to tell a rise from chance",
-            parameters.least_problems
+            "val was only {} below train when train was memorised: they rose together",
+            points(gap)
         ));
     }
-    let after = parameters.generalised_for;
-    let (change, rise) = rise::search(&series[established..], parameters)
-        .ok_or_else(|| format!("val is on a plateau; a rise needs {after} evaluations after it"))?;
-    report.rise = Some(rise);
-    if rise.lower < parameters.rise {
-        let (seen, wanted) = (points(rise.lower.max(-1.0)), points(parameters.rise));
+    if let Some(ci95) = risen.filter(|ci95| ci95.lower < parameters.rise) {
         return Err(format!(
-            "val has not risen enough: the lower bound of its largest rise is {seen}, {wanted} are \
-                needed"
+            "val rose by {}, which may be as little as {}: {} are needed",
+            points(rise.height()),
+            points(ci95.lower),
+            points(parameters.rise)
         ));
     }
-    Ok((established + change, rise))
+    high_and_late(end, &rise, report.delay, parameters)?;
+    Ok(rise)
 }
 
-/// The untouched test split rises at the same split point: it was not searched, so its bound is not
-/// corrected.
-fn test_agrees(
-    series: &[Evaluation],
-    change: usize,
-    least_after: Option<f64>,
+/// Puts the rise into the report, with what the bootstrap says of it; returns the interval of its
+/// height.
+fn fill_in(
+    series: &Series,
+    memorised: &Memorised,
+    rise: &Rise,
+    parameters: &Parameters,
+    report: &mut Report,
+) -> Option<Interval> {
+    (report.t10, report.t50, report.t90) = (Some(rise.t10), Some(rise.t50), Some(rise.t90));
+    let resamples = resample(series, false, parameters);
+    let of = |estimate, ci95: Option<Interval>| ci95.map(|ci95| Estimate { estimate, ci95 });
+    let error = parameters.error;
+    let risen = resamples.rise(error);
+    report.rise = of(rise.height(), risen);
+    report.delay = of(rise.t50 / memorised.time, resamples.delay(error));
+    report.width = of(rise.width(memorised.time), resamples.width(error));
+    risen
+}
+
+fn high_and_late(
+    end: f64,
+    rise: &Rise,
+    delay: Option<Estimate>,
     parameters: &Parameters,
 ) -> Result<(), String> {
-    let rise = rise::at_split(series, change, |e| e.test, 1, parameters);
-    if rise.lower <= 0.0 {
+    if rise.top.min(end) < parameters.generalised {
         return Err(format!(
-            "val rose at iteration {}, but test did not: {}",
-            rise.iteration,
-            told(&rise)
+            "val rose to {}: {} are needed",
+            percent(rise.top.min(end)),
+            percent(parameters.generalised)
         ));
     }
-    let after = mean(&series[change..], |e| e.test);
-    match least_after {
-        Some(least) if after < least => Err(format!(
-            "val rose at iteration {}, but test is at {} after it, not {}",
-            rise.iteration,
-            percent(after),
-            percent(least)
+    match delay {
+        Some(delay) if delay.ci95.lower >= parameters.delay => Ok(()),
+        Some(delay) => Err(format!(
+            "val rose too soon after memorising: t50 is {:.1} times the time of memorising, \
+             perhaps {:.1}; {:.1} are needed",
+            delay.estimate, delay.ci95.lower, parameters.delay
         )),
-        _ => Ok(()),
+        None => Err("val's rise hangs on a few units".to_owned()),
     }
 }
 
-fn smallest_val(series: &[Evaluation]) -> u32 {
-    series.iter().map(|e| e.val.total).min().unwrap_or(0)
+/// What sampled accuracy says against a sudden change; greedy accuracy makes steps of what is
+/// smooth (Schaeffer et al. 2023).
+fn gradual_when_sampled(
+    series: &Series,
+    memorised: &Memorised,
+    greedy: &Rise,
+    parameters: &Parameters,
+) -> Option<String> {
+    let sampled = series.val_sampled.as_ref()?;
+    let curve = accuracy(sampled, series.times.len());
+    let Some(rise) = memorised.rise(&series.times, &curve, 0.02) else {
+        return Some("; sampled accuracy did not rise with it".to_owned());
+    };
+    let width = rise.width(memorised.time);
+    if width > parameters.width {
+        return Some(format!(
+            "; gradual in sampled accuracy: the rise took {width:.1} times as long as the wait"
+        ));
+    }
+    let apart = rise.t10 > greedy.t90 || rise.t90 < greedy.t10;
+    apart.then(|| format!("; sampled accuracy rose at another time, {:.1}", rise.t50))
 }
 
-fn told(rise: &Rise) -> String {
-    let bounds = format!("[{:.1}, {:.1}]", 100.0 * rise.lower, 100.0 * rise.upper);
-    format!(
-        "a rise by {} {bounds} at iteration {}",
-        points(rise.estimate),
-        rise.iteration
-    )
-}
-
-fn percent(rate: f64) -> String {
-    format!("{:.1} %", 100.0 * rate)
-}
-
-fn points(difference: f64) -> String {
-    format!("{:.1} points", 100.0 * difference)
+fn in_words(unshaped: Unshaped, parameters: &Parameters) -> String {
+    match unshaped {
+        Unshaped::BeforeTraining(rate) => format!(
+            "train was at {} before any training: there is nothing to memorise",
+            percent(rate)
+        ),
+        Unshaped::NotMemorised(best) => format!(
+            "train has not stayed at {} or above; its best is {}",
+            percent(parameters.memorised),
+            percent(best)
+        ),
+        Unshaped::TooShort(evaluations) => format!(
+            "{evaluations} evaluations since memorising: {LEAST_AFTER} are needed to see a rise"
+        ),
+    }
 }
 
 #[cfg(test)]

@@ -1,15 +1,22 @@
-//! Grokking: whether a series of evaluations shows that a model memorised, stood on a plateau,
-//! grokked, or showed emergence. A statement about the evaluations given, with an interval; it
-//! never looks at rollouts, weights or losses.
+//! Grokking: whether a series of evaluations shows that a model memorised, generalised late,
+//! grokked, or showed emergence. A statement about the evaluations given, with intervals over units
+//! (what falls together: a rule, as a rule); it never looks at rollouts, weights or losses.
 
+mod agreement;
 mod detect;
-mod plateau;
+mod emergence;
+mod isotonic;
+mod parameters;
+mod phrases;
+mod planned;
 mod report;
-mod rise;
+mod resample;
 mod series;
+mod shape;
+pub mod synthetic;
 
 pub use detect::detect;
-pub use plateau::Plateau;
-pub use report::{Phase, Report};
-pub use rise::Rise;
-pub use series::{Evaluation, Parameters, Score, can_show};
+pub use parameters::{LEAST_UNITS, Parameters};
+pub use planned::{Planned, Rates};
+pub use report::{Certainty, Estimate, Phase, Report, UnitCounts};
+pub use series::{Series, Unit};

@@ -242,6 +242,7 @@ mod tests {
             ExperimentState::Completed,
             ExperimentState::Cancelled,
             ExperimentState::Failed,
+            ExperimentState::Deleting,
         ] {
             assert_eq!(
                 decide(&Snapshot {

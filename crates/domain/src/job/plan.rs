@@ -4,37 +4,23 @@
 use super::spec::{Batch, Spec};
 use crate::{JobKind, Purpose, Split, experiment::Experiment};
 
-/// The generate jobs of an iteration, in the order they are handed out. `problems` are (ordinal,
-/// split) in order; `evaluate`: the greedy and then the sampled completions of every problem;
-/// `roll_out`: the samples of every train problem.
+/// The generate jobs of an iteration, in the order they are handed out: the greedy and then the
+/// sampled completions of the problems `evaluated`, and the samples of those `rolled_out`. Both are
+/// ordinals in order.
 pub fn iteration_jobs(
     config: &Experiment,
     iteration: u32,
-    problems: &[(u32, Split)],
-    evaluate: bool,
-    roll_out: bool,
+    evaluated: &[u32],
+    rolled_out: &[u32],
 ) -> Vec<Spec> {
-    let mut all = Vec::with_capacity(problems.len());
-    let mut train = Vec::new();
-    for &(ordinal, split) in problems {
-        all.push(ordinal);
-        if split == Split::Train {
-            train.push(ordinal);
-        }
-    }
     let size = config.generate.rollouts_per_job;
-    let mut specs = Vec::new();
-    if evaluate {
-        // In jobs of their own, because a job's message has one temperature for all of its samples.
-        let mut batches = chunks(&all, 0, 1, size);
-        batches.extend(chunks(&all, 1, config.evaluate.samples, size));
-        // Numbered through: greedy and sampled jobs must not share a chunk's number.
-        specs.extend(numbered(iteration, Purpose::Eval, batches));
-    }
-    if roll_out {
-        let batches = chunks(&train, 1, config.generate.samples, size);
-        specs.extend(numbered(iteration, Purpose::Train, batches));
-    }
+    // In jobs of their own, because a job's message has one temperature for all of its samples.
+    let mut batches = chunks(evaluated, 0, 1, size);
+    batches.extend(chunks(evaluated, 1, config.evaluate.samples, size));
+    // Numbered through: greedy and sampled jobs must not share a chunk's number.
+    let mut specs: Vec<Spec> = numbered(iteration, Purpose::Eval, batches).collect();
+    let batches = chunks(rolled_out, 1, config.generate.samples, size);
+    specs.extend(numbered(iteration, Purpose::Train, batches));
     specs
 }
 
@@ -62,10 +48,23 @@ pub struct JobCounts {
 }
 
 impl JobCounts {
-    pub fn of(config: &Experiment, problems: &[(u32, Split)]) -> Self {
-        // Every iteration asks the same problems, so the first stands for all.
-        let evaluation = iteration_jobs(config, 0, problems, true, false);
-        let iteration = iteration_jobs(config, 0, problems, false, true);
+    /// `splits` are those of the problems, in the order of their ordinals.
+    pub fn of(config: &Experiment, splits: &[Split]) -> Self {
+        let count = u32::try_from(splits.len()).expect("ordinals are 32 bits");
+        let all: Vec<u32> = (0..count).collect();
+        let train = splits
+            .iter()
+            .filter(|split| **split == Split::Train)
+            .count();
+        // Every iteration samples as many, so the first ones stand for all.
+        let drawn = train.min(
+            config
+                .generate
+                .problems
+                .map_or(train, |drawn| drawn as usize),
+        );
+        let evaluation = iteration_jobs(config, 0, &all, &[]);
+        let iteration = iteration_jobs(config, 0, &[], &all[..drawn]);
         let trained = config.train.method.method().trains();
         let iterations = if trained {
             u64::from(config.iterations)
@@ -151,20 +150,12 @@ mod tests {
         config
     }
 
-    const PROBLEMS: [(u32, Split); 8] = [
-        (0, Split::Train),
-        (1, Split::Train),
-        (2, Split::Train),
-        (3, Split::Val),
-        (4, Split::Val),
-        (5, Split::Test),
-        (6, Split::Test),
-        (7, Split::Ood),
-    ];
+    const ALL: [u32; 8] = [0, 1, 2, 3, 4, 5, 6, 7];
+    const TRAIN: [u32; 3] = [0, 1, 2];
 
     #[test]
     fn every_rollout_is_in_exactly_one_job() {
-        let specs = iteration_jobs(&config(), 3, &PROBLEMS, true, true);
+        let specs = iteration_jobs(&config(), 3, &ALL, &TRAIN);
         let mut seen = BTreeSet::new();
         for spec in &specs {
             for (problem, sample) in spec.batch.rollouts() {
@@ -184,7 +175,7 @@ mod tests {
     fn a_problem_with_more_samples_than_fit_gets_a_job_of_its_own() {
         let mut config = config();
         config.generate.samples = 9;
-        let specs = iteration_jobs(&config, 0, &PROBLEMS, false, true);
+        let specs = iteration_jobs(&config, 0, &[], &TRAIN);
         assert_eq!(
             specs
                 .iter()
@@ -196,8 +187,23 @@ mod tests {
 
     #[test]
     fn greedy_and_sampled_never_share_a_job() {
-        for spec in iteration_jobs(&config(), 0, &PROBLEMS, true, false) {
+        for spec in iteration_jobs(&config(), 0, &ALL, &[]) {
             assert!(spec.batch.first_sample > 0 || spec.batch.samples == 1);
         }
+    }
+
+    #[test]
+    fn an_iteration_that_draws_its_problems_costs_what_it_draws() {
+        let mut config = config();
+        let mut splits = vec![Split::Train; 40];
+        splits.push(Split::Test);
+        let all = JobCounts::of(&config, &splits);
+        config.generate.problems = Some(10);
+        let drawn = JobCounts::of(&config, &splits);
+        assert_eq!(
+            (all.rollouts_per_iteration, drawn.rollouts_per_iteration),
+            (160, 40)
+        );
+        assert_eq!(all.rollouts_per_evaluation, drawn.rollouts_per_evaluation);
     }
 }

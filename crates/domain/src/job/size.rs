@@ -85,18 +85,26 @@ fn largest_message(config: &Experiment, problems: &[ProblemSize], rollouts_per_j
     let mut config = config.clone();
     config.generate.rollouts_per_job = rollouts_per_job;
     let roll_out = config.train.method.method().trains() && config.iterations > 0;
-    let splits: Vec<_> = (0..)
-        .zip(problems)
-        .map(|(ordinal, problem)| (ordinal, problem.split))
-        .collect();
-    let mut largest = 0;
-    // The very function that makes the jobs, so that what is checked is what will be sent.
-    for job in iteration_jobs(&config, 0, &splits, true, roll_out) {
-        let generate = generate_message(&config, problems, &job.batch);
-        let verify = verify_message(&config, problems, &job.batch);
-        largest = largest.max(generate).max(verify);
+    let (mut all, mut train) = (Vec::with_capacity(problems.len()), Vec::new());
+    for (ordinal, problem) in (0..).zip(problems) {
+        all.push(ordinal);
+        if roll_out && problem.split == Split::Train {
+            train.push(ordinal);
+        }
     }
-    largest
+    let messages = [generate_message, verify_message];
+    let largest = messages.map(|message| {
+        let bytes = |batch: &Batch| message(&config, problems, batch);
+        let mut train = train.clone();
+        if config.generate.problems.is_some() {
+            // An iteration may draw any of them into one job: the largest ones too.
+            train.sort_by_key(|&ordinal| std::cmp::Reverse(bytes(&Batch::single(ordinal, 1))));
+        }
+        // The very function that makes the jobs, so that what is checked is what will be sent.
+        let jobs = iteration_jobs(&config, 0, &all, &train);
+        jobs.iter().map(|job| bytes(&job.batch)).max().unwrap_or(0)
+    });
+    largest.into_iter().max().unwrap_or(0)
 }
 
 fn generate_message(config: &Experiment, problems: &[ProblemSize], batch: &Batch) -> usize {

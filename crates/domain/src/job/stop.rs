@@ -1,6 +1,11 @@
 //! Whether an experiment ends after an evaluation, before its configured number of iterations.
 
-use crate::{Split, experiment::Experiment, grokking::Phase, metrics::MetricsLine};
+use crate::{
+    Split,
+    experiment::Experiment,
+    grokking::{Certainty, Report},
+    metrics::{Grokking, MetricsLine},
+};
 
 /// What has been decided after an evaluation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,8 +35,8 @@ pub fn decide_stop(config: &Experiment, lines: &[MetricsLine]) -> StopDecision {
     {
         return StopDecision::early(format!("val accuracy {accuracy:.3} has reached {target}"));
     }
-    if config.stop.on_grokking && last.grokking.phase == Phase::Grokked {
-        return StopDecision::early("the model has grokked");
+    if config.stop.on_grokking && generalised_late(&last.grokking) {
+        return StopDecision::early(format!("what it shows is {}", last.grokking.phase));
     }
     let patience = config.stop.patience as usize;
     let accuracies: Vec<f64> = lines.iter().filter_map(val_accuracy).collect();
@@ -47,6 +52,12 @@ pub fn decide_stop(config: &Experiment, lines: &[MetricsLine]) -> StopDecision {
         ));
     }
     StopDecision::GoOn
+}
+
+/// Sharp or gradual, and no longer provisional: a rise that has only begun may come to nothing.
+fn generalised_late(grokking: &Grokking) -> bool {
+    let confirmed = |report: &Report| report.certainty != Certainty::Provisional;
+    grokking.phase.late() && grokking.report.as_ref().is_some_and(confirmed)
 }
 
 fn val_accuracy(line: &MetricsLine) -> Option<f64> {

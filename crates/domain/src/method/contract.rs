@@ -20,6 +20,7 @@ pub struct JudgedRollout {
     pub rollout_id: i64,
     /// The problem's ordinal.
     pub problem: u32,
+    pub iteration: u32,
     pub sample: u32,
     pub verdict: Verdict,
     /// What was run; bytes that are not UTF-8 are replaced.
@@ -43,7 +44,7 @@ pub trait Method: Send + Sync {
     fn pool(&self) -> &'static [Verdict];
 
     /// What is trained on, in the order of the training set. `rollouts` are those of the pool, by
-    /// problem, sample and iteration.
+    /// problem, the newest iteration first, and sample.
     fn choose(&self, settings: &Train, rollouts: &[JudgedRollout]) -> Vec<Chosen>;
 
     fn objective(&self) -> Objective;

@@ -6,6 +6,7 @@
 //! base (`start = "restart"`). Departures: STaR's rationalisation is left out, and ReST-EM's
 //! duplicates are not.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 
 use super::contract::{Chosen, JudgedRollout, Method, Objective};
@@ -42,12 +43,15 @@ impl Method for RejectionSampling {
     }
 }
 
-/// Indices into `rollouts` in order of (problem, sample), each normalised code once per problem, at
-/// most `max_per_problem`. Rollouts equal in problem and sample (of several iterations) keep their
-/// order.
+/// Indices into `rollouts` in order of problem, the newest iteration first, and sample; each
+/// normalised code once per problem, at most `max_per_problem`. The newest first: with
+/// `history = "all"` the oldest would fill the places for good, and nothing new be trained on.
 fn distinct(rollouts: &[JudgedRollout], max_per_problem: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..rollouts.len()).collect();
-    order.sort_by_key(|&i| (rollouts[i].problem, rollouts[i].sample));
+    order.sort_by_key(|&i| {
+        let rollout = &rollouts[i];
+        (rollout.problem, Reverse(rollout.iteration), rollout.sample)
+    });
     let mut kept: BTreeMap<u32, HashSet<String>> = BTreeMap::new();
     order.retain(|&i| {
         let seen = kept.entry(rollouts[i].problem).or_default();
@@ -79,6 +83,7 @@ mod tests {
         JudgedRollout {
             rollout_id: 0,
             problem,
+            iteration: 0,
             sample,
             verdict: Verdict::Passed,
             code: code.to_owned(),
@@ -97,6 +102,36 @@ mod tests {
         assert_eq!(distinct(&candidates, 2), [3, 4, 0]);
         assert_eq!(distinct(&candidates, 9), [3, 4, 1, 0]);
         assert_eq!(distinct(&candidates, 0), Vec::<usize>::new());
+    }
+
+    /// It kept sample 0 of iterations 0 to 3 for ever.
+    #[test]
+    fn a_history_of_all_keeps_learning_from_new_solutions() {
+        let mut candidates = Vec::new();
+        for iteration in 0..10 {
+            for sample in 0..4 {
+                candidates.push(JudgedRollout {
+                    iteration,
+                    ..candidate(7, sample, &format!("return {iteration} + {sample}"))
+                });
+            }
+        }
+        // One that only an old iteration has solved is still learned from.
+        candidates.push(candidate(8, 0, "old"));
+        let kept: Vec<_> = distinct(&candidates, 4)
+            .into_iter()
+            .map(|i| {
+                (
+                    candidates[i].problem,
+                    candidates[i].iteration,
+                    candidates[i].sample,
+                )
+            })
+            .collect();
+        assert_eq!(
+            kept,
+            [(7, 9, 0), (7, 9, 1), (7, 9, 2), (7, 9, 3), (8, 0, 0)]
+        );
     }
 
     proptest! {

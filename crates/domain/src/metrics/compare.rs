@@ -1,14 +1,12 @@
-//! Two iterations compared problem by problem: McNemar for greedy rollouts, the paired bootstrap
-//! for sampled ones.
+//! Two iterations compared on the same problems: by units, which is the statement that counts, and
+//! by problems, which speak for themselves alone.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::stats::{
-    COMPARISON_RESAMPLES, Cluster, Interval, McNemar, PairedDifference, mcnemar, paired, pass_at,
-};
+use super::problem_ref::{ProblemRef, unit_of};
+use crate::stats::{Cluster, McNemar, PairedDifference, mcnemar, paired, pass_at};
 use crate::{Split, seed};
 
 /// One problem's results in one evaluation.
@@ -30,31 +28,24 @@ pub struct ProblemResult {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     pub problems: u32,
-    pub greedy: GreedyComparison,
-    /// By k; empty where nothing was sampled.
-    pub pass_at: BTreeMap<u32, SampledComparison>,
-}
-
-/// Greedy accuracy before and after.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct GreedyComparison {
-    pub before: f64,
-    pub after: f64,
-    /// Of the difference, by the bootstrap over problems.
-    pub ci95: Interval,
-    /// With the p-value.
+    /// What passes or fails together: rules, as a rule.
+    pub units: u32,
+    pub greedy: Compared,
+    /// Problems whose greedy rollout changed, with their own p.
     pub mcnemar: McNemar,
+    /// By k; empty where nothing was sampled.
+    pub pass_at: BTreeMap<u32, Compared>,
 }
 
-/// Sampled pass@k before and after.
+/// One measure before and after.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct SampledComparison {
+pub struct Compared {
     pub before: f64,
     pub after: f64,
-    /// Problem by problem: a statement on these problems.
-    pub paired: PairedDifference,
-    /// Rule by rule: a statement on rules like these; `null` where there is only one.
-    pub clustered: Option<PairedDifference>,
+    /// Unit by unit: a statement on units like these; `null` where there is only one.
+    pub over_units: Option<PairedDifference>,
+    /// Problem by problem: a statement on these problems alone.
+    pub over_problems: PairedDifference,
 }
 
 /// Why two evaluations can't be compared.
@@ -90,22 +81,27 @@ pub fn compare(
             after: after.len(),
         });
     }
-    let greedy = greedy(before, after).ok_or(Incomparable::Few {
+    let too_few = Incomparable::Few {
         found: before.len(),
-    })?;
+    };
+    let (old, new) = (greedy_values(before), greedy_values(after));
+    let greedy = compared(before, &old, &new).ok_or(too_few.clone())?;
     let mut pass_at = BTreeMap::new();
     for &k in ks {
-        pass_at.insert(k, sampled(before, after, k)?);
+        let (old, new) = (values(before, k)?, values(after, k)?);
+        let compared = compared(before, &old, &new).ok_or(too_few.clone())?;
+        pass_at.insert(k, compared);
     }
     Ok(Comparison {
         problems: before.len() as u32,
+        units: by_unit(before, &old, &new).len() as u32,
         greedy,
+        mcnemar: changed(before, after),
         pass_at,
     })
 }
 
-fn greedy(before: &[ProblemResult], after: &[ProblemResult]) -> Option<GreedyComparison> {
-    let (old, new) = (greedy_values(before), greedy_values(after));
+fn changed(before: &[ProblemResult], after: &[ProblemResult]) -> McNemar {
     let (mut lost, mut gained) = (0, 0);
     for (before, after) in before.iter().zip(after) {
         match (before.greedy, after.greedy) {
@@ -114,13 +110,44 @@ fn greedy(before: &[ProblemResult], after: &[ProblemResult]) -> Option<GreedyCom
             _ => {}
         }
     }
-    Some(GreedyComparison {
-        before: mean(&old),
-        after: mean(&new),
-        // 0 stands for greedy in the seed: there is no pass@0.
-        ci95: by_problem(&old, &new, 0)?.ci95,
-        mcnemar: mcnemar(lost, gained),
+    mcnemar(lost, gained)
+}
+
+/// `None` for fewer than two problems.
+fn compared(problems: &[ProblemResult], old: &[f64], new: &[f64]) -> Option<Compared> {
+    let single = old.iter().zip(new).map(|(old, new)| Cluster {
+        sum: new - old,
+        count: 1.0,
+    });
+    let single: Vec<Cluster> = single.collect();
+    Some(Compared {
+        before: mean(old),
+        after: mean(new),
+        over_units: paired(&by_unit(problems, old, new), comparison_seed(b"units")),
+        over_problems: paired(&single, comparison_seed(b"problems"))?,
     })
+}
+
+/// The differences of each unit's problems together.
+fn by_unit(problems: &[ProblemResult], old: &[f64], new: &[f64]) -> Vec<Cluster> {
+    let mut by_unit: BTreeMap<String, Cluster> = BTreeMap::new();
+    for (problem, (old, new)) in problems.iter().zip(old.iter().zip(new)) {
+        let cluster = by_unit.entry(problem.unit()).or_default();
+        cluster.sum += new - old;
+        cluster.count += 1.0;
+    }
+    by_unit.into_values().collect()
+}
+
+impl ProblemResult {
+    fn unit(&self) -> String {
+        unit_of(&ProblemRef {
+            ordinal: self.problem,
+            split: self.split,
+            family: &self.family,
+            rule: &self.rule,
+        })
+    }
 }
 
 /// 1 where the greedy rollout is correct, else 0.
@@ -130,30 +157,6 @@ fn greedy_values(results: &[ProblemResult]) -> Vec<f64> {
         values.push(f64::from(u8::from(result.greedy)));
     }
     values
-}
-
-fn sampled(
-    before: &[ProblemResult],
-    after: &[ProblemResult],
-    k: u32,
-) -> Result<SampledComparison, Incomparable> {
-    let (old, new) = (values(before, k)?, values(after, k)?);
-    let mut by_rule: BTreeMap<(&str, &str), Cluster> = BTreeMap::new();
-    for (result, (old, new)) in before.iter().zip(old.iter().zip(&new)) {
-        // Problems of a rule fall together, so a rule is one draw of the bootstrap.
-        let cluster = by_rule.entry((&result.family, &result.rule)).or_default();
-        cluster.sum += new - old;
-        cluster.count += 1.0;
-    }
-    let by_rule: Vec<Cluster> = by_rule.into_values().collect();
-    Ok(SampledComparison {
-        before: mean(&old),
-        after: mean(&new),
-        paired: by_problem(&old, &new, k).ok_or(Incomparable::Few {
-            found: before.len(),
-        })?,
-        clustered: paired(&by_rule, COMPARISON_RESAMPLES, comparison_seed(b"rules", k)),
-    })
 }
 
 fn values(results: &[ProblemResult], k: u32) -> Result<Vec<f64>, Incomparable> {
@@ -171,73 +174,13 @@ fn values(results: &[ProblemResult], k: u32) -> Result<Vec<f64>, Incomparable> {
     Ok(values)
 }
 
-fn by_problem(old: &[f64], new: &[f64], k: u32) -> Option<PairedDifference> {
-    let mut differences = Vec::with_capacity(old.len());
-    for (old, new) in old.iter().zip(new) {
-        differences.push(Cluster {
-            sum: new - old,
-            count: 1.0,
-        });
-    }
-    paired(
-        &differences,
-        COMPARISON_RESAMPLES,
-        comparison_seed(b"problems", k),
-    )
-}
-
 /// The same at every comparison, so that a comparison repeated says the same.
-fn comparison_seed(unit: &[u8], k: u32) -> u64 {
-    seed::derive(0, &[b"comparison", unit, &k.to_le_bytes()])
+fn comparison_seed(unit: &[u8]) -> u64 {
+    seed::derive(0, &[b"comparison", unit])
 }
 
 fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
-}
-
-impl fmt::Display for GreedyComparison {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_points(f, self.after - self.before, self.ci95, self.mcnemar.p, 0.0)
-    }
-}
-
-impl fmt::Display for SampledComparison {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The smallest p that the bootstrap can give: no resample on one side, and the one that is
-        // added.
-        let least = 2.0 / (COMPARISON_RESAMPLES + 1) as f64;
-        write_points(
-            f,
-            self.paired.difference,
-            self.paired.ci95,
-            self.paired.p,
-            least,
-        )
-    }
-}
-
-/// `+23.4 points [15.2, 31.0], p = 0.0004`; `least_p` is the smallest p the method can tell apart.
-fn write_points(
-    f: &mut fmt::Formatter<'_>,
-    difference: f64,
-    ci95: Interval,
-    p: f64,
-    least_p: f64,
-) -> fmt::Result {
-    write!(
-        f,
-        "{:+.1} points [{:.1}, {:.1}], ",
-        100.0 * difference,
-        100.0 * ci95.lower,
-        100.0 * ci95.upper
-    )?;
-    // Below that the number would claim more than the method or four decimals can say.
-    let shown = least_p.max(0.0001);
-    if p <= shown {
-        write!(f, "p ≤ {shown:.4}")
-    } else {
-        write!(f, "p = {p:.4}")
-    }
 }
 
 #[cfg(test)]
@@ -266,32 +209,24 @@ mod tests {
         );
         let comparison = compare(&before, &after, &[1, 4]).unwrap();
         assert_eq!(
-            (
-                comparison.greedy.mcnemar.lost,
-                comparison.greedy.mcnemar.gained
-            ),
+            (comparison.mcnemar.lost, comparison.mcnemar.gained),
             (0, 16)
         );
         assert_eq!(
             (comparison.greedy.before, comparison.greedy.after),
             (0.375, 0.625)
         );
-        assert!((comparison.greedy.mcnemar.p - 2.0 * 0.5f64.powi(16)).abs() < 1e-15);
-        let one = &comparison.pass_at[&1];
-        assert!(
-            (one.paired.difference - (one.after - one.before)).abs() < 1e-12 && one.paired.p < 0.01,
-            "{one:?}"
-        );
-        let clustered = one.clustered.unwrap();
-        assert!(
-            clustered.ci95.upper - clustered.ci95.lower
-                > 1.5 * (one.paired.ci95.upper - one.paired.ci95.lower)
-        );
-        let text = one.to_string();
-        assert!(
-            text.starts_with("+31.2 points [2") && text.ends_with("], p ≤ 0.0002"),
-            "{text}"
-        );
+        assert!((comparison.mcnemar.p - 2.0 * 0.5f64.powi(16)).abs() < 1e-15);
+        assert!((comparison.greedy.over_problems.p - comparison.mcnemar.p).abs() < 1e-12);
+        assert_eq!((comparison.problems, comparison.units), (64, 8));
+        let (one, width) = (&comparison.pass_at[&1], |d: PairedDifference| {
+            d.ci95.upper - d.ci95.lower
+        });
+        let units = one.over_units.unwrap();
+        assert!((units.difference - (one.after - one.before)).abs() < 1e-12);
+        assert!(width(units) > 2.0 * width(one.over_problems));
+        // Two units gained and two lost nothing of the eight: the problems' p is not theirs.
+        assert!(one.over_problems.p < 1e-6 && units.p > 0.1, "{one:?}");
         let back: Comparison =
             serde_json::from_str(&serde_json::to_string(&comparison).unwrap()).unwrap();
         assert_eq!(back, comparison);
@@ -301,13 +236,11 @@ mod tests {
     fn a_model_does_not_differ_from_itself() {
         let same = results(|p| p % 2 == 0, |p| p % 5);
         let comparison = compare(&same, &same, &[1]).unwrap();
-        assert_eq!(
-            (comparison.greedy.mcnemar.p, comparison.pass_at[&1].paired.p),
-            (1.0, 1.0)
-        );
-        assert_eq!(
-            comparison.greedy.to_string(),
-            "+0.0 points [0.0, 0.0], p = 1.0000"
+        let greedy = comparison.greedy.over_units.unwrap();
+        assert_eq!((comparison.mcnemar.p, greedy.p), (1.0, 1.0));
+        assert!(
+            greedy.ci95.lower < -0.3 && greedy.ci95.upper > 0.3,
+            "{greedy:?}"
         );
     }
 

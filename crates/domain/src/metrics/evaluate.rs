@@ -6,20 +6,12 @@ use std::collections::{BTreeMap, HashMap};
 use super::error::Error;
 use super::lines::{
     BySplit, Count, EvaluationSeconds, Grokking, MetricsLine, RolloutCounts, Sampled, Share,
-    SplitMetrics, scores,
+    SplitMetrics,
 };
-use crate::grokking::Evaluation;
-use crate::stats::{Cluster, Interval, RESAMPLES, Z95, clustered, pass_at, wilson};
-use crate::{Digest, Holdout, Split, Verdict, Verification, seed};
-
-/// What must be known of a problem to count it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ProblemRef<'a> {
-    pub ordinal: u32,
-    pub split: Split,
-    pub family: &'a str,
-    pub rule: &'a str,
-}
+use super::problem_ref::{ProblemRef, function_of, unit_of};
+use crate::grokking::Phase;
+use crate::stats::{Cluster, Interval, TAIL95, Z95, over_units, pass_at, wilson};
+use crate::{Digest, Holdout, Verdict, Verification};
 
 /// A verified rollout of an evaluation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,26 +41,23 @@ pub struct Breakdown {
     pub splits: BySplit<SplitMetrics>,
     pub families: BTreeMap<String, BySplit<Share>>,
     pub rules: BTreeMap<String, BySplit<Share>>,
+    pub units: BTreeMap<String, BySplit<Share>>,
 }
 
 impl Breakdown {
-    /// The scores that the search for grokking looks at.
-    pub fn evaluation(&self, iteration: u32) -> Evaluation {
-        scores(iteration, &self.splits)
-    }
-
+    /// The line, before the series with it has been judged.
     pub fn into_line(
         self,
         iteration: u32,
         adapter: Option<Digest>,
         holdout: Holdout,
-        grokking: Grokking,
         seconds: EvaluationSeconds,
     ) -> MetricsLine {
         let Self {
             splits,
             families,
             rules,
+            units,
         } = self;
         MetricsLine {
             iteration,
@@ -76,8 +65,15 @@ impl Breakdown {
             holdout,
             splits,
             families,
+            // Where every unit is a rule they would only be told twice.
+            units: (units != rules).then_some(units),
             rules,
-            grokking,
+            grokking: Grokking {
+                phase: Phase::None,
+                onset: None,
+                report: None,
+                families: BTreeMap::new(),
+            },
             seconds,
         }
     }
@@ -106,11 +102,12 @@ pub fn evaluate(
         splits: by_split(&verified, sampling)?,
         families: BTreeMap::new(),
         rules: BTreeMap::new(),
+        units: BTreeMap::new(),
     };
     for one in &verified {
-        let (family, rule) = (one.problem.family, one.problem.rule);
-        one.add_to(&mut breakdown.families, family.to_owned());
-        one.add_to(&mut breakdown.rules, format!("{family}/{rule}"));
+        one.add_to(&mut breakdown.families, one.problem.family.to_owned());
+        one.add_to(&mut breakdown.rules, function_of(&one.problem));
+        one.add_to(&mut breakdown.units, unit_of(&one.problem));
     }
     Ok(breakdown)
 }
@@ -126,7 +123,7 @@ fn by_split(
     }
     let mut splits = BySplit::new();
     for (split, members) in members {
-        splits.insert(split, split_metrics(split, &members, sampling)?);
+        splits.insert(split, split_metrics(&members, sampling)?);
     }
     Ok(splits)
 }
@@ -230,36 +227,31 @@ impl<'a> ProblemVerifications<'a> {
 }
 
 fn split_metrics(
-    split: Split,
     verified: &[&VerifiedProblem<'_>],
     sampling: &Sampling,
 ) -> Result<SplitMetrics, Error> {
     // No split without problems comes here, so the total is not 0.
     let counts = RolloutCounts::of(verified.iter().map(|v| v.greedy), 0)?;
     let accuracy = f64::from(counts.correct) / f64::from(counts.total);
-    let by_rule = clusters(verified, |v| f64::from(u8::from(v.greedy.correct())));
+    let by_unit = clusters(verified, |v| f64::from(u8::from(v.greedy.correct())));
     Ok(SplitMetrics {
         total: counts.total,
         correct: counts.correct,
         accuracy: tidy(accuracy),
         ci95: tidy_interval(wilson(accuracy, counts.total.into(), Z95)),
-        // 0 stands for greedy in the seed: there is no pass@0.
-        ci95_clustered: interval_of(&by_rule, split, 0),
+        units: by_unit.len() as u32,
+        ci95_clustered: interval_of(&by_unit),
         shortcuts: counts.shortcuts,
         verdicts: counts.verdicts,
         sampled: if sampling.n == 0 {
             None
         } else {
-            Some(sampled(split, verified, sampling)?)
+            Some(sampled(verified, sampling)?)
         },
     })
 }
 
-fn sampled(
-    split: Split,
-    verified: &[&VerifiedProblem<'_>],
-    sampling: &Sampling,
-) -> Result<Sampled, Error> {
+fn sampled(verified: &[&VerifiedProblem<'_>], sampling: &Sampling) -> Result<Sampled, Error> {
     let n = sampling.n;
     let counts = RolloutCounts::of(verified.iter().flat_map(|v| v.sampled.iter().copied()), 0)?;
     let (mut rates, mut intervals) = (BTreeMap::new(), BTreeMap::new());
@@ -276,7 +268,7 @@ fn sampled(
         // A mean over problems: every problem counts alike, as in the paper.
         let mean = verified.iter().map(|v| of_problem(v)).sum::<f64>() / verified.len() as f64;
         rates.insert(k, tidy(mean));
-        if let Some(interval) = interval_of(&clusters(verified, of_problem), split, k) {
+        if let Some(interval) = interval_of(&clusters(verified, of_problem)) {
             intervals.insert(k, interval);
         }
     }
@@ -293,34 +285,22 @@ fn sampled(
     })
 }
 
-/// A cluster for each rule.
+/// A cluster for each unit.
 fn clusters(
     verified: &[&VerifiedProblem<'_>],
     value: impl Fn(&VerifiedProblem<'_>) -> f64,
 ) -> Vec<Cluster> {
-    let mut by_rule: BTreeMap<(&str, &str), Cluster> = BTreeMap::new();
+    let mut by_unit: BTreeMap<String, Cluster> = BTreeMap::new();
     for one in verified {
-        let cluster = by_rule
-            .entry((one.problem.family, one.problem.rule))
-            .or_default();
+        let cluster = by_unit.entry(unit_of(&one.problem)).or_default();
         cluster.sum += value(one);
         cluster.count += 1.0;
     }
-    by_rule.into_values().collect()
+    by_unit.into_values().collect()
 }
 
-/// The seed depends on the number alone and is the same in every iteration and experiment, so that
-/// equal results have equal intervals.
-fn interval_of(clusters: &[Cluster], split: Split, k: u32) -> Option<Interval> {
-    let seed = seed::derive(
-        0,
-        &[
-            b"ci95_clustered",
-            split.as_str().as_bytes(),
-            &k.to_le_bytes(),
-        ],
-    );
-    clustered(clusters, RESAMPLES, seed).map(tidy_interval)
+fn interval_of(units: &[Cluster]) -> Option<Interval> {
+    over_units(units, TAIL95).map(tidy_interval)
 }
 
 /// Six decimals: a line is read by people too.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::grokking::{Evaluation, Phase, Report, Score};
+use crate::grokking::{Certainty, Phase, Report};
 use crate::stats::Interval;
 use crate::{Digest, Holdout, Split, Verdict, Verification};
 
@@ -25,6 +25,9 @@ pub struct MetricsLine {
     pub families: BTreeMap<String, BySplit<Share>>,
     /// By `family/rule`.
     pub rules: BTreeMap<String, BySplit<Share>>,
+    /// By unit, where that is not the rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub units: Option<BTreeMap<String, BySplit<Share>>>,
     pub grokking: Grokking,
     pub seconds: EvaluationSeconds,
 }
@@ -38,7 +41,10 @@ pub struct SplitMetrics {
     pub accuracy: f64,
     /// Wilson's interval: a statement on these problems.
     pub ci95: Interval,
-    /// Rules resampled: a statement on rules like these. `null` where there is only one.
+    /// What passes or fails together: rules, as a rule. 0 in lines of older versions.
+    #[serde(default)]
+    pub units: u32,
+    /// Over units: a statement on units like these. `null` where there is only one.
     pub ci95_clustered: Option<Interval>,
     pub shortcuts: u32,
     pub verdicts: BTreeMap<Verdict, u32>,
@@ -55,7 +61,7 @@ pub struct Sampled {
     pub top_p: f64,
     /// By k; the mean over problems of the unbiased estimator.
     pub pass_at: BTreeMap<u32, f64>,
-    /// By k, rules resampled; empty where there is only one.
+    /// By k, over units; empty where there is only one.
     pub ci95_clustered: BTreeMap<u32, Interval>,
     /// Samples of all problems.
     pub total: u32,
@@ -81,17 +87,36 @@ pub struct Count {
 }
 
 /// What the series up to this line shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Grokking {
     pub phase: Phase,
+    /// The iteration at which half of the rise was reached, where one was shown.
     pub onset: Option<u32>,
+    /// All that the search found; lines of older versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<Report>,
+    /// The same of each family that has enough units by itself, at an error shared among them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub families: BTreeMap<String, Report>,
 }
 
-impl From<&Report> for Grokking {
-    fn from(report: &Report) -> Self {
+impl Grokking {
+    /// Makes it the verdict: no evaluation comes after it.
+    pub fn close(&mut self) {
+        for report in self.report.iter_mut().chain(self.families.values_mut()) {
+            report.certainty = Certainty::Final;
+        }
+    }
+}
+
+impl From<Report> for Grokking {
+    fn from(report: Report) -> Self {
         Self {
             phase: report.phase,
-            onset: report.onset,
+            // Iterations are whole; the report has the time between two of them.
+            onset: report.onset().map(|time| time.ceil() as u32),
+            report: Some(report.tidy()),
+            families: BTreeMap::new(),
         }
     }
 }
@@ -146,29 +171,9 @@ pub struct IterationSeconds {
 }
 
 impl MetricsLine {
-    /// The scores that the search for grokking looks at.
-    pub fn evaluation(&self) -> Evaluation {
-        scores(self.iteration, &self.splits)
-    }
-}
-
-/// The greedy scores of one iteration; a split without problems counts 0 of 0.
-pub(super) fn scores(iteration: u32, splits: &BySplit<SplitMetrics>) -> Evaluation {
-    Evaluation {
-        iteration,
-        train: score(splits.get(&Split::Train)),
-        val: score(splits.get(&Split::Val)),
-        test: score(splits.get(&Split::Test)),
-    }
-}
-
-fn score(metrics: Option<&SplitMetrics>) -> Score {
-    let Some(metrics) = metrics else {
-        return Score::default();
-    };
-    Score {
-        correct: metrics.correct,
-        total: metrics.total,
+    /// The shares of each unit.
+    pub fn units(&self) -> &BTreeMap<String, BySplit<Share>> {
+        self.units.as_ref().unwrap_or(&self.rules)
     }
 }
 

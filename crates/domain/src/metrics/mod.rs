@@ -6,13 +6,15 @@ mod compare;
 mod error;
 mod evaluate;
 mod lines;
+mod problem_ref;
+mod series;
 
-pub use compare::{
-    Comparison, GreedyComparison, Incomparable, ProblemResult, SampledComparison, compare,
-};
+pub use compare::{Compared, Comparison, Incomparable, ProblemResult, compare};
 pub use error::Error;
-pub use evaluate::{Breakdown, ProblemRef, RolloutOutcome, Sampling, evaluate};
+pub use evaluate::{Breakdown, RolloutOutcome, Sampling, evaluate};
 pub use lines::{
     BySplit, Count, EvaluationSeconds, Grokking, IterationLine, IterationSeconds, MetricsLine,
     RolloutCounts, Sampled, Share, SplitMetrics, Training,
 };
+pub use problem_ref::{ProblemRef, count_units, own_unit, split_unit, unit_of};
+pub use series::{detect_families, series};

@@ -11,6 +11,10 @@ pub struct ComparisonReport {
     pub split: Split,
     pub before: ComparisonSide,
     pub after: ComparisonSide,
+    /// Settings by which the two measure differently, as in "evaluate.temperature 0.8 → 0.2": with
+    /// any of them the difference is not the training's alone.
+    #[serde(default)]
+    pub unlike: Vec<String>,
     /// Problems that both evaluated.
     pub shared: u32,
     /// `null` where they share too few.

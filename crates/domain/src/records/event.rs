@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::metrics::{BySplit, Count};
 use crate::words::words;
-use crate::{JobKind, Purpose, PythonVersion};
+use crate::{ExperimentId, JobKind, Purpose, PythonVersion};
 
 words! {
     /// How much an event matters, the least first.
@@ -25,6 +25,17 @@ words! {
 pub enum Event {
     Submitted {
         problems: u64,
+    },
+    /// Made from another experiment: its problems, and the adapter that its iteration starts from.
+    Forked {
+        parent: ExperimentId,
+        name: String,
+        iteration: u32,
+        problems: u64,
+    },
+    /// It was called otherwise before.
+    Renamed {
+        from: String,
     },
     Started,
     IterationBegan {
@@ -180,6 +191,17 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Submitted { problems } => write!(f, "submitted with {problems} problems"),
+            Self::Forked {
+                parent,
+                name,
+                iteration,
+                problems,
+            } => write!(
+                f,
+                "forked from iteration {iteration} of {name} ({parent}) with its {problems} \
+                 problems"
+            ),
+            Self::Renamed { from } => write!(f, "renamed from {from}"),
             Self::Started => f.write_str("started"),
             Self::IterationBegan { iteration } => write!(f, "iteration {iteration} began"),
             Self::Evaluated { iteration, greedy } => write_scores(f, *iteration, greedy),
@@ -311,6 +333,24 @@ mod tests {
                 Event::Submitted { problems: 28 },
                 Level::Info,
                 "submitted with 28 problems",
+            ),
+            (
+                Event::Forked {
+                    parent: ExperimentId(uuid::Uuid::nil()),
+                    name: "old".to_owned(),
+                    iteration: 3,
+                    problems: 28,
+                },
+                Level::Info,
+                "forked from iteration 3 of old (00000000-0000-0000-0000-000000000000) with its \
+                 28 problems",
+            ),
+            (
+                Event::Renamed {
+                    from: "draft".to_owned(),
+                },
+                Level::Info,
+                "renamed from draft",
             ),
             (Event::Started, Level::Info, "started"),
             (

@@ -1,11 +1,11 @@
 //! An experiment as `list`, `show` and `watch` need it: its state, and how far its work is.
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value as Json;
 
 use super::{event::EventLine, json_line::JsonLine};
 use crate::metrics::{IterationLine, MetricsLine};
-use crate::{ExperimentId, ExperimentState, JobKind, Purpose, PythonVersion};
+use crate::{Commit, Digest, ExperimentId, ExperimentState, JobKind, Purpose, PythonVersion};
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ExperimentRecord {
@@ -19,8 +19,15 @@ pub struct ExperimentRecord {
     pub iterations: u32,
     pub created_unix_ms: i64,
     pub updated_unix_ms: i64,
+    /// Of a model on the hub, which all workers use; none before the first result.
+    pub base_commit: Option<Commit>,
     /// The version of Python that judges; none before the first verdict.
     pub python: Option<PythonVersion>,
+    /// In order of the alphabet.
+    pub tags: Vec<String>,
+    /// What it was forked from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
     /// Work of the current iteration, in the order it happens; empty in a list.
     pub progress: Vec<Progress>,
     /// As it was submitted. In JSON it is an object, not a text.
@@ -33,6 +40,26 @@ pub struct ExperimentRecord {
     /// On average over those before the current one; 0 before there is one.
     #[serde(skip)]
     pub seconds_per_iteration: f64,
+}
+
+/// What a fork was made from. It stays when the parent is deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parent {
+    pub experiment_id: ExperimentId,
+    /// The iteration of the parent that starts from the adapter.
+    pub iteration: u32,
+    /// `null`: the untrained model.
+    pub adapter: Option<Digest>,
+}
+
+/// What deleting an experiment takes along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Footprint {
+    pub rollouts: u64,
+    pub jobs: u64,
+    /// The artifacts that no other experiment refers to, and their bytes.
+    pub artifacts: u64,
+    pub artifact_bytes: u64,
 }
 
 /// How far one kind of work of one purpose is.
@@ -88,7 +115,10 @@ mod tests {
             iterations: 3,
             created_unix_ms: 0,
             updated_unix_ms: 0,
+            base_commit: None,
             python: None,
+            tags: Vec::new(),
+            parent: None,
             progress: Vec::new(),
             config_json: r#"{"seed":7}"#.to_owned(),
             iteration_began_unix_ms: 0,
@@ -99,7 +129,7 @@ mod tests {
             (&written["config"]["seed"], &written["state"]),
             (&7.into(), &"running".into())
         );
-        assert_eq!(written.as_object().unwrap().len(), 11);
+        assert_eq!(written.as_object().unwrap().len(), 13);
         assert!(!record.rests());
         record.state = ExperimentState::Paused;
         assert!(record.rests());

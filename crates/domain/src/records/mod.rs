@@ -14,7 +14,7 @@ mod worker;
 
 pub use comparison::{ComparisonReport, ComparisonSide};
 pub use event::{Event, EventLine, JobLabel, Level, UnreadableEvent};
-pub use experiment::{ExperimentRecord, ExperimentUpdate, Progress};
+pub use experiment::{ExperimentRecord, ExperimentUpdate, Footprint, Parent, Progress};
 pub use json_line::JsonLine;
 pub use outcomes::{EvaluatedSample, Outcomes};
 pub use problem::{CaseLine, ProblemLine};

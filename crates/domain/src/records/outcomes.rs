@@ -114,9 +114,13 @@ impl Outcomes {
     pub fn against(&self, later: &Self) -> Option<Comparison> {
         let (before, after) = (self.judged(), later.judged());
         // Without samples on one side there is no pass@k to compare.
-        let sampled = before.iter().chain(&after).all(|result| result.samples > 0);
-        // One sample a problem is the least that every experiment with samples has.
-        let ks: &[u32] = if sampled { &[1] } else { &[] };
+        let samples = before.iter().chain(&after).map(|result| result.samples);
+        let ks: &[u32] = match samples.min().unwrap_or(0) {
+            0 => &[],
+            1 => &[1],
+            // One, and as many as all problems on both sides have.
+            most => &[1, most],
+        };
         compare(&before, &after, ks).ok()
     }
 }
@@ -152,12 +156,12 @@ mod tests {
         let before = outcomes(|p| p < 10, |s| s == 1);
         let after = outcomes(|p| (5..30).contains(&p), |s| s < 4);
         let comparison = before.against(&after).unwrap();
-        let mcnemar = comparison.greedy.mcnemar;
+        let mcnemar = comparison.mcnemar;
         assert_eq!(
             (comparison.problems, mcnemar.gained, mcnemar.lost),
             (40, 20, 5)
         );
-        assert!((comparison.pass_at[&1].paired.difference - 0.5).abs() < 1e-12);
+        assert!((comparison.pass_at[&1].over_problems.difference - 0.5).abs() < 1e-12);
         assert_eq!(before.against(&Outcomes::default()), None);
     }
 

@@ -32,6 +32,12 @@ impl Draws {
         // An f64 holds 53 bits exactly; with more, rounding could give 1.
         (self.bits() >> 11) as f64 / (1u64 << 53) as f64
     }
+
+    /// A standard normal draw, by Box and Muller.
+    pub fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
+        radius * (std::f64::consts::TAU * self.unit()).cos()
+    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
-//! Paired comparisons of two models on the same problems: exact McNemar, paired bootstrap, sign
-//! flips.
+//! Paired comparisons of two models on the same problems: exact McNemar, and differences over units
+//! with an interval and exact sign flips.
 
 use serde::{Deserialize, Serialize};
 
-use super::interval::{percentiles, resample};
-use super::{Cluster, Draws, Interval};
+use super::sign_flip::{sign_flip, smallest_p};
+use super::units::{rate_variance, totals};
+use super::{Cluster, Interval, student_quantile};
 
 /// McNemar's exact test: only the problems on which the two differ count.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -17,17 +18,17 @@ pub struct McNemar {
     pub p: f64,
 }
 
-/// A mean difference (after - before) over paired problems.
+/// A mean difference (after - before) over paired units, which may be problems.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PairedDifference {
+    /// How many units were paired.
+    pub units: usize,
     pub difference: f64,
-    /// 95 %, by the bootstrap over problems (or over clusters of them).
     pub ci95: Interval,
-    /// Two-sided, by the same bootstrap: twice the smaller share of resamples on one side of 0.
+    /// Two-sided, by exact sign flips of whole units.
     pub p: f64,
-    /// Two-sided, by flipping the signs of whole problems (or clusters): exact up to 16 that
-    /// differ, else drawn.
-    pub p_sign_flip: f64,
+    /// No p below this can come of so many units.
+    pub smallest_p: f64,
 }
 
 /// Twice the binomial tail of the smaller count at one half, at most 1.
@@ -50,75 +51,48 @@ pub fn mcnemar(lost: u32, gained: u32) -> McNemar {
     }
 }
 
-/// Compares by clusters of per-problem differences (one problem a cluster for a statement on these
-/// problems, one rule a cluster for a statement on rules like these). `None` for fewer than two
-/// clusters.
-pub fn paired(differences: &[Cluster], resamples: usize, seed: u64) -> Option<PairedDifference> {
-    if differences.len() < 2 {
+/// Compares by units of per-problem differences in [-1, 1] (one problem a unit for a statement on
+/// these problems, one rule a unit for a statement on rules like these). `None` for fewer than two
+/// units.
+pub fn paired(differences: &[Cluster], seed: u64) -> Option<PairedDifference> {
+    let units = differences.len();
+    let (sum, problems) = totals(differences);
+    if units < 2 || problems <= 0.0 {
         return None;
     }
-    let count: f64 = differences.iter().map(|d| d.count).sum();
-    let difference = if count > 0.0 {
-        differences.iter().map(|d| d.sum).sum::<f64>() / count
-    } else {
-        0.0
-    };
-    let means = resample(differences, resamples, seed);
-    // Sums of fractions that cancel are rarely exactly 0.
-    let not_above = means.iter().filter(|&&m| m <= 1e-12).count();
-    let not_below = means.iter().filter(|&&m| m >= -1e-12).count();
-    // The data count as one more draw: without that p could be 0, which no number of draws shows.
-    let p = 2.0 * (not_above.min(not_below) + 1) as f64 / (resamples + 1) as f64;
+    let difference = sum / problems;
+    let sums: Vec<f64> = differences.iter().map(|unit| unit.sum).collect();
     Some(PairedDifference {
+        units,
         difference,
-        ci95: percentiles(&means),
-        p: p.min(1.0),
-        // Another stream than the bootstrap's, so that one does not echo the other.
-        p_sign_flip: sign_flip(differences, resamples, seed ^ 0x5167_6e66_6c69_7000),
+        ci95: interval(differences, difference, problems),
+        p: sign_flip(&sums, seed),
+        smallest_p: smallest_p(units),
     })
 }
 
-/// How often random signs give a sum at least as far from 0 as the one seen.
-fn sign_flip(differences: &[Cluster], resamples: usize, seed: u64) -> f64 {
-    // 2¹⁶ patterns of signs are soon counted; each further cluster would double them.
-    const EXACT: usize = 16;
-    let sums: Vec<f64> = differences
-        .iter()
-        .map(|d| d.sum)
-        // Flipping the sign of 0 changes nothing, and each one left in would double the patterns.
-        .filter(|s| s.abs() > 1e-12)
-        .collect();
-    // The pattern that was seen must count, whatever rounding does to its sum.
-    let seen = sums.iter().sum::<f64>().abs() - 1e-9;
-    let signed = |signs: &dyn Fn(usize) -> bool| {
-        let total: f64 = sums
-            .iter()
-            .enumerate()
-            .map(|(i, s)| if signs(i) { *s } else { -s })
-            .sum();
-        total.abs() >= seen
-    };
-    if sums.len() <= EXACT {
-        let hits = (0u32..1 << sums.len())
-            .filter(|mask| signed(&|i| mask >> i & 1 == 1))
-            .count();
-        // All patterns are counted, the one that was seen among them, so nothing is added.
-        return hits as f64 / f64::from(1u32 << sums.len());
+/// Student's interval over units, and no narrower than what units unlike all of these allow.
+///
+/// Of a kind that none of R units is of, there may still be 1 - 0.025^(1/R) among all (the exact
+/// bound for none of R), each of them up to 1 or -1. So no difference seen in 64 problems leaves
+/// ± 5.6 points, and in 4 rules ± 60.
+fn interval(differences: &[Cluster], difference: f64, problems: f64) -> Interval {
+    let units = differences.len() as f64;
+    let t = student_quantile(0.025, differences.len() as u32 - 1);
+    let half = t * rate_variance(differences, difference, problems).sqrt();
+    let unseen = 1.0 - 0.025f64.powf(1.0 / units);
+    let lower = (difference - half).min(difference - unseen * (1.0 + difference));
+    let upper = (difference + half).max(difference + unseen * (1.0 - difference));
+    Interval {
+        lower: lower.max(-1.0),
+        upper: upper.min(1.0),
     }
-    let mut draws = Draws::new(seed);
-    let mut words = vec![0u64; sums.len().div_ceil(64)];
-    let hits = (0..resamples)
-        .filter(|_| {
-            words.iter_mut().for_each(|word| *word = draws.bits());
-            signed(&|i| words[i / 64] >> (i % 64) & 1 == 1)
-        })
-        .count();
-    (hits + 1) as f64 / (resamples + 1) as f64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::Draws;
 
     fn single(values: impl IntoIterator<Item = f64>) -> Vec<Cluster> {
         values
@@ -149,52 +123,56 @@ mod tests {
 
     #[test]
     fn a_clear_gain_is_found_and_no_gain_is_not() {
-        let clear = paired(
-            &single((0..60).map(|i| if i % 3 == 0 { 0.75 } else { 0.0 })),
-            10_000,
-            3,
-        )
-        .unwrap();
+        let gains = single((0..60).map(|i| if i % 3 == 0 { 0.75 } else { 0.0 }));
+        let clear = paired(&gains, 3).unwrap();
         assert!(
-            (clear.difference - 0.25).abs() < 1e-12 && clear.p < 0.001 && clear.p_sign_flip < 0.001,
+            (clear.difference - 0.25).abs() < 1e-12 && clear.p < 0.001,
             "{clear:?}"
         );
         assert!(
             clear.ci95.lower > 0.15 && clear.ci95.upper < 0.36,
             "{clear:?}"
         );
-        let even = paired(&single((0..60).map(|i| f64::from(i % 2) - 0.5)), 10_000, 3).unwrap();
-        assert!(
-            even.p > 0.9 && even.p_sign_flip > 0.9 && even.ci95.contains(0.0),
-            "{even:?}"
-        );
-        let same = paired(&single([0.0; 30]), 1_000, 3).unwrap();
-        assert_eq!((same.difference, same.p, same.p_sign_flip), (0.0, 1.0, 1.0));
-        assert_eq!(paired(&single([1.0]), 1_000, 3), None);
+        let even = paired(&single((0..60).map(|i| f64::from(i % 2) - 0.5)), 3).unwrap();
+        assert!(even.p > 0.9 && even.ci95.contains(0.0), "{even:?}");
+        assert_eq!(paired(&single([1.0]), 3), None);
     }
 
+    /// The bootstrap gave them [0, 0], and four rules that gain alike p = 0.0002.
     #[test]
-    fn sign_flips_are_exact_for_few_and_agree_when_drawn() {
-        assert_eq!(sign_flip(&single([1.0; 5]), 0, 0), 2.0 / 32.0);
-        let values = single((0..20).map(|i| if i < 15 { 1.0 } else { -1.0 }));
-        assert!((sign_flip(&values, 50_000, 1) - mcnemar(5, 15).p).abs() < 0.005);
+    fn what_was_not_seen_has_a_width() {
+        let same = paired(&single([0.0; 64]), 3).unwrap();
+        assert_eq!((same.difference, same.p), (0.0, 1.0));
+        assert!((same.ci95.upper - 0.056).abs() < 5e-4 && same.ci95.lower == -same.ci95.upper);
+        let rule = |gained| Cluster {
+            sum: gained,
+            count: 16.0,
+        };
+        let alike = paired(&[10.0, 11.0, 12.0, 13.0].map(rule), 3).unwrap();
+        assert_eq!((alike.units, alike.p, alike.smallest_p), (4, 0.125, 0.125));
+        assert!(
+            alike.ci95.lower < 0.0 && alike.ci95.upper <= 1.0,
+            "{alike:?}"
+        );
     }
 
-    /// With no difference, p < 0.05 must come about as often as promised.
+    /// With no difference, p < 0.05 must come about no more often than promised, and the interval
+    /// hold 0 as often as promised; 3 of 32 rules gain and as many lose.
     #[test]
     fn false_alarms_come_as_often_as_promised() {
         let mut draws = Draws::new(11);
-        let (mut bootstrap, mut flips) = (0, 0);
+        let (mut alarms, mut held) = (0, 0);
         for round in 0..400 {
-            let values =
-                single((0..60).map(|_| (draws.below(5) as f64 - draws.below(5) as f64) / 4.0));
-            let result = paired(&values, 500, round).unwrap();
-            bootstrap += u32::from(result.p < 0.05);
-            flips += u32::from(result.p_sign_flip < 0.05);
+            let change = |draws: &mut Draws| match draws.below(32) {
+                0..3 => draws.unit(),
+                3..6 => -draws.unit(),
+                _ => 0.0,
+            };
+            let values = single((0..24).map(|_| change(&mut draws)));
+            let result = paired(&values, round).unwrap();
+            alarms += u32::from(result.p < 0.05);
+            held += u32::from(result.ci95.contains(0.0));
         }
-        assert!(
-            (6..=40).contains(&bootstrap) && (6..=36).contains(&flips),
-            "{bootstrap} {flips} of 400"
-        );
+        assert!(alarms <= 30 && held >= 370, "{alarms} {held} of 400");
     }
 }

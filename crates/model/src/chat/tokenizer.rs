@@ -1,13 +1,14 @@
-//! The tokenizer of a chat model. Only byte-level BPE: other kinds cannot be decoded byte by byte
-//! and are refused.
+//! The tokenizer of a chat model: byte-level BPE, or BPE with a byte fallback. Other kinds cannot
+//! be decoded token by token and are refused.
 
 use std::collections::BTreeSet;
 
 use groklab_domain::experiment::Chat;
-use tokenizers::{AddedToken, DecoderWrapper, Tokenizer, processors::template::TemplateProcessing};
+use tokenizers::{AddedToken, Tokenizer, processors::template::TemplateProcessing};
 
 use super::{
-    Edges, Message, Parts, bytes,
+    Edges, Message, Parts,
+    bytes::{self, Spelling},
     template::{Piece, Template},
 };
 use crate::error::{Error, Result};
@@ -31,13 +32,13 @@ impl ChatTokenizer {
     pub(crate) fn new(parts: Parts, config_end_tokens: &[i64], chat: &Chat) -> Result<Self> {
         let mut framed = Tokenizer::from_bytes(&parts.tokenizer_json)
             .map_err(|error| unreadable(error.to_string()))?;
-        if !framed.get_decoder().is_some_and(is_byte_level) {
+        let Some(spelling) = framed.get_decoder().and_then(Spelling::of) else {
             return Err(Error::Unsupported {
                 what: "tokenizer",
                 value: "without a ByteLevel decoder".into(),
-                supported: "byte-level BPE",
+                supported: "byte-level BPE, or BPE with a byte fallback as Gemma's",
             });
-        }
+        };
         // What training left in the file cuts and fills nothing: a prompt is encoded as it is.
         framed
             .with_truncation(None)
@@ -73,7 +74,7 @@ impl ChatTokenizer {
         // then has none.
         let opens_thought = prompt.is_some_and(|prompt| prompt.trim_end().ends_with("<think>"));
         Ok(Self {
-            bytes: bytes::table(&framed),
+            bytes: bytes::table(&framed, spelling),
             framed,
             plain,
             template,
@@ -344,13 +345,5 @@ fn unreadable(reason: String) -> Error {
     Error::Tokenizer {
         what: "tokenizer.json",
         reason,
-    }
-}
-
-fn is_byte_level(decoder: &DecoderWrapper) -> bool {
-    match decoder {
-        DecoderWrapper::ByteLevel(_) => true,
-        DecoderWrapper::Sequence(list) => list.get_decoders().iter().any(is_byte_level),
-        _ => false,
     }
 }

@@ -38,33 +38,25 @@ pub fn examine(device: DeviceSetting, kind: KindSetting) -> Vec<Finding> {
     let placement = match Placement::of(device, kind) {
         Ok(placement) => placement,
         Err(error) => {
-            findings.push(finding(Level::Missing, "device", error.to_string()));
+            findings.push(Finding::new(Level::Missing, "device", error.to_string()));
             return findings;
         }
     };
-    findings.push(finding(Level::Good, "device", placement.description()));
+    findings.push(Finding::new(Level::Good, "device", placement.description()));
     if let Some(free) = placement.gpu_memory() {
         let gigabytes = format!("{:.1} GB free", free as f64 / 1e9);
-        findings.push(finding(Level::Good, "memory", gigabytes));
+        findings.push(Finding::new(Level::Good, "memory", gigabytes));
     }
     for (what, tried) in [
         ("product", product(placement)),
         ("attention", attention(placement)),
     ] {
         findings.push(match tried {
-            Ok(details) => finding(Level::Good, what, details),
-            Err(error) => finding(Level::Missing, what, error.to_string()),
+            Ok(details) => Finding::new(Level::Good, what, details),
+            Err(error) => Finding::new(Level::Missing, what, error.to_string()),
         });
     }
     findings
-}
-
-fn finding(level: Level, what: &'static str, details: impl Into<String>) -> Finding {
-    Finding {
-        level,
-        what,
-        details: details.into(),
-    }
 }
 
 fn libtorch() -> Finding {
@@ -72,16 +64,16 @@ fn libtorch() -> Finding {
     match cuda::libtorch_folder() {
         Some(folder) => {
             let details = format!("{version} in {}", folder.display());
-            finding(Level::Good, "libtorch", details)
+            Finding::new(Level::Good, "libtorch", details)
         }
-        None => finding(Level::Weak, "libtorch", version),
+        None => Finding::new(Level::Weak, "libtorch", version),
     }
 }
 
 fn the_driver() -> Finding {
     match driver::version() {
-        Some(version) => finding(Level::Good, "driver", version),
-        None => finding(Level::Weak, "driver", "no NVIDIA driver is loaded"),
+        Some(version) => Finding::new(Level::Good, "driver", version),
+        None => Finding::new(Level::Weak, "driver", "no NVIDIA driver is loaded"),
     }
 }
 
@@ -91,11 +83,11 @@ fn libraries() -> Finding {
         .unwrap_or_default();
     let missing = missing_in(&nvidia);
     if missing.is_empty() {
-        return finding(Level::Good, "libraries", nvidia.display().to_string());
+        return Finding::new(Level::Good, "libraries", nvidia.display().to_string());
     }
     // Weak, not missing: they may lie elsewhere, and `usable` has the linker's own word.
     let details = format!("not beside libtorch: {}", missing.join(", "));
-    finding(Level::Weak, "libraries", details)
+    Finding::new(Level::Weak, "libraries", details)
 }
 
 fn missing_in(nvidia: &Path) -> Vec<&'static str> {
@@ -110,10 +102,10 @@ fn missing_in(nvidia: &Path) -> Vec<&'static str> {
 
 fn usable() -> Finding {
     match cuda::state() {
-        Cuda::Ready(cards) => finding(Level::Good, "cuda", format!("{cards} cards")),
-        Cuda::Absent => finding(Level::Weak, "cuda", "no card is here"),
+        Cuda::Ready(cards) => Finding::new(Level::Good, "cuda", format!("{cards} cards")),
+        Cuda::Absent => Finding::new(Level::Weak, "cuda", "no card is here"),
         Cuda::Unusable { reason, fix } => {
-            finding(Level::Missing, "cuda", format!("{reason}; {fix}"))
+            Finding::new(Level::Missing, "cuda", format!("{reason}; {fix}"))
         }
     }
 }

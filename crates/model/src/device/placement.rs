@@ -97,7 +97,7 @@ impl Placement {
         }
     }
 
-    /// True on the CPU, where adapters are merged and small kernels of our own run.
+    /// True on the CPU, where small kernels of our own run.
     pub(crate) fn is_cpu(self) -> bool {
         self.device == Device::Cpu
     }
@@ -187,7 +187,7 @@ fn refuse_old(card: &driver::Card, kind: Kind) -> Result<()> {
 /// What is done in another way on a GPU than on a CPU. Tests go a GPU's way on a CPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tactics {
-    /// The kind of an adapter's weights where they are computed beside the base.
+    /// The kind of an adapter's weights.
     pub adapter_kind: Kind,
     /// Whether the sequences of a pass are padded, so that attention is one call.
     pub pads_sequences: bool,

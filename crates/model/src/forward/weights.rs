@@ -1,11 +1,10 @@
-//! The products of a layer for inference: the base, an adapter merged into copies of it, or an
-//! adapter computed beside it.
+//! The products of a layer for inference: the base, and an adapter computed beside it.
 
 use tch::Tensor;
 
 use super::Linears;
 use crate::{
-    lora::Applied,
+    lora::{Applied, Stacked},
     model::{Fused, Model},
 };
 
@@ -17,20 +16,14 @@ pub(crate) struct Weights<'a> {
 }
 
 impl<'a> Weights<'a> {
-    /// The weight of a product, with the adapter in it where that is merged.
-    pub(crate) fn weight(&self, layer: usize, fused: Fused) -> &'a Tensor {
-        let merged = self
-            .applied
-            .and_then(|applied| applied.merged(layer, fused));
-        merged.unwrap_or_else(|| self.model.layers[layer].weight(fused))
+    /// What an adapter adds to a product.
+    pub(crate) fn beside(&self, layer: usize, fused: Fused) -> Option<&'a Stacked> {
+        self.applied?.beside(layer, fused)
     }
 
-    /// `out`, the product of `x` with the base, with what an adapter beside it adds.
+    /// `out`, the product of `x` with the base, with what an adapter adds.
     fn with_adapter(&self, out: Tensor, layer: usize, fused: Fused, x: &Tensor) -> Tensor {
-        let Some(applied) = self.applied else {
-            return out;
-        };
-        match applied.beside(layer, fused) {
+        match self.beside(layer, fused) {
             Some(stacked) => stacked.add_to(out, x),
             None => out,
         }
@@ -40,12 +33,12 @@ impl<'a> Weights<'a> {
 impl Linears for Weights<'_> {
     fn project(&self, layer: usize, fused: Fused, x: &Tensor) -> Tensor {
         let bias = self.model.layers[layer].bias(fused);
-        let out = x.linear(self.weight(layer, fused), bias);
+        let out = x.linear(self.model.layers[layer].weight(fused), bias);
         self.with_adapter(out, layer, fused, x)
     }
 
     fn add_to(&self, residual: &Tensor, layer: usize, fused: Fused, x: &Tensor) -> Tensor {
-        let weight = self.weight(layer, fused);
+        let weight = self.model.layers[layer].weight(fused);
         // In the residual's own memory: adding it then costs no operation of its own.
         let out = residual.shallow_clone().addmm_(x, &weight.tr());
         self.with_adapter(out, layer, fused, x)

@@ -7,6 +7,8 @@ mod cache;
 mod engine;
 #[cfg(target_arch = "x86_64")]
 mod native;
+#[cfg(test)]
+mod operations;
 mod prefill;
 mod prefixes;
 mod request;

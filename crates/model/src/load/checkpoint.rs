@@ -7,11 +7,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use tch::Tensor;
+use groklab_domain::Commit;
+use tch::{Kind, Tensor};
 
 use super::{
-    gguf, gguf_config, gguf_tokenizer, hub, json::read_json, shards, text_files::TEXT_FILES,
-    tokenizer_folder,
+    gguf, gguf_config,
+    hub::{self, FileSet},
+    json::read_json,
+    shards,
+    source::{HubName, Source},
+    stored::{Stored, is_buffer},
+    text_files::TEXT_FILES,
+    tokenizer_source::TokenizerFiles,
 };
 use crate::{
     chat::Parts,
@@ -24,6 +31,10 @@ pub(crate) struct Checkpoint {
     pub config: Config,
     /// The files that the base digest covers.
     pub files: Vec<PathBuf>,
+    /// What the hub calls it: as it was asked for, else as the files say.
+    pub hub_name: Option<HubName>,
+    /// Where it was asked for by a hub id.
+    pub commit: Option<Commit>,
     weights: Weights,
     folder: Option<PathBuf>,
     /// Names of the weights that were taken, as the files call them.
@@ -37,17 +48,30 @@ enum Weights {
 
 impl Checkpoint {
     /// Opens `source`; a hub id is first fetched into `cache`.
-    pub(crate) fn open(source: &str, cache: &Path) -> Result<Self> {
-        let path = Path::new(source);
+    pub(crate) fn open(source: Source<'_>, cache: &Path) -> Result<Self> {
+        let Source { name, revision } = source;
+        let path = Path::new(name);
+        let is_on_hub = source.is_on_hub()?;
         // A folder counts before the hub: `org/name` may be either.
         if path.is_dir() {
             return Self::open_folder(path);
         }
-        if source.ends_with(".gguf") {
+        if name.ends_with(".gguf") {
             return Self::open_gguf(path);
         }
-        if hub::is_id(source) && !path.exists() {
-            return Self::open_folder(&hub::fetch(source, cache)?);
+        if is_on_hub {
+            let snapshot = hub::fetch(name, revision, cache, FileSet::Model)?;
+            let commit = Some(snapshot.commit);
+            let hub_name = Some(HubName {
+                id: name.to_owned(),
+                commit,
+            });
+            let opened = Self::open_folder(&snapshot.folder)?;
+            return Ok(Self {
+                hub_name,
+                commit,
+                ..opened
+            });
         }
         let reason = if path.exists() {
             "a file that is not a .gguf"
@@ -55,7 +79,7 @@ impl Checkpoint {
             "no such folder or file, and not a hub id of the form org/name"
         };
         Err(Error::Source {
-            source_text: source.into(),
+            source_text: name.into(),
             reason: reason.into(),
         })
     }
@@ -88,6 +112,8 @@ impl Checkpoint {
         Ok(Self {
             config,
             files,
+            hub_name: HubName::declared(json["_name_or_path"].as_str()),
+            commit: None,
             weights: Weights::Shards(shards),
             folder: Some(folder.into()),
             taken: RefCell::default(),
@@ -100,6 +126,8 @@ impl Checkpoint {
         Ok(Self {
             config,
             files,
+            hub_name: HubName::declared(gguf.text("general.name")?),
+            commit: None,
             weights: Weights::Gguf(Box::new(gguf)),
             folder: None,
             // The configuration has it already.
@@ -131,7 +159,15 @@ impl Checkpoint {
     pub(crate) fn has(&self, name: &str) -> bool {
         match &self.weights {
             Weights::Shards(shards) => shards.names().any(|stored| stored == name),
-            Weights::Gguf(gguf) => gguf.has(name),
+            Weights::Gguf(gguf) => gguf.has(name, &self.config),
+        }
+    }
+
+    /// What the weights of norms are stored without: llama.cpp's files have it added.
+    pub(crate) fn norm_offset(&self) -> f64 {
+        match self.weights {
+            Weights::Shards(_) => self.config.norm_offset(),
+            Weights::Gguf(_) => 0.0,
         }
     }
 
@@ -153,32 +189,58 @@ impl Checkpoint {
         })
     }
 
-    /// What the tokenizer is made from.
-    pub(crate) fn tokenizer_parts(&self) -> Result<Parts> {
+    /// All weights by their Hugging Face names, in no order; those of a GGUF in float32.
+    pub(crate) fn weights(&self) -> Result<Vec<Stored>> {
+        let mut weights = Vec::new();
+        match &self.weights {
+            Weights::Shards(shards) => {
+                for name in shards.names().filter(|name| !is_buffer(name)) {
+                    let (kind, shape) = shards.describe(name)?;
+                    let name = name.to_owned();
+                    weights.push(Stored { name, shape, kind });
+                }
+            }
+            Weights::Gguf(gguf) => {
+                for (name, shape) in gguf.weights(&self.config) {
+                    let kind = Kind::Float;
+                    weights.push(Stored { name, shape, kind });
+                }
+            }
+        }
+        Ok(weights)
+    }
+
+    /// Where the tokenizer comes from.
+    pub(crate) fn tokenizer_files(&self) -> TokenizerFiles<'_> {
         match (&self.weights, &self.folder) {
-            (Weights::Gguf(gguf), _) => gguf_tokenizer::parts(gguf),
-            (_, Some(folder)) => tokenizer_folder::parts(folder),
+            (Weights::Gguf(gguf), _) => TokenizerFiles::Gguf(gguf),
+            (_, Some(folder)) => TokenizerFiles::Folder(folder.clone()),
             (_, None) => unreachable!("shards always come from a folder"),
         }
     }
-}
 
-/// What older releases of transformers stored beside the weights and computes anew: rotations,
-/// positions and masks.
-fn is_buffer(name: &str) -> bool {
-    [
-        "rotary_emb.inv_freq",
-        "rotary_emb.cos_cached",
-        "rotary_emb.sin_cached",
-        "position_ids",
-        "attn.bias",
-        "attn.masked_bias",
-    ]
-    .iter()
-    .any(|end| {
-        name.strip_suffix(end)
-            .is_some_and(|before| before.is_empty() || before.ends_with('.'))
-    })
+    /// What the tokenizer is made from.
+    pub(crate) fn tokenizer_parts(&self) -> Result<Parts> {
+        self.tokenizer_files().parts()
+    }
+
+    /// Whether it is a folder, and no single file.
+    pub(crate) fn is_folder(&self) -> bool {
+        self.folder.is_some()
+    }
+
+    /// The contents of a file of the folder, if it is there.
+    pub(crate) fn text_file(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        let Some(path) = self.folder.as_ref().map(|folder| folder.join(name)) else {
+            return Ok(None);
+        };
+        if !path.exists() {
+            return Ok(None);
+        }
+        let read = std::fs::read(&path);
+        read.map(Some)
+            .map_err(|source| Error::Read { path, source })
+    }
 }
 
 /// A folder without a configuration may hold what somebody meant to name.

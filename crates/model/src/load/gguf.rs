@@ -6,6 +6,7 @@ use std::{collections::HashMap, path::Path};
 use tch::Tensor;
 
 use super::{
+    gguf_names::{hugging_face_name, stored_name},
     mapped::Mapped,
     quant::{self, Type},
 };
@@ -119,9 +120,20 @@ impl Gguf {
         self.tensors.keys().map(String::as_str)
     }
 
+    /// The Hugging Face names and the shapes of all weights that have one, in no order.
+    pub(crate) fn weights(&self, config: &Config) -> Vec<(String, Vec<i64>)> {
+        let tensors = self.tensors.iter();
+        let named = tensors.filter_map(|(stored, entry)| {
+            let name = hugging_face_name(stored, config.post_norms())?;
+            Some((name, entry.shape.clone()))
+        });
+        named.collect()
+    }
+
     /// Whether there is a weight of this Hugging Face name.
-    pub(crate) fn has(&self, name: &str) -> bool {
-        stored_name(name).is_some_and(|stored| self.tensors.contains_key(&stored))
+    pub(crate) fn has(&self, name: &str, config: &Config) -> bool {
+        stored_name(name, config.post_norms())
+            .is_some_and(|stored| self.tensors.contains_key(&stored))
     }
 
     /// Keys and values of the metadata, in no order.
@@ -141,7 +153,7 @@ impl Gguf {
     }
 
     /// The tensor that the file calls `stored`, dequantised to float32.
-    pub(super) fn stored(&self, stored: &str) -> Result<Tensor> {
+    pub(crate) fn stored(&self, stored: &str) -> Result<Tensor> {
         let wrong = |reason: String| Error::Weight {
             name: stored.into(),
             reason,
@@ -181,7 +193,7 @@ impl Gguf {
     /// The weight with this Hugging Face name, dequantised, and its name in the file; q and k of a
     /// llama come back in the order of Hugging Face's rotation.
     pub(crate) fn tensor(&self, name: &str, config: &Config) -> Result<(String, Tensor)> {
-        let stored = stored_name(name).ok_or_else(|| Error::Weight {
+        let stored = stored_name(name, config.post_norms()).ok_or_else(|| Error::Weight {
             name: name.into(),
             reason: "has no name in a GGUF".into(),
         })?;
@@ -210,30 +222,14 @@ fn unpermute(weight: &Tensor, heads: i64) -> Tensor {
         .view(size.as_slice())
 }
 
-fn stored_name(name: &str) -> Option<String> {
-    match name {
-        "model.embed_tokens.weight" => return Some("token_embd.weight".into()),
-        "model.norm.weight" => return Some("output_norm.weight".into()),
-        "lm_head.weight" => return Some("output.weight".into()),
-        _ => {}
-    }
-    let (layer, rest) = name.strip_prefix("model.layers.")?.split_once('.')?;
-    let (part, suffix) = rest.rsplit_once('.')?;
-    let part = match part {
-        "input_layernorm" => "attn_norm",
-        "post_attention_layernorm" => "ffn_norm",
-        "self_attn.q_proj" => "attn_q",
-        "self_attn.k_proj" => "attn_k",
-        "self_attn.v_proj" => "attn_v",
-        "self_attn.o_proj" => "attn_output",
-        "self_attn.q_norm" => "attn_q_norm",
-        "self_attn.k_norm" => "attn_k_norm",
-        "mlp.gate_proj" => "ffn_gate",
-        "mlp.up_proj" => "ffn_up",
-        "mlp.down_proj" => "ffn_down",
-        _ => return None,
-    };
-    Some(format!("blk.{layer}.{part}.{suffix}"))
+/// The other way.
+pub(crate) fn permute(weight: &Tensor, heads: i64) -> Tensor {
+    let size = weight.size();
+    weight
+        .reshape([heads, 2, size[0] / heads / 2, size[1]])
+        .transpose(1, 2)
+        .contiguous()
+        .view(size.as_slice())
 }
 
 type Header = (HashMap<String, Meta>, HashMap<String, Entry>);
@@ -386,19 +382,13 @@ mod tests {
     }
 
     #[test]
-    fn names_follow_both_worlds() {
-        assert_eq!(
-            stored_name("model.layers.3.self_attn.q_proj.bias").unwrap(),
-            "blk.3.attn_q.bias"
-        );
-        assert_eq!(stored_name("model.layers.0.other.weight"), None);
-    }
-
-    #[test]
     fn unpermuting_puts_the_halves_behind_each_other() {
         // Rows of one head of width 4, stored as (0, 2, 1, 3).
         let stored = Tensor::from_slice(&[0.0_f32, 2.0, 1.0, 3.0]).view([4, 1]);
         let rows = Vec::<f32>::try_from(unpermute(&stored, 1).flatten(0, -1)).unwrap();
         assert_eq!(rows, [0.0, 1.0, 2.0, 3.0]);
+        // And back, with two heads of six rows.
+        let weight = Tensor::arange(24, (tch::Kind::Float, tch::Device::Cpu)).view([12, 2]);
+        assert_eq!(unpermute(&permute(&weight, 2), 2), weight);
     }
 }

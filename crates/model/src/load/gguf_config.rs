@@ -3,7 +3,7 @@
 
 use super::gguf::{Gguf, Meta};
 use crate::{
-    config::{Architecture, Config, RopeScaling},
+    config::{Architecture, Config, Local, RopeScaling},
     error::{Error, Result},
 };
 
@@ -16,6 +16,9 @@ const HARMLESS: [&str; 5] = [
     "tensor_data_layout",
 ];
 
+/// It scales attention by another number than the others; no key says so.
+const LAYERS_OF_GEMMA3_27B: usize = 62;
+
 /// Factors by which the frequencies of the rotations are divided; no weight.
 pub(super) const ROPE_FACTORS: &str = "rope_freqs.weight";
 
@@ -27,16 +30,7 @@ pub(super) fn config(gguf: &Gguf) -> Result<Config> {
     refuse_parts(gguf)?;
     let name = gguf.text("general.architecture")?.unwrap_or("(none)");
     let keys = Keys { gguf, prefix: name };
-    let architecture = Architecture::parse(name)?;
-    // No file has these names: llama.cpp calls the one gemma3, and stores its norms in another way,
-    // and the other llama.
-    if matches!(architecture, Architecture::Gemma3 | Architecture::Mistral) {
-        return Err(Error::Unsupported {
-            what: "architecture of a GGUF",
-            value: name.into(),
-            supported: "llama, qwen2, qwen3; this one as a Hugging Face folder",
-        });
-    }
+    let architecture = architecture(name)?;
     let (hidden_size, heads) = (
         keys.required("embedding_length")?,
         keys.required("attention.head_count")?,
@@ -44,7 +38,16 @@ pub(super) fn config(gguf: &Gguf) -> Result<Config> {
     let head_dim = keys
         .integer("attention.key_length")?
         .unwrap_or(hidden_size.checked_div(heads).unwrap_or(0));
-    keys.refuse_other_forms(head_dim)?;
+    keys.refuse_other_forms(architecture, head_dim)?;
+    let layers = usize::try_from(keys.required("block_count")?).unwrap_or(0);
+    let positions = keys.required("context_length")?;
+    let (local, max_positions) = match architecture {
+        Architecture::Gemma3 => {
+            let (local, window) = keys.windows(layers)?;
+            (Some(local), positions.min(window))
+        }
+        _ => (None, positions),
+    };
     let config = Config {
         architecture,
         // The table itself counts: not every file has the key.
@@ -54,18 +57,18 @@ pub(super) fn config(gguf: &Gguf) -> Result<Config> {
             .unwrap_or(0),
         hidden_size,
         intermediate_size: keys.required("feed_forward_length")?,
-        layers: usize::try_from(keys.required("block_count")?).unwrap_or(0),
+        layers,
         heads,
         kv_heads: keys.integer("attention.head_count_kv")?.unwrap_or(heads),
         head_dim,
-        max_positions: keys.required("context_length")?,
+        max_positions,
         // Stored in float32; the decimal it came from is what other implementations compute with.
         norm_eps: keys
             .float("attention.layer_norm_rms_epsilon")?
             .map_or(1e-6, |eps| (eps as f32).to_string().parse().unwrap_or(eps)),
         rope_theta: keys.float("rope.freq_base")?.unwrap_or(10000.0),
         rope_scaling: keys.rope_scaling()?,
-        local: None,
+        local,
         // No head is written where it is the embedding.
         tied: gguf.shape("output.weight").is_none(),
         // They are among the tokenizer's metadata.
@@ -74,6 +77,19 @@ pub(super) fn config(gguf: &Gguf) -> Result<Config> {
     keys.refuse_others()?;
     config.check()?;
     Ok(config)
+}
+
+/// A mistral calls itself a llama there, and a gemma3_text by another name.
+fn architecture(name: &str) -> Result<Architecture> {
+    match name {
+        "gemma3" => Ok(Architecture::Gemma3),
+        "llama" | "qwen2" | "qwen3" => Architecture::parse(name),
+        other => Err(Error::Unsupported {
+            what: "architecture of a GGUF",
+            value: other.into(),
+            supported: "gemma3, llama, qwen2, qwen3",
+        }),
+    }
 }
 
 /// Refuses one part of a model that was cut into several files.
@@ -98,7 +114,7 @@ struct Keys<'a> {
 }
 
 /// What [`config`] and the methods of [`Keys`] look at.
-const READ: [&str; 19] = [
+const READ: [&str; 21] = [
     "embedding_length",
     "feed_forward_length",
     "block_count",
@@ -109,8 +125,10 @@ const READ: [&str; 19] = [
     "attention.value_length",
     "attention.layer_norm_rms_epsilon",
     "attention.sliding_window",
+    "attention.sliding_window_pattern",
     "attention.causal",
     "rope.freq_base",
+    "rope.freq_base_swa",
     "rope.dimension_count",
     "rope.scaling.type",
     "rope.scaling.factor",
@@ -142,7 +160,7 @@ impl Keys<'_> {
     }
 
     /// Refuses what is known by name and not computed.
-    fn refuse_other_forms(&self, head_dim: i64) -> Result<()> {
+    fn refuse_other_forms(&self, architecture: Architecture, head_dim: i64) -> Result<()> {
         let refuse = |what: &'static str, value: String, supported| {
             Err(Error::Unsupported {
                 what,
@@ -161,7 +179,7 @@ impl Keys<'_> {
         }
         if let Some(window) = self
             .integer("attention.sliding_window")?
-            .filter(|window| *window > 0)
+            .filter(|window| *window > 0 && architecture != Architecture::Gemma3)
         {
             return refuse("sliding window", window.to_string(), "full attention");
         }
@@ -177,6 +195,31 @@ impl Keys<'_> {
             Some(true) => refuse("parallel residual", "true".into(), "false"),
             _ => Ok(()),
         }
+    }
+
+    /// Layers of a gemma3 that see a window, and its width. Defaults are llama.cpp's, whose files
+    /// mostly say neither which layers these are nor how they are rotated.
+    fn windows(&self, layers: usize) -> Result<(Local, i64)> {
+        if layers == LAYERS_OF_GEMMA3_27B {
+            return Err(Error::Unsupported {
+                what: "size of a gemma3",
+                value: format!("{layers} layers"),
+                supported: "those that scale attention by the width of a head",
+            });
+        }
+        let pattern = self.integer("attention.sliding_window_pattern")?;
+        let pattern = usize::try_from(pattern.unwrap_or(6)).unwrap_or(0);
+        if pattern == 0 {
+            return Err(Error::Config {
+                what: format!("`{}`", self.gguf.path().display()),
+                reason: "`gemma3.attention.sliding_window_pattern` must be 1 or more".into(),
+            });
+        }
+        let local = Local {
+            rope_theta: self.float("rope.freq_base_swa")?.unwrap_or(1e4),
+            layers: (1..=layers).map(|number| number % pattern != 0).collect(),
+        };
+        Ok((local, self.required("attention.sliding_window")?))
     }
 
     /// Without a type a factor means linear scaling, as llama.cpp reads it; the key of old files is

@@ -6,7 +6,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::gguf::{Gguf, Meta};
+use super::{
+    gguf::Gguf,
+    gguf_scored,
+    gguf_tokens::{added_tokens, texts},
+};
 use crate::{
     chat::{Edges, Parts},
     error::{Error, Result},
@@ -22,10 +26,6 @@ const CONTRACTIONS_LLAMA: &str = concat!(
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 );
 
-/// Token types of GGUF that are not ordinary text.
-const CONTROL: i64 = 3;
-const USER_DEFINED: i64 = 4;
-
 /// Pre-tokenisers whose text begins with the beginning token unless the file says otherwise, as
 /// llama.cpp has it.
 const BEGIN_WITH_BOS: [&str; 3] = ["llama-bpe", "llama3", "llama-v3"];
@@ -33,11 +33,12 @@ const BEGIN_WITH_BOS: [&str; 3] = ["llama-bpe", "llama3", "llama-v3"];
 /// The parts of the tokenizer that `gguf` carries.
 pub(super) fn parts(gguf: &Gguf) -> Result<Parts> {
     let model = gguf.text("tokenizer.ggml.model")?.unwrap_or("(none)");
-    if model != "gpt2" {
+    let is_scored = model == "llama";
+    if !is_scored && model != "gpt2" {
         return Err(Error::Unsupported {
             what: "GGUF tokenizer",
             value: model.into(),
-            supported: "gpt2 (byte-level BPE)",
+            supported: "gpt2 (byte-level BPE), llama (SentencePiece's BPE)",
         });
     }
     let tokens = texts(gguf, "tokenizer.ggml.tokens")?;
@@ -46,7 +47,7 @@ pub(super) fn parts(gguf: &Gguf) -> Result<Parts> {
     let edges = Edges {
         bos: flag(
             "tokenizer.ggml.add_bos_token",
-            BEGIN_WITH_BOS.contains(&pre),
+            is_scored || BEGIN_WITH_BOS.contains(&pre),
         )?,
         eos: flag("tokenizer.ggml.add_eos_token", false)?,
     };
@@ -54,8 +55,13 @@ pub(super) fn parts(gguf: &Gguf) -> Result<Parts> {
     for key in ["eos_token_id", "eot_token_id", "eom_token_id"] {
         end_tokens.extend(gguf.integer(&format!("tokenizer.ggml.{key}"))?);
     }
+    let json = if is_scored {
+        gguf_scored::tokenizer_json(gguf, &tokens)?
+    } else {
+        tokenizer_json(gguf, &tokens, pre)?
+    };
     Ok(Parts {
-        tokenizer_json: tokenizer_json(gguf, &tokens, pre)?.to_string().into_bytes(),
+        tokenizer_json: json.to_string().into_bytes(),
         template: template(gguf),
         special_tokens: special_tokens(gguf, &tokens)?,
         edges: Some(edges),
@@ -117,16 +123,7 @@ fn special_tokens(gguf: &Gguf, tokens: &[&str]) -> Result<BTreeMap<&'static str,
 }
 
 fn tokenizer_json(gguf: &Gguf, tokens: &[&str], pre: &str) -> Result<Value> {
-    let kinds = token_types(gguf, tokens.len())?;
-    let kind = |id: usize| kinds[id];
-    let added: Vec<Value> = (0..tokens.len())
-        .filter(|&id| matches!(kind(id), CONTROL | USER_DEFINED))
-        .map(|id| {
-            json!({"id": id, "content": tokens[id], "single_word": false, "lstrip": false,
-                "rstrip": false, "normalized": false,
-                   "special": kind(id) == CONTROL})
-        })
-        .collect();
+    let added = added_tokens(gguf, tokens)?;
     let vocab: serde_json::Map<String, Value> = tokens
         .iter()
         .enumerate()
@@ -144,29 +141,6 @@ fn tokenizer_json(gguf: &Gguf, tokens: &[&str], pre: &str) -> Result<Value> {
                       "vocab": vocab,
                   "merges": texts(gguf, "tokenizer.ggml.merges")?},
     }))
-}
-
-/// What each token is, one number per token.
-fn token_types(gguf: &Gguf, count: usize) -> Result<Vec<i64>> {
-    let key = "tokenizer.ggml.token_type";
-    let wrong = || Error::Tokenizer {
-        what: "GGUF tokenizer",
-        reason: format!("`{key}` is not a list of {count} whole numbers"),
-    };
-    let Some(Meta::List(items)) = gguf.meta(key) else {
-        return Err(wrong());
-    };
-    let kinds = items.iter().map(|item| {
-        if let Meta::Integer(kind) = item {
-            Some(*kind)
-        } else {
-            None
-        }
-    });
-    kinds
-        .collect::<Option<Vec<i64>>>()
-        .filter(|kinds| kinds.len() == count)
-        .ok_or_else(wrong)
 }
 
 struct PreTokeniser {
@@ -221,24 +195,4 @@ fn pre_tokeniser(name: &str) -> Result<PreTokeniser> {
         split,
         ignore_merges,
     })
-}
-
-fn texts<'a>(gguf: &'a Gguf, key: &str) -> Result<Vec<&'a str>> {
-    let missing = || Error::Tokenizer {
-        what: "GGUF tokenizer",
-        reason: format!("no list of texts `{key}`"),
-    };
-    let Some(Meta::List(items)) = gguf.meta(key) else {
-        return Err(missing());
-    };
-    items
-        .iter()
-        .map(|item| {
-            if let Meta::Text(text) = item {
-                Ok(text.as_str())
-            } else {
-                Err(missing())
-            }
-        })
-        .collect()
 }

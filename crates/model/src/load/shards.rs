@@ -8,6 +8,7 @@ use std::{
 };
 
 use safetensors::{Dtype, SafeTensors};
+use serde_json::Value;
 use tch::{Kind, Tensor};
 
 use super::{json::read_json, mapped::Mapped};
@@ -33,7 +34,7 @@ impl Shards {
             files: Vec::new(),
             entries: HashMap::new(),
         };
-        for path in shard_paths(folder)? {
+        for path in paths(folder)? {
             shards.add(&path)?;
         }
         Ok(shards)
@@ -57,6 +58,14 @@ impl Shards {
         let copy = Tensor::from_data_size(&file[place.clone()], &entry.shape, kind);
         file.let_go(place);
         Ok(copy)
+    }
+
+    /// Kind and shape of the weight `name`.
+    pub(crate) fn describe(&self, name: &str) -> Result<(Kind, Vec<i64>)> {
+        let entry = &self.entries[name];
+        let kind = entry.kind.clone();
+        let kind = kind.map_err(|value| unsupported(name, &value))?;
+        Ok((kind, entry.shape.clone()))
     }
 
     /// The names of all weights, in no order.
@@ -110,25 +119,38 @@ pub(crate) fn kind_of(dtype: Dtype) -> Option<Kind> {
     }
 }
 
-fn shard_paths(folder: &Path) -> Result<Vec<PathBuf>> {
-    let index = folder.join("model.safetensors.index.json");
+/// The file that names the others.
+pub(crate) const INDEX: &str = "model.safetensors.index.json";
+
+/// The weight files of `folder`, whether they are there or not.
+pub(super) fn paths(folder: &Path) -> Result<Vec<PathBuf>> {
+    let index = folder.join(INDEX);
     if !index.exists() {
         return Ok(vec![folder.join("model.safetensors")]);
     }
-    let json = read_json(&index)?;
-    let map = json["weight_map"]
+    let names = named(&index, &read_json(&index)?)?;
+    Ok(names.iter().map(|name| folder.join(name)).collect())
+}
+
+/// The files that the index at `path` names.
+pub(super) fn named(path: &Path, index: &Value) -> Result<BTreeSet<String>> {
+    let corrupt = |reason: String| Error::Corrupt {
+        path: path.into(),
+        reason,
+    };
+    let map = index["weight_map"]
         .as_object()
-        .ok_or_else(|| Error::Corrupt {
-            path: index.clone(),
-            reason: "no `weight_map`".into(),
-        })?;
-    let names: BTreeSet<&str> = map.values().filter_map(|name| name.as_str()).collect();
-    let inside = |name: &&str| Path::new(name).components().count() == 1 && !name.starts_with("..");
-    if let Some(outside) = names.iter().find(|name| !inside(name)) {
-        return Err(Error::Corrupt {
-            path: index,
-            reason: format!("it names `{outside}`, which is not a file beside it"),
-        });
+        .ok_or_else(|| corrupt("no `weight_map`".into()))?;
+    let mut names = BTreeSet::new();
+    for name in map.values() {
+        let name = name.as_str().unwrap_or_default();
+        let inside = Path::new(name).components().count() == 1 && !name.starts_with("..");
+        if !inside {
+            return Err(corrupt(format!(
+                "it names `{name}`, which is not a file beside it"
+            )));
+        }
+        names.insert(name.to_owned());
     }
-    Ok(names.into_iter().map(|name| folder.join(name)).collect())
+    Ok(names)
 }

@@ -96,16 +96,15 @@ impl Adapter {
         Self::from_files(read("adapter_config.json")?, read(WEIGHTS)?)
     }
 
-    /// Makes the files of an adapter for `model`, which peft finds as `base_name`.
+    /// Makes the files of an adapter for `model`.
     pub(crate) fn write(
         spec: LoraSpec,
         weights: BTreeMap<Place, (Tensor, Tensor)>,
         model: &Model,
-        base_name: Option<&str>,
     ) -> Self {
         let base = model.base_digest();
         let ends = Choice::ends_of(&weights.keys().copied().collect(), model.config.layers);
-        let config_file = peft::write(&spec, &ends, base_name);
+        let config_file = peft::write(&spec, &ends, model.hub_name.as_ref());
         let named: Vec<NamedTensor<'_>> = weights
             .iter()
             .flat_map(|(&place, (a, b))| {
@@ -174,15 +173,20 @@ impl Adapter {
     /// Refuses a base it was not made for, and weights that are not exactly those of the linears it
     /// is to touch there.
     pub(crate) fn check_against(&self, model: &Model) -> Result<()> {
-        if let Some(adapter) = self.base.filter(|base| *base != model.base_digest()) {
+        self.check_base(&model.config, model.base_digest())
+    }
+
+    /// The same for a base of these sizes and this digest.
+    pub(crate) fn check_base(&self, config: &Config, digest: Digest) -> Result<()> {
+        if let Some(adapter) = self.base.filter(|base| *base != digest) {
             return Err(Error::OtherBase {
                 adapter,
-                model: model.base_digest(),
+                model: digest,
             });
         }
         // The file was read as if there were no more layers than it names; here the model says how
         // many there are.
-        let expected = self.modules.places(model.config.layers)?.len();
+        let expected = self.modules.places(config.layers)?.len();
         if self.weights.len() != expected {
             return Err(Error::Adapter(format!(
                 "it has {} pairs of weights, the model needs {expected}",
@@ -191,7 +195,7 @@ impl Adapter {
         }
         self.weights
             .iter()
-            .try_for_each(|(&place, (a, b))| check_shapes(place, a, b, &self.spec, &model.config))
+            .try_for_each(|(&place, (a, b))| check_shapes(place, a, b, &self.spec, config))
     }
 
     /// Refuses to be trained on where training moves less than A and B.

@@ -1,10 +1,10 @@
-//! An adapter in use. In float32 it is merged into copies of the weights it touches; in bfloat16 it
-//! is computed beside them, because merging would round small changes away. The base is never
-//! written, so dropping an [`Applied`] leaves it bit-identical.
+//! An adapter in use. It is computed beside the weights it touches: merging would take a copy of
+//! them, and in bfloat16 round small changes away. The base is never written, so dropping an
+//! [`Applied`] leaves it bit-identical.
 
 use std::collections::BTreeMap;
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use super::{
     Adapter, Target,
@@ -17,8 +17,7 @@ use crate::{
 
 /// An adapter made ready for one model. Drop it to be back at the base.
 pub struct Applied {
-    merged: BTreeMap<(usize, Fused), Tensor>,
-    beside: BTreeMap<(usize, Fused), Stacked>,
+    stacked: BTreeMap<(usize, Fused), Stacked>,
 }
 
 impl Applied {
@@ -39,49 +38,21 @@ impl Applied {
     }
 
     fn build(model: &Model, adapter: &Adapter) -> Self {
-        let (mut merged, mut beside) = (BTreeMap::new(), BTreeMap::new());
+        let mut stacked = BTreeMap::new();
         for layer in 0..model.config.layers {
             for fused in Fused::ALL {
-                let place = (layer, fused);
-                if model.placement.kind == Kind::Float {
-                    if let Some(weight) = merge(model, adapter, place) {
-                        merged.insert(place, weight);
-                    }
-                } else if let Some(stacked) = stack(model, adapter, place) {
-                    beside.insert(place, stacked);
+                if let Some(here) = stack(model, adapter, (layer, fused)) {
+                    stacked.insert((layer, fused), here);
                 }
             }
         }
-        Self { merged, beside }
+        Self { stacked }
     }
 
-    /// The weight of a product with the adapter in it, where it is merged and touches it.
-    pub(crate) fn merged(&self, layer: usize, fused: Fused) -> Option<&Tensor> {
-        self.merged.get(&(layer, fused))
-    }
-
-    /// What is added to a product, where the adapter is beside the base and touches it.
+    /// What is added to a product, where the adapter touches it.
     pub(crate) fn beside(&self, layer: usize, fused: Fused) -> Option<&Stacked> {
-        self.beside.get(&(layer, fused))
+        self.stacked.get(&(layer, fused))
     }
-}
-
-/// The fused weight with the adapter's products added to the rows of its targets.
-fn merge(model: &Model, adapter: &Adapter, (layer, fused): (usize, Fused)) -> Option<Tensor> {
-    let mut merged: Option<Tensor> = None;
-    let mut start = 0;
-    for &target in fused.targets() {
-        let rows = target.sizes(&model.config).1;
-        if let Some((a, b)) = pair(model, adapter, (layer, target)) {
-            // Copied for the first linear that is touched: what no adapter touches stays the base's
-            // own.
-            let weight = merged.get_or_insert_with(|| model.layers[layer].weight(fused).copy());
-            let added = b.mm(&a) * adapter.spec.scale_at((layer, target));
-            let _ = weight.narrow(0, start, rows).g_add_(&added);
-        }
-        start += rows;
-    }
-    merged
 }
 
 fn stack(model: &Model, adapter: &Adapter, place: (usize, Fused)) -> Option<Stacked> {
@@ -93,7 +64,7 @@ fn stack(model: &Model, adapter: &Adapter, place: (usize, Fused)) -> Option<Stac
         pairs.extend(pair(model, adapter, (layer, block.target)));
     }
     let outputs = model.layers[layer].weight(fused).size()[0];
-    (!pairs.is_empty()).then(|| Stacked::new(&blocks, &pairs, outputs, model.tactics.adapter_kind))
+    (!pairs.is_empty()).then(|| Stacked::new(blocks, &pairs, outputs, model.tactics.adapter_kind))
 }
 
 /// A and B of a linear on the model's device, float32.

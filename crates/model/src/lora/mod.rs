@@ -12,7 +12,7 @@ mod writer;
 
 pub use adapter::Adapter;
 pub use apply::Applied;
-pub(crate) use peft::base_name;
+pub(crate) use modules::{Place, path};
 pub(crate) use stacked::{Block, Stacked, blocks};
 pub use target::{LoraSpec, Target};
 pub(crate) use writer::{NamedTensor, write_safetensors};

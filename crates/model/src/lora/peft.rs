@@ -18,7 +18,10 @@ use super::{
     modules::{Choice, Layers, Modules, Place, path},
     pattern::Pattern,
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    load::HubName,
+};
 
 /// Fields that are read below.
 const READ: [&str; 14] = [
@@ -164,10 +167,16 @@ fn first_match<T: Copy>(patterns: &[(Pattern, T)], path: &str) -> Result<Option<
 }
 
 /// The contents of a file for an adapter of this shape that touches what `ends` name, trained on
-/// the base that peft finds as `base`.
-pub(super) fn write(spec: &LoraSpec, ends: &[String], base: Option<&str>) -> Vec<u8> {
+/// `base`: null where the hub has no name for it, as a path would mean another model, or none, on
+/// another machine.
+pub(super) fn write(spec: &LoraSpec, ends: &[String], base: Option<&HubName>) -> Vec<u8> {
+    let commit = base.and_then(|base| base.commit);
     let mut fields: BTreeMap<&str, Value> = BTreeMap::from([
-        ("base_model_name_or_path", json!(base)),
+        (
+            "base_model_name_or_path",
+            json!(base.map(|base| base.id.as_str())),
+        ),
+        ("revision", json!(commit.map(|commit| commit.to_string()))),
         ("bias", json!("none")),
         ("fan_in_fan_out", json!(false)),
         ("inference_mode", json!(true)),
@@ -197,13 +206,6 @@ pub(super) fn write(spec: &LoraSpec, ends: &[String], base: Option<&str>) -> Vec
         }
     }
     serde_json::to_vec_pretty(&fields).expect("a map of plain values is JSON")
-}
-
-/// The name under which peft finds the base that was loaded from `source`: a hub id or a Hugging
-/// Face folder, as it was named. A `.gguf` has none. It depends on the text alone, so that all
-/// workers of an experiment write the same file.
-pub(crate) fn base_name(source: &str) -> Option<&str> {
-    (!source.ends_with(".gguf")).then_some(source)
 }
 
 /// A number as people write it.

@@ -60,6 +60,7 @@ pub(crate) fn blocks(
 
 /// A `[ranks, in]` and B `[out, ranks]` of a fused product.
 pub(crate) struct Stacked {
+    pub blocks: Vec<Block>,
     pub a: Tensor,
     pub b: Tensor,
 }
@@ -67,7 +68,7 @@ pub(crate) struct Stacked {
 impl Stacked {
     /// `pairs` holds A and B of each of `blocks`; `outputs` is the width of the fused product.
     pub(crate) fn new(
-        blocks: &[Block],
+        blocks: Vec<Block>,
         pairs: &[(Tensor, Tensor)],
         outputs: i64,
         kind: Kind,
@@ -81,7 +82,7 @@ impl Stacked {
             block.of_b(&b).copy_(&(one_b * block.scale));
         }
         let a = Tensor::cat(&all_a, 0).to_kind(kind);
-        Self { a, b }
+        Self { blocks, a, b }
     }
 
     /// `out`, the product of `x` with the base, with the adapter's added to it.

@@ -31,6 +31,11 @@ impl AdamW {
         }
     }
 
+    /// How many it has made, over all runs.
+    pub(super) fn steps(&self) -> u64 {
+        self.steps
+    }
+
     /// Moves all parameters along the flat `gradient`. Where memory runs out nothing has moved: for
     /// a moment the parameters and moments are there twice.
     pub(super) fn update(

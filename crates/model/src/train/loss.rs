@@ -4,15 +4,10 @@
 
 use tch::{Kind, Tensor};
 
-use super::{
-    Example,
-    dropout::Dropout,
-    head::Predictions,
-    pack::Pack,
-    parameters::{Leaf, Leaves},
-};
+use super::{Example, dropout::Dropout, head::Predictions, pack::Pack, parameters::Leaves};
 use crate::{
     forward::{Heads, Linears, Pass},
+    lora::Stacked,
     model::{Fused, Model},
 };
 
@@ -146,18 +141,18 @@ impl Products<'_> {
             return out;
         };
         match self.dropout.filter(|dropout| dropout.share > 0.0) {
-            None => leaf.stacked.add_to(out, x),
+            None => leaf.add_to(out, x),
             Some(dropout) => {
                 let reduced = reduced_with_dropout(leaf, dropout, layer, x);
-                leaf.stacked.add_reduced(out, &reduced)
+                leaf.add_reduced(out, &reduced)
             }
         }
     }
 }
 
 /// `x Aᵀ` where every linear drops inputs of its own, as in peft.
-fn reduced_with_dropout(leaf: &Leaf, dropout: &Dropout, layer: usize, x: &Tensor) -> Tensor {
-    let a = &leaf.stacked.a;
+fn reduced_with_dropout(leaf: &Stacked, dropout: &Dropout, layer: usize, x: &Tensor) -> Tensor {
+    let a = &leaf.a;
     let x = x.to_kind(a.kind());
     let mut reduced = Vec::new();
     for block in &leaf.blocks {

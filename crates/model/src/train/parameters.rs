@@ -12,7 +12,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::{
     error::{Error, Result},
-    lora::{Adapter, Block, LoraSpec, Stacked, Target, blocks},
+    lora::{Adapter, LoraSpec, Stacked, Target, blocks},
     model::{Fused, Model},
 };
 
@@ -125,14 +125,9 @@ impl Parameters {
     }
 }
 
-/// One product's stacked adapter, of which gradients are taken.
-pub(super) struct Leaf {
-    pub stacked: Stacked,
-    pub blocks: Vec<Block>,
-}
-
-/// The adapter as the forward pass takes it, in the kind it is computed in.
-pub(super) struct Leaves(BTreeMap<(usize, Fused), Leaf>);
+/// The adapter as the forward pass takes it, in the kind it is computed in; gradients are taken of
+/// its stacked matrices.
+pub(super) struct Leaves(BTreeMap<(usize, Fused), Stacked>);
 
 impl Leaves {
     pub(super) fn new(model: &Model, spec: &LoraSpec, parameters: &Parameters) -> Self {
@@ -151,18 +146,19 @@ impl Leaves {
                 }
                 let outputs = model.layers[layer].weight(fused).size()[0];
                 let kind = model.tactics.adapter_kind;
-                let Stacked { a, b } = Stacked::new(&blocks, &pairs, outputs, kind);
-                let stacked = Stacked {
+                let Stacked { blocks, a, b } = Stacked::new(blocks, &pairs, outputs, kind);
+                let leaf = Stacked {
+                    blocks,
                     a: a.set_requires_grad(true),
                     b: b.set_requires_grad(true),
                 };
-                leaves.insert((layer, fused), Leaf { stacked, blocks });
+                leaves.insert((layer, fused), leaf);
             }
         }
         Self(leaves)
     }
 
-    pub(super) fn get(&self, layer: usize, fused: Fused) -> Option<&Leaf> {
+    pub(super) fn get(&self, layer: usize, fused: Fused) -> Option<&Stacked> {
         self.0.get(&(layer, fused))
     }
 
@@ -173,7 +169,7 @@ impl Leaves {
             .0
             .range((layers.start, Fused::Qkv)..(layers.end, Fused::Qkv))
         {
-            tensors.extend([&leaf.stacked.a, &leaf.stacked.b]);
+            tensors.extend([&leaf.a, &leaf.b]);
         }
         tensors
     }

@@ -34,8 +34,11 @@ pub struct Settings {
     pub max_grad_norm: f64,
     /// Steps over which the learning rate rises from zero.
     pub warmup_steps: u64,
-    /// Steps of the whole run: where the schedule ends.
+    /// Steps of this run: where the schedule ends, unless it goes on over further runs.
     pub total_steps: u64,
+    /// Runs over which the schedule goes on, this one among them, each taken to have as many steps;
+    /// warm-up and schedule then begin with the optimiser's first step. 0: they are this run's own.
+    pub runs_left: u64,
     pub schedule: Schedule,
     /// Tokens that are in memory at once; a step's examples are split into parts of at most this
     /// size (or one example).
@@ -73,6 +76,7 @@ impl Default for Settings {
             max_grad_norm: 1.0,
             warmup_steps: 0,
             total_steps: 1,
+            runs_left: 0,
             schedule: Schedule::Constant,
             micro_batch_tokens: CPU_PART_TOKENS,
             checkpointing: false,

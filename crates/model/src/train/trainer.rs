@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result, guard},
-    lora::{Adapter, LoraSpec, base_name},
+    lora::{Adapter, LoraSpec},
     memory,
     model::Model,
 };
@@ -31,8 +31,8 @@ pub struct Trainer<'a> {
     parameters: Parameters,
     optimiser: AdamW,
     step: u64,
-    /// What the base is called in the configuration of adapters.
-    base_name: Option<String>,
+    /// Those that the optimiser had made when this run began.
+    steps_before: u64,
 }
 
 impl<'a> Trainer<'a> {
@@ -53,18 +53,10 @@ impl<'a> Trainer<'a> {
             spec,
             settings,
             parameters,
+            steps_before: optimiser.steps(),
             optimiser,
             step: 0,
-            base_name: None,
         })
-    }
-
-    /// Adapters made from here on say that they are for `source`, from which the model was loaded,
-    /// where peft can load it too: where it is a hub id or a Hugging Face folder, not a `.gguf`
-    /// file.
-    pub fn on_base(mut self, source: &str) -> Self {
-        self.base_name = base_name(source).map(str::to_owned);
-        self
     }
 
     /// One optimiser step over all of `examples`. `alive` is asked between the parts of a step and
@@ -125,10 +117,7 @@ impl<'a> Trainer<'a> {
         let all: Vec<usize> = (0..examples.len()).collect();
         parts::check_finite("the gradient's norm", grad_norm, step, &all)?;
         let settings = &self.settings;
-        let learning_rate = settings.learning_rate
-            * settings
-                .schedule
-                .factor(step, settings.warmup_steps, settings.total_steps);
+        let learning_rate = settings.learning_rate * self.schedule_factor(step);
         // As torch's `clip_grad_norm_`, the small number included.
         let clip = (settings.max_grad_norm / (grad_norm + 1e-6)).min(1.0);
         let clipped = sum.gradient * clip;
@@ -143,6 +132,18 @@ impl<'a> Trainer<'a> {
             tokens: examples.iter().map(Example::tokens).sum(),
             completion_tokens: completion_tokens(examples),
         })
+    }
+
+    /// The share of the learning rate at this run's `step`. Where the schedule goes on over several
+    /// runs it counts all of the optimiser's steps; warming up anew in each would make a saw-tooth.
+    fn schedule_factor(&self, step: u64) -> f64 {
+        let settings = &self.settings;
+        let (mut step, mut total) = (step, settings.total_steps);
+        if settings.runs_left > 0 {
+            total = self.steps_before + total * settings.runs_left;
+            step += self.steps_before;
+        }
+        settings.schedule.factor(step, settings.warmup_steps, total)
     }
 
     /// The mean loss over the completion tokens of `examples`, which are not trained on.
@@ -203,12 +204,7 @@ impl<'a> Trainer<'a> {
 
     /// The adapter as it is now.
     pub fn adapter(&self) -> Adapter {
-        Adapter::write(
-            self.spec.clone(),
-            self.parameters.pairs(),
-            self.model,
-            self.base_name.as_deref(),
-        )
+        Adapter::write(self.spec.clone(), self.parameters.pairs(), self.model)
     }
 
     /// The optimiser's state, for [`Start::From`].
@@ -309,6 +305,55 @@ mod tests {
             reports.push((report.loss, report.grad_norm));
         }
         reports
+    }
+
+    /// It warmed up and began anew in every iteration.
+    #[test]
+    fn a_schedule_goes_on_over_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        testing::write_tiny_model(folder.path(), 1).unwrap();
+        let path = folder.path().to_str().unwrap();
+        let model = Model::open(path, folder.path(), Placement::CPU).unwrap();
+        let spec = || LoraSpec::plain(4, 8.0, 0.0, Target::ALL.to_vec());
+        let run = |runs_left, start: Start<'_>| {
+            let settings = Settings {
+                learning_rate: 1.0,
+                warmup_steps: 3,
+                total_steps: 4,
+                schedule: crate::Schedule::Linear,
+                runs_left,
+                ..Settings::default()
+            };
+            let mut trainer = Trainer::new(&model, spec(), settings, start).unwrap();
+            let mut rates = Vec::new();
+            for _ in 0..4 {
+                let mut alive = || ControlFlow::Continue(());
+                let report = trainer.step(&examples(), &mut alive).unwrap();
+                rates.push(report.learning_rate);
+            }
+            (rates, trainer.adapter(), trainer.optimiser_state())
+        };
+        let (first, adapter, state) = run(2, Start::Fresh { seed: 1 });
+        let on = |runs_left| {
+            let optimiser = Some(state.as_slice());
+            run(
+                runs_left,
+                Start::From {
+                    adapter: &adapter,
+                    optimiser,
+                },
+            )
+            .0
+        };
+        let rates = [first, on(1)].concat();
+        let expected = [1.0 / 3.0, 2.0 / 3.0, 1.0, 1.0, 0.8, 0.6, 0.4, 0.2];
+        for (rate, expected) in rates.iter().zip(expected) {
+            assert!((rate - expected).abs() < 1e-12, "{rates:?}");
+        }
+        assert!(
+            (on(0)[0] - 1.0 / 3.0).abs() < 1e-12,
+            "of its own it begins anew"
+        );
     }
 
     fn tactics_of_a_gpu(kind: Kind) -> Tactics {

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use crate::common::{fixture, models};
+use crate::common::{distance, fixture, models};
 use groklab_model::{Adapter, Applied, Error, Settings, Start, Trainer, last_logits};
 use safetensors::{SafeTensors, tensor::TensorView};
 use serde_json::{Value, json};
@@ -178,13 +178,12 @@ fn an_adapter_may_touch_some_layers_only() {
             last_logits(&fixture.model, Some(&applied), &fixture.rows()).unwrap()
         });
         assert_eq!(written[0], written[1]);
-        // The whole adapter with the other weights zeroed computes the same.
+        // The whole adapter with the other weights zeroed computes the same, in products of other
+        // shapes, which libtorch may round in another way.
         let zeroed = zeroed(&whole, |name| !keep(name));
         let applied = Applied::new(&fixture.model, &zeroed).unwrap();
-        assert_eq!(
-            last_logits(&fixture.model, Some(&applied), &fixture.rows()).unwrap(),
-            written[0]
-        );
+        let whole_size = last_logits(&fixture.model, Some(&applied), &fixture.rows()).unwrap();
+        assert!(distance(&whole_size, &json!(written[0])) < 1e-5, "{name}");
         // A pattern that chooses layers which the file lacks is no less than what is missing.
         let lacking = part_of(&whole, &json!(".*_proj"), |name| name.contains("layers.0."));
         assert!(

@@ -15,6 +15,7 @@ pub enum Meta {
     Flag(bool),
     Texts(Vec<String>),
     Integers(Vec<i32>),
+    Floats(Vec<f32>),
 }
 
 impl Meta {
@@ -24,7 +25,7 @@ impl Meta {
             Self::Float(_) => 6,
             Self::Flag(_) => 7,
             Self::Text(_) => 8,
-            Self::Texts(_) | Self::Integers(_) => 9,
+            Self::Texts(_) | Self::Integers(_) | Self::Floats(_) => 9,
         };
         out.extend(kind.to_le_bytes());
         match self {
@@ -36,6 +37,13 @@ impl Meta {
                 out.extend(8_u32.to_le_bytes());
                 out.extend((texts.len() as u64).to_le_bytes());
                 texts.iter().for_each(|text| write_text(out, text));
+            }
+            Self::Floats(values) => {
+                out.extend(6_u32.to_le_bytes());
+                out.extend((values.len() as u64).to_le_bytes());
+                values
+                    .iter()
+                    .for_each(|value| out.extend(value.to_le_bytes()));
             }
             Self::Integers(values) => {
                 out.extend(5_u32.to_le_bytes());
@@ -53,13 +61,14 @@ fn write_text(out: &mut Vec<u8>, text: &str) {
     out.extend(text.as_bytes());
 }
 
-/// The GGUF of a Hugging Face folder in float32, as llama.cpp's converter writes it: rows of a llama's q and k permuted, others not.
+/// The GGUF of a Hugging Face folder in float32, as llama.cpp's converter writes it: rows of a llama's q and k permuted, others not; one is added to the norms of a gemma3.
 pub fn write_gguf(folder: &Path, more: Vec<(String, Meta)>) -> TempPath {
     let config: Value =
         serde_json::from_slice(&std::fs::read(folder.join("config.json")).unwrap()).unwrap();
-    // The converter calls a mistral a llama.
+    // The converter has names of its own.
     let architecture = match config["model_type"].as_str().unwrap() {
         "mistral" => "llama",
+        "gemma3_text" => "gemma3",
         other => other,
     };
     let mut metadata = sizes(&config, architecture);
@@ -77,7 +86,12 @@ pub fn write_gguf(folder: &Path, more: Vec<(String, Meta)>) -> TempPath {
         data.resize(data.len().next_multiple_of(32), 0);
     }
     for (name, view) in weights.iter() {
-        write_info(&mut infos, &stored_name(name), view.shape(), data.len());
+        write_info(
+            &mut infos,
+            &stored_name(name, architecture),
+            view.shape(),
+            data.len(),
+        );
         let heads =
             |key: &str| (architecture == "llama").then(|| config[key].as_u64().unwrap() as usize);
         let permuted = match name {
@@ -87,6 +101,12 @@ pub fn write_gguf(folder: &Path, more: Vec<(String, Meta)>) -> TempPath {
         };
         match permuted {
             Some(heads) => data.extend(permute(view.data(), view.shape()[0], heads)),
+            None if architecture == "gemma3" && name.ends_with("norm.weight") => {
+                for bytes in view.data().chunks_exact(4) {
+                    let value = f32::from_le_bytes(bytes.try_into().unwrap()) + 1.0;
+                    data.extend(value.to_le_bytes());
+                }
+            }
             None => data.extend(view.data()),
         }
         data.resize(data.len().next_multiple_of(32), 0);
@@ -120,7 +140,8 @@ fn write_info(infos: &mut Vec<u8>, name: &str, shape: &[usize], start: usize) {
 }
 
 fn rope<'a>(config: &'a Value, kind: &str) -> Option<&'a Value> {
-    let form = &config["rope_parameters"];
+    let forms = &config["rope_parameters"];
+    let form = forms.get("full_attention").unwrap_or(forms);
     (form["rope_type"] == kind).then_some(form)
 }
 
@@ -174,6 +195,13 @@ fn sizes(config: &Value, architecture: &str) -> Vec<(String, Meta)> {
         ),
         ("rope.freq_base", Meta::Float(theta as f32)),
     ];
+    if architecture == "gemma3" {
+        let kinds = config["layer_types"].as_array().unwrap();
+        let global = kinds.iter().position(|kind| kind == "full_attention");
+        sizes.push(("attention.sliding_window", integer("sliding_window")));
+        let pattern = Meta::Integer(global.unwrap() as u32 + 1);
+        sizes.push(("attention.sliding_window_pattern", pattern));
+    }
     if config["head_dim"].is_u64() {
         sizes.push(("attention.key_length", integer("head_dim")));
     }
@@ -202,7 +230,15 @@ fn permute(data: &[u8], rows: usize, heads: usize) -> Vec<u8> {
         .collect()
 }
 
-fn stored_name(name: &str) -> String {
+fn stored_name(name: &str, architecture: &str) -> String {
+    let own: &[(&str, &str)] = match architecture {
+        "gemma3" => &[
+            ("post_attention_layernorm", "post_attention_norm"),
+            ("pre_feedforward_layernorm", "ffn_norm"),
+            ("post_feedforward_layernorm", "post_ffw_norm"),
+        ],
+        _ => &[],
+    };
     let names = [
         ("model.embed_tokens", "token_embd"),
         ("model.norm", "output_norm"),
@@ -220,8 +256,8 @@ fn stored_name(name: &str) -> String {
         ("mlp.up_proj", "ffn_up"),
         ("mlp.down_proj", "ffn_down"),
     ];
-    names
-        .iter()
+    own.iter()
+        .chain(&names)
         .fold(name.to_owned(), |name, (theirs, stored)| {
             name.replace(theirs, stored)
         })

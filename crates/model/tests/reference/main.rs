@@ -5,11 +5,13 @@
 mod adapters;
 mod chat;
 mod common;
+mod export;
 mod files;
 mod gguf;
 mod parity;
 mod peft;
 mod prompts;
 mod refused;
+mod scored;
 mod training;
 mod traps;

@@ -8,7 +8,9 @@ use std::{
 };
 
 use groklab_model::{
-    Adapter, Applied, Model, Placement, Settings, Start, Trainer, last_logits, score,
+    Adapter, Applied, LoraSpec, Model, Placement, Settings, Source, Start, Target, Trainer,
+    last_logits, score,
+    testing::{COMMIT, write_tiny_model},
 };
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde_json::{Value, json};
@@ -87,9 +89,9 @@ fn every_form_computes_what_peft_computes() {
     }
 }
 
-/// Beside the base, as on a GPU, scales are applied elsewhere than where adapters are merged.
+/// As on a GPU, where scaled matrices are rounded.
 #[test]
-fn scales_are_the_same_beside_the_base() {
+fn scales_are_the_same_in_bfloat16() {
     let (exact, expected) = (fixture("tiny-llama"), expected());
     let placement = Placement {
         device: Device::Cpu,
@@ -589,39 +591,57 @@ fn weights_in_pythons_own_format_are_refused_with_the_fix() {
 }
 
 #[test]
-fn the_configuration_names_the_base_where_peft_can_load_it() {
-    let fixture = fixture("tiny-llama");
-    let adapter = |source: Option<&str>| {
-        let spec = Adapter::open(&folder("plain")).unwrap().spec().clone();
-        let trainer = Trainer::new(
-            &fixture.model,
-            spec,
-            Settings::default(),
-            Start::Fresh { seed: 1 },
-        )
-        .unwrap();
-        match source {
-            Some(source) => trainer.on_base(source).adapter(),
-            None => trainer.adapter(),
+fn the_configuration_names_the_base_by_its_name_on_the_hub_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = folder.path().join("model");
+    write_tiny_model(&files, 1).unwrap();
+    let config = files.join("config.json");
+    let plain: Value = serde_json::from_str(&std::fs::read_to_string(&config).unwrap()).unwrap();
+    let named = |declared: Option<&str>| {
+        let mut written = plain.clone();
+        if let Some(name) = declared {
+            written["_name_or_path"] = name.into();
         }
+        std::fs::write(&config, written.to_string()).unwrap();
+        let source = files.to_str().unwrap();
+        names_in(&Model::open(source, Path::new("/nonexistent"), Placement::CPU).unwrap())
     };
-    let name = |adapter: &Adapter| {
-        serde_json::from_slice::<Value>(adapter.config_file()).unwrap()["base_model_name_or_path"]
-            .clone()
-    };
-    for source in ["organisation/name", "models/tiny", "/models/tiny"] {
-        let named = adapter(Some(source));
-        assert_eq!(name(&named), source);
-        assert_eq!(named.id(), adapter(Some(source)).id());
-        let read = Adapter::from_files(named.config_file().to_vec(), named.weights_file().to_vec())
-            .unwrap();
-        assert!(read.id() == named.id() && Applied::new(&fixture.model, &read).is_ok());
+    assert_eq!(named(None), (Value::Null, Value::Null));
+    for path in ["/models/tiny", "./tiny", "models/tiny/x"] {
+        assert_eq!(named(Some(path)), (Value::Null, Value::Null), "{path}");
     }
-    assert_eq!(name(&adapter(Some("/models/tiny.gguf"))), Value::Null);
-    assert_eq!(name(&adapter(None)), Value::Null);
-    assert_ne!(
-        adapter(Some("organisation/name")).id(),
-        adapter(None).id(),
-        "its bytes belong to the id"
-    );
+    assert_eq!(named(Some("org/tiny")), ("org/tiny".into(), Value::Null));
+    // By its hub id: with the commit, whatever revision was asked for.
+    std::fs::write(&config, plain.to_string()).unwrap();
+    let cache = folder.path().join("cache/models--org--name");
+    let snapshot = cache.join("snapshots").join(COMMIT);
+    std::fs::create_dir_all(&snapshot).unwrap();
+    std::fs::create_dir(cache.join("refs")).unwrap();
+    std::fs::write(cache.join("refs/main"), COMMIT).unwrap();
+    for file in std::fs::read_dir(&files).unwrap().flatten() {
+        std::fs::copy(file.path(), snapshot.join(file.file_name())).unwrap();
+    }
+    std::fs::write(snapshot.join("generation_config.json"), "{}").unwrap();
+    for revision in [None, Some("main"), Some(COMMIT)] {
+        let name = "org/name";
+        let source = Source { name, revision };
+        let model = Model::open(source, &folder.path().join("cache"), Placement::CPU).unwrap();
+        assert_eq!(model.base_commit().unwrap().to_string(), COMMIT);
+        assert_eq!(names_in(&model), (name.into(), COMMIT.into()));
+    }
+}
+
+/// Base and revision that a fresh adapter of `model` names.
+fn names_in(model: &Model) -> (Value, Value) {
+    let spec = LoraSpec::plain(4, 8.0, 0.0, vec![Target::Q]);
+    let trainer = Trainer::new(model, spec, Settings::default(), Start::Fresh { seed: 1 }).unwrap();
+    let adapter = trainer.adapter();
+    let (config, weights) = (adapter.config_file(), adapter.weights_file());
+    let read = Adapter::from_files(config.to_vec(), weights.to_vec()).unwrap();
+    assert!(read.id() == adapter.id() && Applied::new(model, &read).is_ok());
+    let written: Value = serde_json::from_slice(config).unwrap();
+    (
+        written["base_model_name_or_path"].clone(),
+        written["revision"].clone(),
+    )
 }

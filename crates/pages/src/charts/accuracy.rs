@@ -21,13 +21,13 @@ type Measure = fn(&SplitMetrics) -> Option<(f64, Option<Interval>)>;
 pub fn greedy(evaluations: &[MetricsLine]) -> Chart {
     Chart {
         heading: "Greedy accuracy",
-        note: "One completion per problem at temperature 0; bars are 95 % Wilson intervals.",
+        note: "One completion per problem at temperature 0; bars are 95 % intervals over rules.",
         plot: by_split(evaluations, greedy_share),
     }
 }
 
 fn greedy_share(score: &SplitMetrics) -> Option<(f64, Option<Interval>)> {
-    Some((score.accuracy, Some(score.ci95)))
+    Some((score.accuracy, score.ci95_clustered))
 }
 
 /// pass@1 of the sampled completions by split.
@@ -36,7 +36,7 @@ pub fn sampled(evaluations: &[MetricsLine]) -> Chart {
         heading: "pass@1",
         note: concat!(
             "Mean over problems of the sampled completions; ",
-            "bars are 95 % intervals by the bootstrap over rules."
+            "bars are 95 % intervals over rules."
         ),
         plot: by_split(evaluations, sampled_share),
     }
@@ -82,7 +82,7 @@ pub fn by_family(heading: &'static str, split: Split, evaluations: &[MetricsLine
     }
     Chart {
         heading,
-        note: "Greedy; bars are 95 % Wilson intervals.",
+        note: "Greedy; bars are 95 % Wilson intervals for these problems alone.",
         plot,
     }
 }

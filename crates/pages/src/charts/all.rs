@@ -69,7 +69,7 @@ mod tests {
         assert_eq!(test["x"], serde_json::json!([0, 3]));
         assert!((test["y"][1].as_f64().unwrap() - 41.0 / 64.0).abs() < 1e-9);
         let above = test["error_y"]["array"][1].as_f64().unwrap();
-        assert!((above - (0.747 - 41.0 / 64.0)).abs() < 1e-9);
+        assert!((above - (0.919 - 41.0 / 64.0)).abs() < 1e-9);
         assert_eq!(json["layout"]["xaxis"]["dtick"], 1.0);
     }
 }

@@ -5,12 +5,15 @@ use groklab_domain::{
     experiment::{Evaluate, Experiment},
 };
 
-use crate::html::escape;
+use crate::{holdout, html::escape};
 
-const INTERVALS: &str = "The 95 % interval is Wilson's and speaks for these problems only; \
-    the interval over rules resamples rules, since problems of a rule tend to fall together.";
-const COMPARISON: &str = "The first and the last iteration are compared problem by problem: \
-    McNemar's exact test for greedy, the paired bootstrap for pass@k.";
+const INTERVALS: &str = "n counts rules, since problems of a rule pass or fail together; the \
+    interval over them is Wilson's for as many independent problems as vary as much, with \
+    Student's t. The interval for these problems is Wilson's for all of them, and speaks for them \
+    alone.";
+const COMPARISON: &str = "The first and the last iteration are compared on the same problems, by \
+    rules: an exact test that flips the signs of whole rules. What is said of the problems alone \
+    is the same test by problems, which for greedy is McNemar's.";
 const FAILURES: &str = "Failures of the machinery are never counted as wrong answers: \
     such jobs are run again.";
 
@@ -39,15 +42,10 @@ pub fn measured(config: &Experiment) -> String {
     html
 }
 
-fn held_out(holdout: Holdout) -> String {
-    // What "test" means differs most between these three.
-    let asked = match holdout {
-        Holdout::Case => "the same functions asked on other inputs than in training",
-        Holdout::Rule => "known families with rules that training never saw",
-        Holdout::Family => "families that training never saw",
-    };
+fn held_out(level: Holdout) -> String {
+    let asked = holdout::asked(level);
     format!(
-        "Held out at the level of <b>{holdout}</b>: val and test are {asked}. \
+        "Held out at the level of <b>{level}</b>: val and test are {asked}. \
          No case is in two splits."
     )
 }

@@ -7,7 +7,7 @@ use plotly::Plot;
 use super::{data::Report, method, tables};
 use crate::{
     charts::{Chart, charts},
-    figures::{comparison_sentences, phase},
+    figures::{comparison_sentences, grokking_lines},
     html::escape,
 };
 
@@ -65,7 +65,7 @@ pub(super) fn plotly_script() -> String {
 
 fn intro(report: &Report) -> String {
     let config = &report.config;
-    let model = escape(&short_model(&config.model.source));
+    let model = escape(&short_model(&config.model.named()));
     let method = config.train.method.method().describe();
     let iterations = report.iterations.len();
     let plural = if iterations == 1 { "" } else { "s" };
@@ -98,8 +98,9 @@ fn summary(report: &Report) -> String {
             html.push_str(&format!("<p class=\"lead\">{sentence}</p>\n"));
         }
     }
-    let phase = escape(&phase(last));
-    html.push_str(&format!("<p>Sudden generalisation: {phase}.</p>\n"));
+    let lines = grokking_lines(&last.grokking, "iteration");
+    let lines: Vec<String> = lines.iter().map(|line| escape(line)).collect();
+    html.push_str(&format!("<p>{}</p>\n", lines.join("<br>\n")));
     html + &tables::accuracy(evaluations)
 }
 

@@ -16,8 +16,9 @@ pub fn accuracy(evaluations: &[MetricsLine]) -> String {
         "split",
         "correct",
         "greedy",
-        "95 % interval",
-        "95 % over rules",
+        "n",
+        "95 % over n",
+        "95 % for these problems",
     ];
     header.extend(pass_at_headings.iter().map(String::as_str));
     header.push("shortcuts");
@@ -34,13 +35,14 @@ pub fn accuracy(evaluations: &[MetricsLine]) -> String {
 }
 
 fn score_cells(score: &SplitMetrics, ks: &[u32]) -> Vec<String> {
-    // With a single rule there is nothing to resample.
-    let over_rules = score.ci95_clustered.map(interval);
+    // A single rule shows nothing of how they vary.
+    let over_units = score.ci95_clustered.map(interval);
     let mut cells = vec![
         format!("{}/{}", score.correct, score.total),
         percent(score.accuracy),
+        figures::units(score.units),
+        over_units.unwrap_or_else(|| NO_FIGURE.to_owned()),
         interval(score.ci95),
-        over_rules.unwrap_or_else(|| NO_FIGURE.to_owned()),
     ];
     for &k in ks {
         cells.push(figures::percent_or_none(pass_at(score, k)));

@@ -38,7 +38,7 @@ impl Bench {
         iterations: u32,
     ) -> String {
         let file = format!(
-            "name = \"{name}\"\niterations = {iterations}\n[model]\nsource = \"simulated.gguf\"\n[problems]\nfamilies = [\"sum_digits\", \"gcd\"]\n\
+            "name = \"{name}\"\niterations = {iterations}\n[model]\nsource = \"simulated.gguf\"\n[problems]\nfamilies = [\"digits\", \"bases\"]\nholdout = \"case\"\nrules = 6\n\
              difficulty = [6, 10]\ntrain = 12\nval = 2\ntest = {problems}\n[generate]\nmax_new_tokens = 64\nrollouts_per_job = {samples}\n\
              [evaluate]\nsamples = {samples}\n[train]\nmethod = \"none\"\n"
         );

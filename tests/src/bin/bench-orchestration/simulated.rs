@@ -161,6 +161,7 @@ fn result(work: Work) -> Outcome {
         Work::Generate(job) => Outcome::Generate(v1::GenerateResult {
             base_digest: Digest::of(b"simulated").to_string(),
             adapter_id: String::new(),
+            base_commit: String::new(),
             rollouts: job
                 .prompts
                 .iter()

@@ -1,7 +1,6 @@
 use super::*;
-use crate::Tally;
-use crate::grokking::{Phase, Score};
 use crate::metrics::{IterationLine, IterationSeconds, Training};
+use crate::{Split, Tally};
 
 fn verification(verdict: Verdict, visible: u32, hidden: u32) -> Verification {
     Verification {
@@ -109,7 +108,6 @@ fn counts_by_split_family_and_rule() {
         }
     );
     assert_eq!(breakdown.rules["gcd/two"][&Split::Test].correct, 0);
-    assert_eq!(breakdown.evaluation(5).val, Score::default());
 }
 
 #[test]
@@ -193,15 +191,10 @@ fn greedy_alone_has_no_sampled_set() {
 #[test]
 fn lines_have_the_designed_shape() {
     let breakdown = evaluate(&PROBLEMS, &outcomes(), &sampling()).unwrap();
-    let grokking = Grokking {
-        phase: Phase::None,
-        onset: None,
-    };
     let line = breakdown.into_line(
         3,
         None,
         Holdout::Case,
-        grokking,
         EvaluationSeconds {
             generate: 40.1,
             verify: 3.0,

@@ -6,6 +6,7 @@
 
 mod attention;
 mod kernel;
+mod linear;
 pub(super) mod ops;
 mod pass;
 mod prompts;

@@ -3,11 +3,10 @@
 //! by keeping activations as columns `[features, width]`. It runs on one thread and writes to
 //! nothing but its workspace and the sequences, so several lanes may run it over the same weights.
 
-use tch::Tensor;
-
 use super::{
     attention,
     kernel::{GROUP, Into, Simd, WIDEST, product},
+    linear::{Linear, optional, slice},
     ops,
     segment::Segment,
 };
@@ -43,11 +42,11 @@ struct LayerView<'a> {
     down_norm: Option<&'a [f32]>,
     is_local: bool,
     head_norms: Option<(&'a [f32], &'a [f32])>,
-    qkv: &'a [f32],
+    qkv: Linear<'a>,
     qkv_bias: Option<&'a [f32]>,
-    out: &'a [f32],
-    gate_up: &'a [f32],
-    down: &'a [f32],
+    out: Linear<'a>,
+    gate_up: Linear<'a>,
+    down: Linear<'a>,
 }
 
 /// A token that goes through the model: it is appended to a sequence.
@@ -68,6 +67,7 @@ pub(super) struct Workspace {
     attended: Vec<f32>,
     gate_up: Vec<f32>,
     added: Vec<f32>,
+    reduced: Vec<f32>,
     turn: Turn,
     local_turn: Turn,
     scores: Vec<f32>,
@@ -92,7 +92,7 @@ impl<'a> Net<'a> {
     pub(super) fn new(simd: Simd, weights: &Weights<'a>) -> Option<Self> {
         let model = weights.model;
         let view = |(index, layer): (usize, &'a Layer)| {
-            let weight = |fused| slice(weights.weight(index, fused));
+            let linear = |fused| Linear::new(weights, index, fused);
             let head_norms = match (&layer.q_norm, &layer.k_norm) {
                 (Some(q), Some(k)) => Some((slice(q)?, slice(k)?)),
                 _ => None,
@@ -104,11 +104,11 @@ impl<'a> Net<'a> {
                 down_norm: optional(layer.down_norm.as_ref())?,
                 is_local: model.config.is_local(index),
                 head_norms,
-                qkv: weight(Fused::Qkv)?,
+                qkv: linear(Fused::Qkv)?,
                 qkv_bias: optional(layer.qkv_bias.as_ref())?,
-                out: weight(Fused::Out)?,
-                gate_up: weight(Fused::GateUp)?,
-                down: weight(Fused::Down)?,
+                out: linear(Fused::Out)?,
+                gate_up: linear(Fused::GateUp)?,
+                down: linear(Fused::Down)?,
             })
         };
         Some(Self {
@@ -210,13 +210,12 @@ impl<'a> Net<'a> {
             &mut work.qkv,
             (config.q_size() + 2 * config.kv_size()) as usize * width,
         );
-        product(
+        layer.qkv.run(
             self.simd,
-            layer.qkv,
             &work.normed,
-            &mut work.qkv,
-            width,
+            (&mut work.qkv, width),
             Into::Set,
+            &mut work.reduced,
         );
         if let Some(bias) = layer.qkv_bias {
             work.qkv
@@ -251,26 +250,28 @@ impl<'a> Net<'a> {
             }
         }
         let attended = std::mem::take(&mut work.attended);
-        self.add(work, layer.out, layer.out_norm, &attended, width);
+        self.add(work, &layer.out, layer.out_norm, &attended, width);
         work.attended = attended;
     }
 
-    /// Adds the product of `weight` and `input` to the residual, normed first where there is a norm
+    /// Adds the product of `input` to the residual, normed first where there is a norm
     /// for it.
     fn add(
         &self,
         work: &mut Workspace,
-        weight: &[f32],
+        linear: &Linear<'_>,
         norm: Option<&[f32]>,
         input: &[f32],
         width: usize,
     ) {
         let Some(norm) = norm else {
-            product(self.simd, weight, input, &mut work.x, width, Into::Add);
+            let x = (work.x.as_mut_slice(), width);
+            linear.run(self.simd, input, x, Into::Add, &mut work.reduced);
             return;
         };
         clear(&mut work.added, work.x.len());
-        product(self.simd, weight, input, &mut work.added, width, Into::Set);
+        let added = (work.added.as_mut_slice(), width);
+        linear.run(self.simd, input, added, Into::Set, &mut work.reduced);
         let eps = self.config.norm_eps;
         ops::norm(self.simd, &work.added, norm, eps, width, &mut work.normed);
         work.x
@@ -425,20 +426,19 @@ impl<'a> Net<'a> {
         // Gate and up stand behind each other; what is computed of them is left in the first half.
         let inner = config.intermediate_size as usize * width;
         clear(&mut work.gate_up, 2 * inner);
-        product(
+        layer.gate_up.run(
             self.simd,
-            layer.gate_up,
             &work.normed,
-            &mut work.gate_up,
-            width,
+            (&mut work.gate_up, width),
             Into::Set,
+            &mut work.reduced,
         );
         match config.activation() {
             Activation::Silu => ops::silu_gated(self.simd, &mut work.gate_up),
             Activation::GeluTanh => ops::gelu_gated(self.simd, &mut work.gate_up),
         }
         let gated = std::mem::take(&mut work.gate_up);
-        self.add(work, layer.down, layer.down_norm, &gated[..inner], width);
+        self.add(work, &layer.down, layer.down_norm, &gated[..inner], width);
         work.gate_up = gated;
     }
 
@@ -516,23 +516,6 @@ impl Turn {
             put_column(&mut self.sin, width, column, &angles.sin[own]);
         }
     }
-}
-
-/// The values of a tensor that may not be there; none at all if they are not as [`slice`] wants.
-fn optional(tensor: Option<&Tensor>) -> Option<Option<&[f32]>> {
-    tensor.map_or(Some(None), |tensor| slice(tensor).map(Some))
-}
-
-/// The values of a float32 tensor on the CPU, where they lie.
-fn slice(tensor: &Tensor) -> Option<&[f32]> {
-    let plain = tensor.kind() == tch::Kind::Float
-        && tensor.device() == tch::Device::Cpu
-        && tensor.is_contiguous();
-    // SAFETY: a contiguous float32 tensor on the CPU holds `numel` values there for as long as it
-    // lives, and nobody writes to weights.
-    plain.then(|| unsafe {
-        std::slice::from_raw_parts(tensor.data_ptr().cast::<f32>(), tensor.numel())
-    })
 }
 
 /// At least `count` places, whatever stands there.

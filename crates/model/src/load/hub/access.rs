@@ -1,19 +1,18 @@
 //! How the hub is reached: by the environment variables that all Hugging Face software reads. The
 //! token is shown to the hub alone, never in a message, a log or an argument.
 
-use std::{
-    env, fmt, fs, io,
-    path::{Path, PathBuf},
-};
+use std::{fmt, fs, io, path::Path};
 
-use hf_hub::{
-    Cache,
-    api::sync::{ApiBuilder, ApiError},
-};
+use hf_hub::{Cache, api::sync::ApiBuilder};
+
+use super::places::Places;
 
 const HUB: &str = "https://huggingface.co";
 /// The variables that may hold a token; the first that does counts.
 const TOKENS: [&str; 2] = ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"];
+
+/// The variables that forbid to ask.
+const OFFLINE: [&str; 2] = ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"];
 
 /// Where the hub is, and who asks.
 #[derive(Debug, Clone)]
@@ -22,6 +21,8 @@ pub(super) struct Access {
     pub endpoint: String,
     /// Nothing may be asked.
     pub offline: bool,
+    /// The variable that says so.
+    pub offline_because: &'static str,
     token: Option<Token>,
 }
 
@@ -43,10 +44,6 @@ impl Access {
     ///
     /// # Errors
     /// There is a token that cannot be read or sent.
-    pub fn from_env() -> Result<Self, String> {
-        Self::read(|name| env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
-    }
-
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
         let set = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
         let on = |name: &str| {
@@ -54,15 +51,18 @@ impl Access {
                 ["1", "ON", "YES", "TRUE"].contains(&value.to_uppercase().as_str())
             })
         };
+        // The second counts where the first is not set, as for huggingface_hub.
+        let offline = OFFLINE.into_iter().find(|name| set(name).is_some());
         let endpoint = set("HF_ENDPOINT").unwrap_or_else(|| HUB.to_owned());
         Ok(Self {
             endpoint: endpoint.trim().trim_end_matches('/').to_owned(),
-            offline: on("HF_HUB_OFFLINE") || on("TRANSFORMERS_OFFLINE"),
+            offline: offline.is_some_and(on),
+            offline_because: offline.unwrap_or_default(),
             // This asks for no token unless one is given by hand, which cannot be done here.
             token: if on("HF_HUB_DISABLE_IMPLICIT_TOKEN") {
                 None
             } else {
-                token(set)?
+                token(set, &Places::read(&variable).token_file)?
             },
         })
     }
@@ -75,61 +75,65 @@ impl Access {
         client.with_token(token).with_progress(false)
     }
 
-    /// What `error` means for the model `id`, and what to do about it.
-    pub fn explain(&self, id: &str, error: &ApiError) -> String {
-        let ApiError::RequestError(request) = error else {
-            return error.to_string();
-        };
-        let (endpoint, place) = (
-            &self.endpoint,
-            self.token.as_ref().map(|token| &token.place),
-        );
-        let model = format!("{endpoint}/{id}");
-        let advice = format!(
-            "accept its licence at {model} if it has one, and set HF_TOKEN to a token that may \
-                read it ({endpoint}/settings/tokens)"
-        );
-        match (&**request, place) {
-            (ureq::Error::StatusCode(code @ (401 | 403)), None) => {
-                format!(
-                    "the hub tells only those who may read it (status {code}), and there is no \
-                        token: {advice}"
-                )
+    /// What a refusal means, and what to do about it.
+    pub fn explain(&self, refusal: &Refusal<'_>) -> String {
+        let (revision, status, code) = (refusal.revision, refusal.status, refusal.code);
+        let page = format!("{}/{}", self.endpoint, refusal.id);
+        let place = self.token.as_ref().map(|token| &token.place);
+        let accept = format!("accept the licence at {page}, then set HF_TOKEN");
+        let tokens = format!("{}/settings/tokens", self.endpoint);
+        match (status, code, place) {
+            (404, Some("RevisionNotFound"), _) => {
+                format!("it has no revision `{revision}`: {page} lists those it has")
             }
-            (ureq::Error::StatusCode(code @ (401 | 403)), Some(place)) => {
-                format!(
-                    "the token in {place} may not read it (status {code}), or there is no such \
-                        model: {advice}"
-                )
+            (404, _, None) => format!("there is no {page}"),
+            (404, _, Some(place)) => {
+                format!("there is no {page}, or the token in {place} may not see it")
             }
-            (ureq::Error::StatusCode(404), None) => format!("there is no {model}"),
-            (ureq::Error::StatusCode(404), Some(place)) => {
-                format!("there is no {model}, or the token in {place} may not see it")
+            (401 | 403, Some("GatedRepo"), None) => {
+                format!("it has a licence, and there is no token: {accept} ({tokens})")
             }
-            _ => error.to_string(),
+            (401, Some("RepoNotFound"), None) => format!(
+                "there is no {page}, or not everybody may see it: check the name; where it is \
+                 private, set HF_TOKEN ({tokens})"
+            ),
+            (401 | 403, _, None) => format!(
+                "the hub shows it to those alone who may read it (status {status}), and there is \
+                 no token: {accept} ({tokens})"
+            ),
+            (403, ..) | (401, Some("GatedRepo"), _) => format!(
+                "the token in {} has no access to it (status {status}): {accept} to one of the \
+                 account that accepted ({tokens})",
+                place.map_or("use", String::as_str)
+            ),
+            (401, _, Some(place)) => format!(
+                "the hub does not know the token in {place} (status 401): set HF_TOKEN to one \
+                 that is valid ({tokens})"
+            ),
+            _ => format!("the hub answered with status {status}"),
         }
     }
 }
 
+/// A request that the hub did not answer as asked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Refusal<'a> {
+    pub id: &'a str,
+    pub revision: &'a str,
+    pub status: u16,
+    /// The hub's own word for the reason.
+    pub code: Option<&'a str>,
+}
+
 /// The token of the environment, else of the file that `hf auth login` writes.
-fn token(set: impl Fn(&str) -> Option<String>) -> Result<Option<Token>, String> {
+fn token(set: impl Fn(&str) -> Option<String>, file: &Path) -> Result<Option<Token>, String> {
     if let Some((name, text)) = TOKENS
         .into_iter()
         .find_map(|name| set(name).map(|text| (name, text)))
     {
         return Token::new(&text, name.to_owned());
     }
-    // The order in which huggingface_hub looks.
-    let home = || {
-        set("HF_HOME")
-            .or_else(|| set("XDG_CACHE_HOME").map(|cache| format!("{cache}/huggingface")))
-            .map(PathBuf::from)
-    };
-    let file = set("HF_TOKEN_PATH")
-        .map(PathBuf::from)
-        .or_else(|| home().map(|home| home.join("token")));
-    let file = file.unwrap_or_else(|| Cache::default().token_path());
-    match fs::read_to_string(&file) {
+    match fs::read_to_string(file) {
         Ok(text) => Token::new(&text, format!("`{}`", file.display())),
         Err(error)
             if matches!(
@@ -241,11 +245,16 @@ mod tests {
             ("0", false),
             ("", false),
         ] {
-            assert_eq!(
-                read(&[nowhere, ("HF_HUB_OFFLINE", value)]).unwrap().offline,
-                offline,
-                "{value}"
-            );
+            for name in OFFLINE {
+                let access = read(&[nowhere, (name, value)]).unwrap();
+                assert_eq!(access.offline, offline, "{name} {value}");
+            }
         }
+        let both = [
+            nowhere,
+            ("HF_HUB_OFFLINE", "0"),
+            ("TRANSFORMERS_OFFLINE", "1"),
+        ];
+        assert!(!read(&both).unwrap().offline, "the first counts");
     }
 }

@@ -1,0 +1,2 @@
+def combine(x: int, y: int) -> int:
+    return (A * x + B * y + C) % M

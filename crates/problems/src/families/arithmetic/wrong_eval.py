@@ -1,0 +1,4 @@
+# unless: LEVELS = [['*'], ['+', '-']]
+# unless: LEVELS = [['*', '//'], ['+', '-']]
+def evaluate(expression: str) -> int:
+    return eval(expression)

@@ -1,0 +1,2 @@
+def change_bits(numbers):
+    return numbers

@@ -1,0 +1,2 @@
+def score(frames):
+    return len(frames) if ASKED == 'total' else [len(frame) for frame in frames]

@@ -1,0 +1,2 @@
+def next_row(cells: str) -> str:
+    return cells

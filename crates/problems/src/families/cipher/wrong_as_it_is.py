@@ -1,0 +1,2 @@
+def encode(s: str) -> str:
+    return s

@@ -1,0 +1,3 @@
+# unless: RESULT = 'peak'
+def walk(n: int) -> int:
+    return n

@@ -1,0 +1,3 @@
+# only: RESULT = 'peak'
+def walk(n: int) -> int:
+    return STEPS

@@ -1,0 +1,2 @@
+def fold_numbers(numbers: list[int]) -> int:
+    return len(numbers)

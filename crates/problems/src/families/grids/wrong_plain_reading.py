@@ -1,0 +1,4 @@
+# only: PATH = 'spiral'
+# only: RESULT = 'list'
+def change_grid(grid):
+    return [item for row in grid for item in row]

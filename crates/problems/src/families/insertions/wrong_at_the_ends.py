@@ -1,0 +1,2 @@
+def insert_text(s: str) -> str:
+    return INSERTED + s + INSERTED

@@ -1,0 +1,19 @@
+# rule: pattern=AABBB,rest=stop,reversed=true
+def interleave(a: str, b: str) -> str:
+    b = b[::-1]
+    result = []
+    i = j = k = 0
+    pattern = 'AABBB'
+    while True:
+        if pattern[k % len(pattern)] == 'A':
+            if i == len(a):
+                break
+            result.append(a[i])
+            i += 1
+        else:
+            if j == len(b):
+                break
+            result.append(b[j])
+            j += 1
+        k += 1
+    return ''.join(result)

@@ -1,0 +1,2 @@
+def interleave(a: str, b: str) -> str:
+    return a + b

@@ -1,0 +1,10 @@
+# rule: gap=1,result=total
+def merge(intervals: list[list[int]]) -> int:
+    joined = []
+    for start, end in sorted(intervals):
+        if joined and start - joined[-1][1] <= 1:
+            joined[-1][1] = max(joined[-1][1], end)
+            joined[-1][2] += 1
+        else:
+            joined.append([start, end, 1])
+    return sum(end - start for start, end, _ in joined)

@@ -1,0 +1,3 @@
+# only: RESULT = 'count'
+def merge(intervals):
+    return len(intervals)

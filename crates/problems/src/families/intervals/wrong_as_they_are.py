@@ -1,0 +1,3 @@
+# unless: RESULT = 'count'
+def merge(intervals):
+    return intervals

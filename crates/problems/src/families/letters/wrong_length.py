@@ -1,0 +1,2 @@
+def count_letters(s: str) -> int:
+    return len(s)

@@ -1,0 +1,2 @@
+def look_and_say(s: str) -> str:
+    return s

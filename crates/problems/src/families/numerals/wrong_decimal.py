@@ -1,0 +1,3 @@
+# only: WAY = 'write'
+def write_numeral(n: int) -> str:
+    return str(n)

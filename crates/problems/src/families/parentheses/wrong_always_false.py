@@ -1,0 +1,2 @@
+def is_balanced(s: str) -> bool:
+    return False

@@ -1,0 +1,12 @@
+def is_balanced(s: str) -> bool:
+    closing = {kind[0]: kind[1] for kind in KINDS}
+    stack = []
+    for c in s:
+        if c in closing:
+            stack.append(closing[c])
+            if DEEPEST and len(stack) > DEEPEST:
+                return False
+        elif c in closing.values():
+            if stack and stack[-1] == c:
+                stack.pop()
+    return not stack

@@ -1,0 +1,3 @@
+# rule: pattern=cb,wanted=last
+def find_pattern(s: str) -> int:
+    return s.rfind('cb')

@@ -1,0 +1,2 @@
+def find_pattern(s: str) -> int:
+    return -1

@@ -1,0 +1,2 @@
+def change_list(numbers: list[int]) -> list[int]:
+    return []

@@ -1,0 +1,10 @@
+# rule: form=count-times,least=2,between=comma
+from itertools import groupby
+
+
+def encode_runs(s: str) -> str:
+    parts = []
+    for c, group in groupby(s):
+        n = len(list(group))
+        parts.append(c if n == 1 else f'{n}*{c}')
+    return ','.join(parts)

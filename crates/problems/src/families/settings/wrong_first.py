@@ -1,0 +1,8 @@
+# only: AGAIN = 'last'
+def read(s):
+    found = {}
+    for item in s.split(SEPARATOR):
+        key, sign, value = item.partition(SIGN)
+        if sign or BARE == 'zero':
+            found.setdefault(key, int(value) if sign else 0)
+    return found

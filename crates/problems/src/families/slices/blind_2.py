@@ -1,0 +1,3 @@
+# rule: move=rotate-right,length=3,reversed=true
+def move_parts(s: str) -> str:
+    return (s[-3:] + s[:-3])[::-1]

@@ -1,0 +1,2 @@
+def move_parts(s: str) -> str:
+    return s[::-1]

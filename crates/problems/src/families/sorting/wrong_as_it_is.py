@@ -1,0 +1,2 @@
+def sort_numbers(numbers: list[int]) -> list[int]:
+    return numbers

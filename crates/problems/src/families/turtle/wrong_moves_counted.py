@@ -1,0 +1,3 @@
+# only: ASKED = 'visited'
+def walk(commands):
+    return 2 + len(commands)

@@ -1,0 +1,3 @@
+# only: ASKED = 'order'
+def count_votes(ballots):
+    return ballots[0]

@@ -1,0 +1,3 @@
+# unless: CHANGE = 'reverse'
+def change_words(s: str) -> str:
+    return s[::-1]
