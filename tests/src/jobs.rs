@@ -50,21 +50,32 @@ impl Stack {
         )
     }
 
-    /// The same, but of the worker only the thread that computes stands still, until the second value is dropped, and that in the middle of
-    /// a long job.
+    /// The same, but of the worker only the thread that computes stands still, until the second value is dropped, and that before the end
+    /// of a long job.
     pub fn stick(&self, name: &str, kind: &str, worker: usize) -> (Held, Stuck) {
         until(
-            &format!("worker {worker} to be in the middle of a {kind} job of `{name}`"),
+            &format!("worker {worker} to have a long {kind} job of `{name}`"),
             Duration::from_secs(180),
             || {
-                let before = self.leased(name, kind).filter(|held| self.is_long(held))?;
+                // As in `freeze`, first it stands still. What it is given now waits for the thread that computes.
                 let stuck = Stuck::new(self.workers[worker].id(), "compute");
                 self.settle();
-                self.leased(name, kind)
-                    .filter(|held| *held == before)
-                    .map(|held| (held, stuck))
+                let held = self.leased(name, kind).filter(|held| self.is_long(held))?;
+                Some((held, stuck))
             },
         )
+    }
+
+    /// Waits until the worker that holds, or held, this job has called again.
+    pub fn hear_from_its_worker(&self, held: &Held) {
+        let seen = format!(
+            "select seen_at from worker join attempt using (worker_id) where job_id = '{}' and fence = {}",
+            held.job, held.fence
+        );
+        let before = self.sql(&seen).expect("the database answers");
+        until("a call of the worker", Duration::from_secs(60), || {
+            (self.sql(&seen)? != before).then_some(())
+        });
     }
 
     /// Waits until a result that was on its way is stored.

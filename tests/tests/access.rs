@@ -213,7 +213,7 @@ fn a_renewed_certificate_is_served_without_a_restart() {
             .success()
             .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     };
-    groklab_tests::wait::until("both workers", Duration::from_secs(60), || {
+    groklab_tests::wait::until("both workers", Duration::from_secs(180), || {
         let workers = listed(&old_ca)?;
         (workers.contains("verify") && workers.contains("generate")).then_some(())
     });

@@ -193,7 +193,7 @@ fn a_worker_that_drains_is_not_ready() {
     let (_, stuck) = stack.stick("drained", "generate", 0);
     assert_eq!(admin.get("/readyz").unwrap().0, 200);
     stack.workers[0].signal(Signal::SIGTERM);
-    let reason = admin.wait_for("/readyz", 503, Duration::from_secs(5));
+    let reason = admin.wait_for("/readyz", 503, SOON);
     assert_eq!(reason, "stopping\n");
     assert_eq!(admin.get("/livez").unwrap().0, 200);
     drop(stuck);
@@ -250,7 +250,8 @@ fn a_coordinator_is_ready_while_its_database_answers() {
 fn without_the_flag_nothing_listens() {
     let mut stack = Stack::coordinator(&[]);
     stack.add_worker("worker-verify", &[], &[]);
-    until("the worker to register", SOON, || {
+    // Its self-test runs first.
+    until("the worker to register", Duration::from_secs(180), || {
         stack.workers[0].log().contains("registered").then_some(())
     });
     assert!(!stack.logs().contains("serving health"), "{}", stack.logs());

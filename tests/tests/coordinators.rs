@@ -68,11 +68,11 @@ fn one_of_two_coordinators_is_killed_and_the_other_goes_on() {
         "work to go on in the second iteration",
         Duration::from_secs(120),
         || {
-            let leased = stack.of(
+            let tried = stack.of(
                 "shared",
-                "select 1 from job where EXPERIMENT and state = 'leased' and iteration = 1",
+                "select 1 from attempt join job using (job_id) where EXPERIMENT and iteration = 1",
             )?;
-            (!leased.is_empty()).then_some(())
+            (!tried.is_empty()).then_some(())
         },
     );
     stack.coordinator.kill();

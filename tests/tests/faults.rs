@@ -17,6 +17,7 @@ use groklab_tests::{Stack, database, wait::until};
 use nix::sys::signal::Signal;
 
 const GENERATE: usize = 1;
+const TRAIN: usize = 2;
 
 /// A stack on which the experiment `alone` has run, and its results.
 fn after_one_run() -> (Stack, Results) {
@@ -58,12 +59,17 @@ fn a_damaged_artifact_is_never_used() {
     // An adapter that no worker has fetched yet: the generator stands still from before training on.
     let stack = Stack::full();
     let file = |name: &str| experiment(name, 1, "rft").replace("epochs = 4", "epochs = 40");
+    stack.workers[TRAIN].signal(Signal::SIGSTOP);
     stack.submit(&file("damaged"));
-    until("training to have begun", Duration::from_secs(120), || {
-        (stack.one("damaged", "select count(*) from attempt join job using (job_id) where EXPERIMENT and kind = 'train'") == "1")
+    until("training to be due", Duration::from_secs(120), || {
+        (stack.one(
+            "damaged",
+            "select count(*) from job where EXPERIMENT and kind = 'train'",
+        ) == "1")
             .then_some(())
     });
     stack.workers[GENERATE].signal(Signal::SIGSTOP);
+    stack.workers[TRAIN].signal(Signal::SIGCONT);
     let digest = until("the adapter", Duration::from_secs(120), || {
         stack
             .of(

@@ -89,7 +89,7 @@ fn a_box_joins_and_a_person_logs_in_with_what_join_prints() {
     let cache = dir.path().join("cache");
     variables.push(("GROKLAB_CACHE", cache.to_str().unwrap()));
     let _worker = Process::start(dir.path(), "worker-verify", &["work"], &variables);
-    until("the worker that joined", Duration::from_secs(60), || {
+    until("the worker that joined", Duration::from_secs(180), || {
         let listed = grokctl(&login, &["workers"], "");
         assert!(listed.status.success(), "{}", text(&listed));
         text(&listed).contains("verify").then_some(())

@@ -11,9 +11,11 @@ use std::{
 };
 
 use groklab_tests::files::{LONG_JOBS_ROLLOUTS, Results, long_jobs};
-use groklab_tests::{Stack, database::binaries, wait::until};
+use groklab_tests::{Stack, database::binaries};
+use nix::sys::signal::Signal;
 
 const WORKERS: [&str; 3] = ["worker-verify", "worker-gen", "worker-train"];
+const TRAIN: usize = 2;
 
 /// Runs a command that must succeed; what it wrote.
 fn run(command: &mut Command) -> Vec<u8> {
@@ -30,9 +32,9 @@ fn copy(from: &Path, to: &Path) {
     run(Command::new("cp").arg("--archive").arg(from).arg(to));
 }
 
-/// A stack with the experiment `alone` done, its results, and `moved` in its middle.
+/// A stack with the experiment `alone` done, its results, and `moved` in its middle: whoever trains it stands still.
 fn in_the_middle() -> (Stack, Results) {
-    let mut stack = Stack::coordinator(&["--lease-seconds", "3"]);
+    let mut stack = Stack::coordinator(&["--lease-seconds", "3", "--attempts", "20"]);
     for name in WORKERS {
         stack.add_worker(name, &[], &[]);
     }
@@ -40,19 +42,14 @@ fn in_the_middle() -> (Stack, Results) {
     stack.grokctl_ok(&["watch", "alone"]);
     let alone = Results::of(&stack.export("alone"));
     stack.submit(&long_jobs("moved"));
-    until("it to be in training", Duration::from_secs(120), || {
-        (stack.one(
-            "moved",
-            "select count(*) from job where EXPERIMENT and kind = 'train' and state = 'leased'",
-        ) == "1")
-            .then_some(())
-    });
+    stack.freeze("moved", "train", TRAIN);
     (stack, alone)
 }
 
 /// Lets `moved` run to its end on a coordinator of its own over `data`.
 fn goes_on(data: &Path, database_url: Option<&str>, alone: &Results) {
-    let mut flags = vec!["--lease-seconds", "3", "--data", data.to_str().unwrap()];
+    let mut flags = vec!["--lease-seconds", "3", "--attempts", "20"];
+    flags.extend(["--data", data.to_str().unwrap()]);
     flags.extend(database_url.iter().flat_map(|url| ["--database-url", url]));
     let mut stack = Stack::coordinator(&flags);
     assert_eq!(
@@ -71,6 +68,7 @@ fn goes_on(data: &Path, database_url: Option<&str>, alone: &Results) {
 #[test]
 fn a_stopped_installation_is_moved_by_copying_its_folder() {
     let (mut stack, alone) = in_the_middle();
+    stack.workers[TRAIN].signal(Signal::SIGCONT);
     stack.workers.clear();
     let ended = stack.coordinator.stop(Duration::from_secs(30));
     assert!(ended.success(), "{}", stack.coordinator.log());
@@ -104,6 +102,7 @@ fn a_backup_of_a_running_installation_goes_on_where_it_was_taken() {
     let elsewhere = groklab_tests::folder();
     copy(&data.join("artifacts"), &elsewhere.path().join("artifacts"));
     stack.grokctl_ok(&["cancel", "moved"]);
+    stack.workers[TRAIN].signal(Signal::SIGCONT);
 
     run(postgres("createdb").arg("restored"));
     run(postgres("pg_restore")

@@ -57,7 +57,7 @@ fn a_failing_sandbox_is_never_a_wrong_answer() {
     );
     until(
         "the verify worker to register",
-        Duration::from_secs(60),
+        Duration::from_secs(180),
         || {
             stack.workers[verifier]
                 .log()

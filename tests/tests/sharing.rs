@@ -34,7 +34,7 @@ fn workers_share_join_and_leave() {
     for name in ["worker-verify", "worker-gen"] {
         stack.add_worker(name, &[], &[]);
     }
-    until("five workers", Duration::from_secs(60), || {
+    until("five workers", Duration::from_secs(180), || {
         (stack.sql("select count(*) from worker")? == ["5"]).then_some(())
     });
     stack.submit(&file("shared"));
@@ -52,7 +52,7 @@ fn workers_share_join_and_leave() {
     for name in ["worker-verify", "worker-gen"] {
         stack.add_worker(name, &[], &[]);
     }
-    until("seven workers", Duration::from_secs(60), || {
+    until("seven workers", Duration::from_secs(180), || {
         (stack.sql("select count(*) from worker")? == ["7"]).then_some(())
     });
     stack.grokctl_ok(&["resume", "shared"]);

@@ -35,20 +35,14 @@ fn a_stopped_worker_gives_its_job_back_and_leaves_nothing() {
     }
     stack.submit(&endless("long"));
     for (kind, worker) in [("generate", 1), ("verify", 0), ("train", 2)] {
-        let leased = format!(
-            "select job_id from job where EXPERIMENT and kind = '{kind}' and state = 'leased' limit 1"
-        );
-        let job = until(
-            &format!("a {kind} job: {}", stack.logs()),
-            Duration::from_secs(180),
-            || stack.of("long", &leased)?.first().cloned(),
-        );
+        let job = stack.freeze("long", kind, worker).job;
         let children = descendants(stack.workers[worker].id());
         kill(
             Pid::from_raw(stack.workers[worker].id().cast_signed()),
             Signal::SIGTERM,
         )
         .unwrap();
+        stack.workers[worker].signal(Signal::SIGCONT);
         let status = stack.workers[worker].wait(SOON);
         assert!(
             status.success(),
@@ -97,11 +91,11 @@ fn jobs_on_their_way_to_workers_that_stop_are_given_back() {
     for _ in 0..4 {
         stack.add_worker("worker-gen", &["--grace-seconds", "1"], &[]);
     }
+    // Each has asked for work: a call that waits is seen again after a while.
     until("four workers", SOON, || {
-        (stack.sql("select count(*) from worker")? == ["4"]).then_some(())
+        (stack.sql("select count(*) from worker where seen_at > registered_at")? == ["4"])
+            .then_some(())
     });
-    // From registering to asking is an instant that shows nowhere.
-    std::thread::sleep(Duration::from_secs(1));
     for worker in &stack.workers {
         signal(worker, Signal::SIGSTOP);
     }

@@ -23,6 +23,7 @@ const ROLLOUTS_PER_STATEMENT: usize = 1000;
 /// One line of a training set.
 #[derive(Debug, Serialize)]
 struct Example<'a> {
+    /// Whose prompt it is, and which of the completion's samples.
     problem: u32,
     sample: u32,
     prompt: &'a str,
@@ -46,16 +47,16 @@ impl Selection {
     /// Chooses and uploads the training set; records nothing. The iteration's rollouts are
     /// complete.
     pub async fn prepare(store: &Store, blobs: &Blobs, experiment: &Experiment) -> Result<Self> {
-        let (i, settings) = (experiment.iteration, &experiment.config()?.train);
-        let method = settings.method.method();
-        let first = match settings.history {
+        let (i, config) = (experiment.iteration, experiment.config()?);
+        let method = config.train.method.method();
+        let first = match config.train.history {
             History::All => 0,
             History::Iteration => i,
         };
         let mut db = store.connection().await?;
-        let pool = method.pool();
+        let pool = method.pool(&config.train);
         let rollouts = rollout::trainable(&mut db, experiment.id, first, i, pool).await?;
-        let chosen = method.choose(settings, &rollouts);
+        let chosen = method.choose(config, i, &rollouts);
         let examples =
             u32::try_from(chosen.len()).map_err(|_| Error::broken("more than 2³² examples"))?;
         let set = if chosen.is_empty() {
@@ -101,7 +102,7 @@ async fn training_set(
 ) -> Result<Bytes> {
     let keys: Vec<problem::Key> = chosen
         .iter()
-        .map(|chosen| (experiment.id, rollouts[chosen.place].problem))
+        .map(|chosen| (experiment.id, chosen.problem))
         .collect();
     let problems = problem::get_many(db, &keys).await?;
     let mut lines = Vec::new();
@@ -114,7 +115,7 @@ async fn training_set(
         for chosen in page {
             let rollout = &rollouts[chosen.place];
             let (Some(problem), Some(completion)) = (
-                problems.get(&(experiment.id, rollout.problem)),
+                problems.get(&(experiment.id, chosen.problem)),
                 tokens.get(&rollout.rollout_id),
             ) else {
                 return Err(Error::broken(format!(
@@ -123,7 +124,7 @@ async fn training_set(
                 )));
             };
             let example = Example {
-                problem: rollout.problem,
+                problem: chosen.problem,
                 sample: rollout.sample,
                 prompt: &problem.prompt,
                 completion,

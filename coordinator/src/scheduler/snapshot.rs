@@ -41,9 +41,12 @@ pub async fn snapshot(db: &mut PgConnection, experiment: &Experiment) -> Result<
         .await?
         .first()
         .is_some_and(|(first, _)| *first == i);
+    let settings = &experiment.config()?.train;
+    let method = settings.method.method();
     Ok(Snapshot {
         state: experiment.state,
-        trains: experiment.config()?.train.method.method().trains(),
+        trains: method.trains(),
+        learns_from_evaluation: method.pool(settings).greedy,
         last: i >= experiment.last_iteration,
         due: is_due(experiment)?,
         planned: iteration.is_some(),

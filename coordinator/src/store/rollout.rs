@@ -1,7 +1,13 @@
 //! Rollouts: what the model wrote, stored once and never changed.
 
 use groklab_domain::{
-    ExperimentId, Finish, Verdict, candidate::Candidate, job::Job, method::JudgedRollout,
+    ExperimentId, Finish, Purpose,
+    candidate::Candidate,
+    job::Job,
+    method::{JudgedRollout, Pool},
+    metrics::{ProblemRef, unit_of},
+    records::RolloutLine,
+    seed::ProblemSeed,
 };
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -224,38 +230,61 @@ impl JobRollouts {
     }
 }
 
-/// What may be trained on: the training rollouts of the iterations `first..=last` with one of these
-/// verdicts that the model ended itself, in order of problem, the newest iteration first, and
-/// sample.
+/// What may be trained on: the rollouts of the iterations `first..=last` in this pool that the model
+/// ended itself, in order of problem, the newest iteration first, and sample.
 pub async fn trainable(
     db: &mut PgConnection,
     experiment: ExperimentId,
     first: u32,
     last: u32,
-    pool: &[Verdict],
+    pool: Pool,
 ) -> Result<Vec<JudgedRollout>> {
-    let words: Vec<String> = pool.iter().map(ToString::to_string).collect();
+    let words: Vec<String> = pool.verdicts.iter().map(ToString::to_string).collect();
+    // Without greedy completions evaluations are not looked at.
+    let purposes: &[Purpose] = if pool.greedy {
+        &[Purpose::Train, Purpose::Eval]
+    } else {
+        &[Purpose::Train]
+    };
+    let purposes: Vec<String> = purposes.iter().map(ToString::to_string).collect();
     let rows = sqlx::query!(
-        "select r.rollout_id, r.problem, r.iteration, r.sample, v.verdict, v.code
+        "select r.rollout_id, r.problem, r.iteration, r.purpose, r.sample, v.verdict, v.shortcut, v.code,
+            p.split, p.family, p.rule, p.identity
          from rollout r join verdict v using (rollout_id)
-         where r.experiment_id = $1 and r.iteration between $2 and $3 and r.purpose = 'train'
-           and r.finish = 'stop' and v.verdict = any($4)
-         order by r.problem, r.iteration desc, r.sample",
+         join problem p on p.experiment_id = r.experiment_id and p.ordinal = r.problem
+         where r.experiment_id = $1 and r.iteration between $2 and $3 and r.purpose = any($4)
+           and (r.purpose = 'train' or r.sample = 0 and p.split = 'train')
+           and r.finish = 'stop' and v.verdict = any($5)
+         order by r.problem, r.iteration desc, r.sample, r.purpose",
         experiment.0,
         first.cast_signed(),
         last.cast_signed(),
+        &purposes,
         &words
     )
     .fetch_all(db)
     .await?;
     let mut trainable = Vec::with_capacity(rows.len());
     for row in rows {
+        let problem = row.problem.cast_unsigned();
+        let (purpose, sample) = (word(&row.purpose)?, row.sample.cast_unsigned());
+        let identity = row.identity.as_deref().map(word).transpose()?;
+        let asked = ProblemRef {
+            ordinal: problem,
+            split: word(&row.split)?,
+            family: &row.family,
+            rule: &row.rule,
+        };
         trainable.push(JudgedRollout {
             rollout_id: row.rollout_id,
-            problem: row.problem.cast_unsigned(),
+            problem,
+            problem_seed: ProblemSeed::of(identity, problem),
+            unit: unit_of(&asked),
             iteration: row.iteration.cast_unsigned(),
-            sample: row.sample.cast_unsigned(),
+            sample,
+            greedy: RolloutLine::is_greedy(purpose, sample),
             verdict: word(&row.verdict)?,
+            shortcut: row.shortcut,
             code: String::from_utf8_lossy(&row.code).into_owned(),
         });
     }

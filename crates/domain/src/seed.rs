@@ -84,6 +84,19 @@ pub fn curriculum(experiment_seed: u64, iteration: u32, problem: ProblemSeed) ->
     derive(experiment_seed, &path)
 }
 
+/// The seed by which a rollout is taken into a training set that has not room for all, or is not.
+pub fn selection(experiment_seed: u64, iteration: u32, problem: ProblemSeed, sample: u32) -> u64 {
+    let (iteration, sample) = (iteration.to_le_bytes(), sample.to_le_bytes());
+    let path: [&[u8]; 4] = [b"selection", &iteration, &problem.bytes(), &sample];
+    derive(experiment_seed, &path)
+}
+
+/// The seed of a unit's place among those whose completions change prompts.
+pub fn shuffle(experiment_seed: u64, iteration: u32, unit: &str) -> u64 {
+    let iteration = iteration.to_le_bytes();
+    derive(experiment_seed, &[b"shuffle", &iteration, unit.as_bytes()])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -101,7 +101,7 @@ impl Card<'_> {
             config.name,
             self.iteration,
             self.base_sentence(),
-            config.train.method.method().describe()
+            config.train.method.method().describe(&config.train)
         )
     }
 

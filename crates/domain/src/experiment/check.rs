@@ -244,6 +244,16 @@ impl Experiment {
         c.range("train.epochs", t.epochs);
         c.range("train.batch_tokens", t.batch_tokens);
         c.range("train.max_per_problem", t.max_per_problem);
+        let every = self.evaluate.every;
+        c.require(
+            every == 1 || !t.method.method().pool(t).greedy,
+            "train.select",
+            quoted(t.select.as_str()),
+            format!(
+                "it takes the greedy completions of every iteration's evaluation: set \
+                 `evaluate.every` = {every} to 1"
+            ),
+        );
         c.require(
             !t.targets.is_empty(),
             "train.targets",

@@ -35,5 +35,5 @@ pub use schema::{
     Chat, Evaluate, Experiment, Generate, Model, Problems, Stop, Verify, is_template,
 };
 pub use sources::{Place, Source};
-pub use training::{Curriculum, History, Schedule, Start, TARGETS, Train};
+pub use training::{Curriculum, History, Schedule, Select, Start, TARGETS, Train};
 pub use unlike::{measured, unlike};

@@ -30,7 +30,30 @@ words! {
 }
 
 words! {
-    /// Which correct rollouts an iteration trains on.
+    /// What an iteration trains on. All but `verified` are controls: they take as many examples as
+    /// `verified` would take of the same rollouts, so that a gain can be held against what the same
+    /// training does without verification. None takes what was cut at `max_new_tokens`.
+    #[derive(JsonSchema)]
+    pub enum Select {
+        /// The rollouts that passed every case.
+        Verified = "verified",
+        /// Those that passed every case their prompt shows, whatever the hidden ones say: a weak
+        /// verifier, which rewards shortcuts.
+        Visible = "visible",
+        /// Those whose code Python can read, right or wrong.
+        Parses = "parses",
+        /// Any of them, right or wrong.
+        Any = "any",
+        /// The greedy completions of the iteration's evaluation, right or wrong, at most one a
+        /// problem.
+        Greedy = "greedy",
+        /// What `verified` takes, each under the prompt of a problem of another rule.
+        Shuffled = "shuffled",
+    }
+}
+
+words! {
+    /// Of which iterations the rollouts are that an iteration trains on.
     #[derive(JsonSchema)]
     pub enum History {
         /// Those of this iteration.
@@ -72,7 +95,9 @@ pub struct Train {
     pub method: MethodName,
     /// Where an iteration's training starts.
     pub start: Start,
-    /// Which correct rollouts an iteration trains on.
+    /// What an iteration trains on: what was verified, or, as a control, something else.
+    pub select: Select,
+    /// Of which iterations the rollouts are that an iteration trains on.
     pub history: History,
     /// The rank of the LoRA matrices: a larger one can learn more, and costs more.
     #[schemars(range(min = 1, max = 512))]
@@ -113,7 +138,7 @@ pub struct Train {
     /// Compute layers again for their gradients instead of keeping what they computed: less memory,
     /// more time, the same adapter up to rounding.
     pub gradient_checkpointing: bool,
-    /// Correct rollouts per problem to train on, at most.
+    /// Different rollouts per problem to train on, at most.
     #[schemars(range(min = 1, max = 1_024))]
     pub max_per_problem: u32,
 }
@@ -123,6 +148,7 @@ impl Default for Train {
         Self {
             method: MethodName::Rft,
             start: Start::Restart,
+            select: Select::Verified,
             history: History::Iteration,
             rank: 16,
             alpha: 32.0,

@@ -22,6 +22,8 @@ pub struct Snapshot {
     pub state: ExperimentState,
     /// Iterations roll out and train.
     pub trains: bool,
+    /// What is trained on may be part of the evaluation, so selecting waits for that.
+    pub learns_from_evaluation: bool,
     /// The current iteration is the last one: it is evaluated and not trained on.
     pub last: bool,
     /// The current iteration's adapter is evaluated.
@@ -88,6 +90,7 @@ pub fn decide(now: &Snapshot) -> Option<Step> {
         return evaluated.then_some(Step::Skip);
     }
     match now.selected {
+        None if now.learns_from_evaluation && !evaluated => None,
         None => now.rollouts.complete().then_some(Step::Select),
         // Training does not begin while the evaluation may still end the experiment.
         Some(_) if !evaluated => None,
@@ -112,6 +115,7 @@ mod tests {
         Snapshot {
             state: ExperimentState::Running,
             trains: true,
+            learns_from_evaluation: false,
             last: false,
             due: true,
             planned: true,
@@ -172,6 +176,22 @@ mod tests {
             ..s
         };
         assert_eq!(decide(&s), Some(Step::Close));
+    }
+
+    #[test]
+    fn what_is_learned_from_an_evaluation_waits_for_it() {
+        let s = Snapshot {
+            learns_from_evaluation: true,
+            rollouts: DONE,
+            ..running()
+        };
+        assert_eq!(decide(&s), None);
+        let s = Snapshot {
+            evaluation: DONE,
+            measured: true,
+            ..s
+        };
+        assert_eq!(decide(&s), Some(Step::Select));
     }
 
     #[test]
@@ -264,14 +284,17 @@ mod tests {
     prop_compose! {
         fn snapshot()(
             state in prop::sample::select(ExperimentState::ALL),
-            flags in prop::array::uniform6(any::<bool>()),
+            flags in prop::array::uniform7(any::<bool>()),
             evaluation in phase(),
             rollouts in phase(),
             training in phase(),
             selected in prop::option::of(0u32..3),
         ) -> Snapshot {
-            let [trains, last, due, planned, measured, stop] = flags;
-            Snapshot { state, trains, last, due, planned, evaluation, rollouts, training, measured, stop, selected }
+            let [trains, learns_from_evaluation, last, due, planned, measured, stop] = flags;
+            Snapshot {
+                state, trains, learns_from_evaluation, last, due, planned, evaluation, rollouts, training, measured,
+                stop, selected,
+            }
         }
     }
 
@@ -304,7 +327,10 @@ mod tests {
         fn nothing_is_decided_on_what_is_not_complete(now in snapshot()) {
             match decide(&now) {
                 Some(Step::Measure) => prop_assert!(now.due && now.evaluation.complete() && !now.measured),
-                Some(Step::Select) => prop_assert!(now.trains && now.rollouts.complete() && now.selected.is_none()),
+                Some(Step::Select) => {
+                    prop_assert!(now.trains && now.rollouts.complete() && now.selected.is_none());
+                    prop_assert!(!now.learns_from_evaluation || !now.due || now.measured);
+                }
                 Some(Step::Train) => prop_assert!(now.trains && !now.last && !now.stop && now.training.total == 0),
                 Some(Step::Close) => prop_assert!(now.selected == Some(0) || now.training.complete()),
                 Some(Step::Skip) => prop_assert!(!now.trains && (!now.due || now.measured)),

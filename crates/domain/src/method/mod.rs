@@ -6,7 +6,8 @@ mod contract;
 mod name;
 mod none;
 mod rft;
+mod selection;
 
-pub use contract::{Chosen, JudgedRollout, Method, Objective};
+pub use contract::{Chosen, JudgedRollout, Method, Objective, Pool};
 pub use name::MethodName;
-pub use rft::normalise;
+pub use selection::normalise;

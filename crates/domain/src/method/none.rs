@@ -1,16 +1,23 @@
 //! `none`: the model is evaluated, again and again, and never trained.
 
-use super::contract::{Chosen, JudgedRollout, Method, Objective};
-use crate::{Verdict, experiment::Train};
+use super::contract::{Chosen, JudgedRollout, Method, Objective, Pool};
+use crate::experiment::{Experiment, Train};
 
 pub struct NoTraining;
 
 impl Method for NoTraining {
-    fn pool(&self) -> &'static [Verdict] {
-        &[]
+    fn trains(&self) -> bool {
+        false
     }
 
-    fn choose(&self, _: &Train, _: &[JudgedRollout]) -> Vec<Chosen> {
+    fn pool(&self, _: &Train) -> Pool {
+        Pool {
+            verdicts: &[],
+            greedy: false,
+        }
+    }
+
+    fn choose(&self, _: &Experiment, _: u32, _: &[JudgedRollout]) -> Vec<Chosen> {
         Vec::new()
     }
 
@@ -18,7 +25,7 @@ impl Method for NoTraining {
         Objective::Likelihood
     }
 
-    fn describe(&self) -> &'static str {
+    fn describe(&self, _: &Train) -> &'static str {
         "evaluated without training"
     }
 

@@ -66,7 +66,7 @@ pub(super) fn plotly_script() -> String {
 fn intro(report: &Report) -> String {
     let config = &report.config;
     let model = escape(&short_model(&config.model.named()));
-    let method = config.train.method.method().describe();
+    let method = config.train.method.method().describe(&config.train);
     let iterations = report.iterations.len();
     let plural = if iterations == 1 { "" } else { "s" };
     let families = escape(&config.problems.families.join(", "));
