@@ -28,6 +28,13 @@ pub enum Exit {
     Interrupted = 130,
 }
 
+impl Exit {
+    /// The first of the two that says something went wrong.
+    pub fn or(self, later: Self) -> Self {
+        if self == Self::Ok { later } else { self }
+    }
+}
+
 const TOKEN_ADVICE: &str = "give its clients' token by --token-file FILE or GROKLAB_TOKEN; \
     `grokctl up` keeps it in DATA/tokens/client";
 

@@ -130,16 +130,24 @@ fn over_problems(measure: &str, compared: &Compared) -> String {
 /// Above it a p shows nothing, whatever the difference.
 const LEVEL: f64 = 0.05;
 
-/// "+23.4 points [15.2, 31.0], p = 0.0004".
-fn paired_figures(paired: &PairedDifference) -> String {
-    let (points, ci95) = (100.0 * paired.difference, interval(paired.ci95));
-    // Below that, four decimals would read as 0.
-    let p = if paired.p < 0.0001 {
-        "p < 0.0001".to_owned()
+/// "+23.4 points [15.2, 31.0], p = 0.0004", of shares between 0 and 1.
+pub fn difference_figures(difference: f64, ci95: Interval, p: f64) -> String {
+    let (points, ci95, p) = (100.0 * difference, interval(ci95), p_figure(p));
+    let is = if p.starts_with('<') { "" } else { "= " };
+    format!("{points:+.1} points {ci95}, p {is}{p}")
+}
+
+/// "0.0004", or "< 0.0001": below that, four decimals would read as 0.
+pub fn p_figure(p: f64) -> String {
+    if p < 0.0001 {
+        "< 0.0001".to_owned()
     } else {
-        format!("p = {:.4}", paired.p)
-    };
-    format!("{points:+.1} points {ci95}, {p}")
+        format!("{p:.4}")
+    }
+}
+
+fn paired_figures(paired: &PairedDifference) -> String {
+    difference_figures(paired.difference, paired.ci95, paired.p)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::{
     Experiment,
     words::{level_help, level_parser, one_of, shown_verdicts, state_help},
 };
-use crate::experiment_file::Inputs;
+use crate::experiment_file::{Inputs, Sweep};
 
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
@@ -52,9 +52,25 @@ pub struct DetectArgs {
 pub struct SubmitArgs {
     #[command(flatten)]
     pub inputs: Inputs,
-    /// Go on as `watch`.
+    #[command(flatten)]
+    pub sweep: Sweep,
+    /// Go on as `watch`; of a group one member after the other.
     #[arg(long)]
     pub watch: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct GroupArgs {
+    /// The tag of its experiments: the file's name, where `submit --sweep` or `--seeds` made them.
+    #[arg(value_name = "TAG")]
+    pub tag: String,
+    #[arg(
+        long,
+        value_name = "SPLIT",
+        default_value = Split::Test.as_str(),
+        help = one_of(Split::ALL)
+    )]
+    pub split: Split,
 }
 
 #[derive(Debug, Args)]

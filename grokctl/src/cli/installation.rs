@@ -6,7 +6,7 @@ use clap::Args;
 use groklab_domain::DeviceSetting;
 use groklab_runtime::secret::Secret;
 
-use crate::experiment_file::Inputs;
+use crate::experiment_file::{Inputs, Sweep};
 
 /// How to bring everything up on this machine.
 #[derive(Debug, Clone, Args)]
@@ -147,6 +147,8 @@ pub struct PilotArgs {
 pub struct RunArgs {
     #[command(flatten)]
     pub inputs: Inputs,
+    #[command(flatten)]
+    pub sweep: Sweep,
     /// Bring everything up on this machine first and stop it afterwards.
     #[arg(long)]
     pub local: bool,

@@ -12,8 +12,8 @@ use groklab_runtime::connect;
 
 pub use self::{
     experiments::{
-        CompareArgs, ConfigCommand, DeleteArgs, DetectArgs, ExportArgs, ForkArgs, Forms, ListArgs,
-        LogsArgs, ProblemsArgs, RenameArgs, RolloutsArgs, SubmitArgs, TagArgs,
+        CompareArgs, ConfigCommand, DeleteArgs, DetectArgs, ExportArgs, ForkArgs, Forms, GroupArgs,
+        ListArgs, LogsArgs, ProblemsArgs, RenameArgs, RolloutsArgs, SubmitArgs, TagArgs,
     },
     installation::{DoctorArgs, JoinArgs, LoginArgs, PilotArgs, RunArgs, SecretsArgs, UpArgs},
 };
@@ -164,6 +164,10 @@ pub enum Command {
     /// with intervals.
     #[command(after_help = "Example: grokctl compare baseline quickstart --split test")]
     Compare(CompareArgs),
+    /// Look at a group together: what each setting gained over seeds and rules, and how they differ.
+    #[command(after_help = "Example: grokctl submit examples/learn.toml --sweep \
+            train.select=verified,any --seeds 1..3, then grokctl group learn")]
+    Group(GroupArgs),
     /// Say what learning curves show: memorising, delayed generalisation, grokking, emergence.
     #[command(
         after_help = "FILE holds an evaluation a line: those of an export's metrics.jsonl, or \

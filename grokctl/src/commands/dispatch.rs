@@ -5,9 +5,9 @@ use clap_complete::Shell;
 use groklab_runtime::output;
 
 use super::{
-    compare, config, context::Context, control, delete, detect, doctor, export, fork, join, label,
-    list, login, logs, pilot, problems, rollouts, run_local, secrets, show, submit, up, validate,
-    watch, workers,
+    compare, config, context::Context, control, delete, detect, doctor, export, fork, group, join,
+    label, list, login, logs, pilot, problems, rollouts, run_local, secrets, show, submit, up,
+    validate, watch, workers,
 };
 use crate::{
     cli::{Cli, Command},
@@ -68,6 +68,7 @@ async fn run_command(command: Command, context: &Context) -> Result<Exit, Failur
         Command::Pilot(args) => pilot::run(context, args).await,
         Command::Problems(args) => problems::run(context, &args),
         Command::Compare(args) => compare::run(context, &args).await,
+        Command::Group(args) => group::run(context, &args).await,
         Command::Logs(args) => logs::run(context, &args).await,
         Command::Export(args) => export::run(context, args).await,
         Command::Workers => workers::run(context).await,

@@ -14,6 +14,7 @@ mod export;
 mod export_files;
 mod export_folder;
 mod fork;
+mod group;
 mod join;
 mod label;
 mod list;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use groklab_domain::records::ExperimentRecord;
 use uuid::Uuid;
 
-use super::{context::Context, export::Export, export_folder, watch};
+use super::{context::Context, export::Export, export_folder, group, watch};
 use crate::{
     cli::{Forms, RunArgs, SubmitArgs},
     client::Client,
@@ -16,40 +16,65 @@ use crate::{
 };
 
 pub async fn run(context: &Context, args: SubmitArgs) -> Result<Exit, Failure> {
-    let checked = context.check(&args.inputs)?;
+    let members = group::check(context, &args.inputs, &args.sweep)?;
     let client = context.client().await?;
     let console = &context.console;
-    let experiment = submit(&client, &checked, console).await?;
-    let id = experiment.experiment_id.to_string();
-    let printed = match (args.watch, console.json()) {
-        // The id comes first in any case: a watch that is interrupted can be taken up again with
-        // it.
-        (_, false) => console.print(&id),
-        (false, true) => console.print_json(&sorted(&experiment)?),
-        // Every line of a watch has the id.
-        (true, true) => Ok(()),
-    };
-    printed.map_err(|failure| {
-        failure.next(format!("it was submitted: `grokctl watch {id}` follows it"))
-    })?;
-    if args.watch {
-        watch::to_the_end(&client, &id, console).await
-    } else {
-        Ok(Exit::Ok)
+    let mut submitted = Vec::with_capacity(members.checked.len());
+    for checked in &members.checked {
+        let experiment = submit(&client, checked, console).await?;
+        let experiment = group::join(&client, experiment, members.tag.as_ref()).await?;
+        let id = experiment.experiment_id.to_string();
+        let printed = match (args.watch, console.json()) {
+            // The id comes first in any case: a watch that is interrupted can be taken up again
+            // with it.
+            (_, false) => console.print(&id),
+            (false, true) => console.print_json(&sorted(&experiment)?),
+            // Every line of a watch has the id.
+            (true, true) => Ok(()),
+        };
+        printed.map_err(|failure| {
+            failure.next(format!("it was submitted: `grokctl watch {id}` follows it"))
+        })?;
+        submitted.push(id);
     }
+    if let Some(tag) = &members.tag {
+        let number = submitted.len();
+        console.note(format!(
+            "a group of {number}: `grokctl group {tag}` shows what they gained"
+        ));
+    }
+    let mut exit = Exit::Ok;
+    if args.watch {
+        for id in &submitted {
+            exit = exit.or(watch::to_the_end(&client, id, console).await?);
+        }
+    }
+    Ok(exit)
 }
 
 /// Submits, watches, exports. Safe to drop at any await: the experiment goes on without its
 /// watcher.
 pub async fn run_remote(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
-    let checked = context.check(&args.inputs)?;
+    let members = group::check(context, &args.inputs, &args.sweep)?;
+    members.require_one_folder(args.out.as_ref())?;
     let client = context.client().await?;
-    let experiment = submit(&client, &checked, &context.console).await?;
-    let (name, id) = (&experiment.name, experiment.experiment_id);
-    context.console.note(format!(
-        "submitted {name} as {id}; Ctrl-C leaves it running, `grokctl watch {id}` comes back to it"
-    ));
-    finish(&client, &experiment, args.out, &context.console).await
+    let mut submitted = Vec::with_capacity(members.checked.len());
+    for checked in &members.checked {
+        let experiment = submit(&client, checked, &context.console).await?;
+        let experiment = group::join(&client, experiment, members.tag.as_ref()).await?;
+        let (name, id) = (&experiment.name, experiment.experiment_id);
+        context.console.note(format!(
+            "submitted {name} as {id}; Ctrl-C leaves it running, `grokctl watch {id}` comes back \
+             to it"
+        ));
+        submitted.push(experiment);
+    }
+    let mut exit = Exit::Ok;
+    for experiment in &submitted {
+        exit = exit.or(finish(&client, experiment, args.out.clone(), &context.console).await?);
+    }
+    members.conclude(&client, &context.console).await?;
+    Ok(exit)
 }
 
 /// Watches `experiment` to its end and exports it.

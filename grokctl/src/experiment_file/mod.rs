@@ -6,8 +6,10 @@ mod inputs;
 mod learnable;
 mod paths;
 mod summary;
+mod sweep;
 
 pub use check::{Checked, check, checked};
 pub use inputs::Inputs;
 pub use learnable::is_file;
 pub use summary::Summary;
+pub use sweep::Sweep;

@@ -4,6 +4,7 @@ pub mod accuracy;
 mod bars;
 mod choose;
 pub mod code;
+pub mod group;
 pub mod json;
 mod json_lines;
 mod plain;

@@ -3,6 +3,7 @@
 
 mod advice;
 mod check;
+mod differing;
 mod explain;
 mod hub;
 mod inherited;
@@ -21,6 +22,7 @@ mod training;
 mod unlike;
 
 pub use advice::advise;
+pub use differing::differing;
 pub use hub::{is_hub_id, is_revision};
 pub use inherited::{AdapterShape, changed_from_adapter, changed_in_fork, trains_on};
 pub use invalid::Invalid;

@@ -5,6 +5,7 @@
 mod compare;
 mod error;
 mod evaluate;
+mod group;
 mod lines;
 mod problem_ref;
 mod series;
@@ -12,6 +13,7 @@ mod series;
 pub use compare::{Compared, Comparison, Incomparable, ProblemResult, compare};
 pub use error::Error;
 pub use evaluate::{Breakdown, RolloutOutcome, Sampling, evaluate};
+pub use group::{Arm, ArmDifference, GroupReport, NoGroup, Run, pool};
 pub use lines::{
     BySplit, Count, EvaluationSeconds, Grokking, IterationLine, IterationSeconds, MetricsLine,
     RolloutCounts, Sampled, Share, SplitMetrics, Training,

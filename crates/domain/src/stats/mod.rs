@@ -1,6 +1,7 @@
 //! Statistics: intervals and exact tests over units, pass@k, paired comparisons, and sizes to plan
 //! for. Pure and deterministic: what draws is given its seed. Nothing here knows of experiments.
 
+mod crossed;
 mod draws;
 mod interval;
 mod paired;
@@ -11,6 +12,7 @@ pub mod synthetic;
 mod tails;
 mod units;
 
+pub use crossed::{CrossedDifference, crossed};
 pub use draws::Draws;
 pub use interval::{Interval, wilson};
 pub use paired::{McNemar, PairedDifference, mcnemar, paired};

@@ -72,15 +72,19 @@ pub fn paired(differences: &[Cluster], seed: u64) -> Option<PairedDifference> {
 }
 
 /// Student's interval over units, and no narrower than what units unlike all of these allow.
+fn interval(differences: &[Cluster], difference: f64, problems: f64) -> Interval {
+    let t = student_quantile(0.025, differences.len() as u32 - 1);
+    let half = t * rate_variance(differences, difference, problems).sqrt();
+    with_unseen(difference, half, differences.len())
+}
+
+/// `difference` ± `half`, and no narrower than what units unlike all of these allow.
 ///
 /// Of a kind that none of R units is of, there may still be 1 - 0.025^(1/R) among all (the exact
 /// bound for none of R), each of them up to 1 or -1. So no difference seen in 64 problems leaves
 /// ± 5.6 points, and in 4 rules ± 60.
-fn interval(differences: &[Cluster], difference: f64, problems: f64) -> Interval {
-    let units = differences.len() as f64;
-    let t = student_quantile(0.025, differences.len() as u32 - 1);
-    let half = t * rate_variance(differences, difference, problems).sqrt();
-    let unseen = 1.0 - 0.025f64.powf(1.0 / units);
+pub(super) fn with_unseen(difference: f64, half: f64, units: usize) -> Interval {
+    let unseen = 1.0 - 0.025f64.powf(1.0 / units as f64);
     let lower = (difference - half).min(difference - unseen * (1.0 + difference));
     let upper = (difference + half).max(difference + unseen * (1.0 - difference));
     Interval {
