@@ -3,9 +3,9 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use groklab_tests::Stack;
 use groklab_tests::files::{Results, experiment, trained_for, wide};
 use groklab_tests::wait::until;
-use groklab_tests::{Held, Stack};
 use nix::sys::signal::Signal;
 
 /// "Within seconds", with room for a slow machine.

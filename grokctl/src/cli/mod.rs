@@ -89,10 +89,10 @@ pub enum Command {
     )]
     Run(RunArgs),
     /// Check an experiment file and submit it.
-    #[command(
-        after_help = "Example: grokctl submit examples/quickstart.toml --set train.rank=8 \
-        --watch"
-    )]
+    #[command(after_help = "With --sweep or --seeds it submits a group: `--sweep \
+            train.select=verified,any,shuffled --seeds 1..3` makes nine experiments on the same \
+            problems, and `grokctl group NAME` shows what each gained.\n\n\
+            Example: grokctl submit examples/quickstart.toml --set train.rank=8 --watch")]
     Submit(SubmitArgs),
     /// List experiments, newest first.
     #[command(after_help = "Example: grokctl list --state running")]
@@ -165,8 +165,10 @@ pub enum Command {
     #[command(after_help = "Example: grokctl compare baseline quickstart --split test")]
     Compare(CompareArgs),
     /// Look at a group together: what each setting gained over seeds and rules, and how they differ.
-    #[command(after_help = "Example: grokctl submit examples/learn.toml --sweep \
-            train.select=verified,any --seeds 1..3, then grokctl group learn")]
+    #[command(
+        after_help = "A group is made by `submit` or `run` with --sweep or --seeds, or by tags.\n\n\
+            Example: grokctl group learn"
+    )]
     Group(GroupArgs),
     /// Say what learning curves show: memorising, delayed generalisation, grokking, emergence.
     #[command(

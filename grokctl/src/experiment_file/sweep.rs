@@ -246,10 +246,10 @@ mod tests {
             ("train.rank=8,8", "would be called `e-8`"),
         ] {
             let failure = members(&[sweep], None).unwrap_err();
-            assert!(failure.why.unwrap().contains(why), "{sweep}");
+            assert!(failure.to_string().contains(why), "{sweep}");
         }
         let failure = members(&["train.rank=1,2"], Some("1..200")).unwrap_err();
-        assert!(failure.why.unwrap().contains("400 experiments"));
+        assert!(failure.to_string().contains("400 experiments"));
         for seeds in ["5..1", "x", "1..900", "1,,2", "-1"] {
             assert!(seeds.parse::<Seeds>().is_err(), "{seeds}");
         }

@@ -100,6 +100,14 @@ pub const COMMANDS: &[(&str, Tested)] = &[
         Here(NAME),
     ),
     ("grokctl compare ID@0 ID@3", Here(NAME)),
+    (
+        "grokctl submit my.toml --sweep train.select=verified,any --seeds 1..3",
+        By("groups.rs: arms_and_seeds_are_one_group_on_the_same_problems"),
+    ),
+    (
+        "grokctl group mine",
+        By("groups.rs: arms_and_seeds_are_one_group_on_the_same_problems"),
+    ),
     ("grokctl logs ID --follow", Here(NAME)),
     ("grokctl export ID --out results", Here(NAME)),
     (
