@@ -50,18 +50,19 @@ impl Stack {
         )
     }
 
-    /// The same, but of the worker only the thread that computes stands still, until the second value is dropped, and that before the end
-    /// of a long job.
+    /// The same, but of the worker only the thread that computes stands still, until the second value is dropped, and that in the middle of
+    /// a long job.
     pub fn stick(&self, name: &str, kind: &str, worker: usize) -> (Held, Stuck) {
         until(
-            &format!("worker {worker} to have a long {kind} job of `{name}`"),
+            &format!("worker {worker} to be in the middle of a {kind} job of `{name}`"),
             Duration::from_secs(180),
             || {
-                // As in `freeze`, first it stands still. What it is given now waits for the thread that computes.
+                let before = self.leased(name, kind).filter(|held| self.is_long(held))?;
                 let stuck = Stuck::new(self.workers[worker].id(), "compute");
                 self.settle();
-                let held = self.leased(name, kind).filter(|held| self.is_long(held))?;
-                Some((held, stuck))
+                self.leased(name, kind)
+                    .filter(|held| *held == before)
+                    .map(|held| (held, stuck))
             },
         )
     }

@@ -90,18 +90,31 @@ fn arms_and_seeds_are_one_group_on_the_same_problems() {
         "{text}"
     );
 
-    // A second one with the same arm and seed would count twice.
-    let again = [
-        &["submit", &file][..],
-        &["--sweep", "train.select=any", "--seeds", "2"],
-    ]
-    .concat();
-    let again = stack.grokctl_ok(&again);
-    stack.grokctl_ok(&["watch", again.trim()]);
+    // Submitted again, what is there is taken as it is.
+    let again = stack.grokctl_ok(&arguments);
+    assert_eq!(again.lines().collect::<Vec<_>>(), ids);
+    // One with the same arm and seed would count twice.
+    let single = ["--set", "train.select=any", "--set", "seed=2", "--set"];
+    let problems = ["problems.seed=0", "--set", "name=again", "--watch"];
+    stack.grokctl_ok(&[&["submit", &file][..], &single, &problems].concat());
+    stack.grokctl_ok(&["tag", "again", "+arms"]);
     let refused = stack.grokctl(&["group", "arms"]);
     assert_eq!(refused.status.code(), Some(2));
+    for part in [
+        "the same arm with the same seed, 2",
+        "again (",
+        "arms-any-seed2 (",
+    ] {
+        assert!(told(&refused).contains(part), "{part}: {}", told(&refused));
+    }
+    // Other problems are another matter.
+    stack.grokctl_ok(&["tag", "again", "-arms"]);
+    let others = ["--set", "seed=9", "--set", "name=others", "--watch"];
+    stack.grokctl_ok(&[&["submit", &file][..], &others].concat());
+    stack.grokctl_ok(&["tag", "others", "+arms"]);
+    let refused = stack.grokctl(&["group", "arms"]);
     assert!(
-        told(&refused).contains("the same arm with the same seed, 2"),
+        told(&refused).contains("do not ask the same problems"),
         "{}",
         told(&refused)
     );
@@ -116,6 +129,7 @@ fn a_group_with_a_member_that_cannot_be_is_not_submitted_at_all() {
         ("train.rank=8,0", "train.rank"),
         ("train.rank=8,8", "would be called `arms-8`"),
         ("train.ranks=8,16", "ranks"),
+        ("problems.seed=1,2", "sweeps no `problems.seed`"),
     ] {
         let refused = stack.grokctl(&["submit", &file, "--sweep", sweep]);
         assert_eq!(
@@ -138,7 +152,7 @@ fn a_group_with_a_member_that_cannot_be_is_not_submitted_at_all() {
     let early = stack.grokctl(&["group", "arms"]);
     assert_eq!(early.status.code(), Some(2));
     assert!(
-        told(&early).contains("none of them has been evaluated"),
+        told(&early).contains("none of them is completed"),
         "{}",
         told(&early)
     );

@@ -45,6 +45,8 @@ fn a_worker_that_wakes_too_late_changes_nothing() {
         stack.workers[frozen].signal(Signal::SIGCONT);
         // What it says of the job is not certain: the job may lie in an answer that it has no more time to read.
         stack.hear_from_its_worker(&held);
+        // Where it has a late result, it comes now.
+        thread::sleep(Duration::from_secs(2));
         stack.grokctl_ok(&["watch", kind]);
         stack.assert_lost_and_done(&held.job);
         stack.assert_accounts(kind, 28 * 5 * 2 + 16 * 4);

@@ -35,14 +35,20 @@ fn a_stopped_worker_gives_its_job_back_and_leaves_nothing() {
     }
     stack.submit(&endless("long"));
     for (kind, worker) in [("generate", 1), ("verify", 0), ("train", 2)] {
-        let job = stack.freeze("long", kind, worker).job;
+        let leased = format!(
+            "select job_id from job where EXPERIMENT and kind = '{kind}' and state = 'leased' limit 1"
+        );
+        let job = until(
+            &format!("a {kind} job: {}", stack.logs()),
+            Duration::from_secs(180),
+            || stack.of("long", &leased)?.first().cloned(),
+        );
         let children = descendants(stack.workers[worker].id());
         kill(
             Pid::from_raw(stack.workers[worker].id().cast_signed()),
             Signal::SIGTERM,
         )
         .unwrap();
-        stack.workers[worker].signal(Signal::SIGCONT);
         let status = stack.workers[worker].wait(SOON);
         assert!(
             status.success(),

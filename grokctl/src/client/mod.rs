@@ -7,5 +7,5 @@ mod convert;
 mod life;
 mod streams;
 
-pub use answers::Evaluation;
+pub use answers::{Evaluation, MetricsLines};
 pub use connection::{Client, Control};

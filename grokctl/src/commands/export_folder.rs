@@ -13,9 +13,17 @@ use crate::failure::{Failure, file_step};
 /// A temporary folder is its owner's alone; an export is for whoever may read the folder it is in.
 const EXPORT_MODE: u32 = 0o755;
 
+/// Where exports go that are given no folder.
+const EXPORTS: &str = "experiments";
+
+/// Whether something was exported under this name.
+pub fn is_exported(name: &str) -> bool {
+    exists(&Path::new(EXPORTS).join(name))
+}
+
 /// experiments/NAME, or the first of NAME-2, NAME-3, … that does not exist.
 pub fn default_folder(name: &str) -> PathBuf {
-    let folder = Path::new("experiments");
+    let folder = Path::new(EXPORTS);
     let mut out = folder.join(name);
     let mut number = 2;
     while out.exists() {

@@ -1,18 +1,18 @@
 //! Experiments of one file that are looked at together: `submit --sweep`, `--seeds` and `group`.
 
-use std::path::PathBuf;
+use std::{cmp::Reverse, path::PathBuf};
 
 use groklab_domain::{
-    Split,
-    experiment::{Experiment, differing},
-    metrics::{GroupReport, MetricsLine, NoGroup, Run, pool},
+    ExperimentState, Split,
+    experiment::{Experiment, Problems, differing},
+    metrics::{GroupReport, IterationLine, MetricsLine, NoGroup, Run, pool},
     records::ExperimentRecord,
 };
 
 use super::context::Context;
 use crate::{
     cli::GroupArgs,
-    client::Client,
+    client::{Client, MetricsLines},
     console::Console,
     experiment_file::{Checked, Inputs, Sweep},
     failure::{Exit, Failure},
@@ -51,11 +51,17 @@ impl Members {
         }
     }
 
-    /// Shows what a group has found.
+    /// Shows what a group has found. That it shows nothing is no failure of what was done.
     pub async fn conclude(&self, client: &Client, console: &Console) -> Result<(), Failure> {
-        match &self.tag {
-            Some(tag) => print(client, tag, Split::Test, console).await,
-            None => Ok(()),
+        let Some(tag) = &self.tag else {
+            return Ok(());
+        };
+        match print(client, tag, Split::Test, console).await {
+            Err(failure) if failure.exit == Exit::Usage => {
+                console.note(failure.to_string());
+                Ok(())
+            }
+            shown => shown,
         }
     }
 }
@@ -74,25 +80,57 @@ pub fn check(context: &Context, inputs: &Inputs, sweep: &Sweep) -> Result<Member
     })
 }
 
-/// Makes a submitted experiment a member of its group.
+/// The newest experiment that is this member already: done, or on its way to it.
+pub async fn find(
+    client: &Client,
+    checked: &Checked,
+    tag: Option<&String>,
+) -> Result<Option<ExperimentRecord>, Failure> {
+    // One experiment alone may be asked for again on purpose.
+    if tag.is_none() {
+        return Ok(None);
+    }
+    let mut existing = client.list(None, &[]).await?;
+    existing.retain(|experiment| {
+        let ended = experiment.state.is_final() && experiment.state != ExperimentState::Completed;
+        experiment.name == checked.experiment.name && !ended
+    });
+    existing.sort_by_key(|experiment| Reverse(experiment.created_unix_ms));
+    for experiment in existing {
+        let stored = client.get(&experiment.experiment_id.to_string()).await?;
+        if is_what_the_file_says(&stored, checked) {
+            return Ok(Some(stored));
+        }
+    }
+    Ok(None)
+}
+
+/// The stored experiment has the settings that were checked, and begins where they say.
+pub fn is_what_the_file_says(stored: &ExperimentRecord, checked: &Checked) -> bool {
+    // What another version wrote and this one cannot read is not the same either.
+    let config: Option<Experiment> = serde_json::from_str(&stored.config_json).ok();
+    let mut asked = checked.experiment.clone();
+    if let Some(config) = &config {
+        // Its problems are stored, of whatever versions the build had that made them.
+        asked.problems.versions = config.problems.versions.clone();
+    }
+    // A fork has the file's settings and starts elsewhere.
+    config == Some(asked) && stored.parent.is_none()
+}
+
+/// Makes an experiment a member of its group.
 pub async fn join(
     client: &Client,
     experiment: ExperimentRecord,
     tag: Option<&String>,
 ) -> Result<ExperimentRecord, Failure> {
-    let Some(tag) = tag else {
-        return Ok(experiment);
-    };
-    if experiment.tags.contains(tag) {
-        return Ok(experiment);
+    match tag {
+        Some(tag) if !experiment.tags.contains(tag) => {
+            let id = experiment.experiment_id.to_string();
+            client.tag(&id, vec![tag.clone()], Vec::new()).await
+        }
+        _ => Ok(experiment),
     }
-    let id = experiment.experiment_id.to_string();
-    let tagged = client.tag(&id, vec![tag.clone()], Vec::new()).await;
-    tagged.map_err(|failure| {
-        failure.next(format!(
-            "it was submitted: `grokctl tag {id} +{tag}` makes it a member of its group"
-        ))
-    })
 }
 
 pub async fn run(context: &Context, args: &GroupArgs) -> Result<Exit, Failure> {
@@ -119,10 +157,14 @@ pub async fn print(
         );
     }
     members.sort_by_key(|member| (member.created_unix_ms, member.experiment_id));
-    let (runs, unfinished) = runs(client, &members).await?;
-    for note in unfinished {
-        console.note(note);
+    let completed = ExperimentState::Completed;
+    for member in members.extract_if(.., |member| member.state != completed) {
+        let (name, state, iteration) = (member.name, member.state, member.iteration);
+        console.note(format!(
+            "{name} is {state} at iteration {iteration}, and left out"
+        ));
     }
+    let runs = runs(client, &members).await?;
     let report = pool(&runs, split).map_err(|error| refused(tag, &error))?;
     if console.json() {
         return console.print_json(&sorted(&report)?);
@@ -141,56 +183,67 @@ fn show(report: &GroupReport, tag: &str, console: &Console) -> Result<(), Failur
 fn refused(tag: &str, error: &NoGroup) -> Failure {
     let failure = Failure::usage(format!("look at the group `{tag}`")).because(error);
     match error {
-        NoGroup::Empty => failure.next(format!(
-            "wait for an evaluation: `grokctl list --tag {tag}`"
-        )),
+        NoGroup::Empty => {
+            failure.next(format!("`grokctl list --tag {tag}` shows how far they are"))
+        }
         NoGroup::Few { .. } => failure.next("ask more rules: `problems` in the file"),
-        NoGroup::Problems { other, .. } | NoGroup::Twice { other, .. } => failure.next(format!(
-            "`grokctl tag {other} -{tag}` takes one of them out of the group"
+        NoGroup::Problems { .. } | NoGroup::Twice { .. } => failure.next(format!(
+            "`grokctl tag ID -{tag}` takes one of them out of the group"
         )),
     }
 }
 
-/// What was measured of each member, and a note on each that has not come to its end.
-async fn runs(
-    client: &Client,
-    members: &[ExperimentRecord],
-) -> Result<(Vec<Run>, Vec<String>), Failure> {
-    let (mut configs, mut lines, mut notes) = (Vec::new(), Vec::new(), Vec::new());
+/// What was measured of each member.
+async fn runs(client: &Client, members: &[ExperimentRecord]) -> Result<Vec<Run>, Failure> {
+    let (mut configs, mut stored) = (Vec::new(), Vec::new());
     for member in members {
         let id = member.experiment_id.to_string();
-        let stored = client.get(&id).await?;
-        let config: Experiment = serde_json::from_str(&stored.config_json).map_err(|error| {
-            Failure::other(format!("read the settings of `{}`", stored.name)).because(error)
+        let member = client.get(&id).await?;
+        let config: Experiment = serde_json::from_str(&member.config_json).map_err(|error| {
+            Failure::other(format!("read the settings of `{}`", member.name)).because(error)
         })?;
         configs.push(config);
-        let metrics = client.metrics(&id).await?.metrics;
-        lines.push(read_lines("a line of metrics", &metrics)?);
-        if !stored.state.is_final() || lines.last().is_some_and(Vec::is_empty) {
-            let (name, state, iteration) = (&stored.name, stored.state, stored.iteration);
-            notes.push(format!("{name} is {state} at iteration {iteration}"));
-        }
+        stored.push((member, client.metrics(&id).await?));
     }
     let arms = differing(&configs);
     let mut runs = Vec::with_capacity(members.len());
-    for ((config, arm), mut lines) in configs.into_iter().zip(arms).zip(lines) {
-        runs.extend(one_run(config, arm, &mut lines));
+    for ((config, arm), (member, lines)) in configs.into_iter().zip(arms).zip(stored) {
+        runs.extend(one_run(config, arm, &member, &lines)?);
     }
-    Ok((runs, notes))
+    Ok(runs)
 }
 
-/// None where it was not evaluated yet.
-fn one_run(config: Experiment, arm: String, lines: &mut Vec<MetricsLine>) -> Option<Run> {
-    let last = lines.pop()?;
-    let first = match lines.is_empty() {
-        true => last.clone(),
-        false => lines.swap_remove(0),
+/// None where nothing was evaluated.
+fn one_run(
+    config: Experiment,
+    arm: String,
+    member: &ExperimentRecord,
+    lines: &MetricsLines,
+) -> Result<Option<Run>, Failure> {
+    let evaluations: Vec<MetricsLine> = read_lines("a line of metrics", &lines.metrics)?;
+    let iterations = read_lines("a line of iterations", &lines.iterations)?;
+    let Some((first, last)) = evaluations.first().zip(evaluations.last()) else {
+        return Ok(None);
     };
-    Some(Run {
-        experiment: config.name,
-        arm,
+    let problems = Problems {
+        seed: Some(config.problems_seed()),
+        ..config.problems
+    };
+    // What a fork begins with is no untrained model.
+    let begins = member
+        .parent
+        .map(|from| format!("fork={}@{} ", from.experiment_id, from.iteration));
+    Ok(Some(Run {
+        experiment: format!("{} ({})", member.name, member.experiment_id),
+        arm: begins.unwrap_or_default() + &arm,
         seed: config.seed,
-        first,
-        last,
-    })
+        problems,
+        first: first.clone(),
+        last: last.clone(),
+        examples: iterations
+            .iter()
+            .map(|line: &IterationLine| line.training.examples)
+            .sum(),
+        steps: iterations.iter().map(|line| line.training.steps).sum(),
+    }))
 }

@@ -4,7 +4,7 @@
 
 use groklab_domain::{ExperimentState, experiment::Experiment, records::ExperimentRecord};
 
-use super::{context::Context, group, submit, up};
+use super::{context::Context, export_folder::is_exported, group, submit, up};
 use crate::{
     cli::{RunArgs, UpArgs},
     client::{Client, Control},
@@ -27,10 +27,17 @@ pub async fn run(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
         // One after the other: the workers of one machine are busy with one.
         for checked in &members.checked {
             let tag = members.tag.as_ref();
-            let experiment = begin(client, checked, tag, console).await?;
-            if experiment.state == ExperimentState::Completed {
+            let there = group::find(client, checked, tag).await?;
+            let done = there.filter(|there| there.state == ExperimentState::Completed);
+            if let Some(done) = done.as_ref().filter(|done| is_exported(&done.name)) {
+                let (name, id) = (&done.name, done.experiment_id);
+                console.note(format!("{name} is done already ({id})"));
                 continue;
             }
+            let experiment = match done {
+                Some(done) => done,
+                None => begin(client, checked, console).await?,
+            };
             let experiment = group::join(client, experiment, tag).await?;
             exit = exit.or(submit::finish(client, &experiment, args.out.clone(), console).await?);
         }
@@ -78,20 +85,13 @@ pub async fn with_stack(
     outcome
 }
 
-/// Goes on with what the folder holds of the experiment, or submits it. What a group has done
-/// already is taken as it is.
+/// Goes on with what the folder holds of the experiment, or submits it.
 async fn begin(
     client: &Client,
     checked: &Checked,
-    tag: Option<&String>,
     console: &Console,
 ) -> Result<ExperimentRecord, Failure> {
     let existing = client.list(None, &[]).await?;
-    if let Some(done) = done(client, &existing, checked, tag).await? {
-        let (name, id) = (&done.name, done.experiment_id);
-        console.note(format!("{name} is done already ({id})"));
-        return Ok(done);
-    }
     // The folder keeps what earlier runs left unfinished, and its workers go on with all of it.
     let (same, others) = unfinished(&existing, &checked.experiment.name);
     if others > 0 {
@@ -109,45 +109,6 @@ async fn begin(
             Ok(experiment)
         }
     }
-}
-
-/// The newest completed member of the group `tag` that is what the file says.
-async fn done(
-    client: &Client,
-    existing: &[ExperimentRecord],
-    checked: &Checked,
-    tag: Option<&String>,
-) -> Result<Option<ExperimentRecord>, Failure> {
-    let Some(tag) = tag else {
-        return Ok(None);
-    };
-    let mut newest: Option<&ExperimentRecord> = None;
-    for experiment in existing {
-        let is_member = experiment.name == checked.experiment.name
-            && experiment.tags.contains(tag)
-            && experiment.state == ExperimentState::Completed;
-        if is_member && newest.is_none_or(|n| n.created_unix_ms < experiment.created_unix_ms) {
-            newest = Some(experiment);
-        }
-    }
-    let Some(newest) = newest else {
-        return Ok(None);
-    };
-    let stored = client.get(&newest.experiment_id.to_string()).await?;
-    Ok(is_what_the_file_says(&stored, checked).then_some(stored))
-}
-
-/// The stored experiment has the settings that were checked, and begins where they say.
-fn is_what_the_file_says(stored: &ExperimentRecord, checked: &Checked) -> bool {
-    // What another version wrote and this one cannot read is not the same either.
-    let config: Option<Experiment> = serde_json::from_str(&stored.config_json).ok();
-    let mut asked = checked.experiment.clone();
-    if let Some(config) = &config {
-        // Its problems are stored, of whatever versions the build had that made them.
-        asked.problems.versions = config.problems.versions.clone();
-    }
-    // A fork has the file's settings and starts elsewhere.
-    config == Some(asked) && stored.parent.is_none()
 }
 
 /// The newest unfinished experiment called `name`, and how many other unfinished ones there are.
@@ -179,7 +140,7 @@ async fn go_on(
 ) -> Result<ExperimentRecord, Failure> {
     let id = same.experiment_id.to_string();
     let stored = client.get(&id).await?;
-    if !is_what_the_file_says(&stored, checked) {
+    if !group::is_what_the_file_says(&stored, checked) {
         return Err(Failure::usage(format!("run `{}`", stored.name))
             .because(format!(
                 "an unfinished experiment of this name with other settings is in the data folder \

@@ -21,8 +21,8 @@ pub async fn run(context: &Context, args: SubmitArgs) -> Result<Exit, Failure> {
     let console = &context.console;
     let mut submitted = Vec::with_capacity(members.checked.len());
     for checked in &members.checked {
-        let experiment = submit(&client, checked, console).await?;
-        let experiment = group::join(&client, experiment, members.tag.as_ref()).await?;
+        let tag = members.tag.as_ref();
+        let experiment = submit_member(&client, checked, tag, console).await?;
         let id = experiment.experiment_id.to_string();
         let printed = match (args.watch, console.json()) {
             // The id comes first in any case: a watch that is interrupted can be taken up again
@@ -60,8 +60,8 @@ pub async fn run_remote(context: &Context, args: RunArgs) -> Result<Exit, Failur
     let client = context.client().await?;
     let mut submitted = Vec::with_capacity(members.checked.len());
     for checked in &members.checked {
-        let experiment = submit(&client, checked, &context.console).await?;
-        let experiment = group::join(&client, experiment, members.tag.as_ref()).await?;
+        let tag = members.tag.as_ref();
+        let experiment = submit_member(&client, checked, tag, &context.console).await?;
         let (name, id) = (&experiment.name, experiment.experiment_id);
         context.console.note(format!(
             "submitted {name} as {id}; Ctrl-C leaves it running, `grokctl watch {id}` comes back \
@@ -75,6 +75,24 @@ pub async fn run_remote(context: &Context, args: RunArgs) -> Result<Exit, Failur
     }
     members.conclude(&client, &context.console).await?;
     Ok(exit)
+}
+
+/// Submits a member, unless it is there already, and gives it the group's tag.
+async fn submit_member(
+    client: &Client,
+    checked: &Checked,
+    tag: Option<&String>,
+    console: &Console,
+) -> Result<ExperimentRecord, Failure> {
+    let experiment = match group::find(client, checked, tag).await? {
+        Some(there) => {
+            let (name, state) = (&there.name, there.state);
+            console.note(format!("{name} is there already, and is {state}"));
+            there
+        }
+        None => submit(client, checked, console).await?,
+    };
+    group::join(client, experiment, tag).await
 }
 
 /// Watches `experiment` to its end and exports it.

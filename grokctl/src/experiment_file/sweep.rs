@@ -16,11 +16,12 @@ const MAX_MEMBERS: usize = 256;
 #[group(id = "sweep")]
 pub struct Sweep {
     /// One experiment for each value, as in train.select=verified,any; given several times, one for
-    /// every combination. All get the name of the file as a tag, by which `grokctl group` finds
-    /// them.
+    /// every combination. All get the file's name as a tag, by which `grokctl group` finds them.
+    /// What is there already is not submitted again.
     #[arg(long = "sweep", value_name = "KEY=V1,V2,…")]
     pub sweeps: Vec<String>,
-    /// One experiment for each seed, all on the same problems: 1..5 (both included), or 1,4,9.
+    /// One experiment for each seed, all on the same problems: 1..5 (both included), or 1,4,9; 6..6
+    /// for one more.
     #[arg(long, value_name = "SEEDS")]
     pub seeds: Option<Seeds>,
 }
@@ -47,9 +48,21 @@ impl FromStr for Seeds {
                 }
                 (first..=last).collect()
             }
+            // Five seeds, or the seed 5: nobody could tell.
+            None if !text.contains(',') => {
+                let one = number(text)?;
+                return Err(format!(
+                    "write 1..{one} for {one} seeds, or {one}..{one} for this one"
+                ));
+            }
             None => text.split(',').map(number).collect::<Result<_, _>>()?,
         };
-        Ok(Self(seeds))
+        let mut sorted = seeds.clone();
+        sorted.sort_unstable();
+        match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(twice) => Err(format!("the seed {} stands there twice", twice[0])),
+            None => Ok(Self(seeds)),
+        }
     }
 }
 
@@ -65,32 +78,36 @@ impl Sweep {
             return Ok(None);
         }
         let mut members = vec![(experiment.name.clone(), inputs.clone())];
+        let mut keys = Vec::with_capacity(self.sweeps.len());
         for sweep in &self.sweeps {
-            let (key, values) = split(sweep).map_err(refused)?;
+            let (key, values) = split(sweep)?;
+            if keys.contains(&key) {
+                return Err(refused(
+                    format!("`{key}` is swept twice"),
+                    &format!("name all its values at once: --sweep {key}=V1,V2"),
+                ));
+            }
+            keys.push(key);
             members = crossed(&members, &values, |value| {
                 (word(value), vec![format!("{key}={value}")])
-            });
+            })?;
         }
         if let Some(Seeds(seeds)) = &self.seeds {
             // One set of problems, or seeds would differ by what they are asked too.
-            let problems = experiment.problems.seed.unwrap_or(experiment.seed);
+            let problems = experiment.problems_seed();
             members = crossed(&members, seeds, |seed| {
                 let settings = vec![format!("seed={seed}"), format!("problems.seed={problems}")];
                 (format!("seed{seed}"), settings)
-            });
-        }
-        if members.len() > MAX_MEMBERS {
-            let number = members.len();
-            return Err(refused(format!(
-                "it makes {number} experiments; use at most {MAX_MEMBERS}"
-            )));
+            })?;
         }
         let mut named: Vec<Inputs> = Vec::with_capacity(members.len());
         let mut names: Vec<String> = Vec::with_capacity(members.len());
         for (name, mut inputs) in members {
             if names.contains(&name) {
-                let why = format!("two of its experiments would be called `{name}`");
-                return Err(refused(why));
+                return Err(refused(
+                    format!("two of its experiments would be called `{name}`"),
+                    "use values that differ in letters and digits",
+                ));
             }
             inputs.settings.push(format!("name={name}"));
             names.push(name);
@@ -108,8 +125,15 @@ impl Sweep {
             text.push_str(&format!(" --sweep {quoted}"));
         }
         if let Some(Seeds(seeds)) = &self.seeds {
-            let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();
-            text.push_str(&format!(" --seeds {}", seeds.join(",")));
+            let seeds = match seeds.as_slice() {
+                [one] => format!("{one}..{one}"),
+                seeds => seeds
+                    .iter()
+                    .map(u64::to_string)
+                    .collect::<Vec<_>>()
+                    .join(","),
+            };
+            text.push_str(&format!(" --seeds {seeds}"));
         }
         text
     }
@@ -120,8 +144,15 @@ fn crossed<T>(
     members: &[(String, Inputs)],
     values: &[T],
     part: impl Fn(&T) -> (String, Vec<String>),
-) -> Vec<(String, Inputs)> {
-    let mut all = Vec::with_capacity(members.len() * values.len());
+) -> Result<Vec<(String, Inputs)>, Failure> {
+    let number = members.len() * values.len();
+    if number > MAX_MEMBERS {
+        return Err(refused(
+            format!("it makes {number} experiments or more"),
+            &format!("use at most {MAX_MEMBERS}"),
+        ));
+    }
+    let mut all = Vec::with_capacity(number);
     for (name, inputs) in members {
         for value in values {
             let (end, settings) = part(value);
@@ -130,20 +161,30 @@ fn crossed<T>(
             all.push((format!("{name}-{end}"), inputs));
         }
     }
-    all
+    Ok(all)
 }
 
-fn refused(why: String) -> Failure {
+fn refused(why: String, next: &str) -> Failure {
     Failure::usage("make a group of experiments")
         .because(why)
-        .next("write --sweep KEY=V1,V2, as in --sweep train.select=verified,any")
+        .next(next)
 }
 
 /// The key, and the values between the commas that stand in no brackets and no quotes.
-fn split(sweep: &str) -> Result<(&str, Vec<String>), String> {
+fn split(sweep: &str) -> Result<(&str, Vec<String>), Failure> {
+    const FORM: &str = "write --sweep KEY=V1,V2, as in --sweep train.select=verified,any";
     let (key, text) = sweep
         .split_once('=')
-        .ok_or_else(|| format!("`{sweep}` has no `=`"))?;
+        .ok_or_else(|| refused(format!("`{sweep}` has no `=`"), FORM))?;
+    let key = key.trim();
+    if matches!(key, "name" | "seed") || key.starts_with("problems") {
+        return Err(refused(
+            format!(
+                "a group asks one set of problems under names of its own, and sweeps no `{key}`"
+            ),
+            "use --seeds for seeds, and a file for each set of problems",
+        ));
+    }
     let (mut values, mut value) = (Vec::new(), String::new());
     let (mut depth, mut quote) = (0_u32, None);
     for character in text.chars() {
@@ -162,9 +203,9 @@ fn split(sweep: &str) -> Result<(&str, Vec<String>), String> {
     }
     values.push(value);
     if values.iter().any(|value| value.trim().is_empty()) {
-        return Err(format!("`{sweep}` has an empty value"));
+        return Err(refused(format!("`{sweep}` has an empty value"), FORM));
     }
-    Ok((key.trim(), values))
+    Ok((key, values))
 }
 
 /// A value as a part of a name.
@@ -230,10 +271,17 @@ mod tests {
             ]
         );
         assert_eq!(
-            members(&["problems.difficulty=[1, 2],[1, 3]"], None).unwrap(),
+            members(
+                &["train.targets=[\"q_proj\", \"k_proj\"],[\"v_proj\"]"],
+                None
+            )
+            .unwrap(),
             [
-                ["problems.difficulty=[1, 2]", "name=e-1-2"],
-                ["problems.difficulty=[1, 3]", "name=e-1-3"],
+                [
+                    "train.targets=[\"q_proj\", \"k_proj\"]",
+                    "name=e-q_proj-k_proj"
+                ],
+                ["train.targets=[\"v_proj\"]", "name=e-v_proj"],
             ]
         );
     }
@@ -241,18 +289,26 @@ mod tests {
     #[test]
     fn what_makes_no_group_is_refused() {
         for (sweep, why) in [
-            ("train.rank", "has no `=`"),
-            ("train.rank=8,", "has an empty value"),
-            ("train.rank=8,8", "would be called `e-8`"),
+            (&["train.rank"][..], "has no `=`"),
+            (&["train.rank=8,"], "has an empty value"),
+            (&["train.rank=8,8"], "would be called `e-8`"),
+            (
+                &["train.rank=8", "train.rank=16"],
+                "`train.rank` is swept twice",
+            ),
+            (&["seed=1,2"], "sweeps no `seed`"),
+            (&["name=a,b"], "sweeps no `name`"),
+            (&["problems.seed=1,2"], "sweeps no `problems.seed`"),
         ] {
-            let failure = members(&[sweep], None).unwrap_err();
-            assert!(failure.to_string().contains(why), "{sweep}");
+            let failure = members(sweep, None).unwrap_err();
+            assert!(failure.to_string().contains(why), "{sweep:?}: {failure}");
         }
         let failure = members(&["train.rank=1,2"], Some("1..200")).unwrap_err();
         assert!(failure.to_string().contains("400 experiments"));
-        for seeds in ["5..1", "x", "1..900", "1,,2", "-1"] {
+        for seeds in ["5..1", "x", "1..900", "1,,2", "-1", "5", "1,2,1"] {
             assert!(seeds.parse::<Seeds>().is_err(), "{seeds}");
         }
         assert_eq!("1, 4,9".parse(), Ok(Seeds(vec![1, 4, 9])));
+        assert_eq!("6..6".parse(), Ok(Seeds(vec![6])));
     }
 }

@@ -12,6 +12,8 @@ pub fn group_table(report: &GroupReport) -> Table {
         "arm",
         "seeds",
         "iterations",
+        "examples",
+        "steps",
         "before",
         "after",
         "gain",
@@ -19,7 +21,7 @@ pub fn group_table(report: &GroupReport) -> Table {
         "p",
         "grokked",
     ];
-    let mut table = table(&header, &[1, 3, 4, 5, 6, 7, 8]);
+    let mut table = table(&header, &[1, 3, 4, 5, 6, 7, 8, 9, 10]);
     for arm in &report.arms {
         table.add_row(row(arm));
     }
@@ -32,6 +34,8 @@ fn row(arm: &Arm) -> Vec<String> {
         named(&arm.arm).to_owned(),
         seeds.to_string(),
         iterations(&arm.iterations),
+        format!("{:.0}", arm.examples),
+        format!("{:.0}", arm.steps),
         percent(arm.before),
         percent(arm.after),
         format!("{:+.1} points", 100.0 * gain.difference),
@@ -58,8 +62,8 @@ fn named(arm: &str) -> &str {
 pub fn group_sentences(report: &GroupReport, tag: &str) -> Vec<String> {
     let n = units(u32::try_from(report.units).unwrap_or(u32::MAX));
     let mut sentences = vec![format!(
-        "{tag}: {} accuracy, greedy, n = {n}; a gain is from the first to the last evaluation, its \
-         interval over rules and seeds",
+        "{tag}: {} accuracy, greedy, n = {n} that count alike; a gain is from the first to the last \
+         evaluation, its interval and p over rules, and over seeds where there are several",
         report.split
     )];
     sentences.extend(report.differences.iter().map(sentence));
@@ -67,15 +71,14 @@ pub fn group_sentences(report: &GroupReport, tag: &str) -> Vec<String> {
 }
 
 fn sentence(between: &ArmDifference) -> String {
-    let difference = &between.difference;
+    let (arm, against) = (named(&between.arm), named(&between.against));
+    let Some(difference) = &between.difference else {
+        return format!("{arm} over {against}: they have no seed in common");
+    };
     let seeds = difference.seeds;
     let plural = if seeds == 1 { "" } else { "s" };
-    format!(
-        "{} over {}, {seeds} seed{plural}: {}",
-        named(&between.arm),
-        named(&between.against),
-        difference_figures(difference.difference, difference.ci95, difference.p)
-    )
+    let figures = difference_figures(difference.difference, difference.ci95, difference.p);
+    format!("{arm} over {against}, {seeds} seed{plural}: {figures}")
 }
 
 #[cfg(test)]
@@ -98,12 +101,13 @@ mod tests {
                 upper: 0.4,
             },
             p: 0.00001,
-            smallest_p: 0.0,
         };
         let arm = |name: &str| Arm {
             arm: name.to_owned(),
             seeds: vec![1, 2],
             iterations: vec![3, 2],
+            examples: 37.5,
+            steps: 12.0,
             before: 0.125,
             after: 0.375,
             gain: difference,
@@ -116,7 +120,7 @@ mod tests {
             differences: vec![ArmDifference {
                 arm: "train.select=verified".to_owned(),
                 against: "train.select=any".to_owned(),
-                difference,
+                difference: Some(difference),
             }],
         };
         let text = group_table(&report).trim_fmt();
@@ -124,7 +128,7 @@ mod tests {
         let cells: Vec<&str> = row.split_whitespace().collect();
         assert_eq!(
             cells.join(" "),
-            "│ train.select=verified 2 2 to 3 12.5 % 37.5 % +25.0 points [10.0, 40.0] < 0.0001 1 of 2 │"
+            "│ train.select=verified 2 2 to 3 38 12 12.5 % 37.5 % +25.0 points [10.0, 40.0] < 0.0001 1 of 2 │"
         );
         assert_eq!(
             group_sentences(&report, "learn")[1],

@@ -1,7 +1,10 @@
 //! What an experiment cannot show or looks unintended, though it may run: said before days of
 //! computing, not after.
 
-use super::{schema::Experiment, training::Start};
+use super::{
+    schema::Experiment,
+    training::{Select, Start},
+};
 use crate::grokking::{Planned, UnitCounts};
 use crate::states::Holdout;
 
@@ -19,6 +22,7 @@ pub fn advise(experiment: &Experiment, units: UnitCounts) -> Vec<String> {
         advice.extend(settings(experiment).map(str::to_owned));
         advice.extend(stopping(experiment));
     }
+    advice.extend(controls(experiment, units));
     if experiment.problems.visible == 0 {
         advice.push(
             "no visible cases: prompts show no example, shortcuts cannot be told, and \
@@ -34,6 +38,25 @@ pub fn advise(experiment: &Experiment, units: UnitCounts) -> Vec<String> {
             .push("generate.temperature = 0: all samples of a problem will be the same".to_owned());
     }
     advice
+}
+
+/// Controls that take fewer examples than `verified` would.
+fn controls(experiment: &Experiment, units: UnitCounts) -> Option<String> {
+    let train = &experiment.train;
+    match train.select {
+        Select::Greedy if train.max_per_problem > 1 => Some(format!(
+            "train.select = \"greedy\": there is one greedy completion a problem, and verified ones \
+             may be {}; train.max_per_problem = 1, here and in what it is compared with, makes \
+             their numbers equal",
+            train.max_per_problem
+        )),
+        Select::Shuffled if units.train < 2 => Some(
+            "train.select = \"shuffled\": train asks one rule, so there is no prompt of another \
+             and nothing to train on"
+                .to_owned(),
+        ),
+        _ => None,
+    }
 }
 
 /// What the numbers of units and evaluations make impossible or unlikely.
@@ -129,6 +152,18 @@ mod tests {
         ] {
             assert!(told.contains(part), "{part}: {told}");
         }
+    }
+
+    #[test]
+    fn controls_that_are_smaller_than_what_they_control_are_named() {
+        let told = |select: &str, units| {
+            let text =
+                format!("name = \"e\"\nmodel.source = \"m\"\n[train]\nselect = \"{select}\"\n");
+            advise(&parse(&text).unwrap(), UnitCounts::equal(units)).join("\n")
+        };
+        assert!(told("greedy", 9).contains("train.max_per_problem = 1"));
+        assert!(told("shuffled", 1).contains("no prompt of another"));
+        assert_eq!(told("shuffled", 9), "");
     }
 
     #[test]

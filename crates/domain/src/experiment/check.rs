@@ -8,7 +8,7 @@ use super::{
     json_schema,
     name::check_name,
     schema::Experiment,
-    training::{Curriculum, TARGETS},
+    training::{Curriculum, Select, TARGETS},
 };
 use crate::{
     job::{RESULT_BYTES, TOKEN_BYTES},
@@ -244,6 +244,12 @@ impl Experiment {
         c.range("train.epochs", t.epochs);
         c.range("train.batch_tokens", t.batch_tokens);
         c.range("train.max_per_problem", t.max_per_problem);
+        c.require(
+            t.select != Select::Visible || self.problems.visible > 0,
+            "train.select",
+            quoted(t.select.as_str()),
+            "prompts that show no case have nothing to verify by: set `problems.visible` above 0",
+        );
         let every = self.evaluate.every;
         c.require(
             every == 1 || !t.method.method().pool(t).greedy,

@@ -14,6 +14,9 @@ const OF_A_RUN: [&str; 2] = ["name", "seed"];
 pub fn differing(experiments: &[Experiment]) -> Vec<String> {
     let mut settings = Vec::with_capacity(experiments.len());
     for experiment in experiments {
+        let mut experiment = experiment.clone();
+        // Said or not, it is the seed that the problems have.
+        experiment.problems.seed = Some(experiment.problems_seed());
         let mut flat = BTreeMap::new();
         flatten("", &serde_json::json!(experiment), &mut flat);
         settings.push(flat);
@@ -27,9 +30,10 @@ pub fn differing(experiments: &[Experiment]) -> Vec<String> {
         !OF_A_RUN.contains(&key.as_str()) && values.any(|value| Some(value) != first)
     });
     let arm = |flat: &BTreeMap<String, String>| {
-        let named = differ
-            .iter()
-            .filter_map(|key| Some(format!("{key}={}", flat.get(*key)?)));
+        let named = differ.iter().map(|key| {
+            let value = flat.get(*key).map_or("unset", String::as_str);
+            format!("{key}={value}")
+        });
         named.collect::<Vec<_>>().join(" ")
     };
     settings.iter().map(arm).collect()
@@ -72,15 +76,32 @@ mod tests {
             of("b", "seed = 2\n[train]\nrank = 8"),
             of("c", "seed = 1\n[train]\nrank = 8\nselect = \"any\""),
         ];
+        let on_the_same = runs.clone().map(|mut run| {
+            run.problems.seed = Some(1);
+            run
+        });
         assert_eq!(
-            differing(&runs),
+            differing(&on_the_same),
             [
                 "train.select=verified",
                 "train.select=verified",
                 "train.select=any"
             ]
         );
-        assert_eq!(differing(&runs[..2]), ["", ""]);
+        assert_eq!(
+            differing(&runs[..2]),
+            ["problems.seed=1", "problems.seed=2"]
+        );
+        let same = of("d", "seed = 2\n[problems]\nseed = 1\n[train]\nrank = 8");
+        assert_eq!(differing(&[runs[0].clone(), same]), ["", ""]);
+        let stops = of(
+            "e",
+            "seed = 1\n[stop]\ntarget_accuracy = 0.5\n[train]\nrank = 8",
+        );
+        assert_eq!(
+            differing(&[runs[0].clone(), stops]),
+            ["stop.target_accuracy=unset", "stop.target_accuracy=0.5"]
+        );
         assert_eq!(differing(&[]), Vec::<String>::new());
     }
 }

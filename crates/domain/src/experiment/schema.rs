@@ -352,6 +352,11 @@ impl Experiment {
         iteration.is_multiple_of(self.evaluate.every) || iteration == self.iterations
     }
 
+    /// The seed that the problems are made from.
+    pub fn problems_seed(&self) -> u64 {
+        self.problems.seed.unwrap_or(self.seed)
+    }
+
     /// How many evaluations the whole experiment makes.
     pub fn evaluations(&self) -> u32 {
         self.iterations.div_ceil(self.evaluate.every) + 1

@@ -31,8 +31,8 @@ words! {
 
 words! {
     /// What an iteration trains on. All but `verified` are controls: they take as many examples as
-    /// `verified` would take of the same rollouts, so that a gain can be held against what the same
-    /// training does without verification. None takes what was cut at `max_new_tokens`.
+    /// `verified` would take of the same rollouts, so that a gain can be held against what training
+    /// does without verification. None takes what was cut at `max_new_tokens`.
     #[derive(JsonSchema)]
     pub enum Select {
         /// The rollouts that passed every case.

@@ -1,5 +1,5 @@
 //! What `train.select` takes of an iteration's rollouts. A control takes as many examples as
-//! `verified` would take of the same rollouts, so that verification is all in which two runs differ.
+//! `verified` would take of the same rollouts; how many steps they make follows from their tokens.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -55,7 +55,7 @@ pub(super) fn choose(
 ) -> Vec<Chosen> {
     let most = config.train.max_per_problem as usize;
     let verified = distinct(rollouts, most, is_verified);
-    let taken = |good: fn(&JudgedRollout) -> bool| {
+    let taken = |most: usize, good: fn(&JudgedRollout) -> bool| {
         let offered = distinct(rollouts, most, good);
         under_their_own(
             rollouts,
@@ -64,9 +64,9 @@ pub(super) fn choose(
     };
     match config.train.select {
         Select::Verified => under_their_own(rollouts, verified),
-        Select::Visible => taken(|rollout| is_verified(rollout) || rollout.shortcut),
-        Select::Parses | Select::Any => taken(|rollout| !rollout.greedy),
-        Select::Greedy => taken(|rollout| rollout.greedy),
+        Select::Visible => taken(most, |rollout| is_verified(rollout) || rollout.shortcut),
+        Select::Parses | Select::Any => taken(most, |rollout| !rollout.greedy),
+        Select::Greedy => taken(1, |rollout| rollout.greedy),
         Select::Shuffled => shuffled(config.seed, iteration, rollouts, verified),
     }
 }
@@ -256,6 +256,21 @@ mod tests {
             .into_iter()
             .map(|chosen| (offered[chosen.place].clone(), chosen.problem))
             .collect()
+    }
+
+    /// A verdict that is added would never be offered.
+    #[test]
+    fn every_verdict_is_among_those_that_say_something() {
+        let mut judged: Vec<Verdict> = JUDGED.to_vec();
+        judged.push(Verdict::InfrastructureError);
+        judged.sort_unstable();
+        assert_eq!(judged, Verdict::ALL);
+        let unread = [Verdict::SyntaxError, Verdict::NoCode];
+        assert!(
+            JUDGED
+                .iter()
+                .all(|v| READ.contains(v) != unread.contains(v))
+        );
     }
 
     #[test]

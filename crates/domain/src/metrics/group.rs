@@ -1,23 +1,29 @@
 //! A group of experiments on the same problems: runs of a file that differ by their seed are an arm,
 //! and arms differ by a setting.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::lines::{MetricsLine, Share};
 use crate::stats::{CrossedDifference, crossed};
-use crate::{Split, grokking::Phase, seed};
+use crate::{Split, experiment::Problems, grokking::Phase, seed};
 
-/// One experiment of a group.
+/// One completed experiment of a group.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Run {
+    /// For messages: its name and id.
     pub experiment: String,
     /// By which settings it differs from others of the group, but for the seed; empty where by none.
     pub arm: String,
     pub seed: u64,
+    /// With the seed that they were made from.
+    pub problems: Problems,
     pub first: MetricsLine,
     pub last: MetricsLine,
+    /// Examples and optimiser steps of all its iterations.
+    pub examples: u64,
+    pub steps: u64,
 }
 
 /// Runs that differ by their seed alone.
@@ -27,9 +33,12 @@ pub struct Arm {
     pub seeds: Vec<u64>,
     /// The last evaluated iteration of each seed.
     pub iterations: Vec<u32>,
-    /// Greedy accuracy, the mean over seeds.
+    /// Greedy accuracy, the mean over units and seeds.
     pub before: f64,
     pub after: f64,
+    /// The mean over seeds of what a run was trained on.
+    pub examples: f64,
+    pub steps: f64,
     /// From the first to the last evaluation.
     pub gain: CrossedDifference,
     /// Of how many seeds the search found a late and sharp rise.
@@ -41,7 +50,8 @@ pub struct Arm {
 pub struct ArmDifference {
     pub arm: String,
     pub against: String,
-    pub difference: CrossedDifference,
+    /// `null` where they have no seed in common.
+    pub difference: Option<CrossedDifference>,
 }
 
 /// A group, by one split.
@@ -57,15 +67,11 @@ pub struct GroupReport {
 /// Why experiments are no group.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoGroup {
-    #[error("none of them has been evaluated")]
+    #[error("none of them is completed")]
     Empty,
-    #[error("`{experiment}` and `{other}` do not ask the same {split} problems")]
-    Problems {
-        experiment: String,
-        other: String,
-        split: Split,
-    },
-    #[error("`{experiment}` and `{other}` are the same arm with the same seed, {seed}")]
+    #[error("{experiment} and {other} do not ask the same problems")]
+    Problems { experiment: String, other: String },
+    #[error("{experiment} and {other} are the same arm with the same seed, {seed}")]
     Twice {
         experiment: String,
         other: String,
@@ -84,14 +90,12 @@ pub fn pool(runs: &[Run], split: Split) -> Result<GroupReport, NoGroup> {
     let asked = shares(&first.first, split);
     let mut arms: Vec<(&str, BTreeMap<u64, &Run>)> = Vec::new();
     for run in runs {
-        for line in [&run.first, &run.last] {
-            if totals(&shares(line, split)) != totals(&asked) {
-                return Err(NoGroup::Problems {
-                    experiment: first.experiment.clone(),
-                    other: run.experiment.clone(),
-                    split,
-                });
-            }
+        let same = |line| totals(&shares(line, split)) == totals(&asked);
+        if run.problems != first.problems || !same(&run.first) || !same(&run.last) {
+            return Err(NoGroup::Problems {
+                experiment: first.experiment.clone(),
+                other: run.experiment.clone(),
+            });
         }
         let place = arms.iter().position(|(arm, _)| *arm == run.arm);
         let place = place.unwrap_or_else(|| {
@@ -116,7 +120,7 @@ pub fn pool(runs: &[Run], split: Split) -> Result<GroupReport, NoGroup> {
         .collect();
     let mut differences = Vec::new();
     for other in &arms[1..] {
-        differences.extend(between(&arms[0], other, split));
+        differences.push(between(&arms[0], other, split));
     }
     Ok(GroupReport {
         split,
@@ -158,8 +162,10 @@ fn rate(share: &Share) -> f64 {
     f64::from(share.correct) / f64::from(share.total.max(1))
 }
 
+/// The mean over units, as the gain counts them.
 fn accuracy(line: &MetricsLine, split: Split) -> f64 {
-    line.splits.get(&split).map_or(0.0, |score| score.accuracy)
+    let shares = shares(line, split);
+    shares.values().map(rate).sum::<f64>() / shares.len().max(1) as f64
 }
 
 fn of_arm(arm: &str, runs: &BTreeMap<u64, &Run>, split: Split) -> Option<Arm> {
@@ -177,30 +183,29 @@ fn of_arm(arm: &str, runs: &BTreeMap<u64, &Run>, split: Split) -> Option<Arm> {
         iterations: runs.values().map(|run| run.last.iteration).collect(),
         before: mean(&|run| accuracy(&run.first, split)),
         after: mean(&|run| accuracy(&run.last, split)),
+        examples: mean(&|run| run.examples as f64),
+        steps: mean(&|run| run.steps as f64),
         gain: crossed(&gains, group_seed())?,
         grokked: runs.values().filter(grokked).count() as u32,
     })
 }
 
-/// None where the two share no seed.
 fn between(
     (arm, runs): &(&str, BTreeMap<u64, &Run>),
     (against, others): &(&str, BTreeMap<u64, &Run>),
     split: Split,
-) -> Option<ArmDifference> {
-    let shared: BTreeSet<&u64> = runs
-        .keys()
-        .filter(|seed| others.contains_key(seed))
-        .collect();
-    let mut by_seed = Vec::with_capacity(shared.len());
-    for seed in shared {
-        by_seed.push(changes(&others[seed].last, &runs[seed].last, split));
+) -> ArmDifference {
+    let mut by_seed = Vec::with_capacity(runs.len());
+    for (seed, run) in runs {
+        if let Some(other) = others.get(seed) {
+            by_seed.push(changes(&other.last, &run.last, split));
+        }
     }
-    Some(ArmDifference {
+    ArmDifference {
         arm: (*arm).to_owned(),
         against: (*against).to_owned(),
-        difference: crossed(&by_seed, group_seed())?,
-    })
+        difference: crossed(&by_seed, group_seed()),
+    }
 }
 
 /// For tests that must draw their patterns of signs.
@@ -267,8 +272,11 @@ mod tests {
             experiment: format!("{arm}{seed}"),
             arm: arm.to_owned(),
             seed,
+            problems: Problems::default(),
             first: line(0, before),
             last: line(3, after),
+            examples: 10 * seed,
+            steps: seed,
         }
     }
 
@@ -299,6 +307,7 @@ mod tests {
         assert!((verified.after - 2.5 / 3.0).abs() < 1e-12, "{verified:?}");
         assert!((verified.gain.difference - 2.5 / 3.0).abs() < 1e-12);
         assert_eq!((verified.grokked, any.grokked), (0, 1));
+        assert_eq!((verified.examples, verified.steps), (20.0, 2.0));
         // Of the seeds that both have: 1 - 0 and 0.5 - 0.5.
         let [between] = &report.differences[..] else {
             panic!("{report:?}");
@@ -307,9 +316,28 @@ mod tests {
             (between.arm.as_str(), between.against.as_str()),
             ("verified", "any")
         );
+        let difference = between.difference.unwrap();
+        assert_eq!((difference.seeds, difference.difference), (2, 0.5));
+
+        let alone = [run("verified", 1, &NONE, &ALL), run("any", 2, &NONE, &ALL)];
+        let report = pool(&alone, Split::Test).unwrap();
+        assert_eq!(report.differences[0].difference, None, "no seed in common");
+    }
+
+    /// A rule of three problems counts as much as one of one, before, after and in the gain.
+    #[test]
+    fn units_count_alike() {
+        let mut uneven = run("a", 1, &[false, false], &[true, false]);
+        for line in [&mut uneven.first, &mut uneven.last] {
+            let first = line.rules.get_mut("folds/0").unwrap();
+            let share = first.get_mut(&Split::Test).unwrap();
+            (share.total, share.correct) = (3, 3 * share.correct);
+        }
+        let report = pool(&[uneven], Split::Test).unwrap();
+        let arm = &report.arms[0];
         assert_eq!(
-            (between.difference.seeds, between.difference.difference),
-            (2, 0.5)
+            (arm.before, arm.after, arm.gain.difference),
+            (0.0, 0.5, 0.5)
         );
     }
 
@@ -317,15 +345,18 @@ mod tests {
     fn what_is_no_group_is_refused_by_name() {
         let one = || run("a", 1, &NONE, &ALL);
         let refused = |runs: &[Run]| pool(runs, Split::Test).unwrap_err().to_string();
-        assert_eq!(refused(&[]), "none of them has been evaluated");
-        let shorter = run("b", 1, &NONE[..4], &ALL[..4]);
-        assert_eq!(
-            refused(&[one(), shorter]),
-            "`a1` and `b1` do not ask the same test problems"
-        );
+        assert_eq!(refused(&[]), "none of them is completed");
+        let mut others = run("b", 1, &NONE, &ALL);
+        others.problems.seed = Some(2);
+        for other in [run("b", 1, &NONE[..4], &ALL[..4]), others] {
+            assert_eq!(
+                refused(&[one(), other]),
+                "a1 and b1 do not ask the same problems"
+            );
+        }
         assert_eq!(
             refused(&[one(), one()]),
-            "`a1` and `a1` are the same arm with the same seed, 1"
+            "a1 and a1 are the same arm with the same seed, 1"
         );
         let single = run("a", 1, &NONE[..1], &ALL[..1]);
         assert_eq!(

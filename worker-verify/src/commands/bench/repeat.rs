@@ -40,13 +40,7 @@ pub fn repeat(
     let loaded = drive_under_load(sandbox, &submissions, threads);
     let mut different = 0;
     for (place, (first, second)) in quiet.outcomes.iter().zip(&loaded.outcomes).enumerate() {
-        let (first, mut second) = (seen(first), seen(second));
-        let alone;
-        // As for a worker, only a timeout of a run alone counts.
-        if second.0 == Verdict::Timeout && first != second {
-            alone = verify(sandbox, submissions[place], &AtomicBool::new(false));
-            second = seen(&alone);
-        }
+        let (first, second) = (seen(first), seen(second));
         if first == second {
             continue;
         }
@@ -76,7 +70,13 @@ fn drive_under_load(
         for _ in 0..2 * all_cores().get() {
             scope.spawn(|| keep_busy(&stop));
         }
-        let driven = drive(sandbox, submissions, threads);
+        let mut driven = drive(sandbox, submissions, threads);
+        // As for a worker, only a timeout of a run alone counts.
+        for (submission, outcome) in submissions.iter().zip(&mut driven.outcomes) {
+            if outcome.verdict == Verdict::Timeout {
+                *outcome = verify(sandbox, submission, &AtomicBool::new(false));
+            }
+        }
         stop.store(true, Ordering::Relaxed);
         driven
     })

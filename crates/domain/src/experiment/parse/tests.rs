@@ -75,6 +75,21 @@ fn errors_name_key_value_line_and_fix() {
             "line 5: `train.method` = \"grpo\": use `rft` or `none`",
         ),
         (
+            "[train]\nselect = \"best\"\n",
+            "line 5: `train.select` = \"best\": use `verified`, `visible`, `parses`, `any`, \
+                `greedy` or `shuffled`",
+        ),
+        (
+            "[train]\nselect = \"visible\"\n[problems]\nvisible = 0\n",
+            "line 5: `train.select` = \"visible\": prompts that show no case have nothing to \
+                verify by: set `problems.visible` above 0",
+        ),
+        (
+            "[train]\nselect = \"greedy\"\n[evaluate]\nevery = 2\n",
+            "line 5: `train.select` = \"greedy\": it takes the greedy completions of every \
+                iteration's evaluation: set `evaluate.every` = 2 to 1",
+        ),
+        (
             "[evaluate]\nsamples = 2\npass_at = [1, 4]\n",
             "line 6: `evaluate.pass_at` = 4: use 1 to `evaluate.samples` = 2",
         ),
