@@ -2,7 +2,7 @@
 //! unfinished experiment of the same name and content in the data folder is gone on with, never
 //! started twice.
 
-use groklab_domain::{ExperimentState, experiment::Experiment, records::ExperimentRecord};
+use groklab_domain::{ExperimentState, records::ExperimentRecord};
 
 use super::{context::Context, export_folder::is_exported, group, submit, up};
 use crate::{

@@ -76,8 +76,8 @@ fn errors_name_key_value_line_and_fix() {
         ),
         (
             "[train]\nselect = \"best\"\n",
-            "line 5: `train.select` = \"best\": use `verified`, `visible`, `parses`, `any`, \
-                `greedy` or `shuffled`",
+            "line 5: `train.select` = \"best\": use one of `verified`, `visible`, `parses`, \
+                `any`, `greedy`, `shuffled`",
         ),
         (
             "[train]\nselect = \"visible\"\n[problems]\nvisible = 0\n",
