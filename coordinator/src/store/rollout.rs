@@ -230,8 +230,8 @@ impl JobRollouts {
     }
 }
 
-/// What may be trained on: the rollouts of the iterations `first..=last` in this pool that the model
-/// ended itself, in order of problem, the newest iteration first, and sample.
+/// What may be trained on: the rollouts of the iterations `first..=last` in this pool that the
+/// model ended itself, in order of problem, the newest iteration first, and sample.
 pub async fn trainable(
     db: &mut PgConnection,
     experiment: ExperimentId,
@@ -248,8 +248,8 @@ pub async fn trainable(
     };
     let purposes: Vec<String> = purposes.iter().map(ToString::to_string).collect();
     let rows = sqlx::query!(
-        "select r.rollout_id, r.problem, r.iteration, r.purpose, r.sample, v.verdict, v.shortcut, v.code,
-            p.split, p.family, p.rule, p.identity
+        "select r.rollout_id, r.problem, r.iteration, r.purpose, r.sample,
+            v.verdict, v.shortcut, v.code, p.split, p.family, p.rule, p.identity
          from rollout r join verdict v using (rollout_id)
          join problem p on p.experiment_id = r.experiment_id and p.ordinal = r.problem
          where r.experiment_id = $1 and r.iteration between $2 and $3 and r.purpose = any($4)

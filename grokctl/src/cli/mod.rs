@@ -164,7 +164,8 @@ pub enum Command {
     /// with intervals.
     #[command(after_help = "Example: grokctl compare baseline quickstart --split test")]
     Compare(CompareArgs),
-    /// Look at a group together: what each setting gained over seeds and rules, and how they differ.
+    /// Look at a group together: what each setting gained over seeds and rules, and how they
+    /// differ.
     #[command(
         after_help = "A group is made by `submit` or `run` with --sweep or --seeds, or by tags.\n\n\
             Example: grokctl group learn"

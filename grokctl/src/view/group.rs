@@ -62,8 +62,8 @@ fn named(arm: &str) -> &str {
 pub fn group_sentences(report: &GroupReport, tag: &str) -> Vec<String> {
     let n = units(u32::try_from(report.units).unwrap_or(u32::MAX));
     let mut sentences = vec![format!(
-        "{tag}: {} accuracy, greedy, n = {n} that count alike; a gain is from the first to the last \
-         evaluation, its interval and p over rules, and over seeds where there are several",
+        "{tag}: {} accuracy, greedy, n = {n} that count alike; a gain is from the first to the \
+         last evaluation, its interval and p over rules, and over seeds where there are several",
         report.split
     )];
     sentences.extend(report.differences.iter().map(sentence));

@@ -45,8 +45,8 @@ fn controls(experiment: &Experiment, units: UnitCounts) -> Option<String> {
     let train = &experiment.train;
     match train.select {
         Select::Greedy if train.max_per_problem > 1 => Some(format!(
-            "train.select = \"greedy\": there is one greedy completion a problem, and verified ones \
-             may be {}; train.max_per_problem = 1, here and in what it is compared with, makes \
+            "train.select = \"greedy\": there is one greedy completion a problem, and verified \
+             ones may be {}; train.max_per_problem = 1, here and in what it is compared with, makes \
              their numbers equal",
             train.max_per_problem
         )),

@@ -1,5 +1,5 @@
-//! A group of experiments on the same problems: runs of a file that differ by their seed are an arm,
-//! and arms differ by a setting.
+//! A group of experiments on the same problems: runs of a file that differ by their seed are an
+//! arm, and arms differ by a setting.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::{Split, experiment::Problems, grokking::Phase, seed};
 pub struct Run {
     /// For messages: its name and id.
     pub experiment: String,
-    /// By which settings it differs from others of the group, but for the seed; empty where by none.
+    /// By which settings it differs from others of the group, but for the seed; may be empty.
     pub arm: String,
     pub seed: u64,
     /// With the seed that they were made from.
