@@ -3,8 +3,9 @@
 mod series;
 
 use groklab_domain::{
+    Split,
     grokking::{Certainty, Report},
-    metrics::{Compared, Comparison, MetricsLine, SplitMetrics},
+    metrics::{Compared, Comparison, MetricsLine, Part, SplitMetrics, decompose},
     stats::{Interval, McNemar, PairedDifference},
 };
 
@@ -92,6 +93,44 @@ pub fn comparison_sentences(comparison: &Comparison, sides: &str) -> Vec<String>
         sentences.push(over_problems(&measure, sampled));
     }
     sentences
+}
+
+/// Where the change in sampled accuracy comes from, in two sentences; none where nothing was
+/// sampled, or there is one evaluation alone.
+pub fn decomposition_sentences(
+    first: &MetricsLine,
+    last: &MetricsLine,
+    split: Split,
+) -> Vec<String> {
+    let found = decompose(first, last, split);
+    let Some(found) = found.filter(|_| first.iteration < last.iteration) else {
+        return Vec::new();
+    };
+    let points = |share: f64| format!("{:+.1}", 100.0 * share);
+    let change = found.after - found.before;
+    let (form, content) = (points(found.form), points(change - found.form));
+    let part =
+        |part: Part, words: &str| format!("{} {words} ({})", part.units, points(part.change));
+    let parts = [
+        part(found.sharpened, "right sometimes before and more often now"),
+        part(found.new, "never right before and now"),
+        part(found.lost, "right sometimes before and never now"),
+        part(found.others, "others"),
+    ];
+    vec![
+        format!(
+            "{split}, iteration {} → {}: pass@1 {} points, {form} of them by answers that can be \
+             run and {content} by what these compute",
+            first.iteration,
+            last.iteration,
+            points(change)
+        ),
+        format!(
+            "  by rule, from {} samples each or more: {}",
+            found.least_samples,
+            parts.join(" · ")
+        ),
+    ]
 }
 
 /// "4 rules": what intervals and p-values count.

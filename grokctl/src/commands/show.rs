@@ -1,7 +1,7 @@
 //! `show`: the experiment's settings, state and progress, and its accuracy so far.
 
-use groklab_domain::{experiment::Experiment, records::ExperimentRecord};
-use groklab_pages::figures::grokking_lines;
+use groklab_domain::{Split, experiment::Experiment, records::ExperimentRecord};
+use groklab_pages::figures::{decomposition_sentences, grokking_lines};
 use serde_json::json;
 
 use super::context::Context;
@@ -39,8 +39,10 @@ pub async fn run(context: &Context, id: &str) -> Result<Exit, Failure> {
     if !evaluations.is_empty() {
         console.print(accuracy_table(&evaluations).trim_fmt())?;
     }
-    if let Some(last) = evaluations.last() {
-        for line in grokking_lines(&last.grokking, "iteration") {
+    if let Some((first, last)) = evaluations.first().zip(evaluations.last()) {
+        let mut lines = decomposition_sentences(first, last, Split::Test);
+        lines.extend(grokking_lines(&last.grokking, "iteration"));
+        for line in lines {
             console.print(line)?;
         }
     }

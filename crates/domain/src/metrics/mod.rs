@@ -3,6 +3,7 @@
 //! missing or says nothing about a candidate.
 
 mod compare;
+mod decomposition;
 mod error;
 mod evaluate;
 mod group;
@@ -11,6 +12,7 @@ mod problem_ref;
 mod series;
 
 pub use compare::{Compared, Comparison, Incomparable, ProblemResult, compare};
+pub use decomposition::{Decomposition, Part, decompose};
 pub use error::Error;
 pub use evaluate::{Breakdown, RolloutOutcome, Sampling, evaluate};
 pub use group::{Arm, ArmDifference, GroupReport, NoGroup, Run, pool};

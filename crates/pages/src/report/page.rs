@@ -7,7 +7,7 @@ use plotly::Plot;
 use super::{data::Report, method, tables};
 use crate::{
     charts::{Chart, charts},
-    figures::{comparison_sentences, grokking_lines},
+    figures::{comparison_sentences, decomposition_sentences, grokking_lines},
     html::escape,
 };
 
@@ -97,6 +97,9 @@ fn summary(report: &Report) -> String {
             let sentence = escape(&sentence);
             html.push_str(&format!("<p class=\"lead\">{sentence}</p>\n"));
         }
+    }
+    for sentence in decomposition_sentences(first, last, Split::Test) {
+        html.push_str(&format!("<p class=\"quiet\">{}</p>\n", escape(&sentence)));
     }
     let lines = grokking_lines(&last.grokking, "iteration");
     let lines: Vec<String> = lines.iter().map(|line| escape(line)).collect();
