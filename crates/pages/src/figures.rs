@@ -191,10 +191,8 @@ fn paired_figures(paired: &PairedDifference) -> String {
 
 #[cfg(test)]
 mod tests {
-    use groklab_domain::{
-        Split,
-        records::{EvaluatedSample, Outcomes},
-    };
+    use groklab_domain::records::{EvaluatedSample, Outcomes};
+    use serde_json::json;
 
     use super::*;
 
@@ -244,5 +242,46 @@ mod tests {
             "{}",
             sentences[3]
         );
+    }
+
+    #[test]
+    fn a_gain_is_taken_apart_by_form_and_by_rule() {
+        let line = |iteration: u32, right: [u32; 2], unrun: u32| -> MetricsLine {
+            let all: u32 = right.iter().sum();
+            let rule = |right: u32| {
+                let sampled = json!({"total": 8, "correct": right});
+                json!({"test": {"total": 1, "correct": 0, "sampled": sampled}})
+            };
+            let verdicts = json!({"passed": all, "no_code": unrun, "timeout": 16 - all - unrun});
+            let line = json!({
+                "iteration": iteration, "adapter": null, "holdout": "rule", "families": {},
+                "rules": {"folds/a": rule(right[0]), "folds/b": rule(right[1])},
+                "splits": {"test": {
+                    "total": 2, "correct": 0, "accuracy": 0, "ci95": [0, 1], "units": 2,
+                    "ci95_clustered": null, "shortcuts": 0, "verdicts": {},
+                    "sampled": {
+                        "n": 8, "temperature": 0.8, "top_p": 1, "pass_at": {}, "ci95_clustered": {},
+                        "total": 16, "correct": all, "shortcuts": 0, "verdicts": verdicts,
+                    },
+                }},
+                "grokking": {"phase": "none", "onset": null},
+                "seconds": {"generate": 0, "verify": 0},
+            });
+            serde_json::from_value(line).unwrap()
+        };
+        let (first, last) = (line(0, [4, 0], 8), line(3, [8, 8], 0));
+        assert_eq!(
+            decomposition_sentences(&first, &last, Split::Test),
+            [
+                "test, iteration 0 → 3: pass@1 +75.0 points, +37.5 of them by answers that can be \
+                 run and +37.5 by what these compute",
+                "  by rule, from 8 samples each or more: 1 right sometimes before and more often \
+                 now (+25.0) · 1 never right before and now (+50.0) · 0 right sometimes before \
+                 and never now (+0.0) · 0 others (+0.0)"
+            ]
+        );
+        let none: [String; 0] = [];
+        assert_eq!(decomposition_sentences(&last, &last, Split::Test), none);
+        assert_eq!(decomposition_sentences(&first, &last, Split::Val), none);
     }
 }
