@@ -46,8 +46,8 @@ fn controls(experiment: &Experiment, units: UnitCounts) -> Option<String> {
     match train.select {
         Select::Greedy if train.max_per_problem > 1 => Some(format!(
             "train.select = \"greedy\": there is one greedy completion a problem, and verified \
-             ones may be {}; train.max_per_problem = 1, here and in what it is compared with, makes \
-             their numbers equal",
+             ones may be {}; train.max_per_problem = 1, here and in what it is compared with, \
+             makes their numbers equal",
             train.max_per_problem
         )),
         Select::Shuffled if units.train < 2 => Some(
