@@ -209,7 +209,7 @@ fn split(sweep: &str) -> Result<(&str, Vec<String>), Failure> {
 }
 
 /// A value as a part of a name.
-fn word(value: &String) -> String {
+fn word(value: &str) -> String {
     let mut word = String::new();
     for character in value.trim().chars() {
         if character.is_ascii_alphanumeric() || "_.".contains(character) {
