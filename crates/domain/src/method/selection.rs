@@ -103,19 +103,14 @@ fn draw(
     if places.len() <= count {
         return places;
     }
-    let drawn: HashMap<usize, u64> = places
-        .iter()
-        .map(|&place| {
-            let rollout = &rollouts[place];
-            let (problem, sample) = (rollout.problem_seed, rollout.sample);
-            let hash = seed::selection(experiment_seed, rollout.iteration, problem, sample);
-            (place, hash)
-        })
-        .collect();
     let mut by_hash = places.clone();
-    by_hash.sort_unstable_by_key(|place| (drawn[place], *place));
-    by_hash.truncate(count);
-    let kept: HashSet<usize> = by_hash.into_iter().collect();
+    by_hash.sort_by_cached_key(|&place| {
+        let rollout = &rollouts[place];
+        let (problem, sample) = (rollout.problem_seed, rollout.sample);
+        let hash = seed::selection(experiment_seed, rollout.iteration, problem, sample);
+        (hash, place)
+    });
+    let kept: HashSet<usize> = by_hash.into_iter().take(count).collect();
     places.retain(|place| kept.contains(place));
     places
 }
